@@ -1,0 +1,42 @@
+# The DAG of a study: data -> runs -> one table -> the report. Nothing here imports torch.
+#
+#   snakemake --cores 8                                       configs/default.yaml
+#   snakemake --cores 8 --configfile configs/smoke.yaml       another study
+#   snakemake --cores 8 --config 'seeds=[0,1,2,3]'            the default study, with a key changed
+
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version, validate
+
+from ganlore import config as studies, fingerprint, grid
+from ganlore.errors import GanloreError
+
+min_version("9.0")
+
+
+container: None
+
+
+include: "src/ganlore/workflow/rules/study.smk"
+include: "src/ganlore/workflow/rules/data.smk"
+include: "src/ganlore/workflow/rules/runs.smk"
+include: "src/ganlore/workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        RESULTS / "metrics.parquet",
+        REPORTS / "index.html",
+
+
+rule data:
+    input:
+        expand(PREPARED / "manifest.json", dataset=PLAN.datasets),
+        FITTED_ALL,
+
+
+rule runs:
+    input:
+        RESULTS / "metrics.parquet",

@@ -1,0 +1,5 @@
+"""`python -m ganlore` is the command `ganlore`."""
+
+from ganlore.cli import main
+
+main()

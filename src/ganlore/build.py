@@ -1,0 +1,96 @@
+"""From a run's settings to the networks, the loss, the tricks and the optimisers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from ganlore import plugins, seeding
+from ganlore.game import Player
+from ganlore.losses import Loss
+from ganlore.networks import Spec
+from ganlore.settings import Optimizer
+from ganlore.tricks import Trick
+
+if TYPE_CHECKING:
+    from ganlore.grid import Run
+
+
+def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device) -> Player:
+    """The networks of a run at step 0, with the loss's and the tricks' modules.
+
+    Args:
+        run: the run's settings.
+        shape: one sample's shape.
+        classes: the data set's number of classes; used by conditional losses.
+        device: where the networks live. They are initialised on the CPU, so that a seed means the
+            same start on every device.
+    """
+    loss = plugins.create("loss", run.loss.name, run.loss.settings)
+    tricks = tuple(plugins.create("trick", part.name, part.settings) for part in run.tricks)
+    network = plugins.create("network", run.network.name, run.network.settings)
+    spec = Spec(shape, run.training.latent, classes if loss.conditional else 0)
+    seen = spec
+    for trick in tricks:
+        seen = trick.discriminator_spec(seen)
+    generator = network.generator(spec)
+    discriminator = loss.discriminator_network(network, seen)
+    modules = nn.ModuleDict(loss.modules(network, spec))
+    for name, module in (
+        ("generator", generator), ("discriminator", discriminator), *modules.items()
+    ):  # fmt: skip
+        network.initialise(
+            module, lambda parameter, name=name: seeding.generator(run.seed, "init", name, parameter)
+        )
+    with seeding.scope(run.seed, "tricks"):
+        for trick in tricks:
+            trick.networks(generator, discriminator)
+        for trick in tricks:
+            modules.update(trick.modules(generator, discriminator))
+    return Player(
+        generator.to(device),
+        discriminator.to(device),
+        modules.to(device),
+        loss,
+        tricks,
+        n_critic(loss, tricks),
+    )
+
+
+def n_critic(loss: Loss, tricks: Sequence[Trick]) -> int:
+    """Discriminator steps for each generator step, after the tricks' changes."""
+    return reduce(lambda n, trick: trick.n_critic(n), tricks, loss.n_critic)
+
+
+def optimizer_settings(run: Run, tricks: Sequence[Trick]) -> Optimizer:
+    """The optimisers' settings, by the study's policy, after the tricks' changes."""
+    return reduce(lambda settings, trick: trick.optimizer(settings), tricks, run.optimizer)
+
+
+def optimizers(run: Run, who: Player) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """The optimisers of generator and discriminator, by the study's policy and the tricks."""
+    settings = optimizer_settings(run, who.tricks)
+    critics = who.loss.discriminator_modules
+    ours = [module for name, module in who.modules.items() if name not in critics]
+    theirs = [module for name, module in who.modules.items() if name in critics]
+    return (
+        optimizer(settings, settings.rates[0], [who.generator, *ours]),
+        optimizer(settings, settings.rates[1], [who.discriminator, *theirs]),
+    )
+
+
+def optimizer(
+    settings: Optimizer, lr: float, modules: list[nn.Module]
+) -> torch.optim.Optimizer:
+    """One optimiser over the parameters of several modules."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    if settings.kind == "adam":
+        # The fused form updates all parameters in one call; it is the fastest on CPU and GPU.
+        return torch.optim.Adam(parameters, lr=lr, betas=settings.betas, fused=True)
+    if settings.kind == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=lr)
+    return torch.optim.SGD(parameters, lr=lr, fused=True)

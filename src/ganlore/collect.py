@@ -1,0 +1,140 @@
+"""From the files of all runs of a plan to tidy tables; stale or damaged runs stop it.
+
+The tables, each a Parquet file in the study's results folder:
+
+- `metrics`: one row for each run, snapshot, extractor and metric (the columns of
+  `evaluate.COLUMNS`);
+- `history`: one row for each run and recorded step (`history.History`);
+- `runs`: one row for each run: status, cost, sizes, optimiser, provenance.
+
+`floor.csv` has the metrics of real data against real data, which perfect samples would get.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ganlore import build, evaluate, plugins, storage
+from ganlore.data import Store
+from ganlore.errors import GanloreError
+from ganlore.grid import Plan, Run
+
+
+def check_run(plan: Plan, run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A run's records, once its files agree with them and they with the study and the code.
+
+    Returns:
+        `run.json` and `evaluation.json`.
+
+    Raises:
+        GanloreError: if a file is missing or damaged, or if the run was trained or evaluated with
+            other settings or other code than the study's and this package's.
+    """
+    folder = plan.folder(run)
+    remedy = f"delete {folder} and run snakemake"
+    record = storage.read_json(folder / "run.json", remedy)
+    evaluation = storage.read_json(folder / "evaluation.json", remedy)
+    for source in (record, evaluation):
+        for name, digest in source["files"].items():
+            storage.check(folder / name, digest, remedy)
+    expected = {
+        "settings of its training": (record["settings_hash"], run.training_hash()),
+        "code of its training": (record["code_hash"], run.training_code()),
+        "settings of its evaluation": (evaluation["evaluation_hash"], run.evaluation_hash()),
+        "code of its evaluation": (evaluation["code_hash"], run.evaluation_code()),
+        "training that was evaluated": (
+            [evaluation["training_hash"], evaluation["training_code"]],
+            [record["settings_hash"], record["code_hash"]],
+        ),
+    }
+    stale = [what for what, (found, wanted) in expected.items() if found != wanted]
+    if stale:
+        raise GanloreError(
+            f"{folder}: stale: {', '.join(stale)} changed since it was made\n  to mend it: {remedy}"
+        )
+    return record, evaluation
+
+
+def collect(plan: Plan) -> dict[str, pd.DataFrame]:
+    """The tables `metrics`, `history`, `runs` and `floor` of a plan.
+
+    Raises:
+        GanloreError: naming every run that cannot be used; none is left out silently.
+    """
+    problems: list[str] = []
+    metrics, history, runs = [], [], []
+    for run in plan.runs:
+        folder = plan.folder(run)
+        try:
+            record, _ = check_run(plan, run)
+        except GanloreError as error:
+            problems.append(str(error))
+            continue
+        metrics.append(pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"]))
+        rows = pd.read_csv(folder / "history.csv")
+        history.append(rows.assign(**run.key))
+        runs.append(_summary(run, record, rows))
+    if problems:
+        shown = "\n".join(problems[:10])
+        raise GanloreError(f"{len(problems)} of {len(plan.runs)} runs cannot be used\n{shown}")
+    data = Path(plan.study.data)
+    floors = [
+        row
+        for dataset, (protocol, extractors) in plan.protocols.items()
+        for extractor in extractors
+        for row in evaluate.floor(
+            extractor, Store.open(data / "prepared" / dataset), data, protocol
+        )
+    ]
+    return {
+        "metrics": pd.concat(metrics, ignore_index=True),
+        "history": pd.concat(history, ignore_index=True),
+        "runs": pd.DataFrame(runs),
+        "floor": pd.DataFrame(floors),
+    }
+
+
+def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[str, Any]:
+    """One row of the table `runs`."""
+    tricks = [plugins.create("trick", part.name, part.settings) for part in run.tricks]
+    loss = plugins.create("loss", run.loss.name, run.loss.settings)
+    optimizer = build.optimizer_settings(run, tricks)
+    environment = record["environment"]
+    return {
+        **run.key,
+        "status": record["status"],
+        "steps": record["steps"],
+        "images": record["steps"] * run.training.batch,
+        "seconds": record["seconds"],
+        "step_ms": 1000 * record["seconds"] / max(record["steps"], 1),
+        "peak_memory_mb": record["peak_memory_mb"],
+        "parameters_generator": record["parameters"]["generator"],
+        "parameters_discriminator": record["parameters"]["discriminator"],
+        "optimizer": optimizer.kind,
+        "lr_generator": optimizer.rates[0],
+        "lr_discriminator": optimizer.rates[1],
+        "betas": json.dumps(optimizer.betas),
+        "n_critic": build.n_critic(loss, tricks),
+        "batch": run.training.batch,
+        "policy": run.training.policy,
+        "device": record["device"],
+        "threads": record["threads"],
+        "settings_hash": record["settings_hash"],
+        "code_hash": record["code_hash"],
+        "git_commit": environment["git"]["commit"],
+        "git_dirty": environment["git"]["dirty"],
+        "torch": environment["versions"]["torch"],
+        "processor": environment["processor"],
+    }
+
+
+def write(plan: Plan, tables: dict[str, pd.DataFrame]) -> None:
+    """Write the tables atomically."""
+    folder = Path(plan.study.results)
+    for name in ("metrics", "history", "runs"):
+        storage.write_bytes(folder / f"{name}.parquet", tables[name].to_parquet(index=False))
+    storage.write_text(folder / "floor.csv", tables["floor"].to_csv(index=False))

@@ -1,0 +1,231 @@
+"""A study: the axes, the budget, the protocol. One YAML file, checked before anything runs.
+
+These models are the one source: the JSON schema for editors and for Snakemake is made from them
+(`ganlore schema`), and `grid` turns a study into its list of runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
+
+from ganlore.errors import GanloreError
+from ganlore.settings import Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt
+
+Names = Literal["all"] | list[str]
+TrickNames = Literal["all"] | list[str | list[str]]
+
+
+class Training(Model):
+    """How every run of a study is trained; equal for all cells."""
+
+    budget: PositiveInt = Field(
+        100_000, description="Real images shown to the discriminator in a run."
+    )
+    batch: PositiveInt = Field(64, description="Real images in a discriminator step.")
+    latent: PositiveInt = Field(64, description="Dimensions of the generator's noise.")
+    policy: Literal["shared", "published"] = Field(
+        "shared",
+        description="shared: the study's optimizer for every loss. published: each loss's own. "
+        "What belongs to a loss's definition (n_critic, penalty weight, clip) is its own in both.",
+    )
+    optimizer: Optimizer = Field(
+        Optimizer(), description="The optimisers of all losses under the policy `shared`."
+    )
+    snapshots: PositiveInt = Field(
+        8, description="Generators kept, evenly spaced over the budget; the last is the end."
+    )
+    history: PositiveInt = Field(100, description="Rows in a run's history, evenly spaced.")
+    divergence: PositiveFloat = Field(
+        1e6, description="A loss beyond this (or not finite) ends the run as diverged."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to train; auto takes a GPU when there is one."
+    )
+    threads: PositiveInt = Field(
+        1, description="CPU threads of a run. More than one changes the last bits of results."
+    )
+
+    @property
+    def steps(self) -> int:
+        """Discriminator steps: the budget in batches."""
+        return self.budget // self.batch
+
+
+class Protocol(Model):
+    """How every run is evaluated. Numbers of different protocols are never put in one table."""
+
+    reference: Literal["train", "test"] = Field(
+        "train", description="The split of the data that samples are compared with."
+    )
+    n_real: PositiveInt | None = Field(None, description="Real samples used; none means all.")
+    n_fake: PositiveInt = Field(2_500, description="Generated samples at each snapshot.")
+    eval_seed: NonNegativeInt = Field(0, description="The seed of the evaluation's noise.")
+    pictures: PositiveInt = Field(64, description="Samples of the last snapshot kept to look at.")
+
+
+class Overrides(Model):
+    """Changed settings, by plug-in and for the training."""
+
+    training: dict[str, Any] = {}
+    losses: dict[str, dict[str, Any]] = {}
+    tricks: dict[str, dict[str, Any]] = {}
+    networks: dict[str, dict[str, Any]] = {}
+    datasets: dict[str, dict[str, Any]] = {}
+
+
+class Exclusion(Model):
+    """Cells that a study leaves out: those that match every name given here."""
+
+    dataset: str | None = None
+    network: str | None = None
+    loss: str | None = None
+    trick: str | None = None
+    variant: str | None = None
+    reason: str = Field(min_length=1, description="Shown in the report in place of the cell.")
+
+
+class Grid(Model):
+    """A product of axes: every data set x network x loss x trick x variant x seed."""
+
+    datasets: list[str] = Field(min_length=1)
+    networks: list[str] = Field(min_length=1)
+    losses: Names = "all"
+    tricks: TrickNames = "all"
+    variants: list[str] = Field(["base"], min_length=1)
+    training: dict[str, Any] = Field({}, description="Changes to the study's training.")
+    protocol: dict[str, Any] = Field({}, description="Changes to the study's protocol.")
+
+
+Seed = NonNegativeInt
+
+
+class Study(Model):
+    """A study file.
+
+    Paths are relative to the working directory.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Lower case, with hyphens.")
+    title: str = ""
+    extends: str | None = Field(
+        None, description="Another study file, in the same folder, whose keys this one changes."
+    )
+    data: str = Field("data", description="Folder of prepared data, extractors and features.")
+    results: str = Field("results", description="Folder of runs and tables.")
+    reports: str = Field("reports", description="Folder of the report, figures and tables.")
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    training: Training = Training()
+    protocol: Protocol = Protocol()
+    settings: Overrides = Overrides()
+    variants: dict[str, Overrides] = {}
+    grids: list[Grid] = Field(min_length=1)
+    exclude: list[Exclusion] = []
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("a seed is named twice")
+        return seeds
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A study file as written, what it extends included.
+
+    Raises:
+        GanloreError: if the file is missing or is not a YAML mapping.
+    """
+    try:
+        document = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        near = ", ".join(str(p) for p in sorted(path.parent.glob("*.yaml")))
+        raise GanloreError(f"{path}: no such study file\n  there are: {near or '(none)'}") from None
+    except yaml.YAMLError as error:
+        raise GanloreError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise GanloreError(f"{path}: expected a mapping of keys, found {type(document).__name__}")
+    if base := document.get("extends"):
+        document = merge(read(path.parent / str(base)), document)
+    return document
+
+
+def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the keys of `change`; mappings are merged, lists and values replaced."""
+    result = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merge(result[key], value) if both else value
+    return result
+
+
+def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Study:
+    """A checked study, from a file or from the study itself as JSON.
+
+    Args:
+        source: a path, or JSON text (it begins with a brace), as the Snakefile hands it to jobs.
+        overrides: keys put over the file's, as `snakemake --config` gives them.
+    """
+    text = str(source)
+    inline = text.lstrip().startswith("{")
+    document = json.loads(text) if inline else read(Path(text))
+    return parse(merge(document, overrides or {}), "study" if inline else text)
+
+
+def parse(document: dict[str, Any], where: str) -> Study:
+    """Check a study's keys and values.
+
+    Raises:
+        GanloreError: naming each key, its value, what is allowed and the nearest name.
+    """
+    try:
+        return Study.model_validate(document)
+    except ValidationError as error:
+        raise explain(error, Study, where) from None
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a study file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **TypeAdapter(Study).json_schema(),
+    }
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> GanloreError:
+    """Pydantic's findings as one error that names key, value, what is allowed and the nearest."""
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            allowed = _keys(model, item["loc"][:-1])
+            near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            lines.append(f"unknown key {key!r}{hint}\n    allowed: {', '.join(sorted(allowed))}")
+        elif item["type"] == "missing":
+            lines.append(f"the key {key!r} is missing")
+        else:
+            lines.append(f"{key} = {item['input']!r}: {item['msg']}")
+    return GanloreError("\n  ".join([f"{where}:", *lines]))
+
+
+def _keys(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
+    """The keys that are allowed at a place in a model."""
+    current: Any = model
+    for part in place:
+        if isinstance(part, int) or not isinstance(current, type):
+            continue
+        annotation = current.model_fields[part].annotation if part in current.model_fields else None
+        current = next(
+            (a for a in (annotation, *getattr(annotation, "__args__", ())) if _is_model(a)), current
+        )
+    return list(current.model_fields)
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

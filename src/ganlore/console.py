@@ -1,0 +1,62 @@
+"""How a long piece of work shows itself: a bar on a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+INTERVAL = 10.0
+"""Seconds between two lines in a log."""
+
+
+class Progress:
+    """Progress over a known number of steps.
+
+    Args:
+        title: what is being done.
+        total: number of steps.
+    """
+
+    def __init__(self, title: str, total: int) -> None:
+        self.title = title
+        self.total = total
+        self._start = time.monotonic()
+        self._last = self._start
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=Console(stderr=True))
+            self._task = self._bar.add_task(self.title, total=self.total)
+            self._bar.start()
+        return self
+
+    def update(self, done: int, note: str = "") -> None:
+        """Show that `done` steps are done."""
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=f"{self.title} {note}")
+        elif now - self._last >= INTERVAL:
+            self._last = now
+            left = (now - self._start) * (self.total - done) / max(done, 1)
+            say(f"{self.title}: {done}/{self.total}, about {left:.0f} s left {note}")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def say(text: str) -> None:
+    """One line to standard error, at once."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,201 @@
+"""From a run's snapshots to its metrics: samples -> features -> numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganlore import build, features, metrics, seeding, storage
+from ganlore.batches import as_stored
+from ganlore.data import Store
+from ganlore.game import Player
+
+if TYPE_CHECKING:
+    from ganlore.config import Protocol
+    from ganlore.grid import Run
+
+CHUNK = 512
+COLUMNS = (
+    "dataset", "network", "loss", "trick", "variant", "train_seed", "eval_seed", "step", "images",
+    "extractor", "split", "n_real", "n_fake", "metric", "value", "seconds", "status",
+)  # fmt: skip
+
+Row = dict[str, Any]
+
+
+@torch.no_grad()
+def sample(who: Player, protocol: Protocol, latent_size: int, store: Store) -> NDArray[Any] | None:
+    """Generated samples in the store's form, (n_fake, ...), None if any is not finite.
+
+    Noise and labels are keyed by the evaluation's seed: the same for every run and snapshot.
+    """
+    rng = seeding.generator(protocol.eval_seed, "evaluation")
+    latent = who.loss.latent(protocol.n_fake, latent_size, rng)
+    shares = store.shares()
+    labels = None
+    if shares is not None:
+        weights = torch.from_numpy(shares)
+        labels = torch.multinomial(weights, protocol.n_fake, replacement=True, generator=rng)
+    chunks = []
+    for start in range(0, protocol.n_fake, CHUNK):
+        part = None if labels is None else labels[start : start + CHUNK]
+        chunks.append(who.evaluated(latent[start : start + CHUNK], part))
+    samples = torch.cat(chunks)
+    return as_stored(samples).numpy() if bool(samples.isfinite().all()) else None
+
+
+def compare(
+    extractor: features.Extractor,
+    reference: NDArray[np.float64],
+    samples: NDArray[Any],
+    store: Store,
+) -> dict[str, float]:
+    """All metrics of samples against reference features, by name."""
+    described = extractor.describe(samples)
+    return metrics.measure_all(
+        metrics.Comparison(
+            real=reference,
+            fake=described.features,
+            modes=described.modes,
+            high_quality=described.high_quality,
+            mode_shares=store.shares(),
+        )
+    )
+
+
+def evaluate(
+    run: Run, record: dict[str, Any], snapshots: list[dict[str, Any]], store: Store, data: Path
+) -> tuple[list[Row], dict[str, NDArray[Any]]]:
+    """Measure every snapshot of a run.
+
+    Args:
+        run: the run's settings.
+        record: its `run.json`.
+        snapshots: {"step", "weights"} in order.
+        store: the prepared data.
+        data: the folder with fitted extractors.
+
+    Returns:
+        Rows of the metrics table; and pictures of the last snapshot with their step. A run that
+        diverged has a last row for each metric at its full budget, with an empty value.
+    """
+    torch.set_num_threads(run.training.threads)
+    who = build.player(run, store.shape, store.classes, torch.device("cpu"))
+    who.evaluated.eval()
+    protocol = run.protocol
+    rows: list[Row] = []
+    pictures: dict[str, NDArray[Any]] = {}
+    fitted = {
+        name: features.open_fitted(name, store, data / "extractors" / store.name / name)
+        for name in run.extractors
+    }
+    finite = True
+    for snapshot in snapshots:
+        who.evaluated.load_state_dict(snapshot["weights"])
+        samples = sample(who, protocol, run.training.latent, store)
+        finite = samples is not None
+        if samples is None:
+            break
+        pictures = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
+        for name, (extractor, folder) in fitted.items():
+            began = time.perf_counter()
+            real = np.load(folder / f"{protocol.reference}.npy")[: protocol.n_real].astype(float)
+            values = compare(extractor, real, samples, store)
+            seconds = time.perf_counter() - began
+            rows += _rows(run, snapshot["step"], name, len(real), values, seconds, "done")
+    if record["status"] == "diverged" or not finite:
+        for name in fitted:
+            rows += _rows(run, run.training.steps, name, 0, _none(*fitted[name], store), 0, "diverged")
+    return rows, pictures
+
+
+def _none(extractor: features.Extractor, folder: Path, store: Store) -> dict[str, float]:
+    """An empty value for each metric that means something on a data set."""
+    few = store.samples("test")[:100]
+    known = compare(extractor, np.load(folder / "train.npy")[:100].astype(float), few, store)
+    return dict.fromkeys(known, math.nan)
+
+
+def floor(
+    extractor: str, store: Store, data: Path, protocol: Protocol
+) -> list[Row]:
+    """The metrics of the other split against the reference: what perfect samples would get."""
+    fitted, folder = features.open_fitted(
+        extractor, store, data / "extractors" / store.name / extractor
+    )
+    other = "test" if protocol.reference == "train" else "train"
+    real = np.load(folder / f"{protocol.reference}.npy")[: protocol.n_real].astype(float)
+    samples = store.samples(other)[: protocol.n_fake]
+    values = compare(fitted, real, samples, store)
+    return [
+        {
+            "dataset": store.name,
+            "extractor": extractor,
+            "split": protocol.reference,
+            "n_real": len(real),
+            "n_fake": len(samples),
+            "metric": metric,
+            "value": value,
+        }
+        for metric, value in values.items()
+    ]
+
+
+def _rows(
+    run: Run,
+    step: int,
+    extractor: str,
+    n_real: int,
+    values: dict[str, float],
+    seconds: float,
+    status: str,
+) -> list[Row]:
+    return [
+        {
+            **run.key,
+            "eval_seed": run.protocol.eval_seed,
+            "step": step,
+            "images": step * run.training.batch,
+            "extractor": extractor,
+            "split": run.protocol.reference,
+            "n_real": n_real,
+            "n_fake": run.protocol.n_fake,
+            "metric": metric,
+            "value": value,
+            "seconds": seconds,
+            "status": status,
+        }
+        for metric, value in values.items()
+    ]
+
+
+def as_csv(rows: list[Row], columns: tuple[str, ...] | None = None) -> str:
+    """Rows as CSV; numbers as Python writes them, which loses no bit."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns or list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write(folder: Path, run: Run, rows: list[Row], pictures: dict[str, NDArray[Any]]) -> None:
+    """Write `metrics.csv`, `samples.npz`, and last `evaluation.json` with their hashes."""
+    files = {"metrics.csv": storage.write_text(folder / "metrics.csv", as_csv(rows, COLUMNS))}
+    files["samples.npz"] = storage.write_arrays(folder / "samples.npz", **pictures)
+    record = {
+        "id": run.id,
+        "training_hash": run.training_hash(),
+        "training_code": run.training_code(),
+        "evaluation_hash": run.evaluation_hash(),
+        "code_hash": run.evaluation_code(),
+        "files": files,
+    }
+    storage.write_json(folder / "evaluation.json", record)

@@ -1,0 +1,199 @@
+"""What one step of training sees: networks, a real batch, noise; logits on demand, once each."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganlore.losses import Loss
+from ganlore.tricks import Trick
+
+
+@dataclass
+class Player:
+    """Everything that lives through a run.
+
+    Attributes:
+        generator, discriminator: the two networks.
+        modules: the loss's and the tricks' own modules, by name.
+        loss, tricks: the plug-ins.
+        n_critic: discriminator steps for each generator step.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    modules: nn.ModuleDict
+    loss: Loss
+    tricks: tuple[Trick, ...]
+    n_critic: int
+
+    @cached_property
+    def relative(self) -> bool:
+        """Whether a trick compares logits with each other."""
+        return any(trick.relative for trick in self.tricks)
+
+    @cached_property
+    def differentiates_real(self) -> bool:
+        """Whether a plug-in needs gradients of the logits with respect to real images."""
+        return any(part.differentiates_real for part in (self.loss, *self.tricks))
+
+    @cached_property
+    def evaluated(self) -> nn.Module:
+        """The generator that snapshots keep."""
+        generator = self.generator
+        for trick in self.tricks:
+            generator = trick.generator_for_evaluation(generator, self.modules)
+        return generator
+
+
+class Game:
+    """One step, of the discriminator or of the generator.
+
+    What is computed from the batch is computed when a loss or a trick first asks for it, and kept:
+    no forward pass is done twice for one input.
+
+    Attributes:
+        player: what lives through the run.
+        turn: whose step it is. In the discriminator's, generated samples carry no gradient; in the
+            generator's, the logits of real images carry none.
+        images: real images or points, (N, ...), as the networks see them.
+        labels: their classes, (N,), or None.
+        latent: the generator's noise, (N, latent).
+        rng: this step's own random generator, on the device.
+        step: discriminator steps done before this one.
+        log: what a loss or a trick wants in the history, scalars by name.
+    """
+
+    def __init__(
+        self,
+        player: Player,
+        turn: Literal["discriminator", "generator"],
+        images: Tensor,
+        labels: Tensor | None,
+        rng: torch.Generator,
+        step: int,
+        latent_size: int,
+    ) -> None:
+        self.player = player
+        self.turn = turn
+        self.images = images
+        self.labels = labels
+        self.rng = rng
+        self.step = step
+        self.latent = player.loss.latent(len(images), latent_size, rng)
+        self.log: dict[str, Tensor | float] = {}
+
+    @property
+    def modules(self) -> nn.ModuleDict:
+        """The loss's and the tricks' own modules."""
+        return self.player.modules
+
+    @property
+    def relative(self) -> bool:
+        """Whether logits are compared with each other."""
+        return self.player.relative
+
+    @property
+    def discriminator_parameters(self) -> list[Tensor]:
+        """All parameters of the discriminator."""
+        return list(self.player.discriminator.parameters())
+
+    def view(self, images: Tensor) -> Tensor:
+        """What the discriminator sees of images: the tricks' views, left to right."""
+        for trick in self.player.tricks:
+            images = trick.view(images, self)
+        return images
+
+    @cached_property
+    def generated(self) -> Tensor:
+        """G(z), (N, ...)."""
+        with torch.no_grad() if self.turn == "discriminator" else nullcontext():
+            out: Tensor = self.player.generator(self.latent, self.labels)
+        return out
+
+    @cached_property
+    def real(self) -> Tensor:
+        """Real images as the discriminator sees them."""
+        images = self.view(self.images)
+        if self.player.differentiates_real and self.turn == "discriminator":
+            images = images.detach().requires_grad_()
+        return images
+
+    @cached_property
+    def fake(self) -> Tensor:
+        """Generated images as the discriminator sees them."""
+        return self.view(self.generated)
+
+    def judge(self, images: Tensor) -> Tensor:
+        """One number for each image that the discriminator is shown, (N,), larger for real.
+
+        Args:
+            images: as `real` and `fake`, that is after `view`.
+        """
+        return self._judge(images, self.labels)[1]
+
+    def _judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        features = self.player.discriminator.features(images)
+        output = self.player.discriminator.classify(features, labels)
+        return features, self.player.loss.score(output, images)
+
+    @cached_property
+    def _joined(self) -> tuple[tuple[Tensor, Tensor], ...] | None:
+        """Features and logits of real and generated images from one pass over both, or None.
+
+        One pass is faster than two, and changes nothing, since no discriminator here has outputs
+        that depend on the rest of the batch. Where a gradient with respect to the real images is
+        wanted it would run through the generated half for nothing: then there are two passes.
+        """
+        if self.turn == "generator" or self.player.differentiates_real:
+            return None
+        labels = None if self.labels is None else self.labels.repeat(2)
+        features, logits = self._judge(torch.cat([self.real, self.fake]), labels)
+        n = len(self.real)
+        return (features[:n], logits[:n]), (features[n:], logits[n:])
+
+    @cached_property
+    def _real(self) -> tuple[Tensor, Tensor]:
+        if self._joined is not None:
+            return self._joined[0]
+        with torch.no_grad() if self.turn == "generator" else nullcontext():
+            return self._judge(self.real, self.labels)
+
+    @cached_property
+    def _fake(self) -> tuple[Tensor, Tensor]:
+        if self._joined is not None:
+            return self._joined[1]
+        return self._judge(self.fake, self.labels)
+
+    @property
+    def real_features(self) -> Tensor:
+        """The discriminator's features of real images, (N, width)."""
+        return self._real[0]
+
+    @property
+    def fake_features(self) -> Tensor:
+        """The discriminator's features of generated images, (N, width)."""
+        return self._fake[0]
+
+    @property
+    def real_logits(self) -> Tensor:
+        """Logits on real images, (N,), before the tricks' changes."""
+        return self._real[1]
+
+    @property
+    def fake_logits(self) -> Tensor:
+        """Logits on generated images, (N,), before the tricks' changes."""
+        return self._fake[1]
+
+    @cached_property
+    def logits(self) -> tuple[Tensor, Tensor]:
+        """Logits on real and on generated images, after the tricks' changes, left to right."""
+        real, fake = self.real_logits, self.fake_logits
+        for trick in self.player.tricks:
+            real, fake = trick.logits(real, fake)
+        return real, fake

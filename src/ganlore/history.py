@@ -1,0 +1,90 @@
+"""What is recorded while a run trains, one row for each of its evenly spaced points."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass, field
+import torch
+from torch import Tensor
+
+from ganlore.game import Game
+
+Row = dict[str, float]
+
+
+def marks(steps: int, count: int, multiple: int = 1) -> list[int]:
+    """`count` evenly spaced steps up to the last one, or fewer where there are not so many.
+
+    Args:
+        steps: the last step.
+        count: how many.
+        multiple: every mark is a multiple of this, rounded down. With n_critic, both networks have
+            just made a step at each mark, so that a row there depends on nothing before it.
+    """
+    exact = (steps * (index + 1) / count for index in range(count))
+    return sorted({round(mark) // multiple * multiple for mark in exact} - {0})
+
+
+def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
+    """The L2 norm over all gradients that an optimiser's last step used."""
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+    norms = torch._foreach_norm([g for g in gradients if g is not None])
+    return float(torch.stack(norms).norm()) if norms else math.nan
+
+
+@dataclass
+class History:
+    """Rows of a run: numbers by column name.
+
+    Columns: step (discriminator steps done), images (real images shown), d_loss, g_loss,
+    real_logit and fake_logit (means, before tricks), d_gradient_norm, g_gradient_norm, seconds,
+    images_per_second, peak_memory_mb, and what losses and tricks log.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+
+    def add(
+        self,
+        step: int,
+        games: tuple[Game, Game],
+        losses: tuple[Tensor, Tensor],
+        measures: Row,
+    ) -> Row:
+        """Read a step's tensors (this waits for the device) and keep them as a row.
+
+        Args:
+            step: discriminator steps done.
+            games: the discriminator's and the generator's.
+            losses: likewise.
+            measures: numbers that are already known.
+        """
+        critic, actor = games
+        with torch.no_grad():
+            row = {
+                "step": step,
+                "d_loss": float(losses[0]),
+                "g_loss": float(losses[1]),
+                "real_logit": float(critic.real_logits.mean()),
+                "fake_logit": float(critic.fake_logits.mean()),
+                **measures,
+                **{name: float(value) for name, value in (actor.log | critic.log).items()},
+            }
+        self.rows.append(row)
+        return row
+
+    def diverged(self, bound: float) -> bool:
+        """Whether the last row's losses are not finite or beyond the bound."""
+        last = self.rows[-1]
+        values = [last["d_loss"], last["fake_logit"], last["g_loss"]]
+        return any(not math.isfinite(v) or abs(v) > bound for v in values)
+
+    def as_csv(self) -> str:
+        """The rows as CSV; columns in the order in which they first appear."""
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()

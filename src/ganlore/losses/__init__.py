@@ -1,0 +1,124 @@
+"""What a loss is. One file in this folder is one loss; the file's name is the loss's name.
+
+Most losses are two pure functions of logits: subclass `LogitLoss`. The few that need more (an
+auto-encoding critic, an encoder, a code head, state) override the hooks of `Loss`.
+
+Everywhere a *logit* is the discriminator's raw output, larger for "real"; there is no sigmoid in any
+network. Every loss is minimised.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ganlore.settings import Optimizer, PositiveInt
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from ganlore.game import Game
+    from ganlore.networks import Network, Spec
+
+__all__ = ["LogitLoss", "Loss", "Optimizer"]
+
+
+@dataclass
+class Loss(ABC):
+    """An adversarial objective, with all that belongs to its definition.
+
+    Facts (class attributes without annotation, literals):
+        paper: the source, as an arXiv id or a reference.
+        formula: what discriminator and generator minimise, two strings.
+        requires: {what a data set must provide: reason}, for example "labels".
+        incompatible: {name of a trick, network or data set: reason}.
+
+    Settings (with annotation) may be changed by a study. The base settings:
+        optimizer: the published optimiser settings.
+        n_critic: discriminator steps for each generator step.
+    """
+
+    optimizer: Optimizer = Optimizer()
+    n_critic: PositiveInt = 1
+
+    name: ClassVar[str] = ""
+    conditional: ClassVar[bool] = False
+    """Whether generator and discriminator are built to take labels."""
+    differentiates_real: ClassVar[bool] = False
+    """Whether a discriminator step differentiates logits with respect to the real images."""
+
+    # -- the networks ---------------------------------------------------------------------------
+
+    def discriminator_network(self, network: Network, spec: Spec) -> nn.Module:
+        """The discriminator; an auto-encoding critic builds its own from the same parts."""
+        return network.discriminator(spec)
+
+    def modules(self, network: Network, spec: Spec) -> dict[str, nn.Module]:
+        """Modules beside the two networks: an encoder, a code head, buffers for state.
+
+        They are trained by the generator's optimiser unless `discriminator_modules` names them,
+        saved with the run, and reached as `game.modules[name]`.
+        """
+        return {}
+
+    discriminator_modules: ClassVar[tuple[str, ...]] = ()
+
+    def latent(self, n: int, size: int, rng: torch.Generator) -> Tensor:
+        """The generator's noise, (n, size); N(0, I) unless a loss is defined on another."""
+        import torch
+
+        return torch.randn(n, size, generator=rng, device=rng.device)
+
+    def score(self, output: Tensor, images: Tensor) -> Tensor:
+        """What the discriminator says of each image as one number, (N,), larger for real.
+
+        The identity for a network that gives logits; an auto-encoding critic gives minus the
+        reconstruction error. Penalties and relativistic tricks work on this.
+        """
+        return output
+
+    # -- the steps ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def discriminator(self, game: Game) -> Tensor:
+        """What the discriminator minimises in one step, a scalar."""
+
+    @abstractmethod
+    def generator(self, game: Game) -> Tensor:
+        """What the generator minimises in one step, a scalar."""
+
+    def after_discriminator(self, game: Game) -> None:
+        """Called after each discriminator step: weight clipping, BEGAN's k."""
+
+
+@dataclass
+class LogitLoss(Loss):
+    """A loss of logits alone: two pure functions."""
+
+    @abstractmethod
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """From logits on real and on generated images, (N,) each, a scalar."""
+
+    @abstractmethod
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """From logits on generated images, (N,), a scalar."""
+
+    def relative_generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The generator's loss where logits are compared with each other.
+
+        The generator takes the discriminator's part with the roles swapped, and both halves count
+        (Jolicoeur-Martineau 2018, arXiv:1807.00734, the non-saturating form, section 3.3).
+        """
+        return self.discriminator_loss(fake, real)
+
+    def discriminator(self, game: Game) -> Tensor:
+        """The discriminator's function of the step's logits."""
+        return self.discriminator_loss(*game.logits)
+
+    def generator(self, game: Game) -> Tensor:
+        """The generator's function of the step's logits."""
+        if game.relative:
+            return self.relative_generator_loss(*game.logits)
+        return self.generator_loss(game.fake_logits)

@@ -1,0 +1,43 @@
+"""DRAGAN (deep regret analytic GAN): a gradient penalty around the data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ganlore import penalties
+from ganlore.losses import Optimizer
+from ganlore.losses.nonsaturating import Nonsaturating
+from ganlore.settings import NonNegativeFloat
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+
+
+@dataclass
+class Dragan(Nonsaturating):
+    """The non-saturating loss, with the gradient near real data held at 1."""
+
+    paper = "arXiv:1705.07215"
+    formula = (
+        "E sp(-r) + E sp(f) + 10 E (|grad D(x+d)| - 1)^2, d ~ N(0, (.5 std x)^2)",
+        "E sp(-f)",
+    )
+    optimizer: Optimizer = Optimizer(kind="adam", lr=1e-4, betas=(0.5, 0.9))
+    weight: NonNegativeFloat = 10.0
+    scale: NonNegativeFloat = 0.5
+
+    def discriminator(self, game: Game) -> Tensor:
+        """The objective of section 2.3: delta ~ N(0, cI) around the data, sqrt(c) = scale std(x)."""
+        real = game.real.detach()
+        noise = torch.randn(real.shape, generator=game.rng, device=real.device)
+        around = real + self.scale * real.std() * noise
+        norms = penalties.gradient_norms(game.judge, around)
+        game.log["penalty_norm"] = norms.detach().mean()
+        return super().discriminator(game) + self.weight * penalties.one_centred(norms)
+
+
+LOSS = Dragan

@@ -1,0 +1,30 @@
+"""Hinge loss, of geometric GAN, of spectral normalisation's best results and of SAGAN."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import relu
+
+from ganlore.losses import LogitLoss, Optimizer
+from ganlore.settings import PositiveInt
+
+
+@dataclass
+class Hinge(LogitLoss):
+    """The discriminator is content once a logit is beyond its margin of 1."""
+
+    paper = "arXiv:1705.02894, arXiv:1802.05957"
+    formula = ("E relu(1-r) + E relu(1+f)", "-E f")
+    optimizer: Optimizer = Optimizer(kind="adam", lr=2e-4, betas=(0.0, 0.9))
+    n_critic: PositiveInt = 5
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Miyato et al. 2018, equation 16."""
+        return relu(1 - real).mean() + relu(1 + fake).mean()
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Miyato et al. 2018, equation 17."""
+        return -fake.mean()
+
+
+LOSS = Hinge

@@ -1,0 +1,27 @@
+"""Least squares GAN, on logits (not on probabilities, which would be another method)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganlore.losses import LogitLoss, Optimizer
+
+
+@dataclass
+class LeastSquares(LogitLoss):
+    """Squared distance of the logit to 1 for real and 0 for generated images."""
+
+    paper = "arXiv:1611.04076"
+    formula = (".5 E (r-1)^2 + .5 E f^2", ".5 E (f-1)^2")
+    optimizer: Optimizer = Optimizer(kind="adam", lr=2e-4, betas=(0.5, 0.999))
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Equation 9: a = 0, b = 1."""
+        return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Equation 9: c = 1."""
+        return 0.5 * (fake - 1).square().mean()
+
+
+LOSS = LeastSquares

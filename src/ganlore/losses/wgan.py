@@ -1,0 +1,43 @@
+"""Wasserstein GAN: a critic whose weights are clipped, trained ahead of the generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ganlore.losses import LogitLoss, Optimizer
+from ganlore.settings import PositiveFloat, PositiveInt
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+
+
+@dataclass
+class Wasserstein(LogitLoss):
+    """Difference of mean scores, with the critic's weights clipped after each of its steps."""
+
+    paper = "arXiv:1701.07875"
+    formula = ("E f - E r", "-E f")
+    optimizer: Optimizer = Optimizer(kind="rmsprop", lr=5e-5)
+    n_critic: PositiveInt = 5
+    clip: PositiveFloat = 0.01
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Algorithm 1, line 5, as a minimum."""
+        return fake.mean() - real.mean()
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Algorithm 1, line 10."""
+        return -fake.mean()
+
+    @torch.no_grad()
+    def after_discriminator(self, game: Game) -> None:
+        """Algorithm 1, line 7: every weight of the critic into [-clip, clip]."""
+        torch._foreach_clamp_min_(game.discriminator_parameters, -self.clip)
+        torch._foreach_clamp_max_(game.discriminator_parameters, self.clip)
+
+
+LOSS = Wasserstein

@@ -1,0 +1,44 @@
+"""Wasserstein GAN with a gradient penalty in place of weight clipping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ganlore import penalties
+from ganlore.losses import LogitLoss, Optimizer
+from ganlore.settings import NonNegativeFloat, PositiveInt
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+
+
+@dataclass
+class WassersteinGradientPenalty(LogitLoss):
+    """Difference of mean scores; the critic's gradient between real and fake is held at 1."""
+
+    paper = "arXiv:1704.00028"
+    formula = ("E f - E r + 10 E (|grad D(xh)| - 1)^2, xh = e x + (1-e) G", "-E f")
+    optimizer: Optimizer = Optimizer(kind="adam", lr=1e-4, betas=(0.0, 0.9))
+    n_critic: PositiveInt = 5
+    weight: NonNegativeFloat = 10.0
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Equation 3 without the penalty."""
+        return fake.mean() - real.mean()
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Algorithm 1, line 12."""
+        return -fake.mean()
+
+    def discriminator(self, game: Game) -> Tensor:
+        """Equation 3."""
+        points = penalties.interpolate(game.real.detach(), game.fake, game.rng)
+        norms = penalties.gradient_norms(game.judge, points)
+        game.log["penalty_norm"] = norms.detach().mean()
+        return super().discriminator(game) + self.weight * penalties.one_centred(norms)
+
+
+LOSS = WassersteinGradientPenalty

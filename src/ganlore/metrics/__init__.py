@@ -1,0 +1,170 @@
+"""Metrics: arrays in, numbers out.
+
+Every file in this folder whose name has no leading underscore is a plug-in. It defines
+`METRICS: dict[str, Metric]` and `measure(comparison: Comparison) -> dict[str, float]`, which gives
+a value for each of its names that has a meaning for the comparison. Nothing else needs to know.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganlore.errors import unknown
+from ganlore.metrics._arrays import Features, feature_pair
+
+__all__ = ["Comparison", "Metric", "measure_all", "metrics"]
+
+_SHARES_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a report shows a metric.
+
+    Attributes:
+        label: name for an axis or a table's head.
+        higher_is_better: the direction of a better generator.
+        bounds: least and greatest possible value, None where there is no bound.
+        paper: arXiv id of the definition.
+    """
+
+    label: str
+    higher_is_better: bool
+    bounds: tuple[float | None, float | None]
+    paper: str
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a metric sees: generated samples beside data, as features.
+
+    Features become float64, in which no metric of this package overflows on finite float32.
+
+    Attributes:
+        real: features of the data, (n_real, d).
+        fake: features of generated samples, (n_fake, d).
+        modes: index of the mode nearest to, or predicted for, each generated sample, (n_fake,).
+        high_quality: whether a sample is within 3 standard deviations of its mode's centre,
+            (n_fake,) booleans; for data whose modes have a known centre and width.
+        mode_shares: the data's share of each mode, (n_modes,), summing to 1.
+
+    Raises:
+        ValueError: if shapes do not fit, there are fewer than 2 rows on a side, features are not
+            finite, a mode is not an index into `mode_shares`, or the shares are no distribution.
+    """
+
+    real: Features
+    fake: Features
+    modes: NDArray[np.integer] | None = None
+    high_quality: NDArray[np.bool_] | None = None
+    mode_shares: NDArray[np.floating] | None = None
+
+    def __post_init__(self) -> None:
+        real, fake = feature_pair(self.real, self.fake)
+        object.__setattr__(self, "real", real)
+        object.__setattr__(self, "fake", fake)
+        if self.modes is not None:
+            object.__setattr__(self, "modes", _per_sample("modes", self.modes, len(fake), "iu"))
+        if self.high_quality is not None:
+            flags = _per_sample("high_quality", self.high_quality, len(fake), "b")
+            object.__setattr__(self, "high_quality", flags)
+        if self.mode_shares is not None:
+            object.__setattr__(self, "mode_shares", _shares(self.mode_shares))
+        _check_modes(self.modes, self.mode_shares)
+
+
+def metrics() -> dict[str, Metric]:
+    """All metrics by name, in the order of their files' names.
+
+    Raises:
+        ValueError: if two files define the same name.
+    """
+    found: dict[str, Metric] = {}
+    for plugin in _plugins():
+        if taken := sorted(found.keys() & plugin.METRICS.keys()):
+            raise ValueError(f"{plugin.__name__} defines metrics that exist already: {taken}")
+        found.update(plugin.METRICS)
+    return found
+
+
+def measure_all(comparison: Comparison, names: Sequence[str] | None = None) -> dict[str, float]:
+    """Measures a comparison.
+
+    Args:
+        comparison: data and generated samples.
+        names: the metrics wanted, all by default. Only the files that define one of them run.
+
+    Returns:
+        Metric name to value, in the order of `metrics()`. A name without a meaning for this
+        comparison (modes of data that has none) is left out.
+
+    Raises:
+        GanloreError: if a name is unknown.
+        ValueError: if a metric needs more rows than there are.
+        RuntimeError: if a file gives a value under a name that it does not define.
+    """
+    known = metrics()
+    wanted = list(known) if names is None else list(names)
+    for name in wanted:
+        if name not in known:
+            raise unknown("metric", name, known)
+    values: dict[str, float] = {}
+    for plugin in _plugins():
+        if not plugin.METRICS.keys() & set(wanted):
+            continue
+        measured: dict[str, float] = plugin.measure(comparison)
+        if stray := sorted(measured.keys() - plugin.METRICS.keys()):
+            raise RuntimeError(
+                f"{plugin.__name__} measured what its METRICS does not have: {stray}"
+            )
+        values.update(measured)
+    return {name: float(values[name]) for name in known if name in values and name in wanted}
+
+
+def _plugins() -> list[ModuleType]:
+    # Imported late: the plug-ins themselves import Comparison and Metric from here.
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    return [importlib.import_module(f"{__name__}.{n}") for n in names if not n.startswith("_")]
+
+
+def _per_sample(
+    name: str, values: NDArray[np.generic], n_fake: int, kinds: str
+) -> NDArray[np.generic]:
+    array = np.asarray(values)
+    expected = "booleans" if kinds == "b" else "integers"
+    if array.shape != (n_fake,) or array.dtype.kind not in kinds:
+        raise ValueError(
+            f"{name} must be {expected} of shape ({n_fake},), one for each row of fake: "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    return array
+
+
+def _shares(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    shares = np.asarray(values, dtype=np.float64)
+    if shares.ndim != 1 or not len(shares):
+        raise ValueError(f"mode_shares must be of shape (n_modes,): got {shares.shape}")
+    # Written so that NaN fails too.
+    if not (shares.min() >= 0 and abs(shares.sum() - 1) <= _SHARES_TOLERANCE):
+        raise ValueError(
+            f"mode_shares must be at least 0 and sum to 1: got a least of {shares.min():g} "
+            f"and a sum of {shares.sum():g}"
+        )
+    return shares
+
+
+def _check_modes(
+    modes: NDArray[np.integer] | None, mode_shares: NDArray[np.floating] | None
+) -> None:
+    if modes is None:
+        return
+    n_modes = np.inf if mode_shares is None else len(mode_shares)
+    if modes.min() < 0 or modes.max() >= n_modes:
+        raise ValueError(
+            f"modes must be in 0 ... {n_modes - 1}: got {modes.min()} to {modes.max()}"
+        )

@@ -1,0 +1,93 @@
+"""DCGAN's convolutional networks, for images of any power-of-two size from 8 up."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganlore.networks import Discriminator, Generator, Initialiser, Network, Spec
+from ganlore.settings import PositiveInt
+
+
+def stages(size: int) -> tuple[int, int]:
+    """The innermost resolution, and how often it doubles up to the image's size.
+
+    4x4 inside as in the paper; images of 8x8 go down to 2x2, so that they too have two stages.
+
+    Raises:
+        ValueError: for a size that is not a power of two from 8 up.
+    """
+    if size < 8 or size & (size - 1):
+        raise ValueError(f"dcgan needs images of a power-of-two size from 8 up, not {size}")
+    inner = 4 if size > 8 else 2
+    return inner, int(math.log2(size // inner))
+
+
+class Seed(nn.Module):
+    """The generator's first layer: noise to a small picture of many channels."""
+
+    def __init__(self, latent: int, channels: int, inner: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(latent, channels * inner * inner, bias=False)
+        self.size = (channels, inner, inner)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """(N, latent) to (N, channels, inner, inner)."""
+        out: Tensor = self.project(latent)
+        return out.reshape(-1, *self.size)
+
+
+@dataclass
+class Dcgan(Network):
+    """Strided 4x4 convolutions; batch norm and ReLU in the generator, neither norm nor pooling in
+    the discriminator, which departs from the paper for the reason given in `ganlore.networks`.
+    """  # noqa: D205
+
+    paper = "arXiv:1511.06434"
+    requires = {
+        "images": "a convolutional network needs images",
+        "power-of-two size": "the network doubles its resolution from stage to stage",
+    }
+    width: PositiveInt = 64
+
+    def generator(self, spec: Spec) -> nn.Module:
+        """Noise -> inner picture -> transposed convolutions -> tanh."""
+        inner, doublings = stages(spec.shape[1])
+        channels = self.width * 2 ** (doublings - 1)
+        layers: list[nn.Module] = [
+            Seed(spec.latent, channels, inner), nn.BatchNorm2d(channels), nn.ReLU()
+        ]  # fmt: skip
+        for _ in range(doublings - 1):
+            layers += [
+                nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(channels // 2),
+                nn.ReLU(),
+            ]
+            channels //= 2
+        layers += [nn.ConvTranspose2d(channels, spec.shape[0], 4, 2, 1), nn.Tanh()]
+        return Generator(nn.Sequential(*layers), spec.shape)
+
+    def discriminator(self, spec: Spec) -> nn.Module:
+        """Strided convolutions down to the inner picture -> a linear head."""
+        inner, halvings = stages(spec.shape[1])
+        layers: list[nn.Module] = []
+        inputs, channels = spec.shape[0], self.width
+        for _ in range(halvings):
+            layers += [nn.Conv2d(inputs, channels, 4, 2, 1), nn.LeakyReLU(0.2)]
+            inputs, channels = channels, channels * 2
+        return Discriminator(nn.Sequential(*layers), inputs * inner * inner, spec.outputs)
+
+    @torch.no_grad()
+    def initialise(self, module: nn.Module, rng: Initialiser) -> None:
+        """Section 4: weights N(0, 0.02); batch norm's gains N(1, 0.02); biases 0."""
+        norms = {id(m.weight) for m in module.modules() if isinstance(m, nn.BatchNorm2d)}
+        for name, parameter in module.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            else:
+                mean = 1.0 if id(parameter) in norms else 0.0
+                parameter.normal_(mean, 0.02, generator=rng(name))
+
+
+NETWORK = Dcgan

@@ -1,0 +1,163 @@
+"""Files that are whole or absent: atomic writes, and reads that check a recorded hash."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlore.errors import GanloreError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CHUNK = 1 << 20
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, read in chunks of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_bytes(path: Path, data: bytes) -> str:
+    """Write a file atomically (a temporary file in the same folder, then `os.replace`).
+
+    A process killed at any moment leaves the old file or the new one, never a half.
+
+    Returns:
+        The SHA-256 of the bytes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private; results are to be read by the user's group and by DVC.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_text(path: Path, text: str) -> str:
+    """Write text atomically as UTF-8; returns its SHA-256."""
+    return write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> str:
+    """Write a value as indented JSON, atomically; returns the SHA-256."""
+    return write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_array(path: Path, array: NDArray[Any]) -> str:
+    """Write an array as `.npy`, atomically; returns the SHA-256."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return write_bytes(path, buffer.getvalue())
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> str:
+    """Write named arrays as a compressed `.npz`, atomically; returns the SHA-256."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return write_bytes(path, buffer.getvalue())
+
+
+def write_torch(path: Path, value: Any) -> str:
+    """Write tensors with `torch.save`, atomically; returns the SHA-256.
+
+    The bytes depend on the values alone: saving to a path would put the file's name into the
+    archive, saving to memory does not.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return write_bytes(path, buffer.getvalue())
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        GanloreError: if it is missing or not JSON, with `remedy` as what to do.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise GanloreError(f"{path}: missing\n  to make it: {remedy}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise GanloreError(
+            f"{path}: damaged, not valid JSON ({error})\n  to make it again: {remedy}"
+        ) from None
+
+
+def read_torch(path: Path, device: str = "cpu") -> Any:
+    """Read tensors, with `weights_only=True`: a checkpoint can hold data, never code."""
+    import torch
+
+    return torch.load(path, map_location=device, weights_only=True)
+
+
+def check(path: Path, expected: str, remedy: str) -> Path:
+    """Compare a file with its recorded SHA-256, before anything of it is used.
+
+    Raises:
+        GanloreError: if it is missing or differs; the text has both hashes and `remedy`.
+    """
+    if not path.exists():
+        raise GanloreError(
+            f"{path}: missing\n  expected sha256 {expected}\n  to make it again: {remedy}"
+        )
+    found = sha256(path)
+    if found != expected:
+        raise GanloreError(
+            f"{path}: truncated or altered ({path.stat().st_size} bytes)\n"
+            f"  expected sha256 {expected}\n  found    sha256 {found}\n"
+            f"  to make it again: {remedy}"
+        )
+    return path
+
+
+def write_sealed(path: Path, value: Any) -> None:
+    """Write tensors atomically, with their hash in front, for state that has no record elsewhere."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    payload = buffer.getvalue()
+    write_bytes(path, hashlib.sha256(payload).hexdigest().encode() + payload)
+
+
+def read_sealed(path: Path) -> Any | None:
+    """What `write_sealed` wrote; None where there is no file or its hash does not fit."""
+    import torch
+
+    if not path.exists():
+        return None
+    data = path.read_bytes()
+    seal, payload = data[:64], data[64:]
+    if hashlib.sha256(payload).hexdigest().encode() != seal:
+        return None
+    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)

@@ -1,0 +1,98 @@
+"""The training loop: the same for every loss and every trick, by the name of none."""
+
+from __future__ import annotations
+
+import time
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from ganlore import build, provenance, seeding
+from ganlore.batches import Batches
+from ganlore.console import Progress
+from ganlore.game import Game
+from ganlore.history import History, gradient_norm, marks
+
+if TYPE_CHECKING:
+    from ganlore.checkpoint import State
+    from ganlore.data import Store
+    from ganlore.grid import Run
+
+
+def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """One step of an optimiser; gradients go to its own parameters alone."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward(inputs=[p for group in optimizer.param_groups for p in group["params"]])
+    optimizer.step()
+
+
+def train(run: Run, store: Store, state: State, device: torch.device) -> str:
+    """Train a run from its last saved state to its end.
+
+    Args:
+        run: the run's settings.
+        store: the prepared data.
+        state: where the run's state is kept; it holds everything when this returns.
+        device: where to train.
+
+    Returns:
+        "done", or "diverged" where a loss was not finite or beyond the study's bound.
+    """
+    settings = run.training
+    torch.set_num_threads(settings.threads)
+    who = build.player(run, store.shape, store.classes, device)
+    optimizer_g, optimizer_d = build.optimizers(run, who)
+    history = History()
+    start, before = state.restore(who, (optimizer_g, optimizer_d), history)
+    batches = Batches(store, settings.batch, run.seed, device)
+    log_at = set(marks(settings.steps, settings.history, who.n_critic))
+    snapshot_at = set(marks(settings.steps, settings.snapshots))
+    generator_loss = reduce(lambda f, trick: trick.generator_step(f), who.tricks, who.loss.generator)
+    if start and history.diverged(settings.divergence):
+        return "diverged"
+
+    def game(turn: Literal["discriminator", "generator"], step: int) -> Game:
+        rng = seeding.generator(run.seed, turn, step, device=device)
+        return Game(who, turn, *batches[step], rng, step, settings.latent)
+
+    began = time.perf_counter()
+    with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
+        for step in range(start, settings.steps):
+            torch.manual_seed(seeding.seed_of(run.seed, "global", step))  # for code without an rng
+            for trick in who.tricks:
+                trick.stage(step / settings.steps, who.generator, who.discriminator)
+            critic = game("discriminator", step)
+            d_loss = who.loss.discriminator(critic)
+            d_loss = d_loss + sum(trick.penalty(critic) for trick in who.tricks)
+            update(optimizer_d, d_loss)
+            who.loss.after_discriminator(critic)
+            if (step + 1) % who.n_critic == 0:
+                actor = game("generator", step)
+                g_loss = generator_loss(actor)
+                update(optimizer_g, g_loss)
+                for trick in who.tricks:
+                    trick.after_generator(actor)
+            done = step + 1
+            if done in snapshot_at:
+                state.snapshot(done, who.evaluated)
+            if done in log_at:
+                seconds = before + time.perf_counter() - began
+                measures: dict[str, Any] = {
+                    "images": done * settings.batch,
+                    "d_gradient_norm": gradient_norm(optimizer_d),
+                    "g_gradient_norm": gradient_norm(optimizer_g),
+                    "seconds": seconds,
+                    "images_per_second": done * settings.batch / seconds,
+                    "peak_memory_mb": provenance.peak_memory_mb(),
+                }
+                history.add(done, (critic, actor), (d_loss, g_loss), measures)
+                progress.update(done, f"d_loss {float(d_loss):.3f} g_loss {float(g_loss):.3f}")
+                if history.diverged(settings.divergence):
+                    state.save(done, who, (optimizer_g, optimizer_d), history, seconds)
+                    return "diverged"
+                state.keep(done, who, (optimizer_g, optimizer_d), history, seconds)
+    state.save(
+        settings.steps, who, (optimizer_g, optimizer_d), history, before + time.perf_counter() - began
+    )
+    return "done"

@@ -1,0 +1,93 @@
+"""What a trick is: anything that goes on top of any loss. One file in this folder is one trick.
+
+A trick overrides the hooks that it needs; the others are the identity and cost nothing. Tricks of a
+combination (`[spectral-norm, ttur]`) fold from left to right: each takes what the one before it gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ganlore.settings import Optimizer
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ganlore.game import Game
+    from ganlore.networks import Spec
+
+__all__ = ["Optimizer", "Trick"]
+
+
+@dataclass
+class Trick:
+    """A trick; its annotated attributes are settings, the others are facts.
+
+    Facts (literals):
+        paper: the source. tip: what it promises, in a line.
+        requires: {what a data set must provide: reason}.
+        incompatible: {name of a loss, trick, network or data set: reason}.
+        batch_multiple_of: the name of the setting that the batch must be a multiple of.
+    """
+
+    name: ClassVar[str] = ""
+    relative: ClassVar[bool] = False
+    """Whether logits are compared with each other, so that a generator step needs real images."""
+    differentiates_real: ClassVar[bool] = False
+    """Whether the penalty differentiates the logits with respect to the real images."""
+
+    # -- before training ------------------------------------------------------------------------
+
+    def optimizer(self, settings: Optimizer) -> Optimizer:
+        """The optimisers' settings."""
+        return settings
+
+    def n_critic(self, n: int) -> int:
+        """Discriminator steps for each generator step."""
+        return n
+
+    def discriminator_spec(self, spec: Spec) -> Spec:
+        """What the discriminator is built for: packing widens its input."""
+        return spec
+
+    def networks(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Change the initialised networks in place: spectral normalisation, attention."""
+
+    def modules(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, nn.Module]:
+        """State that is saved with the run: averaged weights, moving averages of logits.
+
+        They are not trained. Reached as `game.modules[name]`.
+        """
+        return {}
+
+    # -- in a step ------------------------------------------------------------------------------
+
+    def stage(self, progress: float, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Called before each step with the share of the budget used, in [0, 1)."""
+
+    def view(self, images: Tensor, game: Game) -> Tensor:
+        """What the discriminator sees of real and of generated images: noise, packing."""
+        return images
+
+    def logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits that the loss sees, from (N,) each."""
+        return real, fake
+
+    def penalty(self, game: Game) -> Tensor | float:
+        """Added to the discriminator's loss."""
+        return 0.0
+
+    def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
+        """Wrap the function that gives the generator's loss: unrolling."""
+        return step
+
+    def after_generator(self, game: Game) -> None:
+        """Called after each generator step: averaging of weights."""
+
+    # -- after training -------------------------------------------------------------------------
+
+    def generator_for_evaluation(self, generator: nn.Module, modules: nn.ModuleDict) -> nn.Module:
+        """The generator that snapshots keep and evaluation samples from."""
+        return generator

@@ -1,0 +1,50 @@
+"""Exponential moving average of the generator's weights, for sampling only."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from ganlore.settings import Fraction
+from ganlore.tricks import Trick
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+
+
+@dataclass
+class ExponentialMovingAverage(Trick):
+    """Samples come from averaged weights; training itself is unchanged.
+
+    The average starts as a plain mean, decay min(decay, (1 + n) / (10 + n)) after n steps, so that
+    a short run is not dominated by its random start.
+    """
+
+    paper = "arXiv:1806.04498"
+    tip = "sample from averaged weights"
+    decay: Fraction = 0.999
+
+    def modules(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, nn.Module]:
+        """The averaged generator."""
+        return {"ema": copy.deepcopy(generator).requires_grad_(False)}
+
+    @torch.no_grad()
+    def after_generator(self, game: Game) -> None:
+        """average <- decay average + (1 - decay) weights; buffers are copied."""
+        average, current = game.modules["ema"], game.player.generator
+        n = game.step // game.player.n_critic
+        decay = min(self.decay, (1 + n) / (10 + n))
+        torch._foreach_lerp_(list(average.parameters()), list(current.parameters()), 1 - decay)
+        for mine, theirs in zip(average.buffers(), current.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    def generator_for_evaluation(self, generator: nn.Module, modules: nn.ModuleDict) -> nn.Module:
+        """The averaged generator."""
+        return modules["ema"]
+
+
+TRICK = ExponentialMovingAverage

@@ -1,0 +1,34 @@
+"""WGAN-GP's gradient penalty on top of any loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ganlore import penalties
+from ganlore.settings import NonNegativeFloat
+from ganlore.tricks import Trick
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+
+
+@dataclass
+class GradientPenalty(Trick):
+    """The discriminator's gradient between real and generated samples is held at 1."""
+
+    paper = "arXiv:1704.00028"
+    tip = "a one-centred gradient penalty between real and fake"
+    incompatible = {"wgan-gp": "the loss has this penalty already; it would only count twice"}
+    weight: NonNegativeFloat = 10.0
+
+    def penalty(self, game: Game) -> Tensor:
+        """Equation 3's last term: weight E (|grad D(xh)| - 1)^2."""
+        points = penalties.interpolate(game.real.detach(), game.fake, game.rng)
+        norms = penalties.gradient_norms(game.judge, points)
+        return self.weight * penalties.one_centred(norms)
+
+
+TRICK = GradientPenalty

@@ -1,0 +1,40 @@
+"""PacGAN: several samples of one kind are judged together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ganlore.settings import PositiveInt
+from ganlore.tricks import Trick
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+    from ganlore.networks import Spec
+
+
+@dataclass
+class Packing(Trick):
+    """The discriminator sees m samples at once, concatenated on the channel axis.
+
+    A batch of N images becomes N/m packs, so that the budget in images is the same as without.
+    """
+
+    paper = "arXiv:1712.04086"
+    tip = "several samples of one kind judged together"
+    batch_multiple_of = "m"
+    m: PositiveInt = 2
+
+    def discriminator_spec(self, spec: Spec) -> Spec:
+        """Only the discriminator's first layer widens."""
+        channels, *rest = spec.shape
+        return replace(spec, shape=(self.m * channels, *rest))
+
+    def view(self, images: Tensor, game: Game) -> Tensor:
+        """From (N, C, ...) to (N/m, m C, ...): neighbours in the batch make a pack."""
+        return images.reshape(-1, self.m * images.shape[1], *images.shape[2:])
+
+
+TRICK = Packing

@@ -1,0 +1,38 @@
+"""Spectral normalisation of the discriminator."""
+
+from dataclasses import dataclass
+
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganlore.tricks import Trick
+
+
+def normalise(network: nn.Module) -> None:
+    """Put spectral normalisation on every linear and convolutional layer, in place.
+
+    One power iteration for each forward pass in training mode, none in evaluation mode; the
+    parametrisation's start vectors come from torch's global generator.
+    """
+    for module in list(network.modules()):
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            spectral_norm(module, n_power_iterations=1)
+
+
+@dataclass
+class SpectralNorm(Trick):
+    """Every layer of the discriminator has a largest singular value of 1."""
+
+    paper = "arXiv:1802.05957"
+    tip = "spectral normalisation of the discriminator"
+    incompatible = {
+        "wgan": "normalisation divides by the very scale that weight clipping bounds, so the "
+        "loss's own constraint would have no effect"
+    }
+
+    def networks(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Equation 8 on all layers of the discriminator."""
+        normalise(discriminator)
+
+
+TRICK = SpectralNorm

@@ -1,0 +1,32 @@
+"""Two time-scale update rule: a faster discriminator, one update of each."""
+
+from dataclasses import dataclass
+
+from ganlore.settings import PositiveFloat
+from ganlore.tricks import Optimizer, Trick
+
+
+@dataclass
+class TwoTimeScales(Trick):
+    """Discriminator and generator learn at different rates, with 1:1 updates.
+
+    The rates' geometric mean stays that of the study, so that the trick changes the balance and not
+    the pace: at 2e-4 and a ratio of 4 they are SAGAN's 1e-4 and 4e-4 (arXiv:1805.08318).
+    """
+
+    paper = "arXiv:1706.08500"
+    tip = "a faster discriminator, 1:1 updates"
+    ratio: PositiveFloat = 4.0
+
+    def optimizer(self, settings: Optimizer) -> Optimizer:
+        """The two learning rates, `ratio` apart."""
+        base = (settings.rates[0] * settings.rates[1]) ** 0.5
+        rates = {"lr": base / self.ratio**0.5, "lr_discriminator": base * self.ratio**0.5}
+        return settings.model_copy(update=rates)
+
+    def n_critic(self, n: int) -> int:
+        """One discriminator step for each generator step."""
+        return 1
+
+
+TRICK = TwoTimeScales

@@ -1,0 +1,18 @@
+# Figures, tables and the page.
+
+
+rule report:
+    input:
+        rules.collect.output,
+        [PLAN.folder(run) / "samples.npz" for run in PLAN.runs],
+    output:
+        REPORTS / "index.html",
+        directory(REPORTS / "figures"),
+        directory(REPORTS / "tables"),
+    params:
+        study=STUDY_JSON,
+        code=grid.report_code(),
+    log:
+        RESULTS / "logs/report.log",
+    shell:
+        "ganlore report {params.study:q} > {log:q} 2>&1"

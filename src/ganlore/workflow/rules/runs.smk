@@ -1,0 +1,71 @@
+# One training job, and its evaluation, for each run; then one table of all.
+
+
+rule train:
+    input:
+        rules.prepare.output,
+    output:
+        RUN_FOLDER / "run.json",
+        RUN_FOLDER / "snapshots.pt",
+        RUN_FOLDER / "checkpoint.pt",
+        RUN_FOLDER / "history.csv",
+    params:
+        settings=lambda w: run_of(w).training_settings(),
+        code=lambda w: run_of(w).training_code(),
+        data=str(DATA),
+        results=str(RESULTS),
+    log:
+        RESULTS / "logs/train" / f"{RUN}.log",
+    benchmark:
+        RESULTS / "benchmarks/train" / f"{RUN}.tsv"
+    threads: lambda w: run_of(w).training.threads
+    resources:
+        gpu=lambda w: int(run_of(w).training.device == "cuda"),
+    shell:
+        "ganlore train --settings {params.settings:q} --data {params.data:q}"
+        " --results {params.results:q} > {log:q} 2>&1"
+
+
+rule evaluate:
+    input:
+        rules.train.output,
+        fitted=lambda w: [
+            str(FITTED / "record.json").format(dataset=w.dataset, extractor=extractor)
+            for extractor in run_of(w).extractors
+        ],
+    output:
+        RUN_FOLDER / "evaluation.json",
+        RUN_FOLDER / "metrics.csv",
+        RUN_FOLDER / "samples.npz",
+    params:
+        settings=lambda w: run_of(w).model_dump_json(),
+        code=lambda w: run_of(w).evaluation_code(),
+        data=str(DATA),
+        results=str(RESULTS),
+    log:
+        RESULTS / "logs/evaluate" / f"{RUN}.log",
+    benchmark:
+        RESULTS / "benchmarks/evaluate" / f"{RUN}.tsv"
+    priority: 5  # finished runs are measured before new ones begin
+    shell:
+        "ganlore evaluate --settings {params.settings:q} --data {params.data:q}"
+        " --results {params.results:q} > {log:q} 2>&1"
+
+
+rule collect:
+    input:
+        FITTED_ALL,
+        [PLAN.folder(run) / "run.json" for run in PLAN.runs],
+        [PLAN.folder(run) / "evaluation.json" for run in PLAN.runs],
+    output:
+        RESULTS / "metrics.parquet",
+        RESULTS / "history.parquet",
+        RESULTS / "runs.parquet",
+        RESULTS / "floor.csv",
+    params:
+        study=STUDY_JSON,
+        code=fingerprint.of([fingerprint.module("collect")]),
+    log:
+        RESULTS / "logs/collect.log",
+    shell:
+        "ganlore collect {params.study:q} > {log:q} 2>&1"

@@ -1,0 +1,56 @@
+# The study, its plan of runs, and the places of all files.
+
+import json
+import sys
+
+
+def read_study():
+    """The study of --configfile, or the default one, with the keys of --config put over it."""
+    files = [Path(name) for name in workflow.overwrite_configfiles]
+    document = {}
+    for file in files or [Path(workflow.basedir) / "configs" / "default.yaml"]:
+        document = studies.merge(document, studies.read(file))
+    document = studies.merge(document, dict(config))
+    document.pop("extends", None)
+    where = ", ".join(str(file) for file in files) or "configs/default.yaml"
+    return studies.parse(document, where)
+
+
+try:
+    STUDY = read_study()
+    PLAN = grid.expand(STUDY)
+except GanloreError as error:
+    sys.tracebacklimit = 0
+    raise WorkflowError(str(error)) from None
+
+STUDY_JSON = STUDY.model_dump_json(exclude_defaults=True)
+RUNS = PLAN.by_id
+
+DATA = Path(STUDY.data)
+RESULTS = Path(STUDY.results)
+REPORTS = Path(STUDY.reports)
+PREPARED = DATA / "prepared" / "{dataset}"
+FITTED = DATA / "extractors" / "{dataset}" / "{extractor}"
+RUN = "{dataset}/{network}/{loss}/{trick}/{variant}/seed{seed}"
+RUN_FOLDER = RESULTS / "runs" / RUN
+
+FITTED_ALL = [
+    str(FITTED / "record.json").format(dataset=dataset, extractor=extractor)
+    for dataset, (_, extractors) in PLAN.protocols.items()
+    for extractor in extractors
+]
+
+
+def run_of(wildcards):
+    """The run that a job's wildcards name."""
+    return RUNS[RUN.format(**wildcards)]
+
+
+wildcard_constraints:
+    dataset="[^/]+",
+    network="[^/]+",
+    loss="[^/]+",
+    trick="[^/]+",
+    variant="[^/]+",
+    extractor="[^/]+",
+    seed=r"\d+",

@@ -1,0 +1,221 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ganlore import metrics as package
+from ganlore.errors import GanloreError
+from ganlore.metrics import Comparison, Metric, measure_all, metrics
+
+# In the order of the files' names, and within a file in its own.
+EXPECTED = [
+    "fid",
+    "kid",
+    "modes",
+    "high_quality",
+    "reverse_kl",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+]
+
+
+def comparison(seed=0, n=12, d=3):
+    rng = np.random.default_rng(seed)
+    return Comparison(
+        rng.standard_normal((n, d)).astype(np.float32),
+        rng.standard_normal((n + 3, d)).astype(np.float32),
+        modes=rng.integers(0, 4, n + 3),
+        high_quality=rng.random(n + 3) < 0.7,
+        mode_shares=np.full(4, 0.25),
+    )
+
+
+# --- the contract of every metric -----------------------------------------------------------------
+
+
+def test_the_metrics_there_are():
+    assert list(metrics()) == EXPECTED
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_report_can_show_it(name):
+    metric = metrics()[name]
+    assert isinstance(metric, Metric)
+    assert metric.label
+    assert metric.paper.startswith("arXiv:")
+    low, high = metric.bounds
+    assert low is None or high is None or low < high
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("seed", range(3))
+def test_alone_and_with_the_others_it_is_the_same_number_within_bounds(name, seed):
+    alone = measure_all(comparison(seed), [name])
+    assert alone == {name: measure_all(comparison(seed))[name]}
+    value = alone[name]
+    assert type(value) is float
+    low, high = metrics()[name].bounds
+    assert low is None or value >= low
+    assert high is None or value <= high
+
+
+def test_the_direction_of_every_metric():
+    # A generator that gives data against one that gives two far points: every metric must prefer
+    # the first, in the direction that it declares.
+    rng = np.random.default_rng(1)
+    centres = 10 * np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    modes = np.arange(80) % 4
+    real, good = (centres[modes] + rng.standard_normal((80, 2)) for _ in range(2))
+    bad = np.tile([[40.0, 40], [41, 40]], (40, 1))
+    shares = np.full(4, 0.25)
+    first = measure_all(Comparison(real, good, modes, np.ones(80, dtype=bool), shares))
+    second = measure_all(Comparison(real, bad, np.full(80, 3), np.zeros(80, dtype=bool), shares))
+    for name, metric in metrics().items():
+        assert (first[name] > second[name]) == metric.higher_is_better, name
+        assert first[name] != second[name], name
+
+
+def test_names_choose_and_order_is_the_packages():
+    assert list(measure_all(comparison(), ["recall", "fid"])) == ["fid", "recall"]
+    assert measure_all(comparison(), []) == {}
+    assert list(measure_all(comparison())) == list(metrics())
+
+
+def test_an_unknown_name_gives_the_nearest():
+    with pytest.raises(GanloreError, match=r"unknown metric 'fidd'\s.*'fid'"):
+        measure_all(comparison(), ["fidd"])
+
+
+def test_neither_torch_nor_scipy_is_imported():
+    code = (
+        "import sys, numpy as np; from ganlore.metrics import Comparison, measure_all;"
+        "x = np.random.default_rng(0).standard_normal((9, 3)); measure_all(Comparison(x, x));"
+        "print({'torch', 'scipy', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+# --- one file is one plug-in ----------------------------------------------------------------------
+
+PLUGIN = """
+from ganlore.metrics import Metric
+METRICS = {{"{name}": Metric("Mean", True, (None, None), "arXiv:0000.00000")}}
+def measure(comparison):
+    return {{"{measured}": float(comparison.fake.mean())}}
+"""
+
+
+@pytest.fixture
+def drop(tmp_path, monkeypatch):
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+
+    def write(file, name, measured=None):
+        (tmp_path / f"{file}.py").write_text(PLUGIN.format(name=name, measured=measured or name))
+        monkeypatch.delitem(sys.modules, f"ganlore.metrics.{file}", raising=False)
+
+    yield write
+    for path in tmp_path.glob("*.py"):
+        sys.modules.pop(f"ganlore.metrics.{path.stem}", None)
+        vars(package).pop(path.stem, None)
+
+
+def test_a_new_file_is_a_new_metric(drop):
+    drop("a_mean", "fake_mean")
+    assert next(iter(metrics())) == "fake_mean"
+    seen = comparison()
+    assert measure_all(seen, ["fake_mean"]) == {"fake_mean": seen.fake.mean()}
+
+
+def test_files_with_an_underscore_are_not_plugins(drop):
+    drop("_helper", "helper")
+    assert list(metrics()) == EXPECTED
+
+
+def test_a_name_that_exists_is_an_error(drop):
+    drop("z_again", "recall")
+    with pytest.raises(ValueError, match=r"z_again defines metrics that exist already: \['recall'"):
+        metrics()
+
+
+def test_a_value_that_is_not_declared_is_an_error(drop):
+    drop("z_stray", "declared", measured="other")
+    with pytest.raises(RuntimeError, match=r"z_stray measured .* not have: \['other'\]"):
+        measure_all(comparison())
+
+
+# --- what a comparison accepts --------------------------------------------------------------------
+
+
+def test_features_become_float64_and_float64_is_not_copied():
+    assert comparison().real.dtype == comparison().fake.dtype == np.float64
+    features = np.eye(4)
+    assert Comparison(features, features).real is features
+
+
+def test_float32_and_float64_give_the_same_numbers():
+    single = comparison()
+    double = Comparison(
+        single.real.astype(np.float64),
+        single.fake.astype(np.float64),
+        single.modes,
+        single.high_quality,
+        single.mode_shares,
+    )
+    assert measure_all(single) == measure_all(double)
+
+
+def test_float32_extremes_overflow_nowhere():
+    rng = np.random.default_rng(2)
+    huge = (rng.uniform(-1, 1, (2, 9, 4)) * np.finfo(np.float32).max).astype(np.float32)
+    assert np.isfinite(list(measure_all(Comparison(*huge)).values())).all()
+
+
+def test_rows_that_are_not_finite_are_counted_by_side():
+    real, fake = np.zeros((5, 2)), np.zeros((6, 2))
+    real[1] = np.nan
+    fake[[0, 3]] = np.inf
+    fake[4, 1] = -np.inf
+    with pytest.raises(ValueError, match="1 of 5 rows of real and 3 of 6 rows of fake"):
+        Comparison(real, fake)
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "message"),
+    [
+        ((5, 2), (5, 3), r"one d: got real \(5, 2\) and fake \(5, 3\)"),
+        ((5,), (5,), r"\(n_real, d\).*got real \(5,\)"),
+        ((5, 2, 2), (5, 2, 2), r"got real \(5, 2, 2\)"),
+        ((5, 0), (5, 0), "at least one column"),
+        ((5, 2), (1, 2), r"at least 2 rows each: got real \(5, 2\) and fake \(1, 2\)"),
+        ((0, 2), (5, 2), r"at least 2 rows each: got real \(0, 2\)"),
+    ],
+)
+def test_shapes_that_do_not_fit(real, fake, message):
+    with pytest.raises(ValueError, match=message):
+        Comparison(np.zeros(real), np.zeros(fake))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"modes": np.zeros(3, dtype=int)}, r"modes must be integers of shape \(4,\).*\(3,\)"),
+        ({"modes": np.zeros(4)}, "got float64"),
+        ({"modes": np.array([0, 1, -1, 0])}, "modes must be in .*: got -1 to 1"),
+        (
+            {"modes": np.array([0, 1, 2, 0]), "mode_shares": np.array([0.5, 0.5])},
+            r"modes must be in 0 \.\.\. 1: got 0 to 2",
+        ),
+        ({"high_quality": np.zeros(4, dtype=int)}, "high_quality must be booleans"),
+        ({"mode_shares": np.array([0.5, 0.6])}, "sum to 1: got a least of 0.5 and a sum of 1.1"),
+        ({"mode_shares": np.array([1.5, -0.5])}, "got a least of -0.5"),
+        ({"mode_shares": np.array([np.nan, 1])}, "sum to 1"),
+        ({"mode_shares": np.eye(2)}, r"\(n_modes,\): got \(2, 2\)"),
+    ],
+)
+def test_modes_that_do_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Comparison(np.eye(4), np.eye(4), **arguments)
