@@ -7,7 +7,7 @@
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 from ganlore import config as studies, fingerprint, grid
 from ganlore.errors import GanloreError
@@ -15,7 +15,9 @@ from ganlore.errors import GanloreError
 min_version("9.0")
 
 
-container: None
+# Used only by who asks for it (--software-deployment-method apptainer); the ordinary way is the
+# environment that `make report` sets up.
+container: "docker://python:3.11"
 
 
 include: "src/ganlore/workflow/rules/study.smk"

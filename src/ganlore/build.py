@@ -44,7 +44,8 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
         ("generator", generator), ("discriminator", discriminator), *modules.items()
     ):  # fmt: skip
         network.initialise(
-            module, lambda parameter, name=name: seeding.generator(run.seed, "init", name, parameter)
+            module,
+            lambda parameter, name=name: seeding.generator(run.seed, "init", name, parameter),
         )
     with seeding.scope(run.seed, "tricks"):
         for trick in tricks:
@@ -83,9 +84,7 @@ def optimizers(run: Run, who: Player) -> tuple[torch.optim.Optimizer, torch.opti
     )
 
 
-def optimizer(
-    settings: Optimizer, lr: float, modules: list[nn.Module]
-) -> torch.optim.Optimizer:
+def optimizer(settings: Optimizer, lr: float, modules: list[nn.Module]) -> torch.optim.Optimizer:
     """One optimiser over the parameters of several modules."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     if settings.kind == "adam":

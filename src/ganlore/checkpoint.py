@@ -55,7 +55,9 @@ class State:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         saved = storage.read_sealed(self.path)
-        if saved and any(storage.read_sealed(self.folder / name) is None for name in saved["files"]):
+        if saved and any(
+            storage.read_sealed(self.folder / name) is None for name in saved["files"]
+        ):
             saved = None
         if saved is None and self.path.exists():
             console.say(f"{self.path}: damaged; starting this run again from its first step")
@@ -105,7 +107,9 @@ class State:
     def snapshot(self, step: int, generator: nn.Module) -> None:
         """Keep the generator as it is after a step."""
         weights = {name: value.cpu() for name, value in generator.state_dict().items()}
-        storage.write_sealed(self.folder / f"snapshot-{step}.pt", {"step": step, "weights": weights})
+        storage.write_sealed(
+            self.folder / f"snapshot-{step}.pt", {"step": step, "weights": weights}
+        )
 
     def snapshots(self) -> list[dict[str, Any]]:
         """The snapshots so far, in order."""

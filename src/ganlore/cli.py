@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -97,10 +97,11 @@ def train(
     """Train one run, from its last saved state if there is one."""
     chosen, data, results = _run(run, study, settings, data, results)
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
-    from ganlore import checkpoint, provenance, storage, train as training
+    from ganlore import checkpoint, provenance, storage
+    from ganlore import train as training
     from ganlore.data import Store
 
-    device = _device(chosen.training.device)
+    device = device_of(chosen.training.device)
     state = checkpoint.State(state_folder, checkpoint.identity(chosen), save_every)
     try:
         store = Store.open(data / "prepared" / chosen.dataset.name)
@@ -124,7 +125,8 @@ def evaluate(
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _run(run, study, settings, data, results)
-    from ganlore import evaluate as evaluation, storage
+    from ganlore import evaluate as evaluation
+    from ganlore import storage
     from ganlore.data import Store
 
     folder = results / "runs" / chosen.id
@@ -158,6 +160,136 @@ def report(study: StudyArgument = DEFAULT) -> None:
     say(str(reporting.build(plan)))
 
 
+LISTS = {
+    "losses": "loss", "tricks": "trick", "networks": "network", "data": "dataset",
+    "extractors": "extractor",
+}  # fmt: skip
+
+
+@app.command("list")
+def list_plugins(
+    what: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(LISTS)}; all of them if left out.")
+    ] = "",
+) -> None:
+    """Show the plug-ins that can be used in a study, with formula, settings and paper."""
+    if what and what not in LISTS:
+        raise unknown("list", what, LISTS)
+    for title in [what] if what else LISTS:
+        typer.echo(f"\n{title}")
+        for name in plugins.find(LISTS[title]):
+            _show(plugins.declaration(LISTS[title], name))
+
+
+def _show(declared: plugins.Declaration) -> None:
+    typer.echo(f"  {declared.name:<18} {declared.summary}")
+    formula = declared.fact("formula")
+    if formula:
+        typer.echo(f"{'':20} discriminator minimises  {formula[0]}")
+        typer.echo(f"{'':20} generator minimises      {formula[1]}")
+    settings = declared.settings({})
+    optimizer = settings.pop("optimizer", None)
+    if optimizer:
+        typer.echo(
+            f"{'':20} published optimiser      {optimizer['kind']}, lr {optimizer['lr']:g}"
+            + (f", betas {tuple(optimizer['betas'])}" if optimizer["kind"] == "adam" else "")
+        )
+    if settings:
+        shown = ", ".join(f"{key} = {value}" for key, value in settings.items())
+        typer.echo(f"{'':20} settings: {shown}")
+    for fact in ("tip", "paper", "source", "licence"):
+        if declared.fact(fact, "-") != "-":
+            typer.echo(f"{'':20} {fact}: {declared.fact(fact)}")
+    for name, reason in {
+        **declared.fact("requires", {}),
+        **declared.fact("incompatible", {}),
+    }.items():
+        typer.echo(f"{'':20} not with or without {name}: {reason}")
+
+
+@app.command("plan")
+def plan_study(
+    study: StudyArgument = DEFAULT,
+    cores: Annotated[int, typer.Option(help="Cores that snakemake will be given.")] = 0,
+    measure: Annotated[bool, typer.Option(help="Time a few steps of each cell.")] = True,
+) -> None:
+    """Show what a study will do: runs, jobs, cells without a run, and the time and disk it needs."""
+    import os
+
+    from ganlore import overview
+
+    plan = grid.expand(config.load(study))
+    cores = cores or os.cpu_count() or 1
+    cells = list(dict.fromkeys(run.cell for run in plan.runs))
+    fits = sum(len(extractors) for _, extractors in plan.protocols.values())
+    jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + 2
+    typer.echo(f"study {plan.study.name}: {plan.study.title}")
+    typer.echo(f"  {len(plan.runs)} runs = {len(cells)} cells x {len(plan.study.seeds)} seeds")
+    typer.echo(f"  {jobs} jobs: data, extractors, training, evaluation, tables, report")
+    for gap in plan.missing:
+        typer.echo(f"  n/a  {gap.dataset} {gap.network} {gap.loss} {gap.trick}: {gap.reason}")
+    if not measure:
+        return
+    costs = overview.costs(plan)
+    seconds = sum(costs[run.cell].seconds + 2 * overview.IMPORTS for run in plan.runs)
+    megabytes = sum(costs[run.cell].megabytes for run in plan.runs)
+    slowest = max(cells, key=lambda cell: costs[cell].seconds)
+    typer.echo(
+        f"  about {seconds / cores / 60:.0f} minutes on {cores} cores, measured on a few steps of "
+        f"each cell\n  about {megabytes:.0f} MB on disk\n"
+        f"  the slowest cell: {' '.join(slowest)}, {costs[slowest].seconds:.0f} s a run"
+    )
+
+
+@app.command("status")
+def status(
+    study: StudyArgument = DEFAULT,
+    cores: Annotated[int, typer.Option(help="Cores that snakemake was given.")] = 0,
+) -> None:
+    """Show how far a study is: done, running, failed, missing, and the time left."""
+    import os
+
+    from ganlore import overview
+
+    plan = grid.expand(config.load(study))
+    stages = {run.id: overview.progress(plan, run) for run in plan.runs}
+    counts = overview.tally(stages)
+    typer.echo(f"study {plan.study.name}: {len(stages)} runs")
+    for name in ("done", "running", "interrupted", "failed", "stale", "missing"):
+        if counts[name]:
+            typer.echo(f"  {name:<12} {counts[name]}")
+    for run_id, stage in stages.items():
+        if stage.state in ("running", "interrupted", "failed", "stale"):
+            typer.echo(f"  {stage.state}: {run_id}: {stage.note}")
+    diverged = [run_id for run_id, stage in stages.items() if stage.note == "diverged"]
+    for run_id in diverged:
+        typer.echo(f"  diverged: {run_id}")
+    if counts["done"] < len(stages):
+        left = overview.seconds_left(plan, stages, cores or os.cpu_count() or 1)
+        known = "unknown until a first run is done" if left is None else f"{left / 60:.0f} minutes"
+        typer.echo(f"  time left: {known}")
+
+
+@app.command("verify")
+def verify(study: StudyArgument = DEFAULT) -> None:
+    """Check every file of a study (data, checkpoints, metrics, settings) against its record."""
+    from ganlore import overview
+
+    plan = grid.expand(config.load(study))
+    checked, wrong = overview.verify(plan)
+    for text in wrong:
+        typer.echo(text)
+    typer.echo(f"{checked} files and records checked, {len(wrong)} findings")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON schema of a study file, for editors (see configs/study.schema.json)."""
+    typer.echo(json.dumps(config.schema(), indent=1))
+
+
 def _run(
     run: str, study: str, settings: str | None, data: Path, results: Path
 ) -> tuple[grid.Run, Path, Path]:
@@ -170,7 +302,8 @@ def _run(
     return plan.run(run), Path(plan.study.data), Path(plan.study.results)
 
 
-def _device(wanted: str) -> torch.device:
+def device_of(wanted: str) -> torch.device:
+    """The device that a study's `training.device` means on this machine."""
     import torch
 
     if wanted == "cuda" and not torch.cuda.is_available():

@@ -74,7 +74,9 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
         except GanloreError as error:
             problems.append(str(error))
             continue
-        metrics.append(pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"]))
+        metrics.append(
+            pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
+        )
         rows = pd.read_csv(folder / "history.csv")
         history.append(rows.assign(**run.key))
         runs.append(_summary(run, record, rows))

@@ -152,7 +152,8 @@ def read(path: Path) -> dict[str, Any]:
         raise GanloreError(f"{path}: expected a mapping of keys, found {type(document).__name__}")
     if base := document.get("extends"):
         document = merge(read(path.parent / str(base)), document)
-    return document
+    found: dict[str, Any] = document
+    return found
 
 
 def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -113,7 +113,9 @@ def evaluate(
             rows += _rows(run, snapshot["step"], name, len(real), values, seconds, "done")
     if record["status"] == "diverged" or not finite:
         for name in fitted:
-            rows += _rows(run, run.training.steps, name, 0, _none(*fitted[name], store), 0, "diverged")
+            rows += _rows(
+                run, run.training.steps, name, 0, _none(*fitted[name], store), 0, "diverged"
+            )
     return rows, pictures
 
 
@@ -124,9 +126,7 @@ def _none(extractor: features.Extractor, folder: Path, store: Store) -> dict[str
     return dict.fromkeys(known, math.nan)
 
 
-def floor(
-    extractor: str, store: Store, data: Path, protocol: Protocol
-) -> list[Row]:
+def floor(extractor: str, store: Store, data: Path, protocol: Protocol) -> list[Row]:
     """The metrics of the other split against the reference: what perfect samples would get."""
     fitted, folder = features.open_fitted(
         extractor, store, data / "extractors" / store.name / extractor

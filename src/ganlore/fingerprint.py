@@ -11,13 +11,23 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from ganlore import plugins
 
 NEUTRAL = frozenset(
-    {"__init__", "config", "console", "errors", "fingerprint", "grid", "plugins", "provenance", "storage"}
+    {
+        "__init__",
+        "config",
+        "console",
+        "errors",
+        "fingerprint",
+        "grid",
+        "plugins",
+        "provenance",
+        "storage",
+    }
 )
 """Modules of this package that name, check, move and record, and compute no number of a result.
 
@@ -62,7 +72,7 @@ def _label(path: Path) -> str:
     return str(path.relative_to(plugins.PACKAGE)) if inside else f"plugins/{path.name}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(path: Path, _changed: int) -> tuple[Path, ...]:
     names: set[str] = set()
     for node in ast.walk(plugins.parse(path)):
@@ -80,7 +90,7 @@ def _neutral(path: Path) -> bool:
     return path.parent == plugins.PACKAGE and path.stem in NEUTRAL
 
 
-@lru_cache(maxsize=None)
+@cache
 def _normalised(path: Path, _changed: int) -> str:
     tree = plugins.parse(path)
     for node in ast.walk(tree):
@@ -94,6 +104,5 @@ def _describes(node: ast.stmt) -> bool:
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     return isinstance(node, ast.Assign) and all(
-        isinstance(target, ast.Name) and target.id in plugins.DESCRIPTIVE
-        for target in node.targets
+        isinstance(target, ast.Name) and target.id in plugins.DESCRIPTIVE for target in node.targets
     )

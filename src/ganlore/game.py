@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlore.losses import Loss
+from ganlore.networks import Discriminator, Generator
 from ganlore.tricks import Trick
 
 
@@ -25,8 +26,8 @@ class Player:
         n_critic: discriminator steps for each generator step.
     """
 
-    generator: nn.Module
-    discriminator: nn.Module
+    generator: Generator
+    discriminator: Discriminator
     modules: nn.ModuleDict
     loss: Loss
     tricks: tuple[Trick, ...]
@@ -40,12 +41,12 @@ class Player:
     @cached_property
     def differentiates_real(self) -> bool:
         """Whether a plug-in needs gradients of the logits with respect to real images."""
-        return any(part.differentiates_real for part in (self.loss, *self.tricks))
+        return self.loss.differentiates_real or any(t.differentiates_real for t in self.tricks)
 
     @cached_property
     def evaluated(self) -> nn.Module:
         """The generator that snapshots keep."""
-        generator = self.generator
+        generator: nn.Module = self.generator
         for trick in self.tricks:
             generator = trick.generator_for_evaluation(generator, self.modules)
         return generator

@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -380,13 +380,13 @@ def _plugin_files(network: str, loss: str, tricks: tuple[str, ...]) -> list[Path
     ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _training_code(network: str, loss: str, tricks: tuple[str, ...]) -> str:
     files = _plugin_files(network, loss, tricks)
     return fingerprint.of([fingerprint.module("train"), *files])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _evaluation_code(
     network: str, loss: str, tricks: tuple[str, ...], extractors: tuple[str, ...]
 ) -> str:

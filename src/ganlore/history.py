@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
@@ -64,8 +65,8 @@ class History:
         with torch.no_grad():
             row = {
                 "step": step,
-                "d_loss": float(losses[0]),
-                "g_loss": float(losses[1]),
+                "d_loss": float(losses[0].detach()),
+                "g_loss": float(losses[1].detach()),
                 "real_logit": float(critic.real_logits.mean()),
                 "fake_logit": float(critic.fake_logits.mean()),
                 **measures,

@@ -22,7 +22,7 @@ import os
 import sys
 import types
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,7 @@ KINDS = {
 }
 
 FACTS = frozenset(
-    "paper formula tip incompatible requires provides extractors batch_multiple_of "
-    "shape n_train source licence citation".split()
+    ["paper", "formula", "tip", "incompatible", "requires", "provides", "extractors", "batch_multiple_of", "shape", "n_train", "source", "licence", "citation"]
 )
 """Class attributes that are read as facts. The base classes say what each one means."""
 
@@ -108,8 +107,8 @@ class Declaration:
 def folders(kind: str) -> list[Path]:
     """The folders that are searched for a kind of plug-in, in order."""
     own = os.environ.get("GANLORE_PLUGINS", "")
-    roots = [PACKAGE, Path("plugins"), *(Path(part) for part in own.split(os.pathsep) if part)]
-    return [root.resolve() / KINDS[kind].folder for root in roots]
+    roots = [str(PACKAGE), "plugins", *(part for part in own.split(os.pathsep) if part)]
+    return [Path(os.path.abspath(root), KINDS[kind].folder) for root in dict.fromkeys(roots)]
 
 
 def find(kind: str) -> dict[str, Path]:
@@ -118,12 +117,16 @@ def find(kind: str) -> dict[str, Path]:
     Raises:
         GanloreError: if two files have the same name.
     """
+    found = [folder for folder in folders(kind) if folder.is_dir()]
+    return dict(_find(kind, tuple((folder, folder.stat().st_mtime_ns) for folder in found)))
+
+
+@lru_cache(maxsize=64)
+def _find(kind: str, dated: tuple[tuple[Path, int], ...]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for folder in dict.fromkeys(folders(kind)):
-        for path in sorted(folder.glob("*.py")):
+    for folder, _ in dated:
+        for path in sorted(folder.glob("[!_]*.py")):
             name = path.stem.replace("_", "-")
-            if path.stem.startswith("_"):
-                continue
             if name in found:
                 raise GanloreError(
                     f"two files define the {kind} {name!r}: {found[name]} and {path}\n"
@@ -150,7 +153,7 @@ def declaration(kind: str, name: str) -> Declaration:
     return _declaration(kind, name, path_of(kind, name), path_of(kind, name).stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _declaration(kind: str, name: str, path: Path, _changed: int) -> Declaration:
     module = parse(path)
     attribute = KINDS[kind].attribute
@@ -202,9 +205,7 @@ def _read_class(path: Path, name: str) -> tuple[str, dict[str, Any], dict[str, A
                 annotation = _literal(statement.annotation, path, field)
                 fields[field] = (annotation, _literal(statement.value, path, field))
             elif statement.value is not None and statement.target.id in FACTS:
-                facts[statement.target.id] = _literal(
-                    statement.value, path, statement.target.id
-                )
+                facts[statement.target.id] = _literal(statement.value, path, statement.target.id)
         elif isinstance(statement, ast.Assign):
             for target in statement.targets:
                 if isinstance(target, ast.Name) and target.id in FACTS:
@@ -260,7 +261,9 @@ def load(kind: str, name: str) -> type[Any]:
 def create(kind: str, name: str, settings: dict[str, Any]) -> Any:
     """An instance of a plug-in with checked settings."""
     model = declaration(kind, name).model.model_validate(settings)
-    plugin = load(kind, name)(**{field: getattr(model, field) for field in type(model).model_fields})
+    plugin = load(kind, name)(
+        **{field: getattr(model, field) for field in type(model).model_fields}
+    )
     plugin.name = name
     return plugin
 

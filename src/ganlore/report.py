@@ -1,1 +1,263 @@
-"""The report."""
+"""The report: figures, tables, and one page that holds all of it.
+
+`build` reads the tables that `collect` wrote and the samples of each run; every number of the page
+comes from them. The page's words are in `templates/report.html`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ganlore import figures, pictures, plugins, statistics, storage, tables
+from ganlore.grid import Plan, Run
+from ganlore.metrics import metrics as all_metrics
+from ganlore.tables import PLAIN, Matrix, Tables
+
+TEMPLATES = plugins.PACKAGE / "templates"
+ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+
+
+def build(plan: Plan) -> Path:
+    """Write the report of a study: `index.html`, `figures/` and `tables/`.
+
+    Args:
+        plan: the study's plan; all its runs are in the tables.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        GanloreError: if a table or a run's samples are missing, damaged, or not of this study.
+    """
+    folder = Path(plan.study.reports)
+    tidy = tables.read(plan)
+    table = tables.cells(tidy)
+    found = tables.matrices(plan, tidy, table)
+    tables.write(folder / "tables", table, tables.finals(tidy.metrics), found)
+    album = pictures.Album(plan)
+    context = {
+        "study": plan.study,
+        "data": [_data(plan, tidy, name, found) for name in plan.datasets],
+        "sections": [_section(plan, album, matrix, folder) for matrix in found],
+        "metrics": {name: all_metrics()[name] for name in tidy.names},
+        "missing": plan.missing,
+        "failures": _failures(plan, tidy),
+        "totals": _totals(plan, tidy, table),
+        "losses": _plugins("loss", (run.loss.name for run in plan.runs)),
+        "tricks": _plugins("trick", (t.name for run in plan.runs for t in run.tricks)),
+        "environments": _environments(plan),
+        "limits": _limits(len(plan.study.seeds)),
+        "backdrops": album.backdrops(),
+    }
+    page = folder / "index.html"
+    storage.write_text(page, _render(context))
+    return page
+
+
+def _render(context: dict[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": tables.number,
+        "papers": lambda text: ARXIV.findall(text or ""),
+        "listed": _listed,
+    }
+    environment.globals |= {"estimate": tables.estimate, "spread": tables.spread, "PLAIN": PLAIN}
+    return environment.get_template("report.html").render(context)
+
+
+def _listed(names: Iterable[Any]) -> str:
+    """Names as a phrase: a, b and c."""
+    *first, last = [str(name) for name in names]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+# -- what was run ----------------------------------------------------------------------------------
+
+
+def _data(plan: Plan, tidy: Tables, dataset: str, found: list[Matrix]) -> dict[str, Any]:
+    """What a reader needs to know of a data set and how its runs were trained and measured."""
+    root = Path(plan.study.data)
+    remedy = "run snakemake"
+    manifest = storage.read_json(root / "prepared" / dataset / "manifest.json", remedy)
+    runs = [run for run in plan.runs if run.dataset.name == dataset]
+    records = {
+        name: storage.read_json(root / "extractors" / dataset / name / "record.json", remedy)
+        for name in plan.protocols[dataset][1]
+    }
+    matrix = next(matrix for matrix in found if matrix.dataset == dataset)
+    return {
+        "name": dataset,
+        "row": matrix.cells.iloc[0],
+        "floor": matrix.floor,
+        "n_floor": int(tidy.floor.loc[tidy.floor["dataset"] == dataset, "n_fake"].max()),
+        "summary": plugins.declaration("dataset", dataset).summary,
+        "manifest": manifest,
+        "networks": list(dict.fromkeys(run.network.name for run in runs)),
+        "losses": list(dict.fromkeys(run.loss.name for run in runs)),
+        "tricks": list(dict.fromkeys(run.trick for run in runs)),
+        "runs": len(runs),
+        "training": runs[0].training,
+        "accuracies": {name: record.get("test_accuracy") for name, record in records.items()},
+    }
+
+
+def _totals(plan: Plan, tidy: Tables, table: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "runs": len(plan.runs),
+        "cells": len({run.cell for run in plan.runs}),
+        "diverged": int(table["n_diverged"].sum()),
+        "hours": float(tidy.runs["seconds"].sum()) / 3600,
+        "memory": float(tidy.runs["peak_memory_mb"].max()),
+        "optimizers": [
+            {str(k): v for k, v in row.items()}
+            for row in tidy.runs[["optimizer", "lr_generator", "lr_discriminator", "betas"]]
+            .drop_duplicates()
+            .to_dict("records")
+        ],
+        "devices": sorted(set(tidy.runs["device"])),
+        "threads": sorted(set(tidy.runs["threads"])),
+    }
+
+
+def _plugins(kind: str, names: Iterable[str]) -> list[plugins.Declaration]:
+    return [plugins.declaration(kind, name) for name in sorted(set(names))]
+
+
+def _environments(plan: Plan) -> list[dict[str, Any]]:
+    """The different machines and versions that the runs recorded, each with its number of runs."""
+    counts: dict[str, int] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for run in plan.runs:
+        folder = plan.folder(run)
+        record = storage.read_json(folder / "run.json", f"delete {folder} and run snakemake")
+        key = repr(record["environment"])
+        counts[key] = counts.get(key, 0) + 1
+        found[key] = record["environment"]
+    return [{**found[key], "runs": count} for key, count in counts.items()]
+
+
+def _limits(n: int) -> dict[str, Any]:
+    """What so many seeds can and cannot show."""
+    return {
+        "n": n,
+        "floor": statistics.sign_flip_floor(n),
+        "factor": statistics.t_factor(n) if n > 1 else None,
+        "needed": statistics.seeds_to_show(0.05),
+    }
+
+
+def _failures(plan: Plan, tidy: Tables) -> list[dict[str, Any]]:
+    """Diverged runs with the step at which they ended."""
+    ends = tables.finals(tidy.metrics)
+    key = [*tables.CELL, "train_seed"]
+    lost = ends[ends["status"] == "diverged"].drop_duplicates(key)
+    rows = lost[[*key, "images"]].merge(tidy.runs[[*key, "status", "steps"]], on=key)
+    budgets = {(*run.cell, run.seed): run.training.steps for run in plan.runs}
+    return [
+        {
+            **{str(k): v for k, v in row.items()},
+            "planned": budgets[tuple(row[name] for name in key)],
+            "how": "training: a loss beyond the bound or not finite"
+            if row["status"] == "diverged"
+            else "sampling: values that are not finite",
+        }
+        for row in rows.to_dict("records")
+    ]
+
+
+# -- one matrix ------------------------------------------------------------------------------------
+
+
+def _section(plan: Plan, album: pictures.Album, matrix: Matrix, folder: Path) -> dict[str, Any]:
+    """All that the page shows of one data set, network and variant."""
+    runs: dict[tuple[str, str], list[Run]] = {}
+    for run in plan.runs:
+        if (run.cell[0], run.cell[1], run.cell[4]) == (
+            matrix.dataset, matrix.network, matrix.variant,
+        ):  # fmt: skip
+            runs.setdefault((run.loss.name, run.trick), []).append(run)
+    ends = matrix.finals.set_index(["loss", "trick", "train_seed"])
+    cells = {
+        key: _cell(album, matrix, key, [(run, ends.loc[(*key, run.seed)]) for run in mine])
+        for key, mine in runs.items()
+    }
+    ranked = sorted(cells.values(), key=lambda cell: cell["row"]["rank"])
+    return {
+        "matrix": matrix,
+        "cells": cells,
+        "ranked": ranked,
+        "tied": _overlapping(ranked),
+        "real": album.real(matrix.dataset),
+        "points": album.points(matrix.dataset),
+        "figures": _figures(matrix, folder / "figures", album.points(matrix.dataset)),
+    }
+
+
+def _cell(
+    album: pictures.Album, matrix: Matrix, key: tuple[str, str], runs: list[tuple[Run, Any]]
+) -> dict[str, Any]:
+    row = matrix.cell(*key)
+    assert row is not None, key
+    loss, trick = key
+    others = max(len(matrix.cells) - 1, 1)
+    return {
+        "loss": loss,
+        "trick": trick,
+        "name": loss if trick == PLAIN else f"{loss} + {trick}",
+        "anchor": f"cell-{matrix.slug}-{loss}-{trick.replace('+', '-')}",
+        "row": row,
+        "tint": round(100 * (others + 1 - row["rank"]) / others) if row["fid_n"] else 0,
+        "diverged": tables.diverged(row),
+        "strip": album.strip(runs[0][0]),
+        "strip_seed": runs[0][0].seed,
+        "seeds": [
+            {"seed": run.seed, "end": end.to_dict(), "sheet": album.sheet(run)} for run, end in runs
+        ],
+    }
+
+
+def _overlapping(ranked: list[dict[str, Any]]) -> list[str]:
+    """The cells whose interval of FID overlaps that of the best."""
+    best = ranked[0]["row"]
+    return [cell["name"] for cell in ranked[1:] if cell["row"]["fid_low"] <= best["fid_high"]]
+
+
+def _figures(matrix: Matrix, folder: Path, points: bool) -> list[dict[str, Any]]:
+    """Draw and save the figures of a matrix; each with what a page needs to show it."""
+    known = all_metrics()
+
+    def of(name: str) -> tuple[str, str, bool]:
+        return name, known[name].label, not known[name].higher_is_better
+
+    shown = [of(name) for name in ("fid", *(("modes", "high_quality") if points else ()))
+             if matrix.has(name)]  # fmt: skip
+    made: list[tuple[str, Any]] = []
+    if matrix.single:
+        made.append(("dots", figures.dot_plot(matrix, shown)))
+    else:
+        made += [(f"heat-{m[0].replace('_', '-')}", figures.heat_map(matrix, *m)) for m in shown]
+    if matrix.has("precision") and matrix.has("recall"):
+        made.append(("precision-recall", figures.precision_recall(matrix)))
+    made.append(("curves", figures.learning_curves(matrix)))
+    made.append(("cost", figures.cost(matrix)))
+    drawn = []
+    for kind, figure in made:
+        name = f"{kind}-{matrix.slug}"
+        svg = figures.save(figure, folder, name)
+        alt = figures.describe(matrix, kind)
+        inlined, width = figures.inline(svg, name, alt)
+        drawn.append({"kind": kind, "name": name, "svg": inlined, "width": width})
+    return drawn

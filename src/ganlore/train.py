@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """One step of an optimiser; gradients go to its own parameters alone."""
     optimizer.zero_grad(set_to_none=True)
-    loss.backward(inputs=[p for group in optimizer.param_groups for p in group["params"]])
+    torch.autograd.backward(loss, inputs=[p for group in optimizer.param_groups for p in group["params"]])
     optimizer.step()
 
 
@@ -48,7 +48,9 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     batches = Batches(store, settings.batch, run.seed, device)
     log_at = set(marks(settings.steps, settings.history, who.n_critic))
     snapshot_at = set(marks(settings.steps, settings.snapshots))
-    generator_loss = reduce(lambda f, trick: trick.generator_step(f), who.tricks, who.loss.generator)
+    generator_loss = reduce(
+        lambda f, trick: trick.generator_step(f), who.tricks, who.loss.generator
+    )
     if start and history.diverged(settings.divergence):
         return "diverged"
 
@@ -59,7 +61,7 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     began = time.perf_counter()
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
         for step in range(start, settings.steps):
-            torch.manual_seed(seeding.seed_of(run.seed, "global", step))  # for code without an rng
+            seeding.seed_globals(run.seed, "global", step)  # for code that takes no generator
             for trick in who.tricks:
                 trick.stage(step / settings.steps, who.generator, who.discriminator)
             critic = game("discriminator", step)
@@ -86,13 +88,17 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
                     "images_per_second": done * settings.batch / seconds,
                     "peak_memory_mb": provenance.peak_memory_mb(),
                 }
-                history.add(done, (critic, actor), (d_loss, g_loss), measures)
-                progress.update(done, f"d_loss {float(d_loss):.3f} g_loss {float(g_loss):.3f}")
+                row = history.add(done, (critic, actor), (d_loss, g_loss), measures)
+                progress.update(done, "d_loss {d_loss:.3f} g_loss {g_loss:.3f}".format(**row))
                 if history.diverged(settings.divergence):
                     state.save(done, who, (optimizer_g, optimizer_d), history, seconds)
                     return "diverged"
                 state.keep(done, who, (optimizer_g, optimizer_d), history, seconds)
     state.save(
-        settings.steps, who, (optimizer_g, optimizer_d), history, before + time.perf_counter() - began
+        settings.steps,
+        who,
+        (optimizer_g, optimizer_d),
+        history,
+        before + time.perf_counter() - began,
     )
     return "done"

@@ -76,7 +76,9 @@ class Store:
             GanloreError: if a file is missing, truncated or altered; with both hashes and the
                 command that makes it again.
         """
-        remedy = f"delete {folder} and run `ganlore prepare {folder.name} --data {folder.parents[1]}`"
+        remedy = (
+            f"delete {folder} and run `ganlore prepare {folder.name} --data {folder.parents[1]}`"
+        )
         manifest = storage.read_json(folder / "manifest.json", remedy)
         for name, record in manifest["files"].items():
             storage.check(folder / name, record["sha256"], remedy)
@@ -127,11 +129,18 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
     (folder / "manifest.json").unlink(missing_ok=True)
     files: dict[str, Any] = {}
     for split in SPLITS:
-        arrays = {f"{split}.npy": splits[split].samples, f"{split}-labels.npy": splits[split].labels}
+        arrays = {
+            f"{split}.npy": splits[split].samples,
+            f"{split}-labels.npy": splits[split].labels,
+        }
         for file, array in arrays.items():
             if array is not None:
                 digest = storage.write_array(folder / file, array)
-                files[file] = {"sha256": digest, "shape": list(array.shape), "dtype": str(array.dtype)}
+                files[file] = {
+                    "sha256": digest,
+                    "shape": list(array.shape),
+                    "dtype": str(array.dtype),
+                }
     labels = splits["train"].labels
     manifest = {
         "name": name,

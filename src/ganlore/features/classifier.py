@@ -83,7 +83,9 @@ class Classifier(Extractor):
         steps = self.epochs * (len(images) // self.batch)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
         for _ in range(self.epochs):
-            for chosen in torch.randperm(len(images)).split(self.batch)[: len(images) // self.batch]:
+            for chosen in torch.randperm(len(images)).split(self.batch)[
+                : len(images) // self.batch
+            ]:
                 batch = functional.pad(images[chosen], (1, 1, 1, 1), value=-1.0)
                 dy, dx = (int(torch.randint(3, ())) for _ in range(2))
                 height, width = images.shape[2:]

@@ -40,9 +40,11 @@ class Seed(nn.Module):
 
 @dataclass
 class Dcgan(Network):
-    """Strided 4x4 convolutions; batch norm and ReLU in the generator, neither norm nor pooling in
-    the discriminator, which departs from the paper for the reason given in `ganlore.networks`.
-    """  # noqa: D205
+    """Strided 4x4 convolutions, batch norm and ReLU in the generator.
+
+    The discriminator has no batch norm, which departs from the paper for the reason given in
+    `ganlore.networks`.
+    """
 
     paper = "arXiv:1511.06434"
     requires = {

@@ -34,7 +34,7 @@ class ExponentialMovingAverage(Trick):
 
     @torch.no_grad()
     def after_generator(self, game: Game) -> None:
-        """average <- decay average + (1 - decay) weights; buffers are copied."""
+        """Average <- decay average + (1 - decay) weights; buffers are copied."""
         average, current = game.modules["ema"], game.player.generator
         n = game.step // game.player.n_critic
         decay = min(self.decay, (1 + n) / (10 + n))

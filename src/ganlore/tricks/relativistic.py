@@ -7,7 +7,6 @@ from torch import Tensor
 from ganlore.tricks import Trick
 
 
-
 @dataclass
 class RelativisticAverage(Trick):
     """Each logit is compared with the mean logit of the other kind."""

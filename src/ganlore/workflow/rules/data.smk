@@ -6,14 +6,14 @@ rule prepare:
         PREPARED / "manifest.json",
         PREPARED / "train.npy",
         PREPARED / "test.npy",
-    params:
-        settings=lambda w: json.dumps(PLAN.datasets[w.dataset]),
-        code=lambda w: grid.preparation_code(w.dataset),
-        data=str(DATA),
     log:
         RESULTS / "logs/prepare/{dataset}.log",
     benchmark:
         RESULTS / "benchmarks/prepare/{dataset}.tsv"
+    params:
+        settings=lambda w: json.dumps(PLAN.datasets[w.dataset]),
+        code=lambda w: grid.preparation_code(w.dataset),
+        data=lambda w: str(DATA),
     shell:
         "ganlore prepare {wildcards.dataset} --settings {params.settings:q}"
         " --data {params.data:q} > {log:q} 2>&1"
@@ -27,14 +27,14 @@ rule extract:
         FITTED / "weights.pt",
         FITTED / "train.npy",
         FITTED / "test.npy",
-    params:
-        code=lambda w: grid.extraction_code(w.extractor),
-        data=str(DATA),
     log:
         RESULTS / "logs/extract/{dataset}/{extractor}.log",
     benchmark:
         RESULTS / "benchmarks/extract/{dataset}/{extractor}.tsv"
     priority: 10  # evaluations wait for it
+    params:
+        code=lambda w: grid.extraction_code(w.extractor),
+        data=lambda w: str(DATA),
     shell:
         "ganlore extract {wildcards.dataset} {wildcards.extractor}"
         " --data {params.data:q} > {log:q} 2>&1"

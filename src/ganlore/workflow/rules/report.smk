@@ -9,10 +9,10 @@ rule report:
         REPORTS / "index.html",
         directory(REPORTS / "figures"),
         directory(REPORTS / "tables"),
+    log:
+        RESULTS / "logs/report.log",
     params:
         study=STUDY_JSON,
         code=grid.report_code(),
-    log:
-        RESULTS / "logs/report.log",
     shell:
         "ganlore report {params.study:q} > {log:q} 2>&1"

@@ -9,11 +9,6 @@ rule train:
         RUN_FOLDER / "snapshots.pt",
         RUN_FOLDER / "checkpoint.pt",
         RUN_FOLDER / "history.csv",
-    params:
-        settings=lambda w: run_of(w).training_settings(),
-        code=lambda w: run_of(w).training_code(),
-        data=str(DATA),
-        results=str(RESULTS),
     log:
         RESULTS / "logs/train" / f"{RUN}.log",
     benchmark:
@@ -21,6 +16,11 @@ rule train:
     threads: lambda w: run_of(w).training.threads
     resources:
         gpu=lambda w: int(run_of(w).training.device == "cuda"),
+    params:
+        settings=lambda w: run_of(w).training_settings(),
+        code=lambda w: run_of(w).training_code(),
+        data=lambda w: str(DATA),
+        results=lambda w: str(RESULTS),
     shell:
         "ganlore train --settings {params.settings:q} --data {params.data:q}"
         " --results {params.results:q} > {log:q} 2>&1"
@@ -37,16 +37,16 @@ rule evaluate:
         RUN_FOLDER / "evaluation.json",
         RUN_FOLDER / "metrics.csv",
         RUN_FOLDER / "samples.npz",
-    params:
-        settings=lambda w: run_of(w).model_dump_json(),
-        code=lambda w: run_of(w).evaluation_code(),
-        data=str(DATA),
-        results=str(RESULTS),
     log:
         RESULTS / "logs/evaluate" / f"{RUN}.log",
     benchmark:
         RESULTS / "benchmarks/evaluate" / f"{RUN}.tsv"
     priority: 5  # finished runs are measured before new ones begin
+    params:
+        settings=lambda w: run_of(w).model_dump_json(),
+        code=lambda w: run_of(w).evaluation_code(),
+        data=lambda w: str(DATA),
+        results=lambda w: str(RESULTS),
     shell:
         "ganlore evaluate --settings {params.settings:q} --data {params.data:q}"
         " --results {params.results:q} > {log:q} 2>&1"
@@ -62,10 +62,10 @@ rule collect:
         RESULTS / "history.parquet",
         RESULTS / "runs.parquet",
         RESULTS / "floor.csv",
+    log:
+        RESULTS / "logs/collect.log",
     params:
         study=STUDY_JSON,
         code=fingerprint.of([fingerprint.module("collect")]),
-    log:
-        RESULTS / "logs/collect.log",
     shell:
         "ganlore collect {params.study:q} > {log:q} 2>&1"

@@ -1,0 +1,39 @@
+# make report   set up .venv if it is missing or stale, then run the default study
+# make test     set up, then run all tests
+# make lint     set up, then check style, types and the workflow
+
+PYTHON ?= python3.11
+CORES ?= all
+STUDY ?= configs/default.yaml
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: report test lint format clean
+
+report: .venv/ready
+	snakemake --cores $(CORES) --configfile $(STUDY)
+
+test: .venv/ready
+	pytest $(ARGS)
+
+lint: .venv/ready
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile src/ganlore/workflow/rules
+	mypy
+	snakemake --lint
+
+format: .venv/ready
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile src/ganlore/workflow/rules
+
+# Made again whenever the dependencies change; `ready` is written last, so a set-up that was
+# interrupted is done again.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv

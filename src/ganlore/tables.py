@@ -1,0 +1,441 @@
+"""From the tidy tables to the tables that are shown: one row for each run, one for each cell.
+
+Nothing is dropped silently: a diverged run has no value, so a mean is over the seeds that are left,
+and how many diverged stands beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ganlore import statistics, storage
+from ganlore.errors import GanloreError
+from ganlore.grid import Plan
+
+CELL = ["dataset", "network", "loss", "trick", "variant"]
+"""The columns that name a cell; with `train_seed` they name a run."""
+
+PROTOCOL = ["split", "n_real", "n_fake"]
+COST = ["step_ms", "seconds", "peak_memory_mb"]
+PLAIN = "none"
+"""The trick that is no trick: the first row of every matrix."""
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tidy tables of a study, as `collect` writes them."""
+
+    metrics: pd.DataFrame
+    history: pd.DataFrame
+    runs: pd.DataFrame
+    floor: pd.DataFrame
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The metrics, in the order in which they were measured."""
+        return list(dict.fromkeys(self.metrics["metric"]))
+
+
+def read(plan: Plan) -> Tables:
+    """The tables of a plan, its runs' rows only.
+
+    Raises:
+        GanloreError: if a table is missing or damaged, lacks a run of the plan, or mixes protocols.
+    """
+    folder = Path(plan.study.results)
+    needed = {
+        "metrics": [*CELL, "train_seed", "step", "images", "extractor", *PROTOCOL, "metric",
+                    "value", "status"],
+        "history": [*CELL, "train_seed", "step"],
+        "runs": [*CELL, "train_seed", "status", "steps", *COST],
+    }  # fmt: skip
+    found = {
+        name: _planned(plan, _read(folder / f"{name}.parquet", columns), folder / f"{name}.parquet")
+        for name, columns in needed.items()
+    }
+    floor = _read(folder / "floor.csv", ["dataset", "extractor", *PROTOCOL, "metric", "value"])
+    _check_protocols(found["metrics"], folder / "metrics.parquet")
+    return Tables(**found, floor=floor)
+
+
+REMEDY = "run snakemake"
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    if not path.exists():
+        raise GanloreError(f"{path}: missing\n  to make it: {REMEDY}")
+    try:
+        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise GanloreError(
+            f"{path}: damaged ({error})\n  to make it again: delete it and {REMEDY}"
+        ) from None
+    if lacking := [name for name in columns if name not in table]:
+        raise GanloreError(
+            f"{path}: damaged or of another version: no column {', '.join(lacking)}\n"
+            f"  to make it again: delete it and {REMEDY}"
+        )
+    return table
+
+
+def _planned(plan: Plan, table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The rows of the plan's runs, with all of its runs in them."""
+    key = [*CELL, "train_seed"]
+    runs = pd.MultiIndex.from_tuples([(*run.cell, run.seed) for run in plan.runs], names=key)
+    present = pd.MultiIndex.from_frame(table[key])
+    # A run that failed before its first recorded step has no history.
+    lacking = runs.difference(present)
+    if len(lacking) and path.stem != "history":
+        first = "/".join(str(part) for part in lacking[0])
+        raise GanloreError(
+            f"{path}: {len(lacking)} of {len(runs)} runs of the study {plan.study.name} are not in "
+            f"it, for example {first}\n  to add them: {REMEDY}"
+        )
+    return table[present.isin(runs)].reset_index(drop=True)
+
+
+def _check_protocols(metrics: pd.DataFrame, path: Path) -> None:
+    measured = metrics[metrics["status"] == "done"]
+    for key, rows in measured.groupby(["dataset", "extractor"]):
+        protocols = rows[PROTOCOL].drop_duplicates()
+        if len(protocols) > 1:
+            raise GanloreError(
+                f"{path}: {' '.join(map(str, key))}: numbers of {len(protocols)} protocols in one "
+                f"table: {protocols.to_dict('records')}\n  to mend it: {REMEDY}"
+            )
+
+
+# -- runs and cells --------------------------------------------------------------------------------
+
+
+def finals(metrics: pd.DataFrame) -> pd.DataFrame:
+    """One row for each run and extractor.
+
+    Columns: those of the run, `extractor`, `status`, `step` and `images` of its last snapshot, each
+    metric there, and each metric as `<metric>_best` at `step_best`, the snapshot of its lowest FID.
+    A diverged run has no values at its end; its best is that of the snapshots before.
+    """
+    key = [*CELL, "train_seed", "extractor"]
+    names = list(dict.fromkeys(metrics["metric"]))
+    rows = []
+    for run, found in metrics.groupby(key, sort=False):
+        end = int(found["step"].max())
+        diverged = bool((found["status"] == "diverged").any())
+        done = found[found["status"] == "done"]
+        wide = done.pivot_table(index="step", columns="metric", values="value")
+        row: dict[str, Any] = dict(zip(key, run, strict=True))
+        row |= {"status": "diverged" if diverged else "done", "step": end}
+        row["images"] = int(found.loc[found["step"] == end, "images"].iloc[0])
+        last = {} if diverged or end not in wide.index else wide.loc[end].to_dict()
+        row |= {name: last.get(name, math.nan) for name in names}
+        best = wide["fid"].idxmin() if "fid" in wide and wide["fid"].notna().any() else None
+        row["step_best"] = math.nan if best is None else best
+        chosen = {} if best is None else wide.loc[best].to_dict()
+        row |= {f"{name}_best": chosen.get(name, math.nan) for name in names}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def cells(tables: Tables) -> pd.DataFrame:
+    """One row for each cell and extractor: the study in one table.
+
+    Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`), `n_seeds`,
+    `n_diverged`, and for each metric its mean over the seeds that did not diverge as `<metric>`,
+    with `_low` and `_high` the ends of the 95 % t interval and `_n` the seeds in it; the same with
+    `_best` after the metric's name at each seed's snapshot of lowest FID; the mean cost of a run:
+    `step_ms` (a discriminator step, with its share of the generator's), `seconds`,
+    `peak_memory_mb`, and `step_ms_relative`, the ratio to the plain loss.
+    """
+    ends = finals(tables.metrics)
+    protocols = _protocols(tables)
+    cost = tables.runs.groupby(CELL)[COST].mean()
+    rows = []
+    for key, found in ends.groupby([*CELL, "extractor"], sort=False):
+        *cell, extractor = key
+        row: dict[str, Any] = dict(zip([*CELL, "extractor"], key, strict=True))
+        row |= protocols[cell[0], extractor]
+        row["n_seeds"] = len(found)
+        row["n_diverged"] = int((found["status"] == "diverged").sum())
+        for name in (n + suffix for n in tables.names for suffix in ("", "_best")):
+            row |= _summary(name, found[name])
+        row |= cost.loc[tuple(cell)].to_dict()
+        rows.append(row)
+    return _relative(pd.DataFrame(rows))
+
+
+def _summary(name: str, values: pd.Series[Any]) -> dict[str, float]:
+    known = values.dropna().to_numpy()
+    mean, low, high = statistics.mean_interval(known)
+    return {name: mean, f"{name}_low": low, f"{name}_high": high, f"{name}_n": len(known)}
+
+
+def _protocols(tables: Tables) -> dict[tuple[str, str], dict[str, Any]]:
+    """Split, n_real and n_fake by data set and extractor.
+
+    A diverged run was never compared with anything, so that its row has no n_real; where all
+    diverged, the floor's row says it.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    floor = tables.floor.drop(columns="n_fake").merge(
+        tables.metrics[["dataset", "extractor", "n_fake"]].drop_duplicates()
+    )
+    measured = tables.metrics[tables.metrics["status"] == "done"]
+    for source in (floor, measured):
+        for row in source.drop_duplicates(["dataset", "extractor"]).to_dict("records"):
+            found[row["dataset"], row["extractor"]] = {name: row[name] for name in PROTOCOL}
+    return found
+
+
+def _relative(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds the time of a step as a multiple of that of the same loss without a trick."""
+    key = [name for name in CELL if name != "trick"] + ["extractor"]
+    plain = table[table["trick"] == PLAIN].set_index(key)["step_ms"]
+    base = plain.reindex(pd.MultiIndex.from_frame(table[key]))
+    return table.assign(step_ms_relative=table["step_ms"].to_numpy() / base.to_numpy())
+
+
+# -- matrices --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The cells of one data set, network and variant: losses as columns, tricks as rows.
+
+    Attributes:
+        dataset: its name; likewise `network`, `variant`, `extractor`.
+        losses: best first, by the median of the FID over tricks.
+        tricks: the plain loss, then best first likewise.
+        cells: rows of `cells`, by (loss, trick), with their rank by FID as `rank`.
+        finals: rows of `finals`.
+        metrics: rows of the tidy table.
+        missing: reason for each (loss, trick) that has no meaning.
+        floor: value of each metric for real data.
+    """
+
+    dataset: str
+    network: str
+    variant: str
+    extractor: str
+    losses: list[str]
+    tricks: list[str]
+    cells: pd.DataFrame
+    finals: pd.DataFrame
+    metrics: pd.DataFrame
+    missing: dict[tuple[str, str], str]
+    floor: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """Its name in files and anchors."""
+        return "-".join((self.dataset, self.network, self.variant))
+
+    @property
+    def title(self) -> str:
+        """Its name for a reader; the ordinary variant goes without saying."""
+        parts = [self.dataset, self.network, *([self.variant] if self.variant != "base" else [])]
+        return ", ".join(parts)
+
+    @property
+    def n_seeds(self) -> int:
+        """Seeds of a cell."""
+        return int(self.cells["n_seeds"].max())
+
+    @property
+    def single(self) -> str | None:
+        """The axis along which there is something to compare, None if there are two."""
+        if len(self.tricks) == 1:
+            return "loss"
+        return "trick" if len(self.losses) == 1 else None
+
+    def cell(self, loss: str, trick: str) -> dict[str, Any] | None:
+        """A row of `cells`; None where there are no runs."""
+        if (loss, trick) not in self.cells.index:
+            return None
+        return {str(k): v for k, v in self.cells.loc[(loss, trick)].to_dict().items()}
+
+    def has(self, metric: str) -> bool:
+        """Whether the metric has a meaning for this data set."""
+        return metric in self.cells and bool(self.cells[f"{metric}_best"].notna().any())
+
+    @property
+    def protocol(self) -> str:
+        """What a number depends on beside the samples, for a caption."""
+        row = self.cells.iloc[0]
+        return (
+            f"{self.extractor} features, {row['n_real']:,} real ({row['split']} split) against "
+            f"{row['n_fake']:,} generated"
+        )
+
+
+def matrices(plan: Plan, tables: Tables, table: pd.DataFrame) -> list[Matrix]:
+    """The matrices of a plan in its order, each with its data set's first extractor.
+
+    Args:
+        plan: the study's plan.
+        tables: the tidy tables.
+        table: `cells(tables)`.
+    """
+    groups = dict.fromkeys((run.cell[0], run.cell[1], run.cell[4]) for run in plan.runs)
+    ends = finals(tables.metrics)
+    return [_matrix(plan, tables, table, ends, group) for group in groups]
+
+
+def _matrix(
+    plan: Plan, tables: Tables, table: pd.DataFrame, ends: pd.DataFrame, group: tuple[str, str, str]
+) -> Matrix:
+    dataset, network, variant = group
+    extractor = plan.protocols[dataset][1][0]
+    wanted = {"dataset": dataset, "network": network, "variant": variant, "extractor": extractor}
+    mine = _where(table, wanted)
+    mine = mine.assign(rank=statistics.order(mine["fid"], mine["n_diverged"]))
+    missing = {
+        (cell.loss, cell.trick): cell.reason
+        for cell in plan.missing
+        if (cell.dataset, cell.network, cell.variant) == (dataset, network, variant)
+    }
+    floor = _where(tables.floor, {"dataset": dataset, "extractor": extractor})
+    named = [*zip(mine["loss"], mine["trick"], strict=True), *missing]
+    tricks = _best_first(mine, "trick", [trick for _, trick in named])
+    return Matrix(
+        **wanted,
+        losses=_best_first(mine, "loss", [loss for loss, _ in named]),
+        tricks=sorted(tricks, key=lambda trick: trick != PLAIN),
+        cells=mine.set_index(["loss", "trick"]),
+        finals=_where(ends, wanted),
+        metrics=_where(tables.metrics, wanted),
+        missing=missing,
+        floor=dict(zip(floor["metric"], floor["value"], strict=True)),
+    )
+
+
+def _where(table: pd.DataFrame, wanted: dict[str, str]) -> pd.DataFrame:
+    keep = pd.Series(True, index=table.index)
+    for column, value in wanted.items():
+        keep &= table[column] == value
+    return table[keep].reset_index(drop=True)
+
+
+def _best_first(table: pd.DataFrame, column: str, names: Iterable[str]) -> list[str]:
+    """Names by their median FID, in which a cell without one counts as infinite."""
+    median = table["fid"].fillna(math.inf).groupby(table[column]).median()
+    return sorted(dict.fromkeys(names), key=lambda name: (median.get(name, math.inf), name))
+
+
+# -- numbers as text -------------------------------------------------------------------------------
+
+
+def decimals(value: float, digits: int = 3) -> int:
+    """Decimal places that show a number with so many significant digits."""
+    if not math.isfinite(value) or value == 0:
+        return digits - 1
+    return min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 6)
+
+
+def number(value: float, places: int | None = None) -> str:
+    """A number with three significant digits, or so many decimal places; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:,.{decimals(value) if places is None else places}f}"
+    # A negative that rounds to nothing is nothing.
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+
+
+def spread(mean: float, low: float, high: float) -> tuple[str, str]:
+    """A mean and its interval's half-width, with the same decimal places; "" for no interval."""
+    half = (high - low) / 2
+    places = decimals(mean)
+    return number(mean, places), number(half, places) if math.isfinite(half) else ""
+
+
+def estimate(row: dict[str, Any], metric: str) -> str:
+    """A cell's metric for a reader: `12.3 ± 2.1 (1 of 3 diverged)`."""
+    mean, half = spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+    text = f"{mean} ± {half}" if half else mean
+    failed = "" if metric.endswith("_best") else diverged(row)
+    return f"{text} ({failed})" if failed else text
+
+
+def diverged(row: dict[str, Any]) -> str:
+    """How many runs of a cell diverged; "" for none."""
+    return f"{row['n_diverged']} of {row['n_seeds']} diverged" if row["n_diverged"] else ""
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def latex(matrix: Matrix, metric: str, label: str) -> str:
+    """A booktabs table of one metric: tricks as rows and losses as columns.
+
+    Args:
+        matrix: the cells.
+        metric: its column.
+        label: its name for a reader.
+    """
+    head = " & ".join(["trick", *(_escape(loss) for loss in matrix.losses)])
+    body = [
+        " & ".join([_escape(trick), *(_latex_cell(matrix, loss, trick, metric)
+                                      for loss in matrix.losses)])
+        for trick in matrix.tricks
+    ]  # fmt: skip
+    caption = (
+        f"{label} on {matrix.title}: {matrix.protocol}; mean and half-width of the 95 % t interval "
+        f"over {matrix.n_seeds} seeds at the last snapshot; n/a: the combination has no meaning; "
+        "a superscript d counts diverged runs, which are in no mean."
+    )
+    return "\n".join(
+        [
+            "% generated by ganlore; needs booktabs",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_escape(caption)}}}",
+            rf"\label{{tab:{metric}-{matrix.slug}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(matrix.losses)}}}",
+            r"\toprule",
+            rf"{head} \\",
+            r"\midrule",
+            *(rf"{row} \\" for row in body),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex_cell(matrix: Matrix, loss: str, trick: str, metric: str) -> str:
+    row = matrix.cell(loss, trick)
+    if row is None:
+        return "n/a" if (loss, trick) in matrix.missing else "--"
+    mean, half = spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+    marked = rf"^{{{row['n_diverged']}\mathrm{{d}}}}" if row["n_diverged"] else ""
+    if mean == "–":
+        return rf"--${marked}$" if marked else "--"
+    value = mean.replace("−", "-").replace(",", "{,}")
+    return rf"${value} \pm {half.replace(',', '{,}')}{marked}$" if half else rf"${value}{marked}$"
+
+
+def _escape(text: str) -> str:
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {sign: "\\" + sign for sign in "&%$#_{}"}
+    return "".join(special.get(sign, sign) for sign in text)
+
+
+def write(folder: Path, table: pd.DataFrame, ends: pd.DataFrame, found: list[Matrix]) -> None:
+    """Write `cells.csv`, `runs.csv`, and a LaTeX table of the FID for each matrix.
+
+    Numbers in CSV are as Python writes them, which loses no bit.
+    """
+    storage.write_text(folder / "cells.csv", table.to_csv(index=False, lineterminator="\n"))
+    storage.write_text(folder / "runs.csv", ends.to_csv(index=False, lineterminator="\n"))
+    for matrix in found:
+        storage.write_text(folder / f"fid-{matrix.slug}.tex", latex(matrix, "fid", "FID"))

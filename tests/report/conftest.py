@@ -1,0 +1,23 @@
+"""A made-up study for all tests of the report."""
+
+from __future__ import annotations
+
+import pytest
+import synthetic_study
+
+from ganlore import grid, tables
+
+
+@pytest.fixture(scope="session")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> grid.Plan:
+    return synthetic_study.make(synthetic_study.small(tmp_path_factory.mktemp("study")))
+
+
+@pytest.fixture(scope="session")
+def tidy(plan: grid.Plan) -> tables.Tables:
+    return tables.read(plan)
+
+
+@pytest.fixture(scope="session")
+def found(plan: grid.Plan, tidy: tables.Tables) -> list[tables.Matrix]:
+    return tables.matrices(plan, tidy, tables.cells(tidy))

@@ -1,0 +1,245 @@
+"""The tables and files of a study that was never trained: plausible, and the same every time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ganlore import config, grid, storage
+
+LOSS = {"wgan-gp": 0.6, "hinge": 0.9, "dragan": 0.8, "nonsaturating": 1.0, "lsgan": 1.3,
+        "minimax": 2.2, "wgan": 3.0}  # fmt: skip
+TRICK = {"none": 1.0, "r1": 0.6, "ema": 0.7, "gradient-penalty": 0.75, "spectral-norm": 0.8,
+         "ttur": 0.9, "packing": 1.1, "relativistic": 1.2}  # fmt: skip
+TIME = {"none": 1.0, "ema": 1.05, "gradient-penalty": 1.9, "r1": 1.7, "spectral-norm": 1.2}
+SCALE = {"digits": 40.0, "ring": 0.02}
+DIVERGED = {
+    ("digits", "lsgan", "relativistic"): (0, 2),
+    ("digits", "minimax", "packing"): (0, 1, 2),
+    ("ring", "wgan", "none"): (1,),
+}
+"""Seeds that diverge after a quarter of the budget, by cell."""
+
+METRICS = {
+    "digits": ("fid", "kid", "modes", "reverse_kl", "precision", "recall", "density", "coverage"),
+    "ring": ("fid", "kid", "modes", "high_quality", "reverse_kl", "precision", "recall",
+             "density", "coverage"),
+}  # fmt: skip
+FLOOR = {"digits": 2.4, "ring": 0.0002}
+
+
+def small(folder: Path, **changes: Any) -> grid.Plan:
+    """A plan with both kinds of data, an n/a cell and diverged runs."""
+    document: dict[str, Any] = {
+        "name": "small",
+        "title": "A small study",
+        "seeds": [0, 1, 2],
+        "training": {"budget": 6400, "snapshots": 4},
+        "protocol": {"n_fake": 1438, "pictures": 16},
+        "grids": [
+            {"datasets": ["digits"], "networks": ["dcgan"], "losses": ["lsgan", "minimax", "wgan"],
+             "tricks": ["none", "packing", "relativistic"]},
+            {"datasets": ["ring"], "networks": ["mlp"], "losses": ["lsgan", "minimax", "wgan"],
+             "tricks": ["none"], "protocol": {"n_real": 2500, "n_fake": 2500}},
+        ],
+        **changes,
+    }  # fmt: skip
+    return grid.expand(config.parse(_inside(document, folder), "study"))
+
+
+def default(folder: Path, **changes: Any) -> grid.Plan:
+    """The plan of the default study, with its results and reports in a folder."""
+    root = Path(__file__).parents[2]
+    document = config.read(root / "configs/default.yaml") | changes
+    return grid.expand(config.parse(_inside(document, folder), "study"))
+
+
+def _inside(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    places = {name: str(folder / name) for name in ("data", "results", "reports")}
+    return document | places
+
+
+def make(plan: grid.Plan) -> grid.Plan:
+    """Write all that a report reads."""
+    for dataset in plan.datasets:
+        _data(Path(plan.study.data), dataset)
+    metrics: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
+    runs: list[dict[str, Any]] = []
+    for index, run in enumerate(plan.runs):
+        rng = np.random.default_rng(index)
+        failed = run.seed in DIVERGED.get((run.dataset.name, run.loss.name, run.trick), ())
+        metrics += _metrics(run, rng, failed)
+        history += [{**run.key, "step": step, "d_loss": 1.0} for step in (10, 20)]
+        runs.append(_run(run, rng, failed))
+        _files(plan, run, rng, failed, runs[-1])
+    folder = Path(plan.study.results)
+    for name, rows in {"metrics": metrics, "history": history, "runs": runs}.items():
+        pd.DataFrame(rows).to_parquet(folder / f"{name}.parquet", index=False)
+    pd.DataFrame(_floor(plan)).to_csv(folder / "floor.csv", index=False)
+    return plan
+
+
+def _quality(run: grid.Run, rng: np.random.Generator, progress: float) -> float:
+    """1 is the plain non-saturating loss at its end; lower is better."""
+    level = LOSS.get(run.loss.name, 1.0) * TRICK.get(run.trick, 1.0) * 0.4 ** (run.seed == 9)
+    return float(level * progress**-0.9 * np.exp(0.15 * rng.standard_normal()))
+
+
+def _metrics(run: grid.Run, rng: np.random.Generator, failed: bool) -> list[dict[str, Any]]:
+    dataset, training, rows = run.dataset.name, run.training, []
+    common = {
+        **run.key, "eval_seed": 0, "extractor": run.extractors[0], "split": "train",
+        "n_fake": run.protocol.n_fake, "seconds": 0.1,
+    }  # fmt: skip
+    n_real = {"digits": 1438, "ring": 2500}[dataset]
+    for snapshot in range(1, training.snapshots + 1):
+        progress = snapshot / training.snapshots
+        step = round(training.steps * progress)
+        value = _quality(run, rng, progress)
+        if failed and progress > 0.25:
+            break
+        for name in METRICS[dataset]:
+            rows.append(
+                {
+                    **common,
+                    "step": step,
+                    "images": step * training.batch,
+                    "metric": name,
+                    "n_real": n_real,
+                    "value": _value(name, dataset, value),
+                    "status": "done",
+                }
+            )
+    if failed:
+        for name in METRICS[dataset]:
+            rows.append(
+                {
+                    **common,
+                    "step": training.steps,
+                    "n_real": 0,
+                    "metric": name,
+                    "images": training.steps * training.batch,
+                    "value": float("nan"),
+                    "status": "diverged",
+                }
+            )
+    return rows  # fmt: skip
+
+
+def _value(name: str, dataset: str, quality: float) -> float:
+    good = float(np.exp(-0.35 * quality))
+    return {
+        "fid": FLOOR[dataset] + SCALE[dataset] * quality,
+        "kid": 30 * quality - 5,
+        "modes": float(round((10 if dataset == "digits" else 8) * min(1, 1.3 * good))),
+        "high_quality": 0.98 * good,
+        "reverse_kl": 0.2 * quality,
+        "precision": 0.95 * good**0.5,
+        "recall": 0.9 * good**1.7,
+        "density": 1.05 * good,
+        "coverage": 0.8 * good,
+    }[name]
+
+
+def _run(run: grid.Run, rng: np.random.Generator, failed: bool) -> dict[str, Any]:
+    steps = run.training.steps // 3 if failed else run.training.steps
+    ms = (11 if run.loss.name.startswith("wgan") or run.loss.name == "hinge" else 19) * TIME.get(
+        run.trick, 1.0
+    )
+    ms *= float(1 + 0.03 * rng.random())
+    return {
+        **run.key, "status": "diverged" if failed else "done", "steps": steps,
+        "images": steps * run.training.batch, "seconds": steps * ms / 1000, "step_ms": ms,
+        "peak_memory_mb": 735.0, "parameters_generator": 165249,
+        "parameters_discriminator": 132801, "optimizer": "adam", "lr_generator": 1e-3,
+        "lr_discriminator": 1e-3, "betas": "[0.5, 0.999]", "n_critic": 1, "batch": 64,
+        "policy": "shared", "device": "cpu", "threads": 1, "settings_hash": "0", "code_hash": "0",
+        "git_commit": "0123456789abcdef", "git_dirty": False, "torch": "2.15.0",
+        "processor": "a processor",
+    }  # fmt: skip
+
+
+def _files(
+    plan: grid.Plan, run: grid.Run, rng: np.random.Generator, failed: bool, row: dict[str, Any]
+) -> None:
+    folder = plan.folder(run)
+    noise = min(0.25 * _quality(run, rng, 1.0), 1.0)
+    n = run.protocol.pictures
+    arrays: dict[str, Any] = {"step": np.array(row["steps"])}
+    if failed and run.seed == 2:
+        arrays = {}
+    elif run.dataset.name == "digits":
+        real = _digits()[rng.integers(0, 1797, n)].astype(float)
+        mixed = (1 - noise) * real + noise * rng.uniform(0, 255, real.shape)
+        arrays["samples"] = mixed.astype(np.uint8)
+    else:
+        angle = rng.integers(0, 8, n) * np.pi / 4
+        points = np.stack([np.cos(angle), np.sin(angle)], 1)
+        arrays["samples"] = (points + 0.1 * noise * rng.standard_normal((n, 2))).astype("float32")
+    files = {"samples.npz": storage.write_arrays(folder / "samples.npz", **arrays)}
+    storage.write_json(folder / "evaluation.json", {"files": files})
+    environment = {
+        "git": {"commit": "0123456789abcdef", "dirty": False}, "python": "3.11.7",
+        "versions": {"ganlore": "0.1.0", "torch": "2.15.0"}, "system": "Linux x86_64",
+        "processor": "a processor", "cores": 2, "memory_gb": 23.5,
+    }  # fmt: skip
+    storage.write_json(folder / "run.json", {"environment": environment})
+
+
+def _digits() -> np.ndarray:
+    from sklearn.datasets import load_digits
+
+    return np.rint(load_digits().images * 255 / 16).astype(np.uint8)[:, None]
+
+
+def _data(data: Path, dataset: str) -> None:
+    prepared = data / "prepared" / dataset
+    manifest: dict[str, Any] = {
+        "name": dataset, "source": f"where {dataset} comes from", "licence": "CC BY 4.0",
+        "citation": "Somebody 1998", "settings": {}, "files": {},
+    }  # fmt: skip
+    record: dict[str, Any] = {"files": {}}
+    if dataset == "digits":
+        manifest |= {"shape": [1, 8, 8], "counts": {"train": 1438, "test": 359}, "classes": 10}
+        storage.write_array(prepared / "test.npy", _digits()[:359])
+        name, record["test_accuracy"] = "classifier", 0.98886
+    else:
+        manifest |= {"shape": [2], "counts": {"train": 100_000, "test": 10_000}, "classes": 8}
+        angle = np.arange(10_000) % 8 * np.pi / 4
+        points = np.stack([np.cos(angle), np.sin(angle)], 1)
+        points += 0.01 * np.random.default_rng(0).standard_normal(points.shape)
+        storage.write_array(prepared / "test.npy", points.astype("float32"))
+        name = "coordinates"
+    storage.write_json(prepared / "manifest.json", manifest)
+    storage.write_json(data / "extractors" / dataset / name / "record.json", record)
+
+
+def _floor(plan: grid.Plan) -> list[dict[str, Any]]:
+    rows = []
+    for dataset, (_, extractors) in plan.protocols.items():
+        n = {"digits": (1438, 359), "ring": (2500, 2500)}[dataset]
+        for name in METRICS[dataset]:
+            value = _value(name, dataset, 0.0)
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "extractor": extractors[0],
+                    "split": "train",
+                    "n_real": n[0],
+                    "n_fake": n[1],
+                    "metric": name,
+                    "value": value,
+                }
+            )
+    return rows  # fmt: skip
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(json.dumps(make(default(Path(sys.argv[1]))).study.model_dump(mode="json")))

@@ -1,0 +1,180 @@
+"""Bad input stops before the first job, and says what is wrong, where, and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from conftest import REPOSITORY, TINY, tiny
+
+from ganlore import config, grid
+from ganlore.errors import GanloreError
+
+
+def refused(**changes: Any) -> str:
+    with pytest.raises(GanloreError) as caught:
+        grid.expand(tiny(**changes))
+    return str(caught.value)
+
+
+AXES = {"datasets": ["ring"], "networks": ["mlp"]}
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"grids": [{**AXES, "losses": ["wgn"]}]}, ["loss 'wgn'", "'wgan'", "hinge", "grids.0.losses"]),
+        ({"grids": [{**AXES, "tricks": ["spectral_norm"]}]}, ["trick", "'spectral-norm'"]),
+        ({"grids": [{**AXES, "tricks": [["ema", "r2"]]}]}, ["trick 'r2'", "'r1'"]),
+        ({"grids": [{**AXES, "datasets": ["rings"]}]}, ["dataset 'rings'", "'ring'", "digits"]),
+        ({"grids": [{**AXES, "networks": ["dcgam"]}]}, ["network 'dcgam'", "'dcgan'"]),
+        ({"grids": [{**AXES, "variants": ["slow"]}]}, ["variant 'slow'", "base"]),
+        ({"grids": [{**AXES, "losses": []}]}, ["grids.0.losses", "empty"]),
+        ({"grids": []}, ["grids"]),
+        ({"seeds": []}, ["seeds", "[]"]),
+        ({"seeds": [0, -1]}, ["seeds.1", "-1", "greater than or equal to 0"]),
+        ({"seeds": [1, 1]}, ["seeds", "twice"]),
+        ({"seed": [1]}, ["unknown key 'seed'", "'seeds'"]),
+        ({"training": {"bach": 3}}, ["unknown key 'training.bach'", "'batch'", "budget"]),
+        ({"training": {"optimizer": {"learning_rate": 1}}}, ["training.optimizer.learning_rate", "lr"]),
+        ({"training": {"batch": 0}}, ["training.batch", "0", "greater than 0"]),
+        ({"training": {"batch": "many"}}, ["training.batch", "'many'", "integer"]),
+        ({"training": {"policy": "fair"}}, ["training.policy", "'fair'", "'shared' or 'published'"]),
+        ({"training": {"optimizer": {"lr": float("nan")}}}, ["training.optimizer.lr", "finite"]),
+        ({"training": {"batch": 500, "budget": 50_000}}, ["batch = 500", "400 training samples", "ring"]),
+        ({"training": {"budget": 16}}, ["budget of 16", "1 steps", "2 snapshots"]),
+        ({"settings": {"losses": {"wgan": {"clap": 1}}}}, ["loss 'wgan'", "'clap'", "'clip'"]),
+        ({"settings": {"losses": {"wgan": {"clip": -1}}}}, ["loss 'wgan'", "clip", "-1", "greater than 0"]),
+        ({"settings": {"losses": {"vgan": {}}}}, ["loss 'vgan'", "settings.losses"]),
+        ({"settings": {"tricks": {"packing": {"m": 3}}}}, ["batch = 16", "multiple", "m = 3", "packing"]),
+        ({"exclude": [{"loss": "wgan"}]}, ["exclude.0.reason", "missing"]),
+        ({"exclude": [{"loss": "vgan", "reason": "x"}]}, ["loss 'vgan'", "exclude.0.loss"]),
+        ({"exclude": [{"dataset": "ring", "reason": "not now"}]}, ["no runs are left", "not now"]),
+        ({"variants": {"fast": {"trainin": {}}}}, ["variants.fast.trainin", "'training'"]),
+        ({"name": "My Study"}, ["name", "My Study"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_study_is_refused_with_the_reason(changes, told) -> None:
+    text = refused(**changes)
+    for part in told:
+        assert part in text, text
+
+
+def test_a_study_without_runs_says_why() -> None:
+    text = refused(grids=[{**AXES, "networks": ["dcgan"]}])
+    assert "no runs are left" in text and "a convolutional network needs images" in text
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GanloreError, match="no such study file"):
+        config.load(tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("seeds: [1, 2")
+    with pytest.raises(GanloreError, match=r"broken\.yaml: not valid YAML"):
+        config.load(broken)
+    broken.write_text("- 1")
+    with pytest.raises(GanloreError, match="expected a mapping"):
+        config.load(broken)
+
+
+def test_a_study_may_extend_another(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(TINY))
+    (tmp_path / "more.yaml").write_text("extends: base.yaml\nname: more\ntraining: {batch: 32}\n")
+    study = config.load(tmp_path / "more.yaml")
+    assert (study.name, study.training.batch, study.training.budget) == ("more", 32, 96)
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda p: p.name)
+def test_the_schema_accepts_the_studies_that_ship(path: Path) -> None:
+    jsonschema.validate(config.read(path), config.schema())
+
+
+def test_the_schema_refuses_what_the_models_refuse() -> None:
+    for wrong in ({"seed": [1]}, {"training": {"batch": 0}}, {"training": {"policy": "fair"}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(config.merge(TINY, wrong), config.schema())
+
+
+def test_the_schema_file_is_up_to_date() -> None:
+    import json
+
+    written = json.loads((REPOSITORY / "configs/study.schema.json").read_text())
+    assert written == config.schema(), "run `ganlore schema > configs/study.schema.json`"
+
+
+def test_policies() -> None:
+    """Shared: the study's optimiser, but each loss's own n_critic. Published: the loss's own."""
+    for policy, kind, lr in (("shared", "adam", 2e-4), ("published", "rmsprop", 5e-5)):
+        plan = grid.expand(tiny(grids=[{**AXES, "losses": ["wgan"]}], training={"policy": policy}))
+        run = plan.runs[0]
+        assert (run.optimizer.kind, run.optimizer.lr) == (kind, lr)
+        assert run.loss.settings["n_critic"] == 5
+
+
+def test_a_study_may_change_a_loss_s_own_settings() -> None:
+    change = {"losses": {"wgan": {"clip": 0.02, "optimizer": {"lr": 0.1}}}}
+    plan = grid.expand(tiny(grids=[{**AXES, "losses": ["wgan", "hinge"]}], settings=change))
+    rates = {run.loss.name: run.optimizer.lr for run in plan.runs}
+    assert rates == {"wgan": 0.1, "hinge": 2e-4}
+    assert plan.runs[0].loss.settings["clip"] == 0.02
+
+
+def test_variants_and_exclusions() -> None:
+    plan = grid.expand(
+        tiny(
+            grids=[{**AXES, "losses": ["wgan", "hinge"], "variants": ["base", "1:1"]}],
+            variants={"1:1": {"losses": {"wgan": {"n_critic": 1}}}},
+            exclude=[{"loss": "hinge", "variant": "1:1", "reason": "the claim is about wgan"}],
+        )
+    )
+    n_critic = {
+        (run.loss.name, run.variant): run.loss.settings["n_critic"]
+        for run in plan.runs
+        if run.trick == "none"
+    }
+    assert n_critic == {("wgan", "base"): 5, ("wgan", "1:1"): 1, ("hinge", "base"): 5}
+    assert any("the claim is about wgan" in gap.reason for gap in plan.missing)
+
+
+def test_two_grids_may_share_a_run_but_not_contradict_each_other() -> None:
+    assert len(grid.expand(tiny(grids=[{**AXES}, {**AXES}])).runs) == len(grid.expand(tiny()).runs)
+    text = refused(grids=[{**AXES}, {**AXES, "training": {"budget": 192}}])
+    assert "also in an earlier grid" in text and "variant" in text
+
+
+def test_two_protocols_for_one_data_set_are_refused() -> None:
+    one = {**AXES, "tricks": ["none"]}
+    other = {**AXES, "tricks": ["ema"], "protocol": {"n_fake": 60}}
+    assert "two protocols" in refused(grids=[one, other])
+
+
+def test_hashes_follow_what_they_cover() -> None:
+    def run(**changes: Any) -> grid.Run:
+        return grid.expand(tiny(**changes)).runs[0]
+
+    base = run()
+    assert run(protocol={"n_fake": 60}).training_hash() == base.training_hash()
+    assert run(protocol={"n_fake": 60}).evaluation_hash() != base.evaluation_hash()
+    assert run(training={"budget": 112}).training_hash() != base.training_hash()
+    assert run(training={"budget": 112}).evaluation_hash() == base.evaluation_hash()
+    assert run(title="another").training_hash() == base.training_hash()
+    # a run is what its settings say: the study's other cells and seeds do not matter
+    other = run(seeds=[0, 1], grids=[{**AXES, "losses": [base.loss.name]}])
+    assert other.training_hash() == base.training_hash()
+
+
+def test_planning_imports_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from ganlore import config, grid, cli\n"
+        "plan = grid.expand(config.load('configs/default.yaml'))\n"
+        "[run.training_code() for run in plan.runs]\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)

@@ -1,0 +1,159 @@
+"""What every plug-in must do, over all plug-ins and all combinations that are not declared n/a."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+import torch
+from conftest import PLACES, equal, tiny
+
+from ganlore import build, grid, plugins
+from ganlore.config import load
+from ganlore.networks import Spec
+
+SPARSE = {"training": {"budget": 16 * 15, "snapshots": 1, "history": 3}}
+PLAN = grid.expand(
+    tiny(
+        grids=[
+            {"datasets": [dataset], "networks": [network]} for dataset, network in PLACES.items()
+        ],
+        **SPARSE,
+    )
+)
+
+
+@pytest.mark.parametrize("run", PLAN.runs, ids=lambda run: run.id)
+def test_trains_finite_and_reproducible(run, trained) -> None:
+    """Three generator steps of every combination: finite, and the same bits twice."""
+    status, saved = trained(run)
+    assert status == "done"
+    for row in saved["history"]:
+        assert all(math.isfinite(value) for value in row.values()), row
+    for part in saved["player"].values():
+        assert all(bool(value.isfinite().all()) for value in part.values())
+    again = trained(run)[1]
+    assert equal(saved["player"], again["player"])
+    assert equal(saved["snapshots"], again["snapshots"])
+
+
+@pytest.mark.parametrize("run", PLAN.runs, ids=lambda run: run.id)
+def test_both_networks_learn(run, trained, stores) -> None:
+    """Every combination moves the weights of the generator and of the discriminator."""
+    store = stores[run.dataset.name]
+    start = build.player(run, store.shape, store.classes, torch.device("cpu"))
+    end = trained(run)[1]["player"]
+    for part in ("generator", "discriminator"):
+        moved = [
+            name
+            for name, value in getattr(start, part).named_parameters()
+            if not torch.equal(value, end[part][name])
+        ]
+        assert moved, part
+
+
+def test_every_combination_runs_or_has_a_reason() -> None:
+    wanted = len(PLACES) * len(plugins.find("loss")) * len(plugins.find("trick"))
+    assert len(PLAN.runs) + len(PLAN.missing) == wanted
+    for gap in PLAN.missing:
+        assert len(gap.reason) > 30, gap
+
+
+@pytest.mark.parametrize("kind", plugins.KINDS)
+def test_declarations_read_without_running_are_those_of_the_class(kind: str) -> None:
+    """What the syntax tree says is what Python says: settings, defaults and facts."""
+    for name in plugins.find(kind):
+        declared = plugins.declaration(kind, name)
+        instance = plugins.create(kind, name, {})
+        for field in declared.model.model_fields:
+            assert getattr(instance, field) == declared.model.model_fields[field].default, name
+        for fact, value in declared.facts.items():
+            assert getattr(instance, fact) == value, (name, fact)
+        assert instance.name == name
+        assert declared.summary.endswith("."), name
+
+
+@pytest.mark.parametrize("name", plugins.find("loss"))
+def test_losses_cite_their_source_and_show_their_formula(name: str) -> None:
+    declared = plugins.declaration("loss", name)
+    assert re.search(r"arXiv:\d{4}\.\d{4,5}", declared.fact("paper")), name
+    assert len(declared.fact("formula")) == 2, name
+
+
+def test_no_plug_in_is_named_outside_its_own_kind_of_place() -> None:
+    """The loop and its helpers know no loss and no trick: only plug-ins name plug-ins."""
+    names = set(plugins.find("loss")) | set(plugins.find("trick")) - {"none"}
+    for module in ("train", "game", "build", "batches", "history", "checkpoint", "evaluate"):
+        path = plugins.module_file(f"ganlore.{module}")
+        strings = set(re.findall(r"[\"']([a-z0-9+-]+)[\"']", path.read_text()))
+        assert not strings & names, (module, strings & names)
+
+
+def test_the_training_loop_is_short() -> None:
+    path = plugins.module_file("ganlore.train")
+    code = path.read_text().split("def train(")[1]
+    assert len(code.splitlines()) < 100
+
+
+@pytest.mark.parametrize(
+    "network, shape",
+    [("mlp", (2,)), ("mlp", (1, 8, 8)), *(("dcgan", (3, s, s)) for s in (8, 16, 32, 64))],
+)
+def test_networks_have_the_shapes_that_they_promise(network: str, shape) -> None:
+    family = plugins.create("network", network, {"width": 8})
+    spec = Spec(shape, latent=5)
+    generator, discriminator = family.generator(spec), family.discriminator(spec)
+    samples = generator(torch.randn(4, 5))
+    assert samples.shape == (4, *shape)
+    if spec.images:
+        assert samples.abs().max() <= 1
+    assert discriminator(samples).shape == (4,)
+    assert discriminator.features(samples).shape == (4, discriminator.width)
+    encoder = family.discriminator(Spec(shape, 5, outputs=7))
+    assert encoder(samples).shape == (4, 7)
+
+
+@pytest.mark.parametrize("network", plugins.find("network"))
+def test_discriminators_judge_each_sample_by_itself(network: str) -> None:
+    """Penalties, packing and relativistic means need outputs that do not depend on the batch."""
+    family = plugins.create("network", network, {"width": 8})
+    discriminator = family.discriminator(Spec((1, 8, 8), 5)).train()
+    images = torch.randn(6, 1, 8, 8)
+    alone = torch.cat([discriminator(image[None]) for image in images])
+    assert torch.allclose(discriminator(images), alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [4, 12, 20, 28])
+def test_dcgan_refuses_other_sizes(size: int) -> None:
+    family = plugins.create("network", "dcgan", {})
+    with pytest.raises(ValueError, match="power-of-two"):
+        family.generator(Spec((1, size, size), 5))
+
+
+def test_cells_of_a_seed_begin_equal_where_they_are_alike(stores) -> None:
+    """The same seed gives every loss and trick the same start, as far as their layers agree."""
+    starts = [
+        build.player(run, (2,), 8, torch.device("cpu")).generator.state_dict()
+        for run in PLAN.runs
+        if run.dataset.name == "ring"
+    ]
+    assert all(equal(starts[0], start) for start in starts)
+
+
+def test_another_seed_begins_elsewhere(stores) -> None:
+    plan = grid.expand(tiny(seeds=[0, 1], grids=[{"datasets": ["ring"], "networks": ["mlp"]}]))
+    one, two = (
+        build.player(run, (2,), 8, torch.device("cpu")).generator.state_dict()
+        for run in plan.runs[:2]
+    )
+    assert not equal(one, two)
+
+
+@pytest.mark.parametrize("name", ["default", "smoke", "study"])
+def test_the_studies_that_ship_hold_all_plug_ins(name: str) -> None:
+    plan = grid.expand(load(f"configs/{name}.yaml"))
+    cells = [(run.loss.name, run.trick) for run in plan.runs]
+    assert {loss for loss, _ in cells} == set(plugins.find("loss"))
+    assert {trick for _, trick in cells} == set(plugins.find("trick"))
+    assert len({run.seed for run in plan.runs}) == {"default": 3, "smoke": 1, "study": 10}[name]

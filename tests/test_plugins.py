@@ -1,0 +1,140 @@
+"""Plug-ins are found by their file's name; code has a fingerprint that follows meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ganlore import fingerprint, plugins
+from ganlore.errors import GanloreError
+
+LOSS = '''"""A loss."""
+from dataclasses import dataclass
+from torch import Tensor
+from ganlore.losses import LogitLoss, Optimizer
+from ganlore.settings import PositiveFloat
+
+@dataclass
+class Mine(LogitLoss):
+    """A loss of mine."""
+
+    paper = "arXiv:0000.00000"
+    formula = ("E f - E r", "-E f")
+    margin: PositiveFloat = 2.0
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """One."""
+        return fake.mean() - real.mean()
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        return -fake.mean()
+
+LOSS = Mine
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "losses").mkdir()
+    monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
+    return tmp_path / "losses"
+
+
+def test_a_file_in_a_plug_in_folder_is_a_loss(folder: Path) -> None:
+    (folder / "my_loss.py").write_text(LOSS)
+    assert "my-loss" in plugins.find("loss")
+    declared = plugins.declaration("loss", "my-loss")
+    assert declared.settings({"margin": 3})["margin"] == 3
+    assert declared.settings({})["n_critic"] == 1  # inherited
+    assert plugins.create("loss", "my-loss", {"margin": 3}).margin == 3
+
+
+def test_a_plug_in_beside_the_snakefile_is_found(tmp_path, monkeypatch) -> None:
+    (tmp_path / "plugins/losses").mkdir(parents=True)
+    (tmp_path / "plugins/losses/beside.py").write_text(LOSS)
+    monkeypatch.chdir(tmp_path)
+    assert "beside" in plugins.find("loss")
+
+
+def test_two_files_of_one_name_are_refused(folder: Path) -> None:
+    (folder / "hinge.py").write_text(LOSS)
+    with pytest.raises(GanloreError, match="two files define the loss 'hinge'"):
+        plugins.find("loss")
+
+
+@pytest.mark.parametrize(
+    "old, new, told",
+    [
+        ("LOSS = Mine", "", "ends with one line `LOSS = <its class>`"),
+        ("= 2.0", "= compute()", "cannot be read without running"),
+        ("-> Tensor:", "-> Tensor", "not valid Python"),
+        ("LOSS = Mine", "LOSS = Yours", "neither defined nor imported"),
+    ],
+)
+def test_a_wrong_plug_in_is_told_with_its_place(folder: Path, old, new, told) -> None:
+    (folder / "wrong.py").write_text(LOSS.replace(old, new))
+    with pytest.raises(GanloreError, match=told) as caught:
+        plugins.declaration("loss", "wrong")
+    assert "wrong.py" in str(caught.value)
+
+
+def changed(folder: Path, old: str, new: str) -> bool:
+    """Whether an edit changes the fingerprint."""
+    path = folder / "edited.py"
+    path.write_text(LOSS)
+    before = fingerprint.of([path])
+    text = LOSS.replace(old, new)
+    assert text != LOSS
+    path.write_text(text + "\n" * 3)
+    return fingerprint.of([path]) != before
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ('"""A loss."""', '"""Another docstring of the module."""'),
+        ('"""A loss of mine."""', '"""Another docstring of the class."""'),
+        ('        """One."""\n', '        # a comment\n'),
+        ("fake.mean() - real.mean()", "(  fake.mean()\n            - real.mean())"),
+        ('"arXiv:0000.00000"', '"arXiv:1111.11111"'),
+        ('("E f - E r", "-E f")', '("m(f) - m(r)", "-m(f)")'),
+    ],
+)  # fmt: skip
+def test_words_do_not_change_a_fingerprint(folder: Path, old: str, new: str) -> None:
+    assert not changed(folder, old, new)
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("fake.mean() - real.mean()", "fake.mean() - 2 * real.mean()"),
+        ("= 2.0", "= 3.0"),
+        ("-fake.mean()", "fake.mean()"),
+    ],
+)
+def test_code_changes_a_fingerprint(folder: Path, old: str, new: str) -> None:
+    assert changed(folder, old, new)
+
+
+def names(paths: set[Path]) -> set[str]:
+    return {str(path.relative_to(plugins.PACKAGE)) for path in paths}
+
+
+def test_a_fingerprint_covers_what_a_file_imports() -> None:
+    dragan = names(fingerprint.closure([plugins.path_of("loss", "dragan")]))
+    assert {"losses/dragan.py", "losses/nonsaturating.py", "penalties.py"} <= dragan
+    assert "losses/wgan.py" not in dragan
+
+
+def test_training_depends_on_no_metric_no_figure_and_no_other_plug_in() -> None:
+    covered = names(fingerprint.closure([fingerprint.module("train")]))
+    assert {"train.py", "game.py", "build.py", "batches.py", "seeding.py"} <= covered
+    assert not {n for n in covered if n.startswith(("metrics/", "features/"))}
+    assert not {"figures.py", "report.py", "cli.py", "evaluate.py", "errors.py"} & covered
+    plug_ins = {n for n in covered if n.startswith(("losses/", "tricks/", "networks/"))}
+    assert all(n.endswith("__init__.py") for n in plug_ins)
+
+
+def test_a_file_named_like_a_neutral_module_in_a_folder_still_counts(tmp_path) -> None:
+    assert "losses/__init__.py" in names(fingerprint.closure([plugins.path_of("loss", "hinge")]))

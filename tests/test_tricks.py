@@ -1,0 +1,182 @@
+"""The defining property of each trick."""
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+from conftest import equal, tiny_run
+from torch import nn
+
+from ganlore import build, plugins
+from ganlore.game import Game
+from ganlore.networks import Spec
+from ganlore.settings import Optimizer
+
+
+def player(stores, run):
+    store = stores[run.dataset.name]
+    return build.player(run, store.shape, store.classes, torch.device("cpu"))
+
+
+def game(stores, run, turn="discriminator"):
+    who = player(stores, run)
+    store = stores[run.dataset.name]
+    images = torch.randn(8, *store.shape, generator=torch.Generator().manual_seed(0))
+    rng = torch.Generator().manual_seed(1)
+    return Game(who, turn, images, torch.zeros(8, dtype=torch.int64), rng, 0, 4)
+
+
+def test_every_trick_has_a_tip_and_a_paper() -> None:
+    for name in plugins.find("trick"):
+        declared = plugins.declaration("trick", name)
+        assert declared.summary.endswith("."), name
+        assert declared.fact("tip") and declared.fact("paper"), name
+
+
+def test_ttur_keeps_the_pace_and_changes_the_balance() -> None:
+    trick = plugins.create("trick", "ttur", {})
+    settings = trick.optimizer(Optimizer(lr=2e-4))
+    assert settings.rates == pytest.approx((1e-4, 4e-4))  # SAGAN's, arXiv:1805.08318
+    assert trick.n_critic(5) == 1
+
+
+@pytest.mark.parametrize("dataset", ["ring", "digits"])
+def test_spectral_norm_is_one_in_training_evaluation_and_after_a_round_trip(stores, dataset):
+    run = tiny_run(dataset, trick="spectral-norm")
+    who = player(stores, run)
+    images = torch.randn(8, *stores[dataset].shape)
+    for _ in range(200):  # one power iteration for each forward pass
+        who.discriminator(images)
+
+    def largest(network: nn.Module) -> list[float]:
+        layers = [m for m in network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+        assert layers
+        return [float(torch.linalg.matrix_norm(m.weight.flatten(1), 2)) for m in layers]
+
+    assert largest(who.discriminator) == pytest.approx([1.0] * len(largest(who.discriminator)), abs=1e-3)
+    who.discriminator.eval()
+    assert largest(who.discriminator) == pytest.approx([1.0] * len(largest(who.discriminator)), abs=1e-3)
+    other = player(stores, run)
+    other.discriminator.load_state_dict(copy.deepcopy(who.discriminator.state_dict()))
+    other.discriminator.eval()
+    assert equal(other.discriminator(images), who.discriminator(images))
+
+
+def test_spectral_norm_makes_no_power_iteration_in_evaluation(stores) -> None:
+    who = player(stores, tiny_run(trick="spectral-norm"))
+    who.discriminator.eval()
+    before = copy.deepcopy(who.discriminator.state_dict())
+    who.discriminator(torch.randn(8, 2))
+    assert equal(before, who.discriminator.state_dict())
+
+
+@pytest.mark.parametrize("m", [1, 2, 4])
+def test_packing_concatenates_neighbours_on_the_channel_axis(m: int) -> None:
+    trick = plugins.create("trick", "packing", {"m": m})
+    images = torch.arange(8 * 3 * 2 * 2).float().reshape(8, 3, 2, 2)
+    packed = trick.view(images, None)
+    assert packed.shape == (8 // m, 3 * m, 2, 2)
+    by_hand = torch.stack([torch.cat(list(images[i : i + m])) for i in range(0, 8, m)])
+    assert torch.equal(packed, by_hand)
+    assert trick.discriminator_spec(Spec((3, 2, 2), 4)).shape == (3 * m, 2, 2)
+
+
+@pytest.mark.parametrize("dataset", ["ring", "digits"])
+def test_packing_of_one_is_no_packing_bit_for_bit(trained, dataset) -> None:
+    one = tiny_run(dataset, trick="packing", settings={"tricks": {"packing": {"m": 1}}})
+    _, packed = trained(one)
+    _, plain = trained(tiny_run(dataset))
+    assert equal(packed["player"], plain["player"])
+
+
+def test_packing_widens_the_first_layer_only(stores) -> None:
+    for dataset in ("ring", "digits"):
+        plain = player(stores, tiny_run(dataset)).discriminator.state_dict()
+        packed = player(stores, tiny_run(dataset, trick="packing")).discriminator.state_dict()
+        changed = [name for name in plain if plain[name].shape != packed[name].shape]
+        assert len(changed) == 1
+        assert all(torch.equal(plain[n], packed[n]) for n in plain if n not in changed)
+
+
+def test_relativistic_logits_both_ways() -> None:
+    trick = plugins.create("trick", "relativistic", {})
+    real, fake = trick.logits(torch.tensor([2.0, 0.0]), torch.tensor([-2.0, 0.0]))
+    assert real.tolist() == [3.0, 1.0]  # minus the mean of the generated ones, -1
+    assert fake.tolist() == [-3.0, -1.0]  # minus the mean of the real ones, 1
+
+
+def test_relativistic_generator_swaps_roles_and_counts_both_halves(stores) -> None:
+    """By hand for the non-saturating loss: E sp(-(f - E r)) + E sp(r - E f)."""
+    step = game(stores, tiny_run(trick="relativistic"), "generator")
+    real, fake = step.real_logits, step.fake_logits
+    sp = nn.functional.softplus
+    by_hand = sp(-(fake - real.mean())).mean() + sp(real - fake.mean()).mean()
+    assert float(step.player.loss.generator(step)) == pytest.approx(float(by_hand), rel=1e-6)
+    assert not real.requires_grad and fake.requires_grad
+
+
+def test_r1_is_half_gamma_times_the_squared_gradient(stores) -> None:
+    run = tiny_run("digits", trick="r1", settings={"tricks": {"r1": {"gamma": 3.0}}})
+    step = game(stores, run)
+    images = step.images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(step.player.discriminator(images).sum(), images)
+    by_hand = 1.5 * gradient.flatten(1).square().sum(1).mean()
+    assert float(step.player.tricks[0].penalty(step)) == pytest.approx(float(by_hand), rel=1e-5)
+
+
+def test_gradient_penalty_pulls_the_norm_to_one(trained) -> None:
+    """With the penalty at full weight the norms end near 1; the loss alone leaves them elsewhere."""
+    from ganlore import penalties
+
+    norms = {}
+    for trick in ("none", "gradient-penalty"):
+        run = tiny_run(
+            trick=trick,
+            training={"budget": 16 * 300, "optimizer": {"lr": 5e-3}},
+            settings={"networks": {"mlp": {"width": 32}}},
+        )
+        _, saved = trained(run)
+        who = build.player(run, (2,), 8, torch.device("cpu"))
+        who.discriminator.load_state_dict(saved["player"]["discriminator"])
+        points = torch.randn(200, 2, generator=torch.Generator().manual_seed(0)) * 0.5
+        norms[trick] = penalties.gradient_norms(who.discriminator, points).detach()
+    assert abs(float(norms["gradient-penalty"].mean()) - 1) < 0.25
+    assert (norms["gradient-penalty"] - 1).square().mean() < (norms["none"] - 1).square().mean()
+
+
+def test_ema_equals_its_closed_form() -> None:
+    """After steps with weights w1, w2, ...: a <- d a + (1 - d) w, d = min(decay, (1+n)/(10+n))."""
+    trick = plugins.create("trick", "ema", {"decay": 0.3})
+    generator = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(generator.weight)
+    modules = trick.modules(generator, nn.Identity())
+    expected = 0.0
+    for n in range(6):
+        nn.init.constant_(generator.weight, float(n + 1))
+        who = SimpleNamespace(generator=generator, n_critic=2)
+        trick.after_generator(SimpleNamespace(modules=modules, player=who, step=2 * n + 1))
+        decay = min(0.3, (1 + n) / (10 + n))
+        expected = decay * expected + (1 - decay) * (n + 1)
+    assert float(modules["ema"].weight.detach()) == pytest.approx(expected, rel=1e-6)
+    assert trick.generator_for_evaluation(generator, modules) is modules["ema"]
+
+
+def test_ema_does_not_change_training(trained) -> None:
+    _, averaged = trained(tiny_run("digits", trick="ema"))
+    _, plain = trained(tiny_run("digits"))
+    assert equal(averaged["player"]["generator"], plain["player"]["generator"])
+    assert equal(averaged["player"]["discriminator"], plain["player"]["discriminator"])
+    assert not equal(averaged["snapshots"], plain["snapshots"])
+
+
+def test_tricks_of_a_combination_fold_from_left_to_right(stores) -> None:
+    """Packing first, then what comes after it sees packs; n_critic and rates fold likewise."""
+    who = player(stores, tiny_run("digits", loss="hinge", trick="packing+ttur+spectral-norm"))
+    assert [trick.name for trick in who.tricks] == ["packing", "ttur", "spectral-norm"]
+    assert who.n_critic == 1
+    first = next(m for m in who.discriminator.modules() if isinstance(m, nn.Conv2d))
+    assert first.weight.shape[1] == 2
+    assert hasattr(first, "parametrizations")
