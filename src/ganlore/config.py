@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 import yaml
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
@@ -217,16 +217,13 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> Ganlo
 
 def _keys(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
     """The keys that are allowed at a place in a model."""
-    current: Any = model
     for part in place:
-        if isinstance(part, int) or not isinstance(current, type):
-            continue
-        annotation = current.model_fields[part].annotation if part in current.model_fields else None
-        current = next(
-            (a for a in (annotation, *getattr(annotation, "__args__", ())) if _is_model(a)), current
-        )
-    return list(current.model_fields)
+        if part in model.model_fields:
+            annotation = model.model_fields[str(part)].annotation
+            inner = (annotation, *getattr(annotation, "__args__", ()))
+            model = next((a for a in inner if _is_model(a)), model)
+    return list(model.model_fields)
 
 
-def _is_model(annotation: Any) -> bool:
+def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)

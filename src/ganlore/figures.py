@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 INK, MUTED, RULE, PAPER = "#1b1c1e", "#6a6e75", "#d6d8dc", "#fefefe"
 """Colours with a meaning; a page replaces them by its own (see `inline`)."""
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#948b00")
 """Okabe and Ito's palette for all kinds of colour vision, of middling lightness for dark pages."""
 
 MARKERS = "osD^vPX*"
@@ -99,7 +99,7 @@ def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: boo
             for j, loss in enumerate(matrix.losses):
                 _annotate(ax, matrix, metric, (loss, trick), (j, i))
         _name_axes(ax, matrix)
-        bar = figure.colorbar(mesh, ax=ax, fraction=0.025, pad=0.015, aspect=28)
+        bar = figure.colorbar(mesh, ax=ax, fraction=0.025, pad=0.015, aspect=max(28, 2.4 * rows))
         bar.outline.set_visible(False)
         better = "lower" if lower else "higher"
         bar.set_label(f"{label} ({better} is better)")
@@ -397,7 +397,7 @@ def _real_point(ax: Axes, matrix: Matrix) -> None:
 
 
 def learning_curves(matrix: Matrix) -> Figure:
-    """FID over images shown: the seeds' mean, in a band from the lowest to the highest seed."""
+    """FID over images shown: the seeds' mean, in a band from lowest to highest (of few lines)."""
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -410,7 +410,7 @@ def learning_curves(matrix: Matrix) -> Figure:
         for ax, (title, named) in zip(axes, _panels(matrix), strict=True):
             for name, cell in named:
                 if cell in curves.index:
-                    _curve(ax, curves.loc[[cell]], styles[name])
+                    _curve(ax, curves.loc[[cell]], styles[name], len(styles) <= len(COLOURS))
             ax.set_yscale("log")
             ax.grid(True, which="major")
             if len(axes) > 1:
@@ -430,14 +430,15 @@ def learning_curves(matrix: Matrix) -> Figure:
 
 
 def _near(floor: float, lowest: float) -> bool:
-    """Whether a line at the floor leaves the curves at least half of a panel."""
-    return floor > 0 and lowest / floor < 100
+    """Whether a line at the floor leaves the data most of a logarithmic axis."""
+    return floor > 0 and lowest / floor < 20
 
 
-def _curve(ax: Axes, rows: Any, look: dict[str, Any]) -> None:
+def _curve(ax: Axes, rows: Any, look: dict[str, Any], band: bool) -> None:
     by_step = rows.groupby("images")["value"].agg(["mean", "min", "max"])
-    ax.fill_between(by_step.index, by_step["min"], by_step["max"], color=look["color"], alpha=0.15,
-                    linewidth=0)  # fmt: skip
+    if band:
+        colour = {"color": look["color"], "alpha": 0.15, "linewidth": 0}
+        ax.fill_between(by_step.index, by_step["min"], by_step["max"], **colour)
     ax.plot(by_step.index, by_step["mean"], color=look["color"], ls=look["linestyle"], lw=1.3,
             marker=look["marker"], ms=2.5, mec="none")  # fmt: skip
 
@@ -451,14 +452,14 @@ def cost(matrix: Matrix) -> Figure:
     with style():
         height = max(2.9, 1.2 + 0.3 * len(matrix.tricks)) if both else 2.9
         figure, axes = _subplots(1, 2 if both else 1, 11 if both else 6.4, height)
-        _cost_quality(axes[0, 0], matrix)
+        _cost_quality(axes[0, 0], matrix, height)
         if both:
             _cost_of_tricks(axes[0, 1], matrix)
         _legend(figure, matrix, False, [])
     return figure  # type: ignore[no-any-return]
 
 
-def _cost_quality(ax: Axes, matrix: Matrix) -> None:
+def _cost_quality(ax: Axes, matrix: Matrix, height: float) -> None:
     styles = looks(matrix)
     table = matrix.cells[matrix.cells["fid"].notna()]
     for (loss, trick), row in table.iterrows():
@@ -471,27 +472,28 @@ def _cost_quality(ax: Axes, matrix: Matrix) -> None:
     if len(table) and table["fid"].max() / table["fid"].min() > 4:
         ax.set_yscale("log")
     ax.margins(x=0.05, y=0.12)
-    ax.set_xlim(0, None)
+    if len(table) and table["step_ms"].min() < 0.5 * table["step_ms"].max():
+        ax.set_xlim(0, None)
     if ax.get_yscale() == "log":
         _plain_log(ax.yaxis)
-    _name_front(ax, matrix, front)
+    _name_front(ax, matrix, front, height)
     ax.set(xlabel="milliseconds for a discriminator step", ylabel=f"FID on {matrix.dataset}")
     ax.set_title("named: no other cell is both faster and better", loc="left")
     ax.grid(True)
 
 
-def _name_front(ax: Axes, matrix: Matrix, front: Any) -> None:
+def _name_front(ax: Axes, matrix: Matrix, front: Any, height: float) -> None:
     """Names at the right border of the plot, one below the other, each with a line to its point."""
     low, high = ax.get_ylim()
     log = ax.get_yscale() == "log"
-    free = -0.01
+    free, line = -0.01, 0.165 / (height - 1)
     for (loss, trick), row in front[::-1].iterrows():
         name = trick if matrix.single == "trick" else loss
         name += f" + {trick}" if matrix.single is None and trick != PLAIN else ""
         share = (row["fid"] - low) / (high - low)
         if log:
             share = math.log(row["fid"] / low) / math.log(high / low)
-        free = max(share, free + 0.06)
+        free = max(share, free + line)
         ax.annotate(
             name, (row["step_ms"], row["fid"]), (1.02, free), textcoords="axes fraction",
             fontsize=7.5, va="center", zorder=1,

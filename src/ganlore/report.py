@@ -36,9 +36,10 @@ def build(plan: Plan) -> Path:
     """
     folder = Path(plan.study.reports)
     tidy = tables.read(plan)
-    table = tables.cells(tidy)
-    found = tables.matrices(plan, tidy, table)
-    tables.write(folder / "tables", table, tables.finals(tidy.metrics), found)
+    ends = tables.finals(tidy.metrics)
+    table = tables.cells(tidy, ends)
+    found = tables.matrices(plan, tidy, ends, table)
+    tables.write(folder / "tables", table, ends, found)
     album = pictures.Album(plan)
     context = {
         "study": plan.study,
@@ -46,7 +47,7 @@ def build(plan: Plan) -> Path:
         "sections": [_section(plan, album, matrix, folder) for matrix in found],
         "metrics": {name: all_metrics()[name] for name in tidy.names},
         "missing": plan.missing,
-        "failures": _failures(plan, tidy),
+        "failures": _failures(plan, tidy, ends),
         "totals": _totals(plan, tidy, table),
         "losses": _plugins("loss", (run.loss.name for run in plan.runs)),
         "tricks": _plugins("trick", (t.name for run in plan.runs for t in run.tricks)),
@@ -159,9 +160,8 @@ def _limits(n: int) -> dict[str, Any]:
     }
 
 
-def _failures(plan: Plan, tidy: Tables) -> list[dict[str, Any]]:
+def _failures(plan: Plan, tidy: Tables, ends: pd.DataFrame) -> list[dict[str, Any]]:
     """Diverged runs with the step at which they ended."""
-    ends = tables.finals(tidy.metrics)
     key = [*tables.CELL, "train_seed"]
     lost = ends[ends["status"] == "diverged"].drop_duplicates(key)
     rows = lost[[*key, "images"]].merge(tidy.runs[[*key, "status", "steps"]], on=key)

@@ -22,6 +22,9 @@ from ganlore.grid import Plan
 CELL = ["dataset", "network", "loss", "trick", "variant"]
 """The columns that name a cell; with `train_seed` they name a run."""
 
+RUN = [*CELL, "train_seed", "extractor"]
+"""The columns that name a run as one extractor sees it."""
+
 PROTOCOL = ["split", "n_real", "n_fake"]
 COST = ["step_ms", "seconds", "peak_memory_mb"]
 PLAIN = "none"
@@ -125,38 +128,38 @@ def finals(metrics: pd.DataFrame) -> pd.DataFrame:
     metric there, and each metric as `<metric>_best` at `step_best`, the snapshot of its lowest FID.
     A diverged run has no values at its end; its best is that of the snapshots before.
     """
-    key = [*CELL, "train_seed", "extractor"]
     names = list(dict.fromkeys(metrics["metric"]))
-    rows = []
-    for run, found in metrics.groupby(key, sort=False):
-        end = int(found["step"].max())
-        diverged = bool((found["status"] == "diverged").any())
-        done = found[found["status"] == "done"]
-        wide = done.pivot_table(index="step", columns="metric", values="value")
-        row: dict[str, Any] = dict(zip(key, run, strict=True))
-        row |= {"status": "diverged" if diverged else "done", "step": end}
-        row["images"] = int(found.loc[found["step"] == end, "images"].iloc[0])
-        last = {} if diverged or end not in wide.index else wide.loc[end].to_dict()
-        row |= {name: last.get(name, math.nan) for name in names}
-        best = wide["fid"].idxmin() if "fid" in wide and wide["fid"].notna().any() else None
-        row["step_best"] = math.nan if best is None else best
-        chosen = {} if best is None else wide.loc[best].to_dict()
-        row |= {f"{name}_best": chosen.get(name, math.nan) for name in names}
-        rows.append(row)
-    return pd.DataFrame(rows)
+    runs = metrics.groupby(RUN, sort=False)
+    rows = pd.DataFrame({"status": "done", "step": runs["step"].max()})
+    failed = metrics[metrics["status"] == "diverged"].groupby(RUN).size().index
+    rows.loc[rows.index.isin(failed), "status"] = "diverged"
+    rows["images"] = runs["images"].max()
+    done = metrics[metrics["status"] == "done"]
+    values = done.set_index([*RUN, "step", "metric"])["value"].unstack("metric")
+    values = values.reindex(columns=names).reset_index("step")
+    last = values[values["step"] == rows["step"].reindex(values.index)]
+    rows = rows.join(last.loc[~last.index.isin(failed), names])
+    best = values.dropna(subset="fid").sort_values("fid", kind="stable")
+    best = best[~best.index.duplicated()]
+    return rows.join(best.add_suffix("_best")).reset_index()
 
 
-def cells(tables: Tables) -> pd.DataFrame:
+def cells(tables: Tables, ends: pd.DataFrame) -> pd.DataFrame:
     """One row for each cell and extractor: the study in one table.
 
-    Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`), `n_seeds`,
-    `n_diverged`, and for each metric its mean over the seeds that did not diverge as `<metric>`,
-    with `_low` and `_high` the ends of the 95 % t interval and `_n` the seeds in it; the same with
-    `_best` after the metric's name at each seed's snapshot of lowest FID; the mean cost of a run:
-    `step_ms` (a discriminator step, with its share of the generator's), `seconds`,
-    `peak_memory_mb`, and `step_ms_relative`, the ratio to the plain loss.
+    Args:
+        tables: the tidy tables.
+        ends: `finals(tables.metrics)`.
+
+    Returns:
+        Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`),
+        `n_seeds`, `n_diverged`, and for each metric its mean over the seeds that did not
+        diverge as `<metric>`, with `_low` and `_high` the ends of the 95 % t interval and `_n`
+        the seeds in it; the same with `_best` after the metric's name at each seed's snapshot
+        of lowest FID; the mean cost of a run: `step_ms` (a discriminator step, with its share
+        of the generator's), `seconds`, `peak_memory_mb`, and `step_ms_relative`, the ratio to
+        the plain loss.
     """
-    ends = finals(tables.metrics)
     protocols = _protocols(tables)
     cost = tables.runs.groupby(CELL)[COST].mean()
     rows = []
@@ -277,16 +280,16 @@ class Matrix:
         )
 
 
-def matrices(plan: Plan, tables: Tables, table: pd.DataFrame) -> list[Matrix]:
+def matrices(plan: Plan, tables: Tables, ends: pd.DataFrame, table: pd.DataFrame) -> list[Matrix]:
     """The matrices of a plan in its order, each with its data set's first extractor.
 
     Args:
         plan: the study's plan.
         tables: the tidy tables.
-        table: `cells(tables)`.
+        ends: `finals(tables.metrics)`.
+        table: `cells(tables, ends)`.
     """
     groups = dict.fromkeys((run.cell[0], run.cell[1], run.cell[4]) for run in plan.runs)
-    ends = finals(tables.metrics)
     return [_matrix(plan, tables, table, ends, group) for group in groups]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import reduce
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -48,9 +48,9 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     batches = Batches(store, settings.batch, run.seed, device)
     log_at = set(marks(settings.steps, settings.history, who.n_critic))
     snapshot_at = set(marks(settings.steps, settings.snapshots))
-    generator_loss = reduce(
-        lambda f, trick: trick.generator_step(f), who.tricks, who.loss.generator
-    )
+    generator_loss: Callable[[Game], torch.Tensor] = who.loss.generator
+    for trick in who.tricks:
+        generator_loss = trick.generator_step(generator_loss)
     if start and history.diverged(settings.divergence):
         return "diverged"
 

@@ -20,4 +20,5 @@ def tidy(plan: grid.Plan) -> tables.Tables:
 
 @pytest.fixture(scope="session")
 def found(plan: grid.Plan, tidy: tables.Tables) -> list[tables.Matrix]:
-    return tables.matrices(plan, tidy, tables.cells(tidy))
+    ends = tables.finals(tidy.metrics)
+    return tables.matrices(plan, tidy, ends, tables.cells(tidy, ends))

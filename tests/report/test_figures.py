@@ -1,0 +1,100 @@
+"""Figures show what the table says."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from ganlore import figures, tables
+from ganlore.tables import Matrix
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for ax in figure.axes for text in ax.texts]
+
+
+def test_the_heat_map_has_the_numbers_of_the_table(found: list[Matrix]) -> None:
+    matrix = found[0]
+    figure = figures.heat_map(matrix)
+    ax = figure.axes[0]
+    assert [label.get_text() for label in ax.get_xticklabels()] == matrix.losses
+    assert [label.get_text() for label in ax.get_yticklabels()] == matrix.tricks
+    shown = texts(figure)
+    for _, row in matrix.cells.iterrows():
+        if math.isfinite(row["fid"]):
+            mean, half = tables.spread(row["fid"], row["fid_low"], row["fid_high"])
+            assert mean in shown and (not half or f"± {half}" in shown)
+    assert shown.count("n/a") == len(matrix.missing)
+    assert "3 of 3\ndiverged" in shown and "2 of 3 diverged" in shown
+    assert tables.number(matrix.floor["fid"]) in ax.get_title("left")
+
+
+def test_the_heat_map_is_coloured_by_the_table(found: list[Matrix]) -> None:
+    matrix = found[0]
+    mesh = figures.heat_map(matrix).axes[0].collections[0]
+    drawn = np.ma.filled(mesh.get_array(), math.nan)
+    assert np.array_equal(drawn, figures.grid_of(matrix, "fid"), equal_nan=True)
+
+
+@pytest.mark.parametrize(("factor", "logarithmic"), [(1.0, False), (100.0, True)])
+def test_the_scale_is_logarithmic_beyond_a_decade(
+    found: list[Matrix], factor: float, logarithmic: bool
+) -> None:
+    cells = found[0].cells.copy()
+    cells["fid"] = np.linspace(10, 10 + 5 * factor, len(cells))
+    matrix = dataclasses.replace(found[0], cells=cells)
+    norm = figures.heat_map(matrix).axes[0].collections[0].norm
+    assert isinstance(norm, LogNorm) == logarithmic
+
+
+def test_the_dot_plot_has_every_seed(found: list[Matrix]) -> None:
+    matrix = found[1]
+    figure = figures.dot_plot(matrix, [("fid", "FID", True), ("modes", "Modes", False)])
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert [name.split("\n")[0] for name in names] == matrix.losses
+    assert "wgan\n(1 of 3 diverged)" in names
+    circles = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    drawn = sorted(float(x) for line in circles for x in line.get_xdata())
+    assert drawn == sorted(matrix.finals["fid"].dropna())
+
+
+def test_there_is_one_panel_for_each_trick(found: list[Matrix]) -> None:
+    for draw in (figures.precision_recall, figures.learning_curves):
+        assert len(draw(found[0]).axes) == len(found[0].tricks)
+        assert len(draw(found[1]).axes) == 1
+
+
+def test_curves_are_the_means_of_the_snapshots(found: list[Matrix]) -> None:
+    matrix = found[1]
+    fid = matrix.metrics[(matrix.metrics["metric"] == "fid") & (matrix.metrics["loss"] == "lsgan")]
+    line = figures.learning_curves(matrix).axes[0].lines[matrix.losses.index("lsgan")]
+    assert np.allclose(line.get_ydata(), fid.groupby("images")["value"].mean())
+
+
+def test_forty_names_look_different() -> None:
+    looks = [tuple(figures._look(index).values()) for index in range(40)]
+    assert len({str(look) for look in looks}) == 40
+
+
+def test_the_same_figure_has_the_same_bytes(tmp_path: Path, found: list[Matrix]) -> None:
+    for name in ("a", "b"):
+        figures.save(figures.cost(found[0]), tmp_path / name, "cost")
+    for kind in ("svg", "pdf"):
+        first, second = ((tmp_path / n / f"cost.{kind}").read_bytes() for n in ("a", "b"))
+        assert first == second
+
+
+def test_inline_names_are_unique_and_colours_follow_the_page(
+    tmp_path: Path, found: list[Matrix]
+) -> None:
+    svg = figures.save(figures.heat_map(found[0]), tmp_path, "heat")
+    element, width = figures.inline(svg, "heat", 'a "map"')
+    assert 'id="heat-figure_1"' in element and 'aria-label="a &quot;map&quot;"' in element
+    assert "var(--ink)" in element and figures.INK not in element and width > 200
+    assert "http" not in element

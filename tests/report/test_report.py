@@ -1,0 +1,149 @@
+"""The page: complete, self-contained, and made of the tables' numbers."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import synthetic_study
+
+from ganlore import grid, report, tables
+from ganlore.errors import GanloreError
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that elements nest, and collects what tests ask for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def all(self, attribute: str) -> list[str]:
+        return [a[attribute] or "" for _, a in self.elements if attribute in a]
+
+
+@pytest.fixture(scope="module")
+def text(plan: grid.Plan) -> str:
+    return report.build(plan).read_text()
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_elements_nest_and_names_are_unique(page: Page) -> None:
+    assert page.open == []
+    names = page.all("id")
+    assert len(names) == len(set(names))
+    anchors = {href[1:] for href in page.all("href") if href.startswith("#")}
+    assert anchors <= set(names)
+
+
+def test_nothing_is_loaded_from_elsewhere(text: str, page: Page, plan: grid.Plan) -> None:
+    assert all(source.startswith("data:image/png;base64,") for source in page.all("src"))
+    loading = [a["href"] for tag, a in page.elements if "href" in a and tag != "a"]
+    assert all(str(href).startswith("#") for href in loading)
+    assert "@import" not in text and "url(http" not in text
+    folder = Path(plan.study.reports)
+    linked = {a["href"] for tag, a in page.elements if tag == "a" and "href" in a}
+    for link in (str(href) for href in linked):
+        assert link.startswith(("#", "https://")) or (folder / link).is_file(), link
+
+
+def test_every_cell_has_its_strip_its_number_and_its_fold(
+    page: Page, plan: grid.Plan, found: list[tables.Matrix]
+) -> None:
+    shown = {a["data-cell"]: a["data-value"] for _, a in page.elements if "data-cell" in a}
+    folds = {a["id"] for tag, a in page.elements if tag == "details" and "id" in a}
+    assert len(shown) == len({run.cell for run in plan.runs})
+    for matrix in found:
+        for (loss, trick), row in matrix.cells.iterrows():
+            anchor = f"cell-{matrix.slug}-{loss}-{trick}"
+            assert shown[anchor] == str(row["fid"]) and anchor in folds
+
+
+def test_numbers_are_the_tables(text: str, page: Page, plan: grid.Plan) -> None:
+    table = pd.read_csv(Path(plan.study.reports) / "tables/cells.csv", keep_default_na=False,
+                        na_values=[""])  # fmt: skip
+    for metric in ("fid", "fid_best", "recall", "modes"):
+        shown = [float(str(a["data-value"])) for _, a in page.elements
+                 if a.get("data-metric") == metric]  # fmt: skip
+        assert sorted(map(str, shown)) == sorted(map(str, table[metric]))
+    for row in table.to_dict("records"):
+        mean, half = tables.spread(row["fid"], row["fid_low"], row["fid_high"])
+        assert mean in text and half in text
+
+
+def test_every_reason_and_every_failure_is_told(text: str, plan: grid.Plan) -> None:
+    for cell in plan.missing:
+        assert html.escape(cell.reason, quote=False).replace("'", "&#39;") in text
+    where = text.index('aria-label="Diverged runs"')
+    rows = text[where : text.index("</table>", where)].count("<tr><td")
+    lost = synthetic_study.DIVERGED
+    assert rows == sum(len(lost.get((r.dataset.name, r.loss.name, r.trick), ())) > 0
+                       and r.seed in lost[r.dataset.name, r.loss.name, r.trick]
+                       for r in plan.runs)  # fmt: skip
+    assert "2 of 3 diverged" in text and "no samples" in text
+
+
+def test_the_protocol_and_the_limits_are_told(text: str) -> None:
+    plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))
+    assert "1,438 real samples of the train split; 1,438 generated" in plain
+    assert "classifier, test accuracy 98.9 %" in plain
+    assert "2/23 = 0.250" in plain and "it takes 6 seeds" in plain
+    assert "commit 0123456789ab" in plain
+
+
+def test_every_picture_has_a_text(page: Page) -> None:
+    for tag, attributes in page.elements:
+        if tag == "img":
+            assert attributes["alt"]
+        if tag == "svg" and attributes.get("role") == "img":
+            assert attributes["aria-label"]
+
+
+def test_two_builds_are_the_same(plan: grid.Plan, text: str) -> None:
+    folder = Path(plan.study.reports)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    report.build(plan)
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert before == after and len(before) > 10
+
+
+def test_altered_samples_are_named(tmp_path: Path) -> None:
+    plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0]))
+    path = plan.folder(plan.runs[0]) / "samples.npz"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(GanloreError, match=r"samples\.npz: truncated or altered"):
+        report.build(plan)
+
+
+def test_one_seed_and_one_loss_make_a_page(tmp_path: Path) -> None:
+    grids = [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["lsgan"],
+              "tricks": ["none", "r1"], "protocol": {"n_real": 2500}}]  # fmt: skip
+    plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0], grids=grids))
+    text = report.build(plan).read_text()
+    Page(text)
+    assert "One seed says how a cell can turn out" in text and "±" not in text.split("<main>")[1]

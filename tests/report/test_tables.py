@@ -1,0 +1,175 @@
+"""Display tables from hand-made tidy ones."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import synthetic_study
+
+from ganlore import grid, tables
+from ganlore.errors import GanloreError
+
+COLUMNS = [*tables.CELL, "train_seed", "step", "images", "extractor", *tables.PROTOCOL,
+           "metric", "value", "status"]  # fmt: skip
+
+
+def tidy(rows: list[tuple[str, int, int, float, str]]) -> tables.Tables:
+    """Tables of one loss: (trick, seed, step, FID, status)."""
+    metrics = pd.DataFrame(
+        [
+            ("digits", "dcgan", "hinge", trick, "base", seed, step, 64 * step, "classifier",
+             "train", 1438 if status == "done" else 0, 500, metric, value * factor, status)
+            for trick, seed, step, value, status in rows
+            for metric, factor in (("fid", 1.0), ("recall", 0.01))
+        ],
+        columns=COLUMNS,
+    )  # fmt: skip
+    runs = metrics.drop_duplicates([*tables.CELL, "train_seed"])[[*tables.CELL, "train_seed"]]
+    cost = {"none": 10.0, "r1": 15.0}
+    runs = runs.assign(status="done", steps=20, seconds=1.0, peak_memory_mb=700.0)
+    runs["step_ms"] = runs["trick"].map(cost) + runs["train_seed"]
+    floor = pd.DataFrame(
+        [("digits", "classifier", "train", 1438, 359, "fid", 2.0)],
+        columns=["dataset", "extractor", *tables.PROTOCOL, "metric", "value"],
+    )
+    return tables.Tables(metrics, metrics, runs, floor)
+
+
+@pytest.fixture
+def example() -> pd.DataFrame:
+    data = tidy(
+        [
+            ("none", 0, 10, 8.0, "done"), ("none", 0, 20, 10.0, "done"),
+            ("none", 1, 10, 20.0, "done"), ("none", 1, 20, 14.0, "done"),
+            ("r1", 0, 10, 6.0, "done"), ("r1", 0, 20, 5.0, "done"),
+            ("r1", 1, 10, 9.0, "done"), ("r1", 1, 20, math.nan, "diverged"),
+        ]
+    )  # fmt: skip
+    return tables.cells(data, tables.finals(data.metrics)).set_index("trick")
+
+
+def test_the_headline_is_the_last_snapshot(example: pd.DataFrame) -> None:
+    row = example.loc["none"]
+    # mean of 10 and 14 with t(1, 0.975) = 12.7062 times sqrt(8) / sqrt(2) = 2
+    assert row["fid"] == 12
+    assert row["fid_high"] - row["fid"] == pytest.approx(25.4124, abs=1e-4)
+    assert row["fid_n"] == row["n_seeds"] == 2
+
+
+def test_the_best_snapshot_stands_beside_it(example: pd.DataFrame) -> None:
+    assert example.loc["none", "fid_best"] == 11  # 8 at step 10, and 14 at step 20
+    assert example.loc["none", "recall_best"] == pytest.approx(
+        0.11
+    )  # at the snapshots of lowest FID
+
+
+def test_a_diverged_run_is_missing_in_the_mean_and_counted(example: pd.DataFrame) -> None:
+    row = example.loc["r1"]
+    assert (row["fid"], row["fid_n"], row["n_seeds"], row["n_diverged"]) == (5, 1, 2, 1)
+    assert math.isnan(row["fid_low"])
+    assert row["fid_best"] == 7 and row["fid_best_n"] == 2
+    assert tables.estimate(row.to_dict(), "fid") == "5.00 (1 of 2 diverged)"
+
+
+def test_the_protocol_stands_in_every_row(example: pd.DataFrame) -> None:
+    for _, row in example.iterrows():
+        assert (row["extractor"], row["split"]) == ("classifier", "train")
+        assert (row["n_real"], row["n_fake"]) == (1438, 500)
+
+
+def test_cost_is_relative_to_the_plain_loss(example: pd.DataFrame) -> None:
+    assert example.loc["none", "step_ms_relative"] == 1
+    assert example.loc["r1", "step_ms_relative"] == pytest.approx(15.5 / 10.5)
+
+
+def test_a_cell_that_diverged_altogether_has_a_row() -> None:
+    data = tidy([("none", 0, 20, math.nan, "diverged")])
+    row = tables.cells(data, tables.finals(data.metrics)).iloc[0].to_dict()
+    assert row["n_diverged"] == 1 and math.isnan(row["fid"]) and row["n_real"] == 1438
+    assert tables.estimate(row, "fid") == "– (1 of 1 diverged)"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((12.34, 10.24, 14.44), ("12.3", "2.1")),
+        ((0.0061, 0.0059, 0.0063), ("0.00610", "0.00020")),
+        ((1234.5, 1200.0, 1269.0), ("1,234", "34")),
+        ((5.0, math.nan, math.nan), ("5.00", "")),
+        ((math.nan, math.nan, math.nan), ("–", "")),
+        ((-6.58, -7.0, -6.16), ("−6.58", "0.42")),
+    ],
+)  # fmt: skip
+def test_mean_and_half_width_have_the_same_decimals(
+    values: tuple[float, float, float], text: tuple[str, str]
+) -> None:
+    assert tables.spread(*values) == text
+
+
+def test_matrices_have_every_cell_and_every_reason(
+    plan: grid.Plan, found: list[tables.Matrix]
+) -> None:
+    assert [matrix.dataset for matrix in found] == ["digits", "ring"]
+    cells = {(m.dataset, *key) for m in found for key in m.cells.index}
+    assert cells == {(run.dataset.name, run.loss.name, run.trick) for run in plan.runs}
+    reasons = {(m.dataset, *key): why for m in found for key, why in m.missing.items()}
+    assert reasons == {(c.dataset, c.loss, c.trick): c.reason for c in plan.missing}
+    assert reasons and found[0].tricks[0] == "none"
+
+
+def test_latex_marks_what_is_missing(found: list[tables.Matrix]) -> None:
+    text = tables.latex(found[0], "fid", "FID")
+    rows = {line.split(" & ")[0]: line for line in text.splitlines() if " & " in line}
+    row = found[0].cell("wgan", "none")
+    assert row is not None
+    mean, half = tables.spread(row["fid"], row["fid_low"], row["fid_high"])
+    assert rf"${mean} \pm {half}$" in rows["none"]
+    assert "n/a" in rows["relativistic"]
+    assert r"--$^{3\mathrm{d}}$" in rows["packing"]
+    assert r"95 \% t interval" in text and "1,438 real" in text
+    assert text.count("{") == text.count("}")
+
+
+def test_csv_loses_no_bit(tmp_path: Path, tidy: tables.Tables, found: list[tables.Matrix]) -> None:
+    ends = tables.finals(tidy.metrics)
+    table = tables.cells(tidy, ends)
+    tables.write(tmp_path, table, ends, found)
+    again = pd.read_csv(io.StringIO((tmp_path / "cells.csv").read_text()), keep_default_na=False,
+                        na_values=[""])  # fmt: skip
+    assert again["fid"].equals(table["fid"])
+    assert again["trick"].tolist() == table["trick"].tolist()
+
+
+def test_missing_and_damaged_tables_are_named(tmp_path: Path) -> None:
+    plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0]))
+    floor = tmp_path / "results/floor.csv"
+    floor.write_text("nonsense\n1\n")
+    with pytest.raises(GanloreError, match=r"floor\.csv.*\n.*run snakemake"):
+        tables.read(plan)
+    history = tmp_path / "results/history.parquet"
+    history.write_bytes(history.read_bytes()[:100])
+    with pytest.raises(GanloreError, match=r"history\.parquet: damaged"):
+        tables.read(plan)
+    (tmp_path / "results/metrics.parquet").unlink()
+    with pytest.raises(GanloreError, match=r"metrics\.parquet: missing\n.*snakemake"):
+        tables.read(plan)
+
+
+def test_a_run_that_is_not_in_the_table_is_an_error(tmp_path: Path) -> None:
+    synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0]))
+    with pytest.raises(GanloreError, match="are not in it, for example digits/dcgan"):
+        tables.read(synthetic_study.small(tmp_path, seeds=[0, 1]))
+
+
+def test_two_protocols_in_one_table_are_refused(tmp_path: Path) -> None:
+    plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0]))
+    path = tmp_path / "results/metrics.parquet"
+    rows = pd.read_parquet(path)
+    rows.loc[rows.index[0], "n_fake"] = 7
+    rows.to_parquet(path, index=False)
+    with pytest.raises(GanloreError, match="2 protocols"):
+        tables.read(plan)

@@ -1,0 +1,125 @@
+"""The command line: what it lists, plans, tells and checks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import TINY, tiny
+
+from ganlore import config, grid, overview, plugins
+from ganlore.cli import app
+from typer.testing import CliRunner
+
+RUNNER = CliRunner()
+
+
+def ok(*words: str) -> str:
+    result = RUNNER.invoke(app, list(words))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_list_shows_every_plug_in_with_its_paper() -> None:
+    text = ok("list")
+    for kind in plugins.KINDS:
+        for name in plugins.find(kind):
+            assert name in text
+            paper = plugins.declaration(kind, name).fact("paper", "-")
+            assert paper == "-" or paper in text
+    assert "E relu(1-r) + E relu(1+f)" in ok("list", "losses")
+    assert "hinge" not in ok("list", "tricks")
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    grids = [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "wgan"]}]
+    document = config.merge(TINY, {"grids": grids})
+    Path("tiny.yaml").write_text(yaml.safe_dump(document))
+    return "tiny.yaml"
+
+
+def test_plan_tells_runs_gaps_time_and_disk(study: str) -> None:
+    text = ok("plan", study, "--cores", "2")
+    plan = grid.expand(config.load(study))
+    assert f"{len(plan.runs)} runs" in text
+    assert all(gap.reason in text for gap in plan.missing)
+    assert "minutes on 2 cores" in text and "MB on disk" in text
+
+
+def test_train_evaluate_status_verify(study: str) -> None:
+    plan = grid.expand(config.load(study))
+    run = plan.runs[0]
+    assert f"missing      {len(plan.runs)}" in ok("status", study)
+    ok("prepare", "ring", "--settings", json.dumps(TINY["settings"]["datasets"]["ring"]))
+    ok("extract", "ring", "coordinates")
+    ok("train", run.id, "--study", study)
+    assert "not yet evaluated" in ok("status", study)
+    ok("evaluate", run.id, "--study", study)
+    status = ok("status", study)
+    assert "done         1" in status and "time left" in status
+    result = RUNNER.invoke(app, ["verify", study])
+    assert result.exit_code == 1
+    assert f"{2 * (len(plan.runs) - 1)} findings" in result.output  # the runs that are missing
+    checked, wrong = overview.verify(grid.Plan(plan.study, (run,), ()))
+    assert checked > 10 and not wrong
+    record = json.loads((plan.folder(run) / "run.json").read_text())
+    record["settings"]["training"]["batch"] = 32  # someone tells another story
+    (plan.folder(run) / "run.json").write_text(json.dumps(record))
+    _, wrong = overview.verify(grid.Plan(plan.study, (run,), ()))
+    assert len(wrong) == 1 and "its settings were altered" in wrong[0]
+
+
+def test_a_failed_run_is_told_by_status(study: str) -> None:
+    plan = grid.expand(config.load(study))
+    result = RUNNER.invoke(app, ["train", plan.runs[0].id, "--study", study])
+    assert result.exit_code != 0  # no data were prepared
+    text = ok("status", study)
+    assert "failed       1" in text and "manifest.json: missing" in text
+
+
+def ganlore(*words: str, **more: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ganlore", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
+    result = ganlore("plan", "none.yaml", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: none.yaml: no such study file")
+    assert "Traceback" not in result.stderr
+
+
+def test_help_reads_like_documentation() -> None:
+    text = ok("--help")
+    for command in "list plan train evaluate report status verify prepare schema".split():
+        assert command in text
+        assert len(ok(command, "--help")) > 200
+
+
+def test_a_run_is_named_with_the_nearest_one(study: str) -> None:
+    result = RUNNER.invoke(app, ["train", "ring/mlp/hing/none/base/seed0", "--study", study])
+    assert "did you mean 'ring/mlp/hinge/none/base/seed0'" in str(result.exception)
+
+
+def test_an_unavailable_gpu_is_told() -> None:
+    import torch
+
+    from ganlore.cli import device_of
+    from ganlore.errors import GanloreError
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    assert device_of("auto").type == "cpu"
+    with pytest.raises(GanloreError, match="finds no GPU"):
+        device_of("cuda")
+
+
+def test_a_study_can_be_handed_over_as_json() -> None:
+    study = tiny()
+    assert config.load(study.model_dump_json(exclude_defaults=True)) == study

@@ -1,0 +1,171 @@
+"""From snapshots to numbers to one table; stale or damaged runs stop the collection."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import tiny
+
+from ganlore import checkpoint, collect, evaluate, features, grid, metrics, storage, train
+from ganlore.errors import GanloreError
+from ganlore.grid import Plan
+
+AXES = {"datasets": ["ring"], "networks": ["mlp"], "tricks": ["none", "ema"]}
+
+
+@pytest.fixture(scope="module")
+def finished(stores, tmp_path_factory) -> Plan:
+    """A study of four runs, trained and evaluated."""
+    folder = tmp_path_factory.mktemp("study")
+    shutil.copytree(stores["ring"].folder, folder / "data/prepared/ring")
+    plan = grid.expand(
+        tiny(
+            grids=[{**AXES, "losses": ["hinge", "wgan"]}],
+            data=str(folder / "data"),
+            results=str(folder / "results"),
+        )
+    )
+    features.fit("coordinates", stores["ring"], folder / "data/extractors/ring/coordinates")
+    for run in plan.runs:
+        state = checkpoint.State(folder / "state" / run.id, checkpoint.identity(run), math.inf)
+        status = train.train(run, stores["ring"], state, torch.device("cpu"))
+        checkpoint.finish(run, plan.folder(run), state, status, "cpu")
+        measure(plan, run, stores)
+    return plan
+
+
+def measure(plan: Plan, run, stores) -> None:
+    out = plan.folder(run)
+    record = storage.read_json(out / "run.json", "")
+    snapshots = storage.read_torch(out / "snapshots.pt")
+    rows, pictures = evaluate.evaluate(run, record, snapshots, stores["ring"], Path(plan.study.data))
+    evaluate.write(out, run, rows, pictures)
+
+
+@pytest.fixture
+def copy(finished: Plan, tmp_path: Path) -> Plan:
+    """The same study in a place of its own, for damaging."""
+    for name in ("data", "results"):
+        shutil.copytree(getattr(finished.study, name), tmp_path / name)
+    places = {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")}
+    return grid.expand(finished.study.model_copy(update=places))
+
+
+def test_one_row_for_each_run_snapshot_and_metric(finished: Plan) -> None:
+    table = collect.collect(finished)["metrics"]
+    assert list(table.columns) == list(evaluate.COLUMNS)
+    assert len(table) == 4 * 2 * len(metrics.metrics())
+    assert set(table.step) == {3, 6} and set(table.images) == {48, 96}
+    assert set(table.n_real) == {100} and set(table.n_fake) == {50}
+    assert set(table.status) == {"done"} and not table.value.isna().any()
+    assert not table.duplicated(["loss", "trick", "train_seed", "step", "extractor", "metric"]).any()
+
+
+def test_numbers_survive_the_table_bit_for_bit(finished: Plan, stores) -> None:
+    run = finished.runs[0]
+    record = storage.read_json(finished.folder(run) / "run.json", "")
+    snapshots = storage.read_torch(finished.folder(run) / "snapshots.pt")
+    rows, _ = evaluate.evaluate(run, record, snapshots, stores["ring"], Path(finished.study.data))
+    table = collect.collect(finished)["metrics"]
+    mine = table[(table.loss == run.loss.name) & (table.trick == run.trick)]
+    assert mine.value.tolist() == [row["value"] for row in rows]
+
+
+def test_the_floor_is_real_data_against_real_data(finished: Plan) -> None:
+    floor = collect.collect(finished)["floor"].set_index("metric").value
+    table = collect.collect(finished)["metrics"]
+    assert floor["fid"] < table[table.metric == "fid"].value.min()
+    assert floor["modes"] == 8 and floor["high_quality"] > 0.97
+
+
+def test_every_run_has_its_cost_and_provenance(finished: Plan) -> None:
+    runs = collect.collect(finished)["runs"]
+    assert len(runs) == 4
+    assert (runs.seconds > 0).all() and (runs.peak_memory_mb > 50).all()
+    assert set(runs.n_critic) == {5} and set(runs.lr_generator) == {2e-4}
+    for column in ("git_commit", "torch", "processor", "threads", "settings_hash", "code_hash"):
+        assert runs[column].notna().all() or column == "git_commit", column
+
+
+def test_samples_depend_on_the_evaluation_seed_and_are_shared_by_cells(finished, stores) -> None:
+    from ganlore import build
+
+    run = finished.runs[0]
+    who = build.player(run, (2,), 8, torch.device("cpu"))
+    one, same, other = (
+        evaluate.sample(who, run.protocol.model_copy(update={"eval_seed": s}), 4, stores["ring"])
+        for s in (0, 0, 1)
+    )
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+
+
+def test_generated_images_are_rounded_as_a_file_would(stores) -> None:
+    from conftest import tiny_run
+
+    from ganlore import build
+
+    run = tiny_run("digits")
+    who = build.player(run, (1, 8, 8), 10, torch.device("cpu"))
+    samples = evaluate.sample(who, run.protocol, 4, stores["digits"])
+    assert samples.dtype == np.uint8 and samples.shape == (50, 1, 8, 8)
+
+
+def test_a_diverged_run_is_a_row_and_not_a_failure(copy: Plan, stores) -> None:
+    run = copy.runs[0]
+    out = copy.folder(run)
+    record = storage.read_json(out / "run.json", "")
+    snapshots = storage.read_torch(out / "snapshots.pt")
+    for weights in snapshots[1]["weights"].values():  # gone astray between the two snapshots
+        weights.fill_(float("nan"))
+    record["files"]["snapshots.pt"] = storage.write_torch(out / "snapshots.pt", snapshots)
+    storage.write_json(out / "run.json", record)
+    measure(copy, run, stores)
+    tables = collect.collect(copy)
+    mine = tables["metrics"][
+        (tables["metrics"].loss == run.loss.name) & (tables["metrics"].trick == run.trick)
+    ]
+    assert set(mine[mine.step == 3].status) == {"done"}
+    last = mine[mine.step == 6]
+    assert set(last.status) == {"diverged"} and last.value.isna().all()
+    assert set(last.metric) == set(metrics.metrics())
+    assert len(tables["runs"]) == 4
+
+
+@pytest.mark.parametrize("file", ["snapshots.pt", "checkpoint.pt", "history.csv", "metrics.csv"])
+def test_a_damaged_file_stops_the_collection_by_name(copy: Plan, file: str) -> None:
+    path = copy.folder(copy.runs[1]) / file
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(GanloreError) as caught:
+        collect.collect(copy)
+    text = str(caught.value)
+    assert "1 of 4 runs" in text and str(path) in text
+    assert "expected sha256" in text and "found    sha256" in text and "delete" in text
+
+
+def test_a_run_of_other_settings_or_other_code_is_never_collected(copy: Plan, monkeypatch) -> None:
+    training = copy.study.training.model_copy(update={"batch": 32, "budget": 192})
+    other = grid.expand(copy.study.model_copy(update={"training": training}))
+    with pytest.raises(GanloreError, match="4 of 4 runs.*\n.*stale: settings of its training"):
+        collect.collect(other)
+    monkeypatch.setattr(grid.Run, "training_code", lambda self: "0123")
+    with pytest.raises(GanloreError, match="stale: code of its training"):
+        collect.collect(copy)
+
+
+def test_a_missing_run_is_named(copy: Plan) -> None:
+    shutil.rmtree(copy.folder(copy.runs[2]))
+    with pytest.raises(GanloreError, match=r"1 of 4 runs cannot be used\n.*run\.json: missing"):
+        collect.collect(copy)
+
+
+def test_tables_are_written_and_read_back(copy: Plan) -> None:
+    tables = collect.collect(copy)
+    collect.write(copy, tables)
+    back = pd.read_parquet(Path(copy.study.results) / "metrics.parquet")
+    pd.testing.assert_frame_equal(back, tables["metrics"], check_dtype=False)

@@ -1,0 +1,282 @@
+"""Snakemake and DVC run exactly what is missing or changed. Each test works in a copy of the project."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import REPOSITORY, TINY
+
+from ganlore import config
+
+pytestmark = pytest.mark.workflow
+
+STUDY = config.merge(
+    TINY,
+    {"grids": [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "wgan"], "tricks": ["none"]}]},
+)  # fmt: skip
+COPIED = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "configs", "profiles", "src")
+
+
+class Project:
+    """A copy of the project in a folder of its own, with a tiny default study."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path) -> Project:
+        """A new copy, in which nothing has run."""
+        folder.mkdir(parents=True)
+        for name in COPIED:
+            source = REPOSITORY / name
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+                shutil.copytree(source, folder / name, ignore=ignored)
+            else:
+                shutil.copy(source, folder / name)
+        project = cls(folder)
+        project.study()
+        return project
+
+    def copy(self, folder: Path) -> Project:
+        """A copy of this project as it stands, with the times of its files."""
+        shutil.copytree(self.folder, folder)
+        return Project(folder)
+
+    def study(self, **changes: Any) -> None:
+        """Write the default study, with changed keys."""
+        (self.folder / "configs/default.yaml").write_text(
+            yaml.safe_dump(config.merge(STUDY, changes))
+        )
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / "src/ganlore" / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """Run a command with the copy's code first on the path; gives all its output."""
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.folder / "src"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            words,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout[-5000:]
+        return done.stdout
+
+    def snakemake(self, *words: str, cores: int = 2) -> str:
+        return self.run("snakemake", "--cores", str(cores), *words)
+
+    def planned(self) -> dict[str, list[str]]:
+        """What a dry run would do: rule -> its runs, as `loss/seed` (or empty words)."""
+        text = self.run("snakemake", "-n", "--cores", "1")
+        jobs: dict[str, list[str]] = {}
+        for block in re.findall(r"rule (\w+):\n((?:    .*\n)+)", text):
+            words = dict(re.findall(r"(\w+)=([^,\n]+)", block[1].split("wildcards:")[-1]))
+            jobs.setdefault(block[0], []).append(f"{words.get('loss')}/{words.get('seed')}")
+        return {rule: sorted(set(found)) for rule, found in jobs.items() if rule != "all"}
+
+    def checkpoints(self) -> dict[str, bytes]:
+        found = sorted((self.folder / "results/runs").rglob("*.pt"))
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose study is done; the tests work on copies of it."""
+    project = Project.create(tmp_path_factory.mktemp("finished") / "project")
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of a finished project, to change at will."""
+    return finished.copy(tmp_path / "project")
+
+
+def test_a_finished_study_has_its_report_and_nothing_to_do(project: Project) -> None:
+    assert (project.folder / "reports/index.html").stat().st_size > 10_000
+    assert (project.folder / "results/metrics.parquet").exists()
+    assert list((project.folder / "results/logs/train").rglob("*.log"))
+    assert list((project.folder / "results/benchmarks/train").rglob("*.tsv"))
+    began = time.monotonic()
+    assert "Nothing to be done" in project.snakemake()
+    assert time.monotonic() - began < 6  # 3 s on an idle machine; tests share theirs
+    assert project.planned() == {}
+
+
+def test_one_more_seed_runs_only_that_seed(project: Project) -> None:
+    before = project.checkpoints()
+    project.study(seeds=[0, 7])
+    planned = project.planned()
+    assert planned["train"] == planned["evaluate"] == ["hinge/7", "wgan/7"]
+    assert set(planned) == {"train", "evaluate", "collect", "report"}
+    project.snakemake()
+    after = project.checkpoints()
+    assert before.items() <= after.items() and len(after) == 2 * len(before)
+
+
+def test_a_changed_learning_rate_of_a_loss_retrains_its_runs(project: Project) -> None:
+    project.study(settings={"losses": {"wgan": {"optimizer": {"lr": 0.01}}}})
+    assert project.planned()["train"] == ["wgan/0"]
+    before = project.checkpoints()
+    project.snakemake()
+    after = project.checkpoints()
+    changed = {path for path in after if after[path] != before[path]}
+    assert changed and all("/wgan/" in path for path in changed)
+
+
+@pytest.mark.parametrize(
+    "file, old, new, trains, evaluates",
+    [
+        # the code of a loss: its runs
+        ("losses/wgan.py", "fake.mean() - real.mean()", "(fake - real).mean()", ["wgan/0"], ["wgan/0"]),
+        ("losses/wgan.py", "lr=5e-5", "lr=6e-5", ["wgan/0"], ["wgan/0"]),
+        # words: nothing
+        ("losses/wgan.py", "Algorithm 1, line 5, as a minimum.", "Line 5.", [], []),
+        ("losses/wgan.py", "from ganlore.losses", "# a comment\nfrom ganlore.losses", [], []),
+        ("losses/wgan.py", "1701.07875", "1701.07875v3", [], []),
+        ("errors.py", "did you mean", "perhaps", [], []),
+        # the loop: everything; a metric: evaluations only
+        ("train.py", "done = step + 1", "done = 1 + step", ["hinge/0", "wgan/0"], ["hinge/0", "wgan/0"]),
+        ("metrics/frechet.py", "- 2 * trace_of_root", "- trace_of_root * 2", [], ["hinge/0", "wgan/0"]),
+    ],
+)  # fmt: skip
+def test_an_edit_reruns_what_it_touches(project, file, old, new, trains, evaluates) -> None:
+    project.edit(file, old, new)
+    planned = project.planned()
+    assert planned.get("train", []) == trains
+    assert planned.get("evaluate", []) == evaluates
+
+
+def test_a_figure_never_evaluates_again(project: Project) -> None:
+    path = project.folder / "src/ganlore/figures.py"
+    path.write_text(path.read_text() + "\n\nADDED = 1\n")
+    assert set(project.planned()) == {"report"}
+
+
+def test_an_edited_loss_cannot_leave_a_stale_table(project: Project) -> None:
+    """Even where Snakemake's memory is lost, the collection refuses what other code trained."""
+    project.edit("losses/wgan.py", "fake.mean() - real.mean()", "(fake - real).mean()")
+    text = project.run("ganlore", "collect", "configs/default.yaml", check=False)
+    assert "1 of 2 runs cannot be used" in text and "wgan" in text and "stale: code" in text
+
+
+def test_one_and_two_cores_give_the_same_bits(project: Project) -> None:
+    two = project.checkpoints()
+    shutil.rmtree(project.folder / "results")
+    project.snakemake("runs", cores=1)
+    assert project.checkpoints() == two
+
+
+def test_a_failed_run_is_told_and_the_others_go_on(project: Project) -> None:
+    shutil.rmtree(project.folder / "results")
+    project.edit("losses/wgan.py", "return fake.mean() - real.mean()", "raise MemoryError('no')")
+    text = project.run("snakemake", "--cores", "2", check=False)
+    assert "MemoryError" in text  # the failed job's log is shown
+    assert (project.folder / "results/runs/ring/mlp/hinge/none/base/seed0/run.json").exists()
+    assert not (project.folder / "results/metrics.parquet").exists()
+    assert "failed       1" in project.run("ganlore", "status")
+
+
+def test_a_wrong_study_stops_before_the_first_job(project: Project) -> None:
+    project.study(grids=[{"datasets": ["ring"], "networks": ["mlp"], "losses": ["wgn"]}])
+    text = project.run("snakemake", "--cores", "1", check=False)
+    assert "unknown loss 'wgn'" in text and "did you mean 'wgan'" in text
+    assert "Traceback" not in text
+
+
+def test_keys_can_be_changed_on_the_command_line(project: Project) -> None:
+    text = project.run("snakemake", "-n", "--cores", "1", "--config", "seeds=[0,3]")
+    assert Counter(re.findall(r"seed=(\d)", text)).keys() == {"3"}
+
+
+def test_the_workflow_is_clean() -> None:
+    command = [str(Path(sys.executable).parent / "snakemake"), "--lint"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def versioned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A finished project under git and DVC, with a local remote that everything was pushed to."""
+    folder = tmp_path_factory.mktemp("versioned")
+    project = finished.copy(folder / "project")
+    for command in (
+        "git init -q",
+        "git config user.email test@example.com",
+        "git config user.name test",
+        "dvc init -q",
+        "dvc config core.analytics false",
+        f"dvc remote add -d local {folder / 'store'}",
+        "dvc repro",
+        "git add -A",
+        "git commit -qm results",
+        "dvc push -q",
+    ):
+        project.run(*command.split())
+    return project
+
+
+def runs_nothing(project: Project) -> bool:
+    text = project.run("snakemake", "-n", "--cores", "1")
+    return "Nothing to be done" in text
+
+
+def test_dvc_repro_after_snakemake_trains_nothing_and_is_quick_again(
+    versioned: Project, finished: Project
+) -> None:
+    assert versioned.checkpoints() == finished.checkpoints()
+    assert runs_nothing(versioned)
+    began = time.monotonic()
+    assert "up to date" in versioned.run("dvc", "repro")
+    assert time.monotonic() - began < 5  # 2 s on an idle machine; tests share theirs
+
+
+def test_a_clone_pulls_results_and_has_nothing_to_do(versioned: Project, tmp_path: Path) -> None:
+    clone = Project(tmp_path / "clone")
+    versioned.run("git", "clone", "-q", str(versioned.folder), str(clone.folder))
+    assert not (clone.folder / "results").exists()
+    clone.run("dvc", "pull", "-q")
+    assert clone.checkpoints() == versioned.checkpoints()
+    assert runs_nothing(clone)
+    clone.study(training={"budget": 128})  # and it knows what its files were made from
+    assert clone.planned()["train"] == ["hinge/0", "wgan/0"]
+
+
+def test_deleted_results_come_back_by_checkout(versioned: Project, tmp_path: Path) -> None:
+    copy = versioned.copy(tmp_path / "copy")
+    shutil.rmtree(copy.folder / "results")
+    shutil.rmtree(copy.folder / "reports")
+    copy.run("dvc", "checkout", "-q")
+    assert copy.checkpoints() == versioned.checkpoints()
+    assert runs_nothing(copy)
+
+
+def test_one_more_seed_through_dvc_keeps_the_others(versioned: Project, tmp_path: Path) -> None:
+    copy = versioned.copy(tmp_path / "copy")
+    copy.study(seeds=[0, 5])
+    text = copy.run("dvc", "repro")
+    trained = re.findall(r"rule train:[\s\S]*?seed=(\d)", text)
+    assert set(trained) == {"5"} and len(trained) == 2
