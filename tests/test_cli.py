@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import TINY, tiny
+from typer.testing import CliRunner
 
+from conftest import TINY, tiny
 from ganlore import config, grid, overview, plugins
 from ganlore.cli import app
-from typer.testing import CliRunner
 
 RUNNER = CliRunner()
 
@@ -97,7 +97,17 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
 
 def test_help_reads_like_documentation() -> None:
     text = ok("--help")
-    for command in "list plan train evaluate report status verify prepare schema".split():
+    for command in [
+        "list",
+        "plan",
+        "train",
+        "evaluate",
+        "report",
+        "status",
+        "verify",
+        "prepare",
+        "schema",
+    ]:
         assert command in text
         assert len(ok(command, "--help")) > 200
 

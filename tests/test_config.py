@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from conftest import REPOSITORY, TINY, tiny
 
+from conftest import REPOSITORY, TINY, tiny
 from ganlore import config, grid
 from ganlore.errors import GanloreError
 
@@ -87,7 +87,9 @@ def test_a_study_may_extend_another(tmp_path: Path) -> None:
     assert (study.name, study.training.batch, study.training.budget) == ("more", 32, 96)
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda p: p.name
+)
 def test_the_schema_accepts_the_studies_that_ship(path: Path) -> None:
     jsonschema.validate(config.read(path), config.schema())
 

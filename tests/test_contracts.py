@@ -7,8 +7,8 @@ import re
 
 import pytest
 import torch
-from conftest import PLACES, equal, tiny
 
+from conftest import PLACES, equal, tiny
 from ganlore import build, grid, plugins
 from ganlore.config import load
 from ganlore.networks import Spec

@@ -120,7 +120,11 @@ def test_an_interrupted_preparation_leaves_no_store(copy: Store, monkeypatch) ->
     [
         (np.zeros((4, 8, 8), np.uint8), None, r"uint8 \(4, 8, 8\)"),
         (np.zeros((4, 1, 8, 8), np.float64), None, "float64"),
-        (np.zeros((4, 2), np.float32), np.zeros(3, np.int64), r"4 samples but labels of shape \(3,\)"),
+        (
+            np.zeros((4, 2), np.float32),
+            np.zeros(3, np.int64),
+            r"4 samples but labels of shape \(3,\)",
+        ),
     ],
 )
 def test_a_data_set_of_another_form_is_refused(tmp_path, samples, labels, told) -> None:

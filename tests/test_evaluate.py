@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import tiny
 
+from conftest import tiny
 from ganlore import checkpoint, collect, evaluate, features, grid, metrics, storage, train
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan
@@ -44,7 +44,9 @@ def measure(plan: Plan, run, stores) -> None:
     out = plan.folder(run)
     record = storage.read_json(out / "run.json", "")
     snapshots = storage.read_torch(out / "snapshots.pt")
-    rows, pictures = evaluate.evaluate(run, record, snapshots, stores["ring"], Path(plan.study.data))
+    rows, pictures = evaluate.evaluate(
+        run, record, snapshots, stores["ring"], Path(plan.study.data)
+    )
     evaluate.write(out, run, rows, pictures)
 
 
@@ -64,7 +66,9 @@ def test_one_row_for_each_run_snapshot_and_metric(finished: Plan) -> None:
     assert set(table.step) == {3, 6} and set(table.images) == {48, 96}
     assert set(table.n_real) == {100} and set(table.n_fake) == {50}
     assert set(table.status) == {"done"} and not table.value.isna().any()
-    assert not table.duplicated(["loss", "trick", "train_seed", "step", "extractor", "metric"]).any()
+    assert not table.duplicated(
+        ["loss", "trick", "train_seed", "step", "extractor", "metric"]
+    ).any()
 
 
 def test_numbers_survive_the_table_bit_for_bit(finished: Plan, stores) -> None:
@@ -107,7 +111,6 @@ def test_samples_depend_on_the_evaluation_seed_and_are_shared_by_cells(finished,
 
 def test_generated_images_are_rounded_as_a_file_would(stores) -> None:
     from conftest import tiny_run
-
     from ganlore import build
 
     run = tiny_run("digits")
@@ -151,7 +154,7 @@ def test_a_damaged_file_stops_the_collection_by_name(copy: Plan, file: str) -> N
 def test_a_run_of_other_settings_or_other_code_is_never_collected(copy: Plan, monkeypatch) -> None:
     training = copy.study.training.model_copy(update={"batch": 32, "budget": 192})
     other = grid.expand(copy.study.model_copy(update={"training": training}))
-    with pytest.raises(GanloreError, match="4 of 4 runs.*\n.*stale: settings of its training"):
+    with pytest.raises(GanloreError, match=r"4 of 4 runs.*\n.*stale: settings of its training"):
         collect.collect(other)
     monkeypatch.setattr(grid.Run, "training_code", lambda self: "0123")
     with pytest.raises(GanloreError, match="stale: code of its training"):

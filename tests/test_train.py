@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import equal, tiny_run
 
+from conftest import equal, tiny_run
 from ganlore import build, checkpoint, plugins, seeding, storage, train
 from ganlore.batches import Batches, as_seen, as_stored
 from ganlore.game import Game
@@ -189,7 +189,9 @@ def test_a_damaged_state_is_told_and_begun_again(stores, tmp_path, trained, caps
 
 
 def test_divergence_is_a_status_with_its_step(trained) -> None:
-    run = tiny_run(training={"budget": 1600, "optimizer": {"kind": "sgd", "lr": 1e8}, "history": 20})
+    run = tiny_run(
+        training={"budget": 1600, "optimizer": {"kind": "sgd", "lr": 1e8}, "history": 20}
+    )
     status, saved = trained(run)
     assert status == "diverged"
     assert saved["step"] < run.training.steps
@@ -242,10 +244,20 @@ def test_history_keeps_the_field_s_columns(trained) -> None:
     _, saved = trained(tiny_run(loss="wgan-gp", training={"budget": 480}))
     text = History(saved["history"]).as_csv()
     header = text.splitlines()[0].split(",")
-    for column in (
-        "step images d_loss g_loss real_logit fake_logit d_gradient_norm g_gradient_norm seconds "
-        "images_per_second peak_memory_mb penalty_norm"
-    ).split():
+    for column in [
+        "step",
+        "images",
+        "d_loss",
+        "g_loss",
+        "real_logit",
+        "fake_logit",
+        "d_gradient_norm",
+        "g_gradient_norm",
+        "seconds",
+        "images_per_second",
+        "peak_memory_mb",
+        "penalty_norm",
+    ]:
         assert column in header
     assert saved["history"][-1]["images"] == 480
 
@@ -256,5 +268,3 @@ def test_keyed_seeds_are_stable_and_distinct() -> None:
     keys = [(s, p, i) for s in range(5) for p in ("a", "b") for i in range(5)]
     assert len({seeding.seed_of(s, p, i) for s, p, i in keys}) == len(keys)
     assert seeding.seed_of(1, "2", 3) != seeding.seed_of(1, "23")
-
-

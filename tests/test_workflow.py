@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY, TINY
 
+from conftest import REPOSITORY, TINY
 from ganlore import config
 
 pytestmark = pytest.mark.workflow

@@ -75,7 +75,7 @@ class State:
     def keep(
         self, step: int, who: Player, optimizers: Optimizers, history: History, seconds: float
     ) -> None:
-        """Save the state if the last time is long enough ago; tell `ganlore status` the progress."""
+        """Tell `ganlore status` the progress, and save the state if the last time is long ago."""
         now = time.monotonic()
         if now - self._told >= min(2.0, self.interval):
             self._told = now

@@ -21,7 +21,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Measures the lore of GAN training: every loss x every trick x every seed, on equal terms.\n\n"
+    help="Measures the lore of GAN training: every loss x every trick x every seed, on equal "
+    "terms.\n\n"
     "A STUDY is a YAML file in configs/. `snakemake --cores 8` runs a whole study and writes its "
     "report; the commands here show, check, and do single pieces of it.",
 )
@@ -213,7 +214,7 @@ def plan_study(
     cores: Annotated[int, typer.Option(help="Cores that snakemake will be given.")] = 0,
     measure: Annotated[bool, typer.Option(help="Time a few steps of each cell.")] = True,
 ) -> None:
-    """Show what a study will do: runs, jobs, cells without a run, and the time and disk it needs."""
+    """Show what a study will do: runs, jobs, cells without a run, time and disk."""
     import os
 
     from ganlore import overview

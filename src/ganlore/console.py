@@ -1,4 +1,4 @@
-"""How a long piece of work shows itself: a bar on a terminal, a plain line now and then in a log."""
+"""How long work shows itself: a bar on a terminal, a plain line now and then in a log."""
 
 from __future__ import annotations
 

@@ -112,10 +112,9 @@ def evaluate(
             seconds = time.perf_counter() - began
             rows += _rows(run, snapshot["step"], name, len(real), values, seconds, "done")
     if record["status"] == "diverged" or not finite:
-        for name in fitted:
-            rows += _rows(
-                run, run.training.steps, name, 0, _none(*fitted[name], store), 0, "diverged"
-            )
+        for name, (extractor, folder) in fitted.items():
+            empty = _none(extractor, folder, store)
+            rows += _rows(run, run.training.steps, name, 0, empty, 0.0, "diverged")
     return rows, pictures
 
 

@@ -219,9 +219,7 @@ def dot_plot(matrix: Matrix, metrics: list[tuple[str, str, bool]]) -> Figure:
         for ax, (metric, label, lower) in zip(axes[0], metrics, strict=True):
             for y, cell in enumerate(cells):
                 _dots(ax, matrix, metric, cell, y)
-            _finish_dots(
-                ax, matrix, metric, f"{label} ({'lower' if lower else 'higher'} is better)"
-            )
+            _finish_dots(ax, matrix, metric, label, lower)
         axes[0, 0].set_yticks(range(len(names)), [_with_failures(matrix, c) for c in cells])
         axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
         fixed = matrix.tricks[0] if matrix.single == "loss" else matrix.losses[0]
@@ -255,10 +253,11 @@ def _dots(ax: Axes, matrix: Matrix, metric: str, cell: tuple[str, str], y: int) 
         ax.plot(row[metric], y, "|", ms=12, mew=2, color=colour)
 
 
-def _finish_dots(ax: Axes, matrix: Matrix, metric: str, label: str) -> None:
+def _finish_dots(ax: Axes, matrix: Matrix, metric: str, label: str, lower: bool) -> None:
     values = matrix.finals[metric].dropna()
     floor = matrix.floor.get(metric)
-    if len(values) and values.min() > 0 and values.max() / values.min() > 10 and metric != "modes":
+    # What is better when higher has a top to be near to, which a logarithmic axis would squeeze.
+    if lower and len(values) and values.min() > 0 and values.max() / values.min() > 10:
         ax.set_xscale("log")
         low = min(values.min(), floor if floor and _near(floor, values.min()) else math.inf)
         ax.set_xlim(low / 1.5, values.max() * 2)
@@ -272,7 +271,7 @@ def _finish_dots(ax: Axes, matrix: Matrix, metric: str, label: str) -> None:
         near_end = ax.transLimits.transform(ax.transScale.transform((floor, 0)))[0] > 0.5
         ax.text(floor, 1.0, "real data", fontsize=7, color=MUTED,
                 ha="right" if near_end else "left", **place)  # fmt: skip
-    ax.set_xlabel(label)
+    ax.set_xlabel(f"{label} ({'lower' if lower else 'higher'} is better)")
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
 

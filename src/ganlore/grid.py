@@ -193,8 +193,8 @@ def _check_protocols(study: Study, runs: Iterable[Run]) -> None:
     for run in runs:
         if protocols.setdefault(run.dataset.name, run.protocol) != run.protocol:
             raise GanloreError(
-                f"study {study.name}: two protocols for the data set {run.dataset.name}; FID depends "
-                "on the protocol\n  use one protocol for a data set, or two studies"
+                f"study {study.name}: two protocols for the data set {run.dataset.name}; FID "
+                "depends on the protocol\n  use one protocol for a data set, or two studies"
             )
 
 

@@ -180,7 +180,7 @@ class Album:
 
     def real(self, dataset: str) -> Picture | None:
         """A strip of the data itself, for comparison."""
-        return self._picture(dataset, self._test(dataset)[: STRIP[0]], *STRIP)
+        return self._picture(dataset, self._test(dataset)[:64], *STRIP)
 
     def backdrops(self) -> dict[str, str]:
         """What lies behind the samples of each set of points: data, by anchor."""

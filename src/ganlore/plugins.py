@@ -6,8 +6,8 @@ A plug-in is one file in its kind's folder: `losses/hinge.py` is the loss `hinge
 `GANLORE_PLUGINS` (separated as in PATH).
 
 What a plug-in *declares* (its settings, what it cannot be combined with, its paper) is read from
-the file's syntax tree, without running it: planning a study must not cost the seconds that importing
-torch takes. So declarations are literals in the class body:
+the file's syntax tree, without running it: planning a study must not cost the seconds that
+importing torch takes. So declarations are literals in the class body:
 
 - `clip: PositiveFloat = 0.01`, with an annotation, is a setting that a study may change;
 - `paper = "arXiv:1701.07875"`, without one, is a fact (the names in `FACTS` are read).
@@ -51,7 +51,8 @@ KINDS = {
 }
 
 FACTS = frozenset(
-    ["paper", "formula", "tip", "incompatible", "requires", "provides", "extractors", "batch_multiple_of", "shape", "n_train", "source", "licence", "citation"]
+    {"paper", "formula", "tip", "incompatible", "requires", "provides", "extractors"}
+    | {"batch_multiple_of", "shape", "n_train", "source", "licence", "citation"}
 )
 """Class attributes that are read as facts. The base classes say what each one means."""
 
@@ -108,7 +109,7 @@ def folders(kind: str) -> list[Path]:
     """The folders that are searched for a kind of plug-in, in order."""
     own = os.environ.get("GANLORE_PLUGINS", "")
     roots = [str(PACKAGE), "plugins", *(part for part in own.split(os.pathsep) if part)]
-    return [Path(os.path.abspath(root), KINDS[kind].folder) for root in dict.fromkeys(roots)]
+    return [Path(root).resolve() / KINDS[kind].folder for root in dict.fromkeys(roots)]
 
 
 def find(kind: str) -> dict[str, Path]:
@@ -223,9 +224,10 @@ def _known(module: ast.Module, name: str) -> bool:
 def _origin(module: ast.Module, name: str) -> Path | None:
     """The file that `from ganlore.x import name` takes a class from."""
     for node in module.body:
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            if any((alias.asname or alias.name) == name for alias in node.names):
-                return module_file(node.module)
+        if not isinstance(node, ast.ImportFrom) or not node.module or node.level:
+            continue
+        if any((alias.asname or alias.name) == name for alias in node.names):
+            return module_file(node.module)
     return None
 
 

@@ -141,7 +141,7 @@ def check(path: Path, expected: str, remedy: str) -> Path:
 
 
 def write_sealed(path: Path, value: Any) -> None:
-    """Write tensors atomically, with their hash in front, for state that has no record elsewhere."""
+    """Write tensors atomically with their hash in front: state that has no record elsewhere."""
     import torch
 
     buffer = io.BytesIO()

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """One step of an optimiser; gradients go to its own parameters alone."""
     optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss, inputs=[p for group in optimizer.param_groups for p in group["params"]])
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    torch.autograd.backward(loss, inputs=parameters)
     optimizer.step()
 
 

@@ -3,8 +3,8 @@
 Most losses are two pure functions of logits: subclass `LogitLoss`. The few that need more (an
 auto-encoding critic, an encoder, a code head, state) override the hooks of `Loss`.
 
-Everywhere a *logit* is the discriminator's raw output, larger for "real"; there is no sigmoid in any
-network. Every loss is minimised.
+Everywhere a *logit* is the discriminator's raw output, larger for "real"; there is no sigmoid in
+any network. Every loss is minimised.
 """
 
 from __future__ import annotations

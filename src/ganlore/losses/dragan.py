@@ -31,7 +31,7 @@ class Dragan(Nonsaturating):
     scale: NonNegativeFloat = 0.5
 
     def discriminator(self, game: Game) -> Tensor:
-        """The objective of section 2.3: delta ~ N(0, cI) around the data, sqrt(c) = scale std(x)."""
+        """The objective of section 2.3: delta ~ N(0, cI), sqrt(c) = scale std(x)."""
         real = game.real.detach()
         noise = torch.randn(real.shape, generator=game.rng, device=real.device)
         around = real + self.scale * real.std() * noise

@@ -1,7 +1,7 @@
 """What a trick is: anything that goes on top of any loss. One file in this folder is one trick.
 
 A trick overrides the hooks that it needs; the others are the identity and cost nothing. Tricks of a
-combination (`[spectral-norm, ttur]`) fold from left to right: each takes what the one before it gave.
+combination (`[spectral-norm, ttur]`) fold from left to right: each takes what the one before gave.
 """
 
 from __future__ import annotations
