@@ -21,6 +21,10 @@ def as_stored(samples: Tensor) -> Tensor:
     return samples.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+Batch = tuple[Tensor, Tensor | None]
+"""Samples (N, ...) as networks see them, and labels (N,) or None."""
+
+
 class Batches:
     """Shuffled epochs of the training split, whole in memory (or on the GPU) as stored.
 
@@ -39,7 +43,7 @@ class Batches:
         self._epoch = -1
         self._order = torch.empty(0)
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor | None]:
+    def __getitem__(self, step: int) -> Batch:
         """The batch of a step: samples (size, ...) as networks see them, and labels (size,)."""
         epoch, index = divmod(step, self.per_epoch)
         if epoch != self._epoch:

@@ -64,6 +64,7 @@ class Game:
             generator's, the logits of real images carry none.
         images: real images or points, (N, ...), as the networks see them.
         labels: their classes, (N,), or None.
+        condition: the labels where the loss is conditional, None otherwise.
         latent: the generator's noise, (N, latent).
         rng: this step's own random generator, on the device.
         step: discriminator steps done before this one.
@@ -84,6 +85,8 @@ class Game:
         self.turn = turn
         self.images = images
         self.labels = labels
+        # what the networks are told: an unconditional one has no use for labels
+        self.condition = labels if player.loss.conditional else None
         self.rng = rng
         self.step = step
         self.latent = player.loss.latent(len(images), latent_size, rng)
@@ -114,7 +117,7 @@ class Game:
     def generated(self) -> Tensor:
         """G(z), (N, ...)."""
         with torch.no_grad() if self.turn == "discriminator" else nullcontext():
-            out: Tensor = self.player.generator(self.latent, self.labels)
+            out: Tensor = self.player.generator(self.latent, self.condition)
         return out
 
     @cached_property
@@ -136,7 +139,7 @@ class Game:
         Args:
             images: as `real` and `fake`, that is after `view`.
         """
-        return self._judge(images, self.labels)[1]
+        return self._judge(images, self.condition)[1]
 
     def _judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         features = self.player.discriminator.features(images)
@@ -153,8 +156,8 @@ class Game:
         """
         if self.turn == "generator" or self.player.differentiates_real:
             return None
-        labels = None if self.labels is None else self.labels.repeat(2)
-        features, logits = self._judge(torch.cat([self.real, self.fake]), labels)
+        condition = None if self.condition is None else self.condition.repeat(2)
+        features, logits = self._judge(torch.cat([self.real, self.fake]), condition)
         n = len(self.real)
         return (features[:n], logits[:n]), (features[n:], logits[n:])
 
@@ -163,13 +166,13 @@ class Game:
         if self._joined is not None:
             return self._joined[0]
         with torch.no_grad() if self.turn == "generator" else nullcontext():
-            return self._judge(self.real, self.labels)
+            return self._judge(self.real, self.condition)
 
     @cached_property
     def _fake(self) -> tuple[Tensor, Tensor]:
         if self._joined is not None:
             return self._joined[1]
-        return self._judge(self.fake, self.labels)
+        return self._judge(self.fake, self.condition)
 
     @property
     def real_features(self) -> Tensor:

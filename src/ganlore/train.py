@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ganlore import build, provenance, seeding
-from ganlore.batches import Batches
+from ganlore.batches import Batch, Batches
 from ganlore.console import Progress
 from ganlore.game import Game
 from ganlore.history import History, gradient_norm, marks
@@ -55,9 +55,9 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     if start and history.diverged(settings.divergence):
         return "diverged"
 
-    def game(turn: Literal["discriminator", "generator"], step: int) -> Game:
+    def game(turn: Literal["discriminator", "generator"], step: int, batch: Batch) -> Game:
         rng = seeding.generator(run.seed, turn, step, device=device)
-        return Game(who, turn, *batches[step], rng, step, settings.latent)
+        return Game(who, turn, *batch, rng, step, settings.latent)
 
     began = time.perf_counter()
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
@@ -65,13 +65,14 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
             seeding.seed_globals(run.seed, "global", step)  # for code that takes no generator
             for trick in who.tricks:
                 trick.stage(step / settings.steps, who.generator, who.discriminator)
-            critic = game("discriminator", step)
+            batch = batches[step]
+            critic = game("discriminator", step, batch)
             d_loss = who.loss.discriminator(critic)
             d_loss = d_loss + sum(trick.penalty(critic) for trick in who.tricks)
             update(optimizer_d, d_loss)
             who.loss.after_discriminator(critic)
             if (step + 1) % who.n_critic == 0:
-                actor = game("generator", step)
+                actor = game("generator", step, batch)
                 g_loss = generator_loss(actor)
                 update(optimizer_g, g_loss)
                 for trick in who.tricks:
