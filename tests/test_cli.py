@@ -11,9 +11,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from conftest import TINY, tiny
 from ganlore import config, grid, overview, plugins
 from ganlore.cli import app
+from tiny import TINY, tiny
 
 RUNNER = CliRunner()
 

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 import yaml
 
-from conftest import REPOSITORY, TINY, tiny
 from ganlore import config, grid
 from ganlore.errors import GanloreError
+from tiny import REPOSITORY, TINY, tiny
 
 
 def refused(**changes: Any) -> str:

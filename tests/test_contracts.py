@@ -8,10 +8,10 @@ import re
 import pytest
 import torch
 
-from conftest import PLACES, equal, tiny
 from ganlore import build, grid, plugins
 from ganlore.config import load
 from ganlore.networks import Spec
+from tiny import PLACES, equal, tiny
 
 SPARSE = {"training": {"budget": 16 * 15, "snapshots": 1, "history": 3}}
 PLAN = grid.expand(

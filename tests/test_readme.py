@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import REPOSITORY, TINY
 from ganlore import config
 from ganlore.data import Store
+from tiny import REPOSITORY, TINY
 
 README = (REPOSITORY / "README.md").read_text()
 CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ganlore import seeding
 from ganlore.data import Store
+from ganlore.errors import GanloreError
 
 
 def as_seen(samples: Tensor) -> Tensor:
@@ -40,6 +41,11 @@ class Batches:
         self.size = size
         self.seed = seed
         self.per_epoch = len(self.samples) // size
+        if not self.per_epoch:
+            raise GanloreError(
+                f"training.batch = {size} is larger than the data set {store.name}, which has "
+                f"{len(self.samples)} training samples"
+            )
         self._epoch = -1
         self._order = torch.empty(0)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
-from typing import TYPE_CHECKING
+import inspect
+from collections.abc import Callable, Sequence
+from functools import cache, partial, reduce
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from ganlore import plugins, seeding
+from ganlore.errors import GanloreError
 from ganlore.game import Player
 from ganlore.losses import Loss
 from ganlore.networks import Spec
@@ -34,24 +36,19 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
     tricks = tuple(plugins.create("trick", part.name, part.settings) for part in run.tricks)
     network = plugins.create("network", run.network.name, run.network.settings)
     spec = Spec(shape, run.training.latent, classes if loss.conditional else 0)
-    seen = spec
-    for trick in tricks:
-        seen = trick.discriminator_spec(seen)
-    generator = network.generator(spec)
-    discriminator = loss.discriminator_network(network, seen)
-    modules = nn.ModuleDict(loss.modules(network, spec))
-    for name, module in (
-        ("generator", generator), ("discriminator", discriminator), *modules.items()
-    ):  # fmt: skip
-        network.initialise(
-            module,
-            lambda parameter, name=name: seeding.generator(run.seed, "init", name, parameter),
-        )
+    seen = reduce(lambda given, trick: trick.discriminator_spec(given), tricks, spec)
+    with seeding.scope(run.seed, "networks"):
+        generator = loss.generator_network(network, spec)
+        discriminator = loss.discriminator_network(network, seen)
+        modules = nn.ModuleDict(loss.modules(network, spec, discriminator))
+    named = {"generator": generator, "discriminator": discriminator, **modules}
+    for name, module in named.items():
+        network.initialise(module, partial(seeding.generator, run.seed, "init", name))
     with seeding.scope(run.seed, "tricks"):
         for trick in tricks:
-            trick.networks(generator, discriminator)
+            generator, discriminator = trick.networks(generator, discriminator)
         for trick in tricks:
-            modules.update(trick.modules(generator, discriminator))
+            _add(modules, trick.modules(generator, discriminator), trick.name)
     return Player(
         generator.to(device),
         discriminator.to(device),
@@ -60,6 +57,12 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
         tricks,
         n_critic(loss, tricks),
     )
+
+
+def _add(modules: nn.ModuleDict, more: dict[str, nn.Module], owner: str) -> None:
+    if clash := set(modules) & set(more):
+        raise GanloreError(f"{owner}: a module of the name {sorted(clash)} is there already")
+    modules.update(more)
 
 
 def n_critic(loss: Loss, tricks: Sequence[Trick]) -> int:
@@ -84,8 +87,39 @@ def optimizers(run: Run, who: Player) -> tuple[torch.optim.Optimizer, torch.opti
     )
 
 
+@torch.no_grad()
+def step(optimizer: torch.optim.Optimizer) -> None:
+    """`optimizer.step()`, without the wrappers that torch puts around it.
+
+    They import torch's compiler, which nothing here uses and which takes longer than all other
+    imports of a run together, and they open a profiler's range at each step, which costs a tenth of
+    a small network's step. What they wrap is called as it is; hooks of the optimiser are not.
+    """
+    kind: Any = type(optimizer)
+    _bare_step(kind)(optimizer)
+
+
+@cache
+def _bare_step(kind: Any) -> Callable[[torch.optim.Optimizer], None]:
+    bare: Callable[[torch.optim.Optimizer], None] = inspect.unwrap(kind.step)
+    return bare
+
+
+def _leave_the_compiler_alone() -> None:
+    """The same for an optimiser's other methods, which have another wrapper.
+
+    At its first call it asks the compiler to leave the method alone, and keeps the answer as an
+    attribute: the method itself.
+    """
+    for name in ("add_param_group", "state_dict", "load_state_dict"):
+        method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if method is not None:
+            setattr(method, "__dynamo_disable", method)
+
+
 def optimizer(settings: Optimizer, lr: float, modules: list[nn.Module]) -> torch.optim.Optimizer:
     """One optimiser over the parameters of several modules."""
+    _leave_the_compiler_alone()
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     if settings.kind == "adam":
         # The fused form updates all parameters in one call; it is the fastest on CPU and GPU.

@@ -18,6 +18,7 @@ from ganlore.game import Player
 from ganlore.history import History
 
 if TYPE_CHECKING:
+    from ganlore.data import Store
     from ganlore.grid import Run
 
 Optimizers = tuple[torch.optim.Optimizer, torch.optim.Optimizer]
@@ -54,6 +55,7 @@ class State:
             The number of steps done and the seconds they took; (0, 0.0) where there is no state.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "failed.json").unlink(missing_ok=True)
         saved = storage.read_sealed(self.path)
         if saved and any(
             storage.read_sealed(self.folder / name) is None for name in saved["files"]
@@ -143,7 +145,7 @@ def load_player(who: Player, state: dict[str, Any]) -> None:
     who.modules.load_state_dict(state["modules"])
 
 
-def finish(run: Run, folder: Path, state: State, status: str, device: str) -> None:
+def finish(run: Run, store: Store, folder: Path, state: State, status: str, device: str) -> None:
     """Write a finished run's files from its state, `run.json` last, and delete the state.
 
     `snapshots.pt` and `checkpoint.pt` hold nothing that differs between two trainings of the same
@@ -160,9 +162,10 @@ def finish(run: Run, folder: Path, state: State, status: str, device: str) -> No
     record = {
         "id": run.id,
         "status": status,
-        "settings": run.model_dump(mode="json"),
+        "settings": json.loads(run.training_settings()),
         "settings_hash": run.training_hash(),
         "code_hash": run.training_code(),
+        "data_hash": store.digest,
         "steps": saved["step"],
         "seconds": saved["seconds"],
         "peak_memory_mb": round(provenance.peak_memory_mb(), 1),
@@ -176,6 +179,6 @@ def finish(run: Run, folder: Path, state: State, status: str, device: str) -> No
     state.clear()
 
 
-def identity(run: Run) -> str:
+def identity(run: Run, store: Store) -> str:
     """What a state must agree with to be continued."""
-    return json.dumps([run.training_hash(), run.training_code()])
+    return json.dumps([run.training_hash(), run.training_code(), store.digest])

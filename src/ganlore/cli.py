@@ -103,16 +103,17 @@ def train(
     from ganlore.data import Store
 
     device = device_of(chosen.training.device)
-    state = checkpoint.State(state_folder, checkpoint.identity(chosen), save_every)
     try:
         store = Store.open(data / "prepared" / chosen.dataset.name)
+        store.require(chosen.dataset.settings)
+        state = checkpoint.State(state_folder, checkpoint.identity(chosen, store), save_every)
         provenance.environment()
         status = training.train(chosen, store, state, device)
     except Exception as error:
         failure = {"error": f"{type(error).__name__}: {error}"}
         storage.write_json(state_folder / "failed.json", failure)
         raise
-    checkpoint.finish(chosen, folder, state, status, str(device))
+    checkpoint.finish(chosen, store, folder, state, status, str(device))
     say(f"{folder}: {status}")
 
 
@@ -136,9 +137,10 @@ def evaluate(
     for name, digest in record["files"].items():
         storage.check(folder / name, digest, remedy)
     snapshots = storage.read_torch(folder / "snapshots.pt")
-    store = Store.open(data / "prepared" / chosen.dataset.name)
+    store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
+    evaluation.check_trained(chosen, record, store, folder)
     rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
-    evaluation.write(folder, chosen, rows, pictures)
+    evaluation.write(folder, chosen, record, rows, pictures, data)
     say(f"{folder}: {len(rows)} numbers")
 
 

@@ -24,15 +24,12 @@ from ganlore.errors import GanloreError
 from ganlore.grid import Plan, Run
 
 
-def check_run(plan: Plan, run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A run's records, once its files agree with them and they with the study and the code.
-
-    Returns:
-        `run.json` and `evaluation.json`.
+def check_run(plan: Plan, run: Run, store: Store) -> dict[str, Any]:
+    """A run's `run.json`, once its files agree with their records and these with the study.
 
     Raises:
         GanloreError: if a file is missing or damaged, or if the run was trained or evaluated with
-            other settings or other code than the study's and this package's.
+            other settings, code or data than the study's and this package's as they are now.
     """
     folder = plan.folder(run)
     remedy = f"delete {folder} and run snakemake"
@@ -41,22 +38,20 @@ def check_run(plan: Plan, run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     for source in (record, evaluation):
         for name, digest in source["files"].items():
             storage.check(folder / name, digest, remedy)
+    evaluate.check_trained(run, record, store, folder)
+    extractors = evaluate.extractor_digests(run, Path(plan.study.data))
     expected = {
-        "settings of its training": (record["settings_hash"], run.training_hash()),
-        "code of its training": (record["code_hash"], run.training_code()),
         "settings of its evaluation": (evaluation["evaluation_hash"], run.evaluation_hash()),
         "code of its evaluation": (evaluation["code_hash"], run.evaluation_code()),
-        "training that was evaluated": (
-            [evaluation["training_hash"], evaluation["training_code"]],
-            [record["settings_hash"], record["code_hash"]],
-        ),
+        "snapshots that were evaluated": (evaluation["snapshots"], record["files"]["snapshots.pt"]),
+        "extractors of its evaluation": (evaluation["extractors"], extractors),
     }
     stale = [what for what, (found, wanted) in expected.items() if found != wanted]
     if stale:
         raise GanloreError(
             f"{folder}: stale: {', '.join(stale)} changed since it was made\n  to mend it: {remedy}"
         )
-    return record, evaluation
+    return record  # type: ignore[no-any-return]
 
 
 def collect(plan: Plan) -> dict[str, pd.DataFrame]:
@@ -65,12 +60,17 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
     Raises:
         GanloreError: naming every run that cannot be used; none is left out silently.
     """
+    data = Path(plan.study.data)
+    stores = {
+        name: Store.open(data / "prepared" / name).require(settings)
+        for name, settings in plan.datasets.items()
+    }
     problems: list[str] = []
     metrics, history, runs = [], [], []
     for run in plan.runs:
         folder = plan.folder(run)
         try:
-            record, _ = check_run(plan, run)
+            record = check_run(plan, run, stores[run.dataset.name])
         except GanloreError as error:
             problems.append(str(error))
             continue
@@ -83,14 +83,17 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
     if problems:
         shown = "\n".join(problems[:10])
         raise GanloreError(f"{len(problems)} of {len(plan.runs)} runs cannot be used\n{shown}")
-    data = Path(plan.study.data)
+    devices = {row["device"] for row in runs}
+    if len(devices) > 1:
+        raise GanloreError(
+            f"runs of this study were trained on {' and '.join(sorted(devices))}, which draw "
+            "different noise\n  set training.device and run snakemake"
+        )
     floors = [
         row
         for dataset, (protocol, extractors) in plan.protocols.items()
         for extractor in extractors
-        for row in evaluate.floor(
-            extractor, Store.open(data / "prepared" / dataset), data, protocol
-        )
+        for row in evaluate.floor(extractor, stores[dataset], data, protocol)
     ]
     return {
         "metrics": pd.concat(metrics, ignore_index=True),

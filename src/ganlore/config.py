@@ -70,13 +70,21 @@ class Protocol(Model):
 
 
 class Overrides(Model):
-    """Changed settings, by plug-in and for the training."""
+    """Changed settings, by plug-in."""
 
-    training: dict[str, Any] = {}
     losses: dict[str, dict[str, Any]] = {}
     tricks: dict[str, dict[str, Any]] = {}
     networks: dict[str, dict[str, Any]] = {}
     datasets: dict[str, dict[str, Any]] = {}
+
+
+class Variant(Overrides):
+    """A named set of changed settings, of plug-ins and of the training."""
+
+    training: dict[str, Any] = {}
+
+
+VariantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-zA-Z0-9_.,:=-]*$")]
 
 
 class Exclusion(Model):
@@ -102,7 +110,7 @@ class Grid(Model):
     protocol: dict[str, Any] = Field({}, description="Changes to the study's protocol.")
 
 
-Seed = NonNegativeInt
+Seed = Annotated[int, Field(ge=0, strict=True)]
 
 
 class Study(Model):
@@ -123,7 +131,7 @@ class Study(Model):
     training: Training = Training()
     protocol: Protocol = Protocol()
     settings: Overrides = Overrides()
-    variants: dict[str, Overrides] = {}
+    variants: dict[VariantName, Variant] = {}
     grids: list[Grid] = Field(min_length=1)
     exclude: list[Exclusion] = []
 
@@ -135,12 +143,19 @@ class Study(Model):
         return seeds
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A study file as written, what it extends included.
 
+    Args:
+        path: the file.
+        below: the files that extend it, for telling a circle.
+
     Raises:
-        GanloreError: if the file is missing or is not a YAML mapping.
+        GanloreError: if the file is missing, is not a YAML mapping, or extends itself.
     """
+    if path in below:
+        circle = " -> ".join(str(p) for p in (*below, path))
+        raise GanloreError(f"{path}: studies extend each other in a circle: {circle}")
     try:
         document = yaml.safe_load(path.read_text())
     except FileNotFoundError:
@@ -151,7 +166,7 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise GanloreError(f"{path}: expected a mapping of keys, found {type(document).__name__}")
     if base := document.get("extends"):
-        document = merge(read(path.parent / str(base)), document)
+        document = merge(read(path.parent / str(base), (*below, path)), document)
     found: dict[str, Any] = document
     return found
 

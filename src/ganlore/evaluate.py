@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ganlore import build, features, metrics, seeding, storage
 from ganlore.batches import as_stored
 from ganlore.data import Store
+from ganlore.errors import GanloreError
 from ganlore.game import Player
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def evaluate(
             seconds = time.perf_counter() - began
             rows += _rows(run, snapshot["step"], name, len(real), values, seconds, "done")
     if record["status"] == "diverged" or not finite:
+        rows = [row for row in rows if row["step"] < run.training.steps]
         for name, (extractor, folder) in fitted.items():
             empty = _none(extractor, folder, store)
             rows += _rows(run, run.training.steps, name, 0, empty, 0.0, "diverged")
@@ -185,14 +187,47 @@ def as_csv(rows: list[Row], columns: tuple[str, ...] | None = None) -> str:
     return text.getvalue()
 
 
-def write(folder: Path, run: Run, rows: list[Row], pictures: dict[str, NDArray[Any]]) -> None:
-    """Write `metrics.csv`, `samples.npz`, and last `evaluation.json` with their hashes."""
+def check_trained(run: Run, record: dict[str, Any], store: Store, folder: Path) -> None:
+    """Compare a run's record with the study, the code and the data as they are now.
+
+    Raises:
+        GanloreError: if the run was trained with other settings, other code or other data.
+    """
+    expected = {
+        "settings": (record["settings_hash"], run.training_hash()),
+        "code": (record["code_hash"], run.training_code()),
+        "data": (record["data_hash"], store.digest),
+    }
+    stale = [what for what, (found, wanted) in expected.items() if found != wanted]
+    if stale:
+        raise GanloreError(
+            f"{folder}: stale: it was trained with other {' and '.join(stale)}\n"
+            f"  to mend it: delete {folder} and run snakemake"
+        )
+
+
+def extractor_digests(run: Run, data: Path) -> dict[str, str]:
+    """The hash of each extractor's record, which holds the hashes of its files."""
+    folder = data / "extractors" / run.dataset.name
+    return {name: storage.sha256(folder / name / "record.json") for name in run.extractors}
+
+
+def write(
+    folder: Path,
+    run: Run,
+    trained: dict[str, Any],
+    rows: list[Row],
+    pictures: dict[str, NDArray[Any]],
+    data: Path,
+) -> None:
+    """Write `metrics.csv` and `samples.npz`, and last `evaluation.json` with what was measured."""
     files = {"metrics.csv": storage.write_text(folder / "metrics.csv", as_csv(rows, COLUMNS))}
     files["samples.npz"] = storage.write_arrays(folder / "samples.npz", **pictures)
     record = {
         "id": run.id,
-        "training_hash": run.training_hash(),
-        "training_code": run.training_code(),
+        "protocol": run.protocol.model_dump(mode="json"),
+        "snapshots": trained["files"]["snapshots.pt"],
+        "extractors": extractor_digests(run, data),
         "evaluation_hash": run.evaluation_hash(),
         "code_hash": run.evaluation_code(),
         "files": files,

@@ -69,7 +69,11 @@ def _version(path: Path) -> tuple[Path, int]:
 def _label(path: Path) -> str:
     """Paths inside the package are relative to it: a fingerprint is the same on all machines."""
     inside = path.is_relative_to(plugins.PACKAGE)
-    return str(path.relative_to(plugins.PACKAGE)) if inside else f"plugins/{path.name}"
+    return (
+        str(path.relative_to(plugins.PACKAGE))
+        if inside
+        else f"plugins/{path.parent.name}/{path.name}"
+    )
 
 
 @cache
@@ -95,14 +99,20 @@ def _normalised(path: Path, _changed: int) -> str:
     tree = plugins.parse(path)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = [item for item in node.body if not _describes(item)] or [ast.Pass()]
+            facts = isinstance(node, ast.ClassDef)
+            node.body = [item for item in node.body if not _describes(item, facts)] or [ast.Pass()]
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
-def _describes(node: ast.stmt) -> bool:
-    """Docstrings (and any other bare string), and facts that only describe."""
+def _describes(node: ast.stmt, facts: bool) -> bool:
+    """Docstrings (and any other bare string), and a class's facts that only describe."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-    return isinstance(node, ast.Assign) and all(
-        isinstance(target, ast.Name) and target.id in plugins.DESCRIPTIVE for target in node.targets
+    return (
+        facts
+        and isinstance(node, ast.Assign)
+        and all(
+            isinstance(target, ast.Name) and target.id in plugins.DESCRIPTIVE
+            for target in node.targets
+        )
     )

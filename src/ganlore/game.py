@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,6 +45,22 @@ class Player:
         return self.loss.differentiates_real or any(t.differentiates_real for t in self.tricks)
 
     @cached_property
+    def differentiates_fake(self) -> bool:
+        """Whether a plug-in needs gradients of the logits with respect to generated images."""
+        return self.loss.differentiates_fake or any(t.differentiates_fake for t in self.tricks)
+
+    @cached_property
+    def joins(self) -> bool:
+        """Whether a discriminator step may judge real and generated images in one pass."""
+        mixes = self.loss.mixes_batch or any(trick.mixes_batch for trick in self.tricks)
+        return not (mixes or self.differentiates_real or self.differentiates_fake)
+
+    def learning_rate(self, progress: float) -> float:
+        """The factor on both learning rates: the loss's times the tricks'."""
+        factors = (trick.learning_rate(progress) for trick in self.tricks)
+        return math.prod(factors, start=self.loss.learning_rate(progress))
+
+    @cached_property
     def evaluated(self) -> nn.Module:
         """The generator that snapshots keep."""
         generator: nn.Module = self.generator
@@ -68,6 +85,7 @@ class Game:
         latent: the generator's noise, (N, latent).
         rng: this step's own random generator, on the device.
         step: discriminator steps done before this one.
+        progress: the share of the budget used before this step, in [0, 1).
         log: what a loss or a trick wants in the history, scalars by name.
     """
 
@@ -79,6 +97,7 @@ class Game:
         labels: Tensor | None,
         rng: torch.Generator,
         step: int,
+        progress: float,
         latent_size: int,
     ) -> None:
         self.player = player
@@ -89,6 +108,7 @@ class Game:
         self.condition = labels if player.loss.conditional else None
         self.rng = rng
         self.step = step
+        self.progress = progress
         self.latent = player.loss.latent(len(images), latent_size, rng)
         self.log: dict[str, Tensor | float] = {}
 
@@ -131,7 +151,10 @@ class Game:
     @cached_property
     def fake(self) -> Tensor:
         """Generated images as the discriminator sees them."""
-        return self.view(self.generated)
+        images = self.view(self.generated)
+        if self.player.differentiates_fake and self.turn == "discriminator":
+            images = images.detach().requires_grad_()
+        return images
 
     def judge(self, images: Tensor) -> Tensor:
         """One number for each image that the discriminator is shown, (N,), larger for real.
@@ -150,11 +173,11 @@ class Game:
     def _joined(self) -> tuple[tuple[Tensor, Tensor], ...] | None:
         """Features and logits of real and generated images from one pass over both, or None.
 
-        One pass is faster than two, and changes nothing, since no discriminator here has outputs
-        that depend on the rest of the batch. Where a gradient with respect to the real images is
-        wanted it would run through the generated half for nothing: then there are two passes.
+        One pass is faster than two, and changes nothing where outputs do not depend on the rest of
+        the batch. A gradient with respect to one half would run through the other for nothing:
+        where one is wanted there are two passes.
         """
-        if self.turn == "generator" or self.player.differentiates_real:
+        if self.turn == "generator" or not self.player.joins:
             return None
         condition = None if self.condition is None else self.condition.repeat(2)
         features, logits = self._judge(torch.cat([self.real, self.fake]), condition)

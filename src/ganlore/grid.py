@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ganlore import config, fingerprint, plugins
-from ganlore.config import Overrides, Protocol, Study, Training
+from ganlore.config import Protocol, Study, Training, Variant
 from ganlore.errors import GanloreError, unknown
 from ganlore.settings import Model, Optimizer
 
@@ -200,13 +200,17 @@ def _check_protocols(study: Study, runs: Iterable[Run]) -> None:
 
 def _check_settings(study: Study) -> None:
     """Every plug-in that the study names outside its grids must exist, used or not."""
-    for variant, change in (("", study.settings), *study.variants.items()):
-        place = f"study {study.name}: " + (f"variants.{variant}" if variant else "settings")
+    changes = {"settings": study.settings}
+    changes |= {f"variants.{name}": variant for name, variant in study.variants.items()}
+    for where, change in changes.items():
+        place = f"study {study.name}: {where}"
         for kind, folder in FOLDERS.items():
             for name, given in getattr(change, folder).items():
                 plugins.path_of(kind, name, f"{place}.{folder}")
                 if kind != "loss" or "optimizer" not in given:
                     plugins.declaration(kind, name).settings(given)
+    for name, variant in study.variants.items():
+        _changed(study.training, variant.training, f"study {study.name}: variants.{name}.training")
     for index, rule in enumerate(study.exclude):
         for kind in ("dataset", "network", "loss"):
             if name := getattr(rule, kind):
@@ -226,6 +230,8 @@ def _cells(
     _check_names("loss", losses, f"{where}.losses")
     for combination in combinations:
         _check_names("trick", combination, f"{where}.tricks")
+        if len(set(combination)) < len(combination):
+            raise GanloreError(f"{where}.tricks: {list(combination)} names a trick twice")
     for variant in grid.variants:
         if variant != "base" and variant not in study.variants:
             raise unknown("variant", variant, ["base", *study.variants], f"{where}.variants")
@@ -293,7 +299,7 @@ def _resolve(
     training: Training,
     protocol: Protocol,
 ) -> Run:
-    change = study.variants.get(variant, Overrides())
+    change = study.variants.get(variant, Variant())
     training = _changed(training, change.training, f"study {study.name}: variants.{variant}")
 
     def plugin(kind: str, name: str) -> PlugIn:
@@ -412,3 +418,19 @@ def report_code() -> str:
     templates = sorted((plugins.PACKAGE / "templates").glob("*"))
     shown = hashlib.sha256(b"".join(path.read_bytes() for path in templates)).hexdigest()[:16]
     return fingerprint.of([fingerprint.module("report")]) + shown
+
+
+def shown(plan: Plan) -> str:
+    """A hash of what the report shows beside results: facts of plug-ins, and reasons for n/a."""
+    named = {
+        "dataset": {run.dataset.name for run in plan.runs},
+        "network": {run.network.name for run in plan.runs},
+        "loss": {run.loss.name for run in plan.runs} | {gap.loss for gap in plan.missing},
+        "trick": {trick.name for run in plan.runs for trick in run.tricks},
+    }
+    told = [
+        (declared.name, declared.summary, repr(sorted(declared.facts.items())))
+        for kind, names in named.items()
+        for declared in (plugins.declaration(kind, name) for name in sorted(names))
+    ]
+    return _hash([told, [repr(gap) for gap in plan.missing]])

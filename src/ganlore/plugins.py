@@ -56,8 +56,8 @@ FACTS = frozenset(
 )
 """Class attributes that are read as facts. The base classes say what each one means."""
 
-DESCRIPTIVE = frozenset({"paper", "formula", "tip"})
-"""Facts that only describe: changing them changes no result (see `fingerprint`)."""
+DESCRIPTIVE = frozenset({"paper", "formula", "tip", "incompatible", "requires"})
+"""Facts that only describe, or decide which cells there are: they change no run's result."""
 
 NAMESPACE: dict[str, Any] = {
     "__builtins__": {},
@@ -109,7 +109,8 @@ def folders(kind: str) -> list[Path]:
     """The folders that are searched for a kind of plug-in, in order."""
     own = os.environ.get("GANLORE_PLUGINS", "")
     roots = [str(PACKAGE), "plugins", *(part for part in own.split(os.pathsep) if part)]
-    return [Path(root).resolve() / KINDS[kind].folder for root in dict.fromkeys(roots)]
+    distinct = dict.fromkeys(Path(root).resolve() for root in roots)
+    return [root / KINDS[kind].folder for root in distinct]
 
 
 def find(kind: str) -> dict[str, Path]:

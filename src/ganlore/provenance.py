@@ -43,11 +43,11 @@ def _version(package: str) -> str | None:
 
 
 def _git() -> dict[str, Any]:
-    """Commit and whether tracked files differ from it; of this package's source, if in git."""
+    """Commit of this package's source, and whether files differ from it or are not in it."""
     folder = Path(__file__).parent
     try:
         commit = _run(["git", "rev-parse", "HEAD"], folder)
-        dirty = _run(["git", "status", "--porcelain", "--untracked-files=no"], folder)
+        dirty = _run(["git", "status", "--porcelain"], folder)
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
     return {"commit": commit, "dirty": bool(dirty)}

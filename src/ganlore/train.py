@@ -22,10 +22,18 @@ if TYPE_CHECKING:
 
 def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """One step of an optimiser; gradients go to its own parameters alone."""
-    optimizer.zero_grad(set_to_none=True)
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for parameter in parameters:
+        parameter.grad = None
     torch.autograd.backward(loss, inputs=parameters)
-    optimizer.step()
+    build.step(optimizer)
+
+
+def set_rates(optimizers: tuple[torch.optim.Optimizer, ...], factor: float) -> None:
+    """Set every learning rate to its first value times a factor."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("first_lr", group["lr"]) * factor
 
 
 def train(run: Run, store: Store, state: State, device: torch.device) -> str:
@@ -57,12 +65,13 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
 
     def game(turn: Literal["discriminator", "generator"], step: int, batch: Batch) -> Game:
         rng = seeding.generator(run.seed, turn, step, device=device)
-        return Game(who, turn, *batch, rng, step, settings.latent)
+        return Game(who, turn, *batch, rng, step, step / settings.steps, settings.latent)
 
     began = time.perf_counter()
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
         for step in range(start, settings.steps):
             seeding.seed_globals(run.seed, "global", step)  # for code that takes no generator
+            set_rates((optimizer_g, optimizer_d), who.learning_rate(step / settings.steps))
             for trick in who.tricks:
                 trick.stage(step / settings.steps, who.generator, who.discriminator)
             batch = batches[step]

@@ -7,6 +7,8 @@ file; training memory-maps the arrays.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +90,26 @@ class Store:
     def name(self) -> str:
         """The data set's name."""
         return str(self.manifest["name"])
+
+    @property
+    def digest(self) -> str:
+        """A hash of the data's files and settings: what a run is tied to."""
+        told = json.dumps([self.manifest["settings"], self.manifest["files"]], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def require(self, settings: dict[str, Any]) -> Store:
+        """This store, if it was prepared with these settings.
+
+        Raises:
+            GanloreError: if it was prepared with others.
+        """
+        if self.manifest["settings"] != settings:
+            raise GanloreError(
+                f"{self.folder}: prepared with {self.manifest['settings']}, the study wants "
+                f"{settings}\n  to mend it: run snakemake, or `ganlore prepare {self.name} "
+                f"--settings ...`"
+            )
+        return self
 
     @property
     def shape(self) -> tuple[int, ...]:

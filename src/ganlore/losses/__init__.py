@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ganlore.game import Game
-    from ganlore.networks import Network, Spec
+    from ganlore.networks import Discriminator, Generator, Network, Spec
 
 __all__ = ["LogitLoss", "Loss", "Optimizer"]
 
@@ -48,16 +48,27 @@ class Loss(ABC):
     """Whether generator and discriminator are built to take labels."""
     differentiates_real: ClassVar[bool] = False
     """Whether a discriminator step differentiates logits with respect to the real images."""
+    differentiates_fake: ClassVar[bool] = False
+    """Whether it differentiates them with respect to the generated images."""
+    mixes_batch: ClassVar[bool] = False
+    """Whether the discriminator's outputs depend on the rest of the batch."""
 
     # -- the networks ---------------------------------------------------------------------------
 
-    def discriminator_network(self, network: Network, spec: Spec) -> nn.Module:
+    def generator_network(self, network: Network, spec: Spec) -> Generator:
+        """The generator; a conditional loss may build its own."""
+        return network.generator(spec)
+
+    def discriminator_network(self, network: Network, spec: Spec) -> Discriminator:
         """The discriminator; an auto-encoding critic builds its own from the same parts."""
         return network.discriminator(spec)
 
-    def modules(self, network: Network, spec: Spec) -> dict[str, nn.Module]:
+    def modules(
+        self, network: Network, spec: Spec, discriminator: Discriminator
+    ) -> dict[str, nn.Module]:
         """Modules beside the two networks: an encoder, a code head, buffers for state.
 
+        The spec is that of the data; a head on the discriminator's features takes its `width`.
         They are trained by the generator's optimiser unless `discriminator_modules` names them,
         saved with the run, and reached as `game.modules[name]`.
         """
@@ -78,6 +89,10 @@ class Loss(ABC):
         reconstruction error. Penalties and relativistic tricks work on this.
         """
         return output
+
+    def learning_rate(self, progress: float) -> float:
+        """A factor on both learning rates, by the share of the budget used, in [0, 1)."""
+        return 1.0
 
     # -- the steps ------------------------------------------------------------------------------
 

@@ -85,11 +85,11 @@ class Network(ABC):
     name: ClassVar[str] = ""
 
     @abstractmethod
-    def generator(self, spec: Spec) -> nn.Module:
+    def generator(self, spec: Spec) -> Generator:
         """A generator."""
 
     @abstractmethod
-    def discriminator(self, spec: Spec) -> nn.Module:
+    def discriminator(self, spec: Spec) -> Discriminator:
         """A discriminator; with more outputs it serves as an encoder."""
 
     @abstractmethod

@@ -53,7 +53,7 @@ class Dcgan(Network):
     }
     width: PositiveInt = 64
 
-    def generator(self, spec: Spec) -> nn.Module:
+    def generator(self, spec: Spec) -> Generator:
         """Noise -> inner picture -> transposed convolutions -> tanh."""
         inner, doublings = stages(spec.shape[1])
         channels = self.width * 2 ** (doublings - 1)
@@ -70,7 +70,7 @@ class Dcgan(Network):
         layers += [nn.ConvTranspose2d(channels, spec.shape[0], 4, 2, 1), nn.Tanh()]
         return Generator(nn.Sequential(*layers), spec.shape)
 
-    def discriminator(self, spec: Spec) -> nn.Module:
+    def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions down to the inner picture -> a linear head."""
         inner, halvings = stages(spec.shape[1])
         layers: list[nn.Module] = []

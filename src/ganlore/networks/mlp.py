@@ -22,7 +22,7 @@ class MultilayerPerceptron(Network):
     width: PositiveInt = 128
     depth: PositiveInt = 3
 
-    def generator(self, spec: Spec) -> nn.Module:
+    def generator(self, spec: Spec) -> Generator:
         """Noise -> hidden layers -> a sample; images end in tanh, points are unbounded."""
         layers: list[nn.Module] = []
         for index in range(self.depth):
@@ -34,7 +34,7 @@ class MultilayerPerceptron(Network):
             layers.append(nn.Tanh())
         return Generator(nn.Sequential(*layers), spec.shape)
 
-    def discriminator(self, spec: Spec) -> nn.Module:
+    def discriminator(self, spec: Spec) -> Discriminator:
         """A sample -> hidden layers -> logits."""
         layers: list[nn.Module] = [nn.Flatten()]
         for index in range(self.depth):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ganlore.settings import Optimizer
 
@@ -37,6 +37,10 @@ class Trick:
     """Whether logits are compared with each other, so that a generator step needs real images."""
     differentiates_real: ClassVar[bool] = False
     """Whether the penalty differentiates the logits with respect to the real images."""
+    differentiates_fake: ClassVar[bool] = False
+    """Whether the penalty differentiates the logits with respect to the generated images."""
+    mixes_batch: ClassVar[bool] = False
+    """Whether the discriminator's outputs depend on the rest of the batch."""
 
     # -- before training ------------------------------------------------------------------------
 
@@ -52,8 +56,13 @@ class Trick:
         """What the discriminator is built for: packing widens its input."""
         return spec
 
-    def networks(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        """Change the initialised networks in place: spectral normalisation, attention."""
+    def networks(self, generator: Any, discriminator: Any) -> tuple[Any, Any]:
+        """The networks, changed in place or replaced: spectral normalisation, attention, stacking.
+
+        They are initialised already; what is added initialises itself, from torch's global
+        generator, which is keyed here.
+        """
+        return generator, discriminator
 
     def modules(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, nn.Module]:
         """State that is saved with the run: averaged weights, moving averages of logits.
@@ -61,6 +70,10 @@ class Trick:
         They are not trained. Reached as `game.modules[name]`.
         """
         return {}
+
+    def learning_rate(self, progress: float) -> float:
+        """A factor on both learning rates, by the share of the budget used, in [0, 1)."""
+        return 1.0
 
     # -- in a step ------------------------------------------------------------------------------
 

@@ -34,13 +34,20 @@ class ExponentialMovingAverage(Trick):
 
     @torch.no_grad()
     def after_generator(self, game: Game) -> None:
-        """Average <- decay average + (1 - decay) weights; buffers are copied."""
+        """Average <- decay average + (1 - decay) weights.
+
+        Batch norm's statistics are averaged alike: those of the last weights do not fit the mean
+        of many.
+        """
         average, current = game.modules["ema"], game.player.generator
         n = game.step // game.player.n_critic
         decay = min(self.decay, (1 + n) / (10 + n))
         torch._foreach_lerp_(list(average.parameters()), list(current.parameters()), 1 - decay)
         for mine, theirs in zip(average.buffers(), current.buffers(), strict=True):
-            mine.copy_(theirs)
+            if mine.is_floating_point():
+                mine.lerp_(theirs, 1 - decay)
+            else:
+                mine.copy_(theirs)
 
     def generator_for_evaluation(self, generator: nn.Module, modules: nn.ModuleDict) -> nn.Module:
         """The averaged generator."""

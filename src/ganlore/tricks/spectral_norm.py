@@ -1,6 +1,7 @@
 """Spectral normalisation of the discriminator."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -30,9 +31,10 @@ class SpectralNorm(Trick):
         "loss's own constraint would have no effect"
     }
 
-    def networks(self, generator: nn.Module, discriminator: nn.Module) -> None:
+    def networks(self, generator: Any, discriminator: Any) -> tuple[Any, Any]:
         """Equation 8 on all layers of the discriminator."""
         normalise(discriminator)
+        return generator, discriminator
 
 
 TRICK = SpectralNorm

@@ -14,5 +14,6 @@ rule report:
     params:
         study=STUDY_JSON,
         code=grid.report_code(),
+        shown=grid.shown(PLAN),
     shell:
         "ganlore report {params.study:q} > {log:q} 2>&1"

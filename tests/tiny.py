@@ -1,0 +1,54 @@
+"""Tiny studies, and single runs that train in milliseconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganlore import config, grid
+from ganlore.grid import Run
+
+REPOSITORY = Path(__file__).parents[1]
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "seeds": [0],
+    "training": {"budget": 96, "batch": 16, "latent": 4, "snapshots": 2, "history": 3},
+    "protocol": {"n_real": 100, "n_fake": 50, "pictures": 8},
+    "settings": {
+        "networks": {"mlp": {"width": 8, "depth": 2}, "dcgan": {"width": 4}},
+        "datasets": {"ring": {"n_train": 400, "n_test": 100}},
+    },
+    "grids": [{"datasets": ["ring"], "networks": ["mlp"]}],
+}
+
+PLACES = {"ring": "mlp", "digits": "dcgan"}
+"""A data set of each kind, and the network it is tested with."""
+
+
+def tiny(**changes: Any) -> config.Study:
+    """A study of a few steps, with changed keys."""
+    return config.parse(config.merge(TINY, changes), "tiny study")
+
+
+def tiny_run(
+    dataset: str = "ring", loss: str = "nonsaturating", trick: str = "none", **changes: Any
+) -> Run:
+    """One run of a tiny study."""
+    axes = {"datasets": [dataset], "networks": [PLACES[dataset]]}
+    tricks = [trick.split("+")] if "+" in trick else [trick]
+    study = tiny(grids=[{**axes, "losses": [loss], "tricks": tricks}], **changes)
+    return grid.expand(study).runs[0]
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether nested containers of tensors are bitwise equal."""
+    if isinstance(one, torch.Tensor):
+        return bool(torch.equal(one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[k], other[k]) for k in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other)
