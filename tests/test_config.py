@@ -54,6 +54,11 @@ AXES = {"datasets": ["ring"], "networks": ["mlp"]}
         ({"exclude": [{"loss": "vgan", "reason": "x"}]}, ["loss 'vgan'", "exclude.0.loss"]),
         ({"exclude": [{"dataset": "ring", "reason": "not now"}]}, ["no runs are left", "not now"]),
         ({"variants": {"fast": {"trainin": {}}}}, ["variants.fast.trainin", "'training'"]),
+        ({"variants": {"fast": {"training": {"steps": 3}}}}, ["variants.fast.training", "'steps'"]),
+        ({"variants": {"../../x": {}}}, ["variants", "../../x"]),
+        ({"settings": {"training": {"batch": 32}}}, ["unknown key 'settings.training'"]),
+        ({"grids": [{**AXES, "tricks": [["packing", "packing"]]}]}, ["names a trick twice"]),
+        ({"seeds": [True]}, ["seeds.0", "True"]),
         ({"name": "My Study"}, ["name", "My Study"]),
     ],
 )  # fmt: skip
@@ -180,3 +185,10 @@ def test_planning_imports_no_torch() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
+def test_studies_that_extend_each_other_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b.yaml")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml")
+    with pytest.raises(GanloreError, match="in a circle"):
+        config.load(tmp_path / "a.yaml")

@@ -11,7 +11,19 @@ import pandas as pd
 import pytest
 import torch
 
-from ganlore import checkpoint, collect, evaluate, features, grid, metrics, storage, train
+from ganlore import (
+    checkpoint,
+    collect,
+    config,
+    evaluate,
+    features,
+    grid,
+    metrics,
+    plugins,
+    storage,
+    train,
+)
+from ganlore import data as datasets
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan
 from tiny import tiny
@@ -162,6 +174,97 @@ def test_a_run_of_other_settings_or_other_code_is_never_collected(copy: Plan, mo
     monkeypatch.setattr(grid.Run, "training_code", lambda self: "0123")
     with pytest.raises(GanloreError, match="trained with other code"):
         collect.collect(copy)
+
+
+def test_other_data_other_extractors_and_other_snapshots_are_never_collected(copy: Plan) -> None:
+    data = Path(copy.study.data)
+    record = data / "extractors/ring/coordinates/record.json"
+    text = record.read_text()
+    record.write_text(text.replace("coordinates", "koordinates"))
+    with pytest.raises(GanloreError, match=r"4 of 4 runs.*\n.*stale: extractors of its evaluation"):
+        collect.collect(copy)
+    record.write_text(text)
+    out = copy.folder(copy.runs[0])  # trained again, on a device that gives other bits
+    trained = storage.read_json(out / "run.json", "")
+    snapshots = storage.read_torch(out / "snapshots.pt")
+    snapshots[0]["weights"]["body.0.weight"].add_(1)
+    trained["files"]["snapshots.pt"] = storage.write_torch(out / "snapshots.pt", snapshots)
+    storage.write_json(out / "run.json", trained)
+    with pytest.raises(
+        GanloreError, match=r"1 of 4 runs.*\n.*stale: snapshots that were evaluated"
+    ):
+        collect.collect(copy)
+    settings = copy.runs[0].dataset.settings | {"radius": 2.0}
+    plugin = plugins.create("dataset", "ring", settings)
+    datasets.prepare("ring", plugin, settings, data / "prepared/ring")
+    with pytest.raises(GanloreError, match="prepared with"):
+        collect.collect(copy)
+    other = copy.study.model_copy(
+        update={"settings": config.Overrides(datasets={"ring": settings})}
+    )
+    with pytest.raises(
+        GanloreError, match=r"4 of 4 runs.*\n.*trained with other settings and data"
+    ):
+        collect.collect(grid.expand(other))
+
+
+def test_an_evaluation_by_other_code_is_never_collected(copy: Plan, monkeypatch) -> None:
+    monkeypatch.setattr(grid.Run, "evaluation_code", lambda self: "0123")
+    with pytest.raises(GanloreError, match="stale: code of its evaluation"):
+        collect.collect(copy)
+
+
+def test_a_stale_run_is_not_evaluated(copy: Plan, stores) -> None:
+    run = copy.runs[0]
+    record = storage.read_json(copy.folder(run) / "run.json", "")
+    evaluate.check_trained(run, record, stores["ring"], copy.folder(run))
+    record["code_hash"] = "0123"
+    with pytest.raises(GanloreError, match="trained with other code"):
+        evaluate.check_trained(run, record, stores["ring"], copy.folder(run))
+
+
+def test_runs_of_different_devices_are_not_mixed(copy: Plan) -> None:
+    path = copy.folder(copy.runs[0]) / "run.json"
+    record = storage.read_json(path, "")
+    storage.write_json(path, {**record, "device": "cuda"})
+    with pytest.raises(GanloreError, match="cpu and cuda"):
+        collect.collect(copy)
+
+
+def rows_of(plan: Plan, run, stores) -> list[dict]:
+    record = storage.read_json(plan.folder(run) / "run.json", "")
+    snapshots = storage.read_torch(plan.folder(run) / "snapshots.pt")
+    return evaluate.evaluate(run, record, snapshots, stores["ring"], Path(plan.study.data))[0]
+
+
+def test_samples_are_drawn_in_evaluation_mode(finished: Plan, stores, monkeypatch) -> None:
+    """Batch norm would make samples depend on their neighbours: chunks of any size must agree."""
+    run = finished.runs[0]
+    whole = [row["value"] for row in rows_of(finished, run, stores)]
+    monkeypatch.setattr(evaluate, "CHUNK", 7)
+    assert [row["value"] for row in rows_of(finished, run, stores)] == pytest.approx(
+        whole, rel=1e-3
+    )
+
+
+def test_the_reference_split_is_the_protocol_s(finished: Plan, stores) -> None:
+    run = finished.runs[0]
+    train = rows_of(finished, run, stores)
+    protocol = run.protocol.model_copy(update={"reference": "test"})
+    test = rows_of(finished, run.model_copy(update={"protocol": protocol}), stores)
+    assert {row["split"] for row in train} == {"train"} and {row["split"] for row in test} == {
+        "test"
+    }
+    assert train[0]["metric"] == test[0]["metric"] and train[0]["value"] != test[0]["value"]
+
+
+def test_a_record_holds_the_settings_that_made_it(finished: Plan) -> None:
+    run = finished.runs[0]
+    trained = storage.read_json(finished.folder(run) / "run.json", "")
+    evaluated = storage.read_json(finished.folder(run) / "evaluation.json", "")
+    assert trained["settings"]["training"] == run.training.model_dump(mode="json")
+    assert "protocol" not in trained["settings"]
+    assert evaluated["protocol"] == run.protocol.model_dump(mode="json")
 
 
 def test_a_missing_run_is_named(copy: Plan) -> None:

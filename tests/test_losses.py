@@ -145,6 +145,43 @@ def test_penalty_is_over_all_dimensions_of_a_sample(name: str) -> None:
     assert float(game.log["penalty_norm"]) == pytest.approx(3, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        # data ~ N(0, 1) in d dimensions and noise of half their spread: |x + n| = sqrt(1.25 d)
+        ("dragan", math.sqrt(1.25 * 2000)),
+        # on the line to samples at (10, ..., 10), weights uniform: E sqrt(e^2 d + 100 (1-e)^2 d)
+        ("wgan-gp", math.sqrt(2000) * 5.15),
+    ],
+)
+def test_penalties_look_where_their_papers_say(name: str, expected: float) -> None:
+    """With the critic |x|^2 / 2 the gradient's norm at a point is the point's own length."""
+    rng = torch.Generator().manual_seed(2)
+    real, fake = torch.randn(400, 2000, generator=rng), torch.full((400, 2000), 10.0)
+
+    def critic(x: torch.Tensor) -> torch.Tensor:
+        return x.square().sum(1) / 2
+
+    game = SimpleNamespace(
+        real=real, fake=fake, rng=rng, judge=critic, log={}, logits=(critic(real), critic(fake))
+    )
+    make(name).discriminator(game)
+    assert float(game.log["penalty_norm"]) == pytest.approx(expected, rel=0.06)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_relative_form_of_the_generator(name: str) -> None:
+    """Swapped roles; but a saturating loss stays one: minus the discriminator's."""
+    loss = make(name)
+    real, fake = torch.tensor([2.0, 0.5]), torch.tensor([-1.0, 0.25])
+    found = float(loss.relative_generator_loss(real, fake))
+    saturating = name == "minimax"
+    expected = (
+        -loss.discriminator_loss(real, fake) if saturating else loss.discriminator_loss(fake, real)
+    )
+    assert found == pytest.approx(float(expected))
+
+
 def test_interpolation_has_one_weight_for_each_sample() -> None:
     real, fake = torch.ones(50, 3, 4, 4), torch.zeros(50, 3, 4, 4)
     points = penalties.interpolate(real, fake, torch.Generator().manual_seed(0)).flatten(1)

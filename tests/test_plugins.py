@@ -99,6 +99,7 @@ def changed(folder: Path, old: str, new: str) -> bool:
         ("fake.mean() - real.mean()", "(  fake.mean()\n            - real.mean())"),
         ('"arXiv:0000.00000"', '"arXiv:1111.11111"'),
         ('("E f - E r", "-E f")', '("m(f) - m(r)", "-m(f)")'),
+        ("    margin", '    incompatible = {"ema": "a reason"}\n    margin'),
     ],
 )  # fmt: skip
 def test_words_do_not_change_a_fingerprint(folder: Path, old: str, new: str) -> None:
@@ -138,3 +139,30 @@ def test_training_depends_on_no_metric_no_figure_and_no_other_plug_in() -> None:
 
 def test_a_file_named_like_a_neutral_module_in_a_folder_still_counts(tmp_path) -> None:
     assert "losses/__init__.py" in names(fingerprint.closure([plugins.path_of("loss", "hinge")]))
+
+
+def test_a_folder_named_twice_is_searched_once(folder: Path, monkeypatch) -> None:
+    (folder / "once.py").write_text(LOSS)
+    monkeypatch.setenv("GANLORE_PLUGINS", f"{folder.parent}:{folder.parent}/")
+    assert "once" in plugins.find("loss")
+
+
+def test_a_variable_named_like_a_fact_is_code(folder: Path) -> None:
+    """Facts are a class's; `tip = ...` inside a function decides what it computes."""
+    text = LOSS.replace(
+        "        return -fake.mean()", "        tip = 2\n        return -tip * fake.mean()"
+    )
+    path = folder / "two.py"
+    path.write_text(text)
+    before = fingerprint.of([path])
+    path.write_text(text.replace("tip = 2", "tip = 3") + "\n")
+    assert fingerprint.of([path]) != before
+
+
+def test_a_loss_and_a_trick_of_one_name_are_two_files(folder: Path) -> None:
+    trick = folder.parent / "tricks" / "same.py"
+    trick.parent.mkdir()
+    trick.write_text("x = 1")
+    (folder / "same.py").write_text(LOSS)
+    labels = {fingerprint._label(path) for path in (trick, folder / "same.py")}
+    assert labels == {"plugins/tricks/same.py", "plugins/losses/same.py"}

@@ -248,6 +248,64 @@ def test_marks_are_even_end_at_the_end_and_fit_the_critic() -> None:
     assert marks(103, 4, 5) == [25, 50, 75, 100]
 
 
+def test_a_loss_beyond_the_bound_is_a_divergence(trained) -> None:
+    status, saved = trained(tiny_run(training={"budget": 480, "divergence": 1e-3}))
+    assert status == "diverged" and saved["step"] == 10  # the first of three rows
+
+
+def test_the_critic_s_weights_are_clipped_after_each_step(trained) -> None:
+    _, saved = trained(tiny_run(loss="wgan"))
+    assert all(bool(w.abs().max() <= 0.01) for w in saved["player"]["discriminator"].values())
+
+
+def test_each_network_has_its_own_learning_rate() -> None:
+    run = tiny_run(trick="ttur", training={"optimizer": {"lr": 2e-4, "betas": [0.1, 0.7]}})
+    who = build.player(run, (2,), 8, CPU)
+    groups = [optimizer.param_groups[0] for optimizer in build.optimizers(run, who)]
+    assert [group["lr"] for group in groups] == pytest.approx([1e-4, 4e-4])
+    assert all(group["betas"] == (0.1, 0.7) for group in groups)
+    for group, network in zip(groups, (who.generator, who.discriminator), strict=True):
+        assert {id(p) for p in group["params"]} == {id(p) for p in network.parameters()}
+
+
+def test_rates_follow_a_schedule_and_resume_in_it() -> None:
+    layer = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.5)
+    for factor in (1.0, 0.5, 0.25):
+        train.set_rates((optimizer,), factor)
+        assert optimizer.param_groups[0]["lr"] == 0.5 * factor
+    other = torch.optim.Adam(layer.parameters(), lr=0.5)
+    other.load_state_dict(optimizer.state_dict())
+    train.set_rates((other,), 0.1)
+    assert other.param_groups[0]["lr"] == pytest.approx(0.05)
+
+
+def test_the_two_turns_of_a_step_draw_different_noise(trained, monkeypatch) -> None:
+    seen: dict[tuple[str, int], torch.Tensor] = {}
+    original = Game.__init__
+
+    def watched(self, *rest):
+        original(self, *rest)
+        seen[self.turn, self.step] = self.latent
+
+    monkeypatch.setattr(Game, "__init__", watched)
+    trained(tiny_run())
+    assert len(seen) == 12
+    drawn = torch.stack(list(seen.values())).flatten(1)
+    assert len(drawn.unique(dim=0)) == 12
+
+
+def test_a_state_of_other_data_is_not_continued(stores, tmp_path) -> None:
+    from ganlore import data as datasets
+
+    run = tiny_run()
+    settings = run.dataset.settings | {"radius": 5.0}
+    other = datasets.prepare(
+        "ring", plugins.create("dataset", "ring", settings), settings, tmp_path / "ring"
+    )
+    assert checkpoint.identity(run, other) != checkpoint.identity(run, stores["ring"])
+
+
 def test_history_keeps_the_field_s_columns(trained) -> None:
     _, saved = trained(tiny_run(loss="wgan-gp", training={"budget": 480}))
     text = History(saved["history"]).as_csv()

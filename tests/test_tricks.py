@@ -158,15 +158,21 @@ def test_ema_equals_its_closed_form() -> None:
     trick = plugins.create("trick", "ema", {"decay": 0.3})
     generator = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(generator.weight)
+    generator.register_buffer("mean", torch.zeros(1))  # batch norm's statistics go the same way
+    generator.register_buffer("count", torch.zeros((), dtype=torch.int64))
     modules = trick.modules(generator, nn.Identity())
     expected = 0.0
     for n in range(6):
         nn.init.constant_(generator.weight, float(n + 1))
+        generator.mean.fill_(float(n + 1))
+        generator.count.add_(1)
         who = SimpleNamespace(generator=generator, n_critic=2)
         trick.after_generator(SimpleNamespace(modules=modules, player=who, step=2 * n + 1))
         decay = min(0.3, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * (n + 1)
     assert float(modules["ema"].weight.detach()) == pytest.approx(expected, rel=1e-6)
+    assert float(modules["ema"].mean) == pytest.approx(expected, rel=1e-6)
+    assert int(modules["ema"].count) == 6
     assert trick.generator_for_evaluation(generator, modules) is modules["ema"]
 
 
