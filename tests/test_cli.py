@@ -114,7 +114,8 @@ def test_help_reads_like_documentation() -> None:
 
 def test_a_run_is_named_with_the_nearest_one(study: str) -> None:
     result = RUNNER.invoke(app, ["train", "ring/mlp/hing/none/base/seed0", "--study", study])
-    assert "did you mean 'ring/mlp/hinge/none/base/seed0'" in str(result.exception)
+    text = str(result.exception)
+    assert "did you mean one of these?\n  ring/mlp/hinge/none/base/seed0" in text
 
 
 def test_an_unavailable_gpu_is_told() -> None:

@@ -55,7 +55,7 @@ def test_a_loss_and_a_trick_of_one_file_each_join_a_study(tmp_path: Path) -> Non
     (tmp_path / "smoke.yaml").write_text(yaml.safe_dump({**smoke, **tiny, "grids": grids}))
     snakemake = ["snakemake", "-s", str(REPOSITORY / "Snakefile"), "--cores", "2"]
     runs = [
-        f"results/smoke/runs/ring/mlp/{cell}/base/seed0/evaluation.json"
+        f"smoke/results/runs/ring/mlp/{cell}/base/seed0/evaluation.json"
         for cell in ("lsgan-zero/none", "nonsaturating/drift")
     ]
     run(tmp_path, *snakemake, *runs, "--configfile", "smoke.yaml")

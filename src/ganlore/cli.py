@@ -85,7 +85,7 @@ def extract(
 @app.command("train")
 def train(
     run: Annotated[
-        str, typer.Argument(help="A run's path, for example digits/dcgan/wgan/none/base/seed0.")
+        str, typer.Argument(help="A run's path, for example digits/mlp/wgan-gp/ema/base/seed0.")
     ] = "",
     study: StudyOption = DEFAULT,
     settings: SettingsOption = None,
@@ -207,13 +207,15 @@ def _show(declared: plugins.Declaration) -> None:
         **declared.fact("requires", {}),
         **declared.fact("incompatible", {}),
     }.items():
-        typer.echo(f"{'':20} not with or without {name}: {reason}")
+        typer.echo(f"{'':20} n/a ({name}): {reason}")
 
 
 @app.command("plan")
 def plan_study(
     study: StudyArgument = DEFAULT,
-    cores: Annotated[int, typer.Option(help="Cores that snakemake will be given.")] = 0,
+    cores: Annotated[
+        int, typer.Option(help="Cores that snakemake will be given; 0 means all.")
+    ] = 0,
     measure: Annotated[bool, typer.Option(help="Time a few steps of each cell.")] = True,
 ) -> None:
     """Show what a study will do: runs, jobs, cells without a run, time and disk."""
@@ -247,7 +249,7 @@ def plan_study(
 @app.command("status")
 def status(
     study: StudyArgument = DEFAULT,
-    cores: Annotated[int, typer.Option(help="Cores that snakemake was given.")] = 0,
+    cores: Annotated[int, typer.Option(help="Cores that snakemake was given; 0 means all.")] = 0,
 ) -> None:
     """Show how far a study is: done, running, failed, missing, and the time left."""
     import os
@@ -271,6 +273,8 @@ def status(
         left = overview.seconds_left(plan, stages, cores or os.cpu_count() or 1)
         known = "unknown until a first run is done" if left is None else f"{left / 60:.0f} minutes"
         typer.echo(f"  time left: {known}")
+    else:
+        typer.echo(f"  report: {plan.study.reports}/index.html")
 
 
 @app.command("verify")
@@ -300,7 +304,7 @@ def _run(
     if settings:
         return grid.Run.model_validate_json(settings), data, results
     if not run:
-        raise GanloreError("name a run, for example digits/dcgan/wgan/none/base/seed0")
+        raise GanloreError("name a run, for example digits/mlp/wgan-gp/ema/base/seed0")
     plan = grid.expand(config.load(study))
     return plan.run(run), Path(plan.study.data), Path(plan.study.results)
 

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeGuard
 
 import yaml
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from ganlore.errors import GanloreError
 from ganlore.settings import Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt
@@ -110,7 +117,14 @@ class Grid(Model):
     protocol: dict[str, Any] = Field({}, description="Changes to the study's protocol.")
 
 
-Seed = Annotated[int, Field(ge=0, strict=True)]
+def _no_truth_value(value: Any) -> Any:
+    """YAML's `true` would pass as 1; `snakemake --config` gives numbers as text, which is fine."""
+    if isinstance(value, bool):
+        raise ValueError("expected a whole number from 0 up")
+    return value
+
+
+Seed = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=0)]
 
 
 class Study(Model):
@@ -159,7 +173,8 @@ def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text())
     except FileNotFoundError:
-        near = ", ".join(str(p) for p in sorted(path.parent.glob("*.yaml")))
+        studies = [*path.parent.glob("*.yaml"), *Path("configs").glob("*.yaml")]
+        near = ", ".join(sorted({str(p) for p in studies}))
         raise GanloreError(f"{path}: no such study file\n  there are: {near or '(none)'}") from None
     except yaml.YAMLError as error:
         raise GanloreError(f"{path}: not valid YAML: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import itertools
 import json
@@ -133,7 +134,12 @@ class Plan:
     def run(self, run_id: str) -> Run:
         """A run by its path; an unknown one is an error with the nearest."""
         if run_id not in self.by_id:
-            raise unknown("run", run_id, self.by_id, f"study {self.study.name}")
+            near = difflib.get_close_matches(run_id, self.by_id, n=3, cutoff=0.0)
+            raise GanloreError(
+                f"study {self.study.name}: unknown run {run_id!r}; did you mean one of these?\n  "
+                + "\n  ".join(near)
+                + "\n  a run is <data>/<network>/<loss>/<trick>/<variant>/seed<N>"
+            )
         return self.by_id[run_id]
 
     @property

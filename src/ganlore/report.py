@@ -40,14 +40,19 @@ def build(plan: Plan) -> Path:
     table = tables.cells(tidy, ends)
     found = tables.matrices(plan, tidy, ends, table)
     tables.write(folder / "tables", table, ends, found)
+    storage.write_text(folder / "tables" / "metrics.csv", tidy.metrics.to_csv(index=False))
     album = pictures.Album(plan)
+    sections = [_section(plan, album, matrix, folder) for matrix in found]
     context = {
         "study": plan.study,
         "data": [_data(plan, tidy, name, found) for name in plan.datasets],
-        "sections": [_section(plan, album, matrix, folder) for matrix in found],
+        "sections": sections,
         "metrics": {name: all_metrics()[name] for name in tidy.names},
         "missing": plan.missing,
         "failures": _failures(plan, tidy, ends),
+        "collapsed": _collapsed(plan, sections),
+        "critic": _critic_steps(tidy.runs),
+        "settings": _settings(plan),
         "totals": _totals(plan, tidy, table),
         "losses": _plugins("loss", (run.loss.name for run in plan.runs)),
         "tricks": _plugins("trick", (t.name for run in plan.runs for t in run.tricks)),
@@ -158,6 +163,43 @@ def _limits(n: int) -> dict[str, Any]:
         "factor": statistics.t_factor(n) if n > 1 else None,
         "needed": statistics.seeds_to_show(0.05),
     }
+
+
+def _critic_steps(runs: pd.DataFrame) -> dict[str, Any]:
+    """Which losses make how many critic steps, and which tricks change that for which."""
+    plain = runs[runs["trick"] == PLAIN].groupby("loss")["n_critic"].first()
+    changed: dict[str, list[str]] = {}
+    for (trick, loss), n in runs.groupby(["trick", "loss"])["n_critic"].first().items():
+        if loss in plain.index and n != plain[loss]:
+            changed.setdefault(str(trick), []).append(str(loss))
+    counts = {int(n): sorted(plain[plain == n].index) for n in sorted(set(plain))}
+    return {"plain": counts, "changed": changed}
+
+
+def _settings(plan: Plan) -> dict[str, str]:
+    """The settings that losses and tricks had in the study's base variant, as words."""
+    found: dict[str, str] = {}
+    for run in plan.runs:
+        for part in (run.loss, *run.tricks):
+            words = (f"{key} {value}" for key, value in part.settings.items() if key != "optimizer")
+            found.setdefault(part.name, ", ".join(words))
+    return found
+
+
+def _collapsed(plan: Plan, sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Cells that trained to the end and yet have at most half of the modes or no precision."""
+    found = []
+    for section in sections:
+        manifest = Path(plan.study.data) / "prepared" / section["matrix"].dataset / "manifest.json"
+        classes = storage.read_json(manifest, "run snakemake")["classes"]
+        for cell in section["ranked"]:
+            row = cell["row"]
+            few = classes and row.get("modes", classes) <= classes / 2
+            if row["fid_n"] and (few or row.get("precision", 1.0) < 0.05):
+                shown = {key: row.get(key, float("nan")) for key in ("modes", "precision")}
+                place = {"dataset": section["matrix"].dataset, "of": classes}
+                found.append({"name": cell["name"], "anchor": cell["anchor"], **shown, **place})
+    return found
 
 
 def _failures(plan: Plan, tidy: Tables, ends: pd.DataFrame) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ rule report:
     input:
         rules.collect.output,
         [PLAN.folder(run) / "samples.npz" for run in PLAN.runs],
+        expand(PREPARED / "manifest.json", dataset=PLAN.datasets),
     output:
         REPORTS / "index.html",
         directory(REPORTS / "figures"),
