@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from ganlore import build, grid, plugins
+from ganlore.batches import Batches
 from ganlore.config import load
+from ganlore.game import Game
 from ganlore.networks import Spec
 from tiny import PLACES, equal, tiny
 
@@ -157,3 +159,45 @@ def test_the_studies_that_ship_hold_all_plug_ins(name: str) -> None:
     assert {loss for loss, _ in cells} == set(plugins.find("loss"))
     assert {trick for _, trick in cells} == set(plugins.find("trick"))
     assert len({run.seed for run in plan.runs}) == {"default": 3, "smoke": 1, "study": 10}[name]
+
+
+@pytest.mark.parametrize("run", PLAN.runs, ids=lambda run: run.id)
+def test_every_combination_is_finite_at_large_logits(run, stores) -> None:
+    """Losses, penalties and gradients, in both turns, with logits of the order of 10,000."""
+    store = stores[run.dataset.name]
+    who = build.player(run, store.shape, store.classes, torch.device("cpu"))
+    classify = who.discriminator.classify
+    who.discriminator.classify = lambda features, labels=None: 1e4 * classify(features, labels)
+    batch = Batches(store, 16, 0, torch.device("cpu"))[0]
+    for turn, network in (("discriminator", who.discriminator), ("generator", who.generator)):
+        game = Game(who, turn, *batch, torch.Generator().manual_seed(0), 0, 0.0, 4)
+        value = getattr(who.loss, turn)(game)
+        if turn == "discriminator":
+            value = value + sum(trick.penalty(game) for trick in who.tricks)
+        assert value.isfinite()
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        for gradient in torch.autograd.grad(value, parameters, allow_unused=True):
+            assert gradient is None or gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("run", PLAN.runs, ids=lambda run: run.id)
+def test_every_combination_pulls_the_right_way(run) -> None:
+    """Raising all real logits lowers the discriminator's loss, raising generated ones raises it and
+    lowers the generator's, through the tricks' changes of logits."""
+    loss = plugins.create("loss", run.loss.name, run.loss.settings)
+    tricks = [plugins.create("trick", part.name, part.settings) for part in run.tricks]
+
+    def gradients(objective) -> tuple[float, float]:
+        real = torch.zeros(4, requires_grad=True)
+        fake = torch.full((4,), 0.25, requires_grad=True)  # off every loss's target for it
+        seen = real, fake
+        for trick in tricks:
+            seen = trick.logits(*seen)
+        found = torch.autograd.grad(objective(*seen), (real, fake), allow_unused=True)
+        return tuple(0.0 if g is None else float(g.sum()) for g in found)
+
+    real, fake = gradients(loss.discriminator_loss)
+    assert real < 0 < fake
+    relative = any(trick.relative for trick in tricks)
+    form = loss.relative_generator_loss if relative else lambda r, f: loss.generator_loss(f)
+    assert gradients(form)[1] < 0
