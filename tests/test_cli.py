@@ -121,7 +121,7 @@ def test_a_run_is_named_with_the_nearest_one(study: str) -> None:
 def test_an_unavailable_gpu_is_told() -> None:
     import torch
 
-    from ganlore.cli import device_of
+    from ganlore.build import device as device_of
     from ganlore.errors import GanloreError
 
     if torch.cuda.is_available():

@@ -141,7 +141,7 @@ def test_the_classifier_knows_digits(stores, tmp_path) -> None:
     features.fit("classifier", stores["digits"], folder)
     record = json.loads((folder / "record.json").read_text())
     assert record["test_accuracy"] >= 0.97
-    extractor, _ = features.open_fitted("classifier", stores["digits"], folder)
+    extractor = features.open_fitted("classifier", stores["digits"], folder)
     test = stores["digits"].samples("test")
     described = extractor.describe(test)
     assert described.features.shape == (len(test), record["dimensions"])

@@ -16,7 +16,7 @@ import torch
 from ganlore import build, checkpoint, plugins, seeding, storage, train
 from ganlore.batches import Batches, as_seen, as_stored
 from ganlore.game import Game
-from ganlore.history import History, marks
+from ganlore.history import marks
 from tiny import equal, tiny_run
 
 CPU = torch.device("cpu")
@@ -308,7 +308,7 @@ def test_a_state_of_other_data_is_not_continued(stores, tmp_path) -> None:
 
 def test_history_keeps_the_field_s_columns(trained) -> None:
     _, saved = trained(tiny_run(loss="wgan-gp", training={"budget": 480}))
-    text = History(saved["history"]).as_csv()
+    text = storage.csv_text(saved["history"])
     header = text.splitlines()[0].split(",")
     for column in [
         "step",

@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from ganlore.grid import Run
 
 
+def device(wanted: str) -> torch.device:
+    """The device that a study's `training.device` means on this machine.
+
+    Raises:
+        GanloreError: if a GPU is wanted and torch finds none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise GanloreError(
+            "training.device = 'cuda', but torch finds no GPU\n"
+            "  use 'auto' or 'cpu', or install a driver that torch can use"
+        )
+    gpu = wanted != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if gpu else "cpu")
+
+
 def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device) -> Player:
     """The networks of a run at step 0, with the loss's and the tricks' modules.
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ganlore.grid import Run
 
 Optimizers = tuple[torch.optim.Optimizer, torch.optim.Optimizer]
-FILES = ("snapshots.pt", "checkpoint.pt", "history.csv")
 
 
 @dataclass
@@ -153,11 +152,12 @@ def finish(run: Run, store: Store, folder: Path, state: State, status: str, devi
     """
     saved = storage.read_sealed(state.path)
     assert saved is not None
-    history = History(saved["history"])
     files = {
         "snapshots.pt": storage.write_torch(folder / "snapshots.pt", state.snapshots()),
         "checkpoint.pt": storage.write_torch(folder / "checkpoint.pt", saved["player"]),
-        "history.csv": storage.write_text(folder / "history.csv", history.as_csv()),
+        "history.csv": storage.write_text(
+            folder / "history.csv", storage.csv_text(saved["history"])
+        ),
     }
     record = {
         "id": run.id,

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ganlore import config, grid, plugins
 from ganlore.console import say
 from ganlore.errors import GanloreError, unknown
-
-if TYPE_CHECKING:
-    import torch
 
 app = typer.Typer(
     name="ganlore",
@@ -98,11 +95,11 @@ def train(
     """Train one run, from its last saved state if there is one."""
     chosen, data, results = _run(run, study, settings, data, results)
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
-    from ganlore import checkpoint, provenance, storage
+    from ganlore import build, checkpoint, provenance, storage
     from ganlore import train as training
     from ganlore.data import Store
 
-    device = device_of(chosen.training.device)
+    device = build.device(chosen.training.device)
     try:
         store = Store.open(data / "prepared" / chosen.dataset.name)
         store.require(chosen.dataset.settings)
@@ -133,9 +130,7 @@ def evaluate(
 
     folder = results / "runs" / chosen.id
     remedy = f"delete {folder} and run `ganlore train` or snakemake"
-    record = storage.read_json(folder / "run.json", remedy)
-    for name, digest in record["files"].items():
-        storage.check(folder / name, digest, remedy)
+    record = storage.read_record(folder / "run.json", remedy)
     snapshots = storage.read_torch(folder / "snapshots.pt")
     store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
     evaluation.check_trained(chosen, record, store, folder)
@@ -307,16 +302,3 @@ def _run(
         raise GanloreError("name a run, for example digits/mlp/wgan-gp/ema/base/seed0")
     plan = grid.expand(config.load(study))
     return plan.run(run), Path(plan.study.data), Path(plan.study.results)
-
-
-def device_of(wanted: str) -> torch.device:
-    """The device that a study's `training.device` means on this machine."""
-    import torch
-
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise GanloreError(
-            "training.device = 'cuda', but torch finds no GPU\n"
-            "  use 'auto' or 'cpu', or install a driver that torch can use"
-        )
-    gpu = wanted != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda" if gpu else "cpu")

@@ -2,8 +2,7 @@
 
 The tables, each a Parquet file in the study's results folder:
 
-- `metrics`: one row for each run, snapshot, extractor and metric (the columns of
-  `evaluate.COLUMNS`);
+- `metrics`: one row for each run, snapshot, extractor and metric (`evaluate.evaluate`);
 - `history`: one row for each run and recorded step (`history.History`);
 - `runs`: one row for each run: status, cost, sizes, optimiser, provenance.
 
@@ -33,11 +32,8 @@ def check_run(plan: Plan, run: Run, store: Store) -> dict[str, Any]:
     """
     folder = plan.folder(run)
     remedy = f"delete {folder} and run snakemake"
-    record = storage.read_json(folder / "run.json", remedy)
-    evaluation = storage.read_json(folder / "evaluation.json", remedy)
-    for source in (record, evaluation):
-        for name, digest in source["files"].items():
-            storage.check(folder / name, digest, remedy)
+    record = storage.read_record(folder / "run.json", remedy)
+    evaluation = storage.read_record(folder / "evaluation.json", remedy)
     evaluate.check_trained(run, record, store, folder)
     extractors = evaluate.extractor_digests(run, Path(plan.study.data))
     expected = {
@@ -51,7 +47,7 @@ def check_run(plan: Plan, run: Run, store: Store) -> dict[str, Any]:
         raise GanloreError(
             f"{folder}: stale: {', '.join(stale)} changed since it was made\n  to mend it: {remedy}"
         )
-    return record  # type: ignore[no-any-return]
+    return record
 
 
 def collect(plan: Plan) -> dict[str, pd.DataFrame]:
@@ -77,9 +73,8 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
         metrics.append(
             pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
         )
-        rows = pd.read_csv(folder / "history.csv")
-        history.append(rows.assign(**run.key))
-        runs.append(_summary(run, record, rows))
+        history.append(pd.read_csv(folder / "history.csv").assign(**run.key))
+        runs.append(_summary(run, record))
     if problems:
         shown = "\n".join(problems[:10])
         raise GanloreError(f"{len(problems)} of {len(plan.runs)} runs cannot be used\n{shown}")
@@ -103,7 +98,7 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
     }
 
 
-def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[str, Any]:
+def _summary(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     """One row of the table `runs`."""
     tricks = [plugins.create("trick", part.name, part.settings) for part in run.tricks]
     loss = plugins.create("loss", run.loss.name, run.loss.settings)

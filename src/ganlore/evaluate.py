@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import time
 from pathlib import Path
@@ -24,11 +22,6 @@ if TYPE_CHECKING:
     from ganlore.grid import Run
 
 CHUNK = 512
-COLUMNS = (
-    "dataset", "network", "loss", "trick", "variant", "train_seed", "eval_seed", "step", "images",
-    "extractor", "split", "n_real", "n_fake", "metric", "value", "seconds", "status",
-)  # fmt: skip
-
 Row = dict[str, Any]
 
 
@@ -94,10 +87,11 @@ def evaluate(
     protocol = run.protocol
     rows: list[Row] = []
     pictures: dict[str, NDArray[Any]] = {}
-    fitted = {
-        name: features.open_fitted(name, store, data / "extractors" / store.name / name)
-        for name in run.extractors
-    }
+    fitted = {}
+    for name in run.extractors:
+        folder = data / "extractors" / store.name / name
+        real = features.reference(folder, protocol.reference, protocol.n_real)
+        fitted[name] = features.open_fitted(name, store, folder), real
     finite = True
     for snapshot in snapshots:
         who.evaluated.load_state_dict(snapshot["weights"])
@@ -106,34 +100,33 @@ def evaluate(
         if samples is None:
             break
         pictures = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
-        for name, (extractor, folder) in fitted.items():
+        for name, (extractor, real) in fitted.items():
             began = time.perf_counter()
-            real = np.load(folder / f"{protocol.reference}.npy")[: protocol.n_real].astype(float)
             values = compare(extractor, real, samples, store)
             seconds = time.perf_counter() - began
             rows += _rows(run, snapshot["step"], name, len(real), values, seconds, "done")
     if record["status"] == "diverged" or not finite:
         rows = [row for row in rows if row["step"] < run.training.steps]
-        for name, (extractor, folder) in fitted.items():
-            empty = _none(extractor, folder, store)
+        for name, (extractor, real) in fitted.items():
+            empty = _none(extractor, real, store)
             rows += _rows(run, run.training.steps, name, 0, empty, 0.0, "diverged")
     return rows, pictures
 
 
-def _none(extractor: features.Extractor, folder: Path, store: Store) -> dict[str, float]:
+def _none(
+    extractor: features.Extractor, real: NDArray[np.float64], store: Store
+) -> dict[str, float]:
     """An empty value for each metric that means something on a data set."""
-    few = store.samples("test")[:100]
-    known = compare(extractor, np.load(folder / "train.npy")[:100].astype(float), few, store)
+    known = compare(extractor, real[:100], store.samples("test")[:100], store)
     return dict.fromkeys(known, math.nan)
 
 
 def floor(extractor: str, store: Store, data: Path, protocol: Protocol) -> list[Row]:
-    """The metrics of the other split against the reference: what perfect samples would get."""
-    fitted, folder = features.open_fitted(
-        extractor, store, data / "extractors" / store.name / extractor
-    )
+    """The metrics of the other split against the reference: real data in place of samples."""
+    folder = data / "extractors" / store.name / extractor
+    fitted = features.open_fitted(extractor, store, folder)
+    real = features.reference(folder, protocol.reference, protocol.n_real)
     other = "test" if protocol.reference == "train" else "train"
-    real = np.load(folder / f"{protocol.reference}.npy")[: protocol.n_real].astype(float)
     samples = store.samples(other)[: protocol.n_fake]
     values = compare(fitted, real, samples, store)
     return [
@@ -178,15 +171,6 @@ def _rows(
     ]
 
 
-def as_csv(rows: list[Row], columns: tuple[str, ...] | None = None) -> str:
-    """Rows as CSV; numbers as Python writes them, which loses no bit."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns or list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def check_trained(run: Run, record: dict[str, Any], store: Store, folder: Path) -> None:
     """Compare a run's record with the study, the code and the data as they are now.
 
@@ -221,7 +205,7 @@ def write(
     data: Path,
 ) -> None:
     """Write `metrics.csv` and `samples.npz`, and last `evaluation.json` with what was measured."""
-    files = {"metrics.csv": storage.write_text(folder / "metrics.csv", as_csv(rows, COLUMNS))}
+    files = {"metrics.csv": storage.write_text(folder / "metrics.csv", storage.csv_text(rows))}
     files["samples.npz"] = storage.write_arrays(folder / "samples.npz", **pictures)
     record = {
         "id": run.id,

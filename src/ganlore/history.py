@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from ganlore import provenance
 from ganlore.game import Game
 
 Row = dict[str, float]
@@ -48,28 +47,35 @@ class History:
 
     def add(
         self,
-        step: int,
         games: tuple[Game, Game],
         losses: tuple[Tensor, Tensor],
-        measures: Row,
+        optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
+        seconds: float,
     ) -> Row:
         """Read a step's tensors (this waits for the device) and keep them as a row.
 
         Args:
-            step: discriminator steps done.
             games: the discriminator's and the generator's.
             losses: likewise.
-            measures: numbers that are already known.
+            optimizers: likewise; for the gradients that they used.
+            seconds: time of training so far.
         """
         critic, actor = games
+        step = critic.step + 1
+        images = step * len(critic.images)
         with torch.no_grad():
             row = {
                 "step": step,
+                "images": images,
                 "d_loss": float(losses[0].detach()),
                 "g_loss": float(losses[1].detach()),
                 "real_logit": float(critic.real_logits.mean()),
                 "fake_logit": float(critic.fake_logits.mean()),
-                **measures,
+                "d_gradient_norm": gradient_norm(optimizers[0]),
+                "g_gradient_norm": gradient_norm(optimizers[1]),
+                "seconds": seconds,
+                "images_per_second": images / seconds,
+                "peak_memory_mb": provenance.peak_memory_mb(),
                 **{name: float(value) for name, value in (actor.log | critic.log).items()},
             }
         self.rows.append(row)
@@ -80,12 +86,3 @@ class History:
         last = self.rows[-1]
         values = [last["d_loss"], last["fake_logit"], last["g_loss"]]
         return any(not math.isfinite(v) or abs(v) > bound for v in values)
-
-    def as_csv(self) -> str:
-        """The rows as CSV; columns in the order in which they first appear."""
-        columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()

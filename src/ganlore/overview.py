@@ -108,14 +108,13 @@ def measure(plan: Plan, run: Run, store: Store, steps: int = 20) -> Cost:
         store: its prepared data.
         steps: discriminator steps that are timed, after as many that are not.
     """
-    from ganlore import checkpoint, train
-    from ganlore.cli import device_of
+    from ganlore import build, checkpoint, train
 
     change = {"snapshots": 1, "history": 2, "budget": 2 * steps * run.training.batch}
     short = run.model_copy(update={"training": run.training.model_copy(update=change)})
     with tempfile.TemporaryDirectory() as folder:
         state = checkpoint.State(Path(folder), "", float("inf"))
-        train.train(short, store, state, device_of(run.training.device))
+        train.train(short, store, state, build.device(run.training.device))
         saved = storage.read_sealed(state.path)
         size = next(Path(folder).glob("snapshot-*.pt")).stat().st_size
         whole = state.path.stat().st_size
@@ -153,31 +152,28 @@ def verify(plan: Plan) -> tuple[int, list[str]]:
         The number of files that were checked, and what is wrong, one text for each finding.
     """
     data = Path(plan.study.data)
-    folders: list[tuple[Path, list[str], str]] = []
-    for name, (_, extractors) in plan.protocols.items():
-        folders.append((data / "prepared" / name, ["manifest.json"], "snakemake"))
-        folders += [
-            (data / "extractors" / name / e, ["record.json"], "snakemake") for e in extractors
-        ]
-    folders += [
-        (plan.folder(run), ["run.json", "evaluation.json"], "snakemake") for run in plan.runs
+    records = [data / "prepared" / name / "manifest.json" for name in plan.datasets]
+    records += [
+        data / "extractors" / name / extractor / "record.json"
+        for name, (_, extractors) in plan.protocols.items()
+        for extractor in extractors
     ]
+    for run in plan.runs:
+        records += [plan.folder(run) / "run.json", plan.folder(run) / "evaluation.json"]
     checked, wrong = 0, []
-    for folder, records, command in folders:
-        remedy = f"delete {folder} and run {command}"
-        for record in records:
+    for path in records:
+        remedy = f"delete {path.parent} and run snakemake"
+        try:
+            files = storage.hashes(storage.read_json(path, remedy))
+        except GanloreError as error:
+            wrong.append(str(error))
+            continue
+        for name, digest in files.items():
+            checked += 1
             try:
-                files = storage.read_json(folder / record, remedy)["files"]
+                storage.check(path.parent / name, digest, remedy)
             except GanloreError as error:
                 wrong.append(str(error))
-                continue
-            for name, entry in files.items():
-                checked += 1
-                digest = entry["sha256"] if isinstance(entry, dict) else entry
-                try:
-                    storage.check(folder / name, digest, remedy)
-                except GanloreError as error:
-                    wrong.append(str(error))
     for run in plan.runs:
         path = plan.folder(run) / "run.json"
         if path.exists():

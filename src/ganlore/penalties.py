@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
 
 
 def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
@@ -16,6 +20,12 @@ def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     """
     weight = torch.rand(len(real), *[1] * (real.dim() - 1), generator=rng, device=real.device)
     return fake + weight * (real - fake)
+
+
+def norms_between(game: Game) -> Tensor:
+    """The gradient's norm at a point between each pair of real and generated samples, (N,)."""
+    points = interpolate(game.real.detach(), game.fake, game.rng)
+    return gradient_norms(game.judge, points)
 
 
 def gradient_norms(judge: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
 import io
 import json
@@ -111,6 +112,37 @@ def read_json(path: Path, remedy: str) -> Any:
         raise GanloreError(
             f"{path}: damaged, not valid JSON ({error})\n  to make it again: {remedy}"
         ) from None
+
+
+def hashes(record: dict[str, Any]) -> dict[str, str]:
+    """The SHA-256 of each file that a record tells of, by the file's name."""
+    files: dict[str, Any] = record["files"]
+    return {k: v["sha256"] if isinstance(v, dict) else v for k, v in files.items()}
+
+
+def read_record(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a record, and check every file that it tells of; they lie beside it.
+
+    Raises:
+        GanloreError: if the record or a file is missing, truncated or altered.
+    """
+    record: dict[str, Any] = read_json(path, remedy)
+    for name, digest in hashes(record).items():
+        check(path.parent / name, digest, remedy)
+    return record
+
+
+def csv_text(rows: list[dict[str, Any]]) -> str:
+    """Rows as CSV, columns in the order in which they first appear.
+
+    Numbers are as Python writes them, which loses no bit.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def read_torch(path: Path, device: str = "cpu") -> Any:

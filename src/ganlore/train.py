@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ganlore import build, provenance, seeding
+from ganlore import build, seeding
 from ganlore.batches import Batch, Batches
 from ganlore.console import Progress
 from ganlore.game import Game
-from ganlore.history import History, gradient_norm, marks
+from ganlore.history import History, marks
 
 if TYPE_CHECKING:
     from ganlore.checkpoint import State
@@ -51,9 +51,9 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     settings = run.training
     torch.set_num_threads(settings.threads)
     who = build.player(run, store.shape, store.classes, device)
-    optimizer_g, optimizer_d = build.optimizers(run, who)
+    both = optimizer_g, optimizer_d = build.optimizers(run, who)
     history = History()
-    start, before = state.restore(who, (optimizer_g, optimizer_d), history)
+    start, before = state.restore(who, both, history)
     batches = Batches(store, settings.batch, run.seed, device)
     log_at = set(marks(settings.steps, settings.history, who.n_critic))
     snapshot_at = set(marks(settings.steps, settings.snapshots))
@@ -71,7 +71,7 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
         for step in range(start, settings.steps):
             seeding.seed_globals(run.seed, "global", step)  # for code that takes no generator
-            set_rates((optimizer_g, optimizer_d), who.learning_rate(step / settings.steps))
+            set_rates(both, who.learning_rate(step / settings.steps))
             for trick in who.tricks:
                 trick.stage(step / settings.steps, who.generator, who.discriminator)
             batch = batches[step]
@@ -91,24 +91,16 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
                 state.snapshot(done, who.evaluated)
             if done in log_at:
                 seconds = before + time.perf_counter() - began
-                measures: dict[str, Any] = {
-                    "images": done * settings.batch,
-                    "d_gradient_norm": gradient_norm(optimizer_d),
-                    "g_gradient_norm": gradient_norm(optimizer_g),
-                    "seconds": seconds,
-                    "images_per_second": done * settings.batch / seconds,
-                    "peak_memory_mb": provenance.peak_memory_mb(),
-                }
-                row = history.add(done, (critic, actor), (d_loss, g_loss), measures)
+                row = history.add((critic, actor), (d_loss, g_loss), both[::-1], seconds)
                 progress.update(done, "d_loss {d_loss:.3f} g_loss {g_loss:.3f}".format(**row))
                 if history.diverged(settings.divergence):
-                    state.save(done, who, (optimizer_g, optimizer_d), history, seconds)
+                    state.save(done, who, both, history, seconds)
                     return "diverged"
-                state.keep(done, who, (optimizer_g, optimizer_d), history, seconds)
+                state.keep(done, who, both, history, seconds)
     state.save(
         settings.steps,
         who,
-        (optimizer_g, optimizer_d),
+        both,
         history,
         before + time.perf_counter() - began,
     )

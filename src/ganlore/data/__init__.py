@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ganlore import storage
 from ganlore.errors import GanloreError
+from ganlore.settings import PositiveFloat, PositiveInt
 
 SPLITS = ("train", "test")
 
@@ -81,10 +82,7 @@ class Store:
         remedy = (
             f"delete {folder} and run `ganlore prepare {folder.name} --data {folder.parents[1]}`"
         )
-        manifest = storage.read_json(folder / "manifest.json", remedy)
-        for name, record in manifest["files"].items():
-            storage.check(folder / name, record["sha256"], remedy)
-        return cls(folder, manifest)
+        return cls(folder, storage.read_record(folder / "manifest.json", remedy))
 
     @property
     def name(self) -> str:
@@ -197,20 +195,38 @@ def _check_form(name: str, splits: dict[str, Split]) -> None:
             )
 
 
-def gaussian_mixture(
-    centres: NDArray[np.float64], std: float, n: int, rng: np.random.Generator
-) -> Split:
-    """Points from an equal mixture of round Gaussians.
+@dataclass
+class GaussianMixture(Dataset):
+    """2-D points from an equal mixture of round Gaussians; a subclass says where the modes are.
 
-    Args:
-        centres: (modes, 2).
-        std: standard deviation of each mode in each direction.
-        n: number of points.
-        rng: where randomness comes from.
-
-    Returns:
-        (n, 2) float32 points, and the index of each one's mode as its label.
+    Labels are the modes. The seed is fixed: the data are the same in every study.
     """
-    labels = rng.integers(len(centres), size=n)
-    points = centres[labels] + std * rng.standard_normal((n, centres.shape[1]))
-    return Split(points.astype(np.float32), labels.astype(np.int64))
+
+    provides = ("points", "labels", "mode centres")
+    extractors = ("coordinates",)
+    source = "generated here"
+    licence = "none needed"
+    std: PositiveFloat = 0.01
+    n_train: PositiveInt = 100_000
+    n_test: PositiveInt = 10_000
+
+    seed: ClassVar[int] = 0
+
+    @abstractmethod
+    def centres(self) -> NDArray[np.float64]:
+        """Centres of the modes, (modes, 2)."""
+
+    def load(self) -> dict[str, Split]:
+        """Points of both splits."""
+        rng = np.random.default_rng(self.seed)
+        return {"train": self._draw(self.n_train, rng), "test": self._draw(self.n_test, rng)}
+
+    def extras(self) -> dict[str, Any]:
+        """Centres and spread of the modes."""
+        return {"centres": self.centres().tolist(), "std": self.std}
+
+    def _draw(self, n: int, rng: np.random.Generator) -> Split:
+        centres = self.centres()
+        labels = rng.integers(len(centres), size=n)
+        points = centres[labels] + self.std * rng.standard_normal((n, 2))
+        return Split(points.astype(np.float32), labels.astype(np.int64))

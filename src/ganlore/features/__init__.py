@@ -66,8 +66,8 @@ def fit(name: str, store: Store, folder: Path) -> None:
     storage.write_json(folder / "record.json", full)
 
 
-def open_fitted(name: str, store: Store, folder: Path) -> tuple[Extractor, Path]:
-    """A fitted extractor, its files checked against their record; and its folder.
+def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
+    """A fitted extractor, its files checked against their record.
 
     Raises:
         GanloreError: if a file is missing, truncated or altered.
@@ -75,9 +75,13 @@ def open_fitted(name: str, store: Store, folder: Path) -> tuple[Extractor, Path]
     remedy = (
         f"delete {folder} and run `ganlore extract {store.name} {name} --data {folder.parents[2]}`"
     )
-    record = storage.read_json(folder / "record.json", remedy)
-    for file, digest in record["files"].items():
-        storage.check(folder / file, digest, remedy)
+    storage.read_record(folder / "record.json", remedy)
     extractor: Extractor = plugins.create("extractor", name, {})
     extractor.load(storage.read_torch(folder / "weights.pt"), store)
-    return extractor, folder
+    return extractor
+
+
+def reference(folder: Path, split: str, n: int | None) -> NDArray[np.float64]:
+    """Features of the first n (or all) real samples of a split, (n, d), as `fit` kept them."""
+    features: NDArray[np.float64] = np.load(folder / f"{split}.npy")[:n].astype(np.float64)
+    return features

@@ -5,20 +5,15 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ganlore.losses import LogitLoss, Optimizer
+from ganlore.losses.nonsaturating import Nonsaturating
 
 
 @dataclass
-class Minimax(LogitLoss):
+class Minimax(Nonsaturating):
     """Binary cross-entropy, saturating: the generator minimises what the critic maximises."""
 
     paper = "arXiv:1406.2661"
     formula = ("E sp(-r) + E sp(f)", "-E sp(f)")
-    optimizer: Optimizer = Optimizer(kind="adam", lr=2e-4, betas=(0.5, 0.999))
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Equation 1, with -log sigmoid(x) = softplus(-x)."""
-        return softplus(-real).mean() + softplus(fake).mean()
 
     def generator_loss(self, fake: Tensor) -> Tensor:
         """Equation 1, the generator's half."""

@@ -35,8 +35,7 @@ class WassersteinGradientPenalty(LogitLoss):
 
     def discriminator(self, game: Game) -> Tensor:
         """Equation 3."""
-        points = penalties.interpolate(game.real.detach(), game.fake, game.rng)
-        norms = penalties.gradient_norms(game.judge, points)
+        norms = penalties.norms_between(game)
         game.log["penalty_norm"] = norms.detach().mean()
         return super().discriminator(game) + self.weight * penalties.one_centred(norms)
 

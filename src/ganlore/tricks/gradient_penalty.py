@@ -26,8 +26,7 @@ class GradientPenalty(Trick):
 
     def penalty(self, game: Game) -> Tensor:
         """Equation 3's last term: weight E (|grad D(xh)| - 1)^2."""
-        points = penalties.interpolate(game.real.detach(), game.fake, game.rng)
-        norms = penalties.gradient_norms(game.judge, points)
+        norms = penalties.norms_between(game)
         return self.weight * penalties.one_centred(norms)
 
 
