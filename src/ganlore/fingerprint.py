@@ -24,6 +24,7 @@ NEUTRAL = frozenset(
         "errors",
         "fingerprint",
         "grid",
+        "plan",
         "plugins",
         "provenance",
         "storage",
@@ -116,3 +117,45 @@ def _describes(node: ast.stmt, facts: bool) -> bool:
             for target in node.targets
         )
     )
+
+
+# -- the pieces of work that have a fingerprint ----------------------------------------------------
+
+
+def preparation(dataset: str) -> str:
+    """Of the code that prepares a data set."""
+    return of([module("data"), plugins.path_of("dataset", dataset)])
+
+
+def extraction(extractor: str) -> str:
+    """Of the code that fits an extractor."""
+    return of([module("features"), plugins.path_of("extractor", extractor)])
+
+
+@cache
+def training(network: str, loss: str, tricks: tuple[str, ...]) -> str:
+    """Of the code that trains a run."""
+    return of([module("train"), *_plug_ins(network, loss, tricks)])
+
+
+@cache
+def evaluation(
+    network: str, loss: str, tricks: tuple[str, ...], extractors: tuple[str, ...]
+) -> str:
+    """Of the code that evaluates a run."""
+    files = [plugins.path_of("extractor", name) for name in extractors]
+    # metrics are found by listing their folder, so no import leads to them
+    files += sorted((plugins.PACKAGE / "metrics").glob("*.py"))
+    return of([module("evaluate"), *_plug_ins(network, loss, tricks), *files])
+
+
+def report() -> str:
+    """Of the code and the templates of the report."""
+    templates = sorted((plugins.PACKAGE / "templates").glob("*"))
+    shown = hashlib.sha256(b"".join(path.read_bytes() for path in templates)).hexdigest()[:16]
+    return of([module("report")]) + shown
+
+
+def _plug_ins(network: str, loss: str, tricks: tuple[str, ...]) -> list[Path]:
+    named = [("network", network), ("loss", loss), *(("trick", trick) for trick in tricks)]
+    return [plugins.path_of(kind, name) for kind, name in named]

@@ -2,159 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import itertools
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ganlore import config, fingerprint, plugins
+from ganlore import config, plugins
 from ganlore.config import Protocol, Study, Training, Variant
 from ganlore.errors import GanloreError, unknown
-from ganlore.settings import Model, Optimizer
+from ganlore.plan import Cell, Missing, Plan, PlugIn, Run
+from ganlore.settings import Optimizer
+
+__all__ = ["Missing", "Plan", "Run", "expand"]
 
 FOLDERS = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick": "tricks"}
 """Kinds of plug-in that a study may change, and the key of its settings they stand under."""
-
-
-class PlugIn(Model):
-    """A plug-in in a run: its name, and all its settings."""
-
-    name: str
-    settings: dict[str, Any] = {}
-
-
-class Run(Model):
-    """One data set x network x loss x trick x variant x seed, with everything that decides it."""
-
-    dataset: PlugIn
-    network: PlugIn
-    loss: PlugIn
-    tricks: list[PlugIn]
-    variant: str
-    seed: int
-    training: Training
-    protocol: Protocol = Protocol()
-    extractors: list[str] = []
-
-    @property
-    def trick(self) -> str:
-        """The trick's name; the parts of a combination are joined by `+`."""
-        return "+".join(trick.name for trick in self.tricks)
-
-    @property
-    def key(self) -> dict[str, str | int]:
-        """The columns that name a run in every table."""
-        return {
-            "dataset": self.dataset.name,
-            "network": self.network.name,
-            "loss": self.loss.name,
-            "trick": self.trick,
-            "variant": self.variant,
-            "train_seed": self.seed,
-        }
-
-    @property
-    def cell(self) -> tuple[str, str, str, str, str]:
-        """A run without its seed."""
-        return (
-            self.dataset.name, self.network.name, self.loss.name, self.trick, self.variant
-        )  # fmt: skip
-
-    @property
-    def id(self) -> str:
-        """The run's path below `runs`."""
-        return "/".join((*self.cell, f"seed{self.seed}"))
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """The optimiser by the study's policy, before the tricks' changes.
-
-        A study that sets a loss's own `optimizer` means it under both policies.
-        """
-        return Optimizer.model_validate(self.loss.settings["optimizer"])
-
-    def training_settings(self) -> str:
-        """All settings that decide what is trained (not how it is evaluated), as JSON."""
-        return self.model_dump_json(exclude={"protocol", "extractors"})
-
-    def training_hash(self) -> str:
-        """A hash of `training_settings`."""
-        return _hash(json.loads(self.training_settings()))
-
-    def training_code(self) -> str:
-        """The fingerprint of the code that trains this run."""
-        return _training_code(self.network.name, self.loss.name, tuple(t.name for t in self.tricks))
-
-    def evaluation_code(self) -> str:
-        """The fingerprint of the code that evaluates this run: metrics and extractors too."""
-        return _evaluation_code(
-            self.network.name,
-            self.loss.name,
-            tuple(trick.name for trick in self.tricks),
-            tuple(self.extractors),
-        )
-
-    def evaluation_hash(self) -> str:
-        """A hash of all settings that decide how it is evaluated."""
-        return _hash(self.model_dump(mode="json", include={"protocol", "extractors"}))
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A cell that is not run, and why."""
-
-    dataset: str
-    network: str
-    loss: str
-    trick: str
-    variant: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A study with its runs, and with the cells that have no runs and the reason."""
-
-    study: Study
-    runs: tuple[Run, ...]
-    missing: tuple[Missing, ...]
-
-    @cached_property
-    def by_id(self) -> dict[str, Run]:
-        """The runs by their path."""
-        return {run.id: run for run in self.runs}
-
-    def run(self, run_id: str) -> Run:
-        """A run by its path; an unknown one is an error with the nearest."""
-        if run_id not in self.by_id:
-            near = difflib.get_close_matches(run_id, self.by_id, n=3, cutoff=0.0)
-            raise GanloreError(
-                f"study {self.study.name}: unknown run {run_id!r}; did you mean one of these?\n  "
-                + "\n  ".join(near)
-                + "\n  a run is <data>/<network>/<loss>/<trick>/<variant>/seed<N>"
-            )
-        return self.by_id[run_id]
-
-    @property
-    def protocols(self) -> dict[str, tuple[Protocol, list[str]]]:
-        """The protocol and the extractors of each data set."""
-        return {run.dataset.name: (run.protocol, run.extractors) for run in self.runs}
-
-    @property
-    def datasets(self) -> dict[str, dict[str, Any]]:
-        """The settings of each data set."""
-        return {run.dataset.name: run.dataset.settings for run in self.runs}
-
-    def folder(self, run: Run) -> Path:
-        """Where a run's finished files lie."""
-        return Path(self.study.results) / "runs" / run.id
 
 
 def expand(study: Study) -> Plan:
@@ -166,18 +29,18 @@ def expand(study: Study) -> Plan:
     """
     _check_settings(study)
     runs: dict[str, Run] = {}
-    missing: dict[tuple[str, ...], Missing] = {}
+    missing: dict[Cell, Missing] = {}
     for index, grid in enumerate(study.grids):
         where = f"study {study.name}: grids.{index}"
         training = _changed(study.training, grid.training, f"{where}.training")
         protocol = _changed(study.protocol, grid.protocol, f"{where}.protocol")
         for cell in _cells(study, grid, where):
-            reason = _why_not(study, *cell)
+            reason = _why_not(study, cell)
             if reason:
-                missing[_names(*cell)] = Missing(*_names(*cell), reason)
+                missing[cell] = Missing(**cell.names, reason=reason)
                 continue
             for seed in study.seeds:
-                run = _resolve(study, *cell, seed, training, protocol)
+                run = _resolve(study, cell, seed, training, protocol)
                 if runs.setdefault(run.id, run) != run:
                     raise GanloreError(
                         f"{where}: the run {run.id} is also in an earlier grid, with other "
@@ -225,9 +88,7 @@ def _check_settings(study: Study) -> None:
             plugins.path_of("trick", name, f"study {study.name}: exclude.{index}.trick")
 
 
-def _cells(
-    study: Study, grid: config.Grid, where: str
-) -> Iterator[tuple[str, str, str, tuple[str, ...], str]]:
+def _cells(study: Study, grid: config.Grid, where: str) -> Iterator[Cell]:
     losses = list(plugins.find("loss")) if grid.losses == "all" else list(grid.losses)
     tricks = list(plugins.find("trick")) if grid.tricks == "all" else list(grid.tricks)
     combinations = [(t,) if isinstance(t, str) else tuple(t) for t in tricks]
@@ -241,9 +102,8 @@ def _cells(
     for variant in grid.variants:
         if variant != "base" and variant not in study.variants:
             raise unknown("variant", variant, ["base", *study.variants], f"{where}.variants")
-    yield from itertools.product(
-        grid.datasets, grid.networks, losses, combinations, grid.variants
-    )  # fmt: skip
+    axes = (grid.datasets, grid.networks, losses, combinations, grid.variants)
+    yield from (Cell(*values) for values in itertools.product(*axes))
 
 
 def _check_names(kind: str, names: list[str] | tuple[str, ...], where: str) -> None:
@@ -253,60 +113,35 @@ def _check_names(kind: str, names: list[str] | tuple[str, ...], where: str) -> N
         plugins.path_of(kind, name, where)
 
 
-def _names(
-    dataset: str, network: str, loss: str, tricks: tuple[str, ...], variant: str
-) -> tuple[str, str, str, str, str]:
-    return dataset, network, loss, "+".join(tricks), variant
-
-
-def _why_not(
-    study: Study, dataset: str, network: str, loss: str, tricks: tuple[str, ...], variant: str
-) -> str | None:
+def _why_not(study: Study, cell: Cell) -> str | None:
     """Why a cell has no meaning or is left out, None when it runs.
 
     Any plug-in may declare `incompatible = {name of another plug-in: reason}`, and
     `requires = {something that a data set provides: reason}`.
     """
     parts = [
-        plugins.declaration("network", network),
-        plugins.declaration("loss", loss),
-        *(plugins.declaration("trick", trick) for trick in tricks),
+        plugins.declaration("network", cell.network),
+        plugins.declaration("loss", cell.loss),
+        *(plugins.declaration("trick", trick) for trick in cell.tricks),
     ]
-    provided = plugins.declaration("dataset", dataset).fact("provides", ())
+    provided = plugins.declaration("dataset", cell.dataset).fact("provides", ())
     for part in parts:
         for need, reason in part.fact("requires", {}).items():
             if need not in provided:
                 return f"{part.name}: {reason}"
         for name, reason in part.fact("incompatible", {}).items():
-            if name in (dataset, network, loss, *tricks):
+            if name in (cell.dataset, cell.network, cell.loss, *cell.tricks):
                 return f"{part.name} with {name}: {reason}"
-    named = dict(
-        zip(
-            ("dataset", "network", "loss", "trick", "variant"),
-            _names(dataset, network, loss, tricks, variant),
-            strict=True,
-        )
-    )
     for rule in study.exclude:
         wanted = rule.model_dump(exclude={"reason"}, exclude_none=True)
-        if all(named[field] == value for field, value in wanted.items()):
+        if all(cell.names[field] == value for field, value in wanted.items()):
             return f"left out by the study: {rule.reason}"
     return None
 
 
-def _resolve(
-    study: Study,
-    dataset: str,
-    network: str,
-    loss: str,
-    tricks: tuple[str, ...],
-    variant: str,
-    seed: int,
-    training: Training,
-    protocol: Protocol,
-) -> Run:
-    change = study.variants.get(variant, Variant())
-    training = _changed(training, change.training, f"study {study.name}: variants.{variant}")
+def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: Protocol) -> Run:
+    change = study.variants.get(cell.variant, Variant())
+    training = _changed(training, change.training, f"study {study.name}: variants.{cell.variant}")
 
     def plugin(kind: str, name: str) -> PlugIn:
         folder = FOLDERS[kind]
@@ -314,19 +149,19 @@ def _resolve(
             getattr(study.settings, folder).get(name, {}), getattr(change, folder).get(name, {})
         )
         if kind == "loss":
-            given["optimizer"] = _policy(loss, training, given.get("optimizer", {}))
+            given["optimizer"] = _policy(name, training, given.get("optimizer", {}))
         return PlugIn(name=name, settings=plugins.declaration(kind, name).settings(given))
 
     run = Run(
-        dataset=plugin("dataset", dataset),
-        network=plugin("network", network),
-        loss=plugin("loss", loss),
-        tricks=[plugin("trick", trick) for trick in tricks],
-        variant=variant,
+        dataset=plugin("dataset", cell.dataset),
+        network=plugin("network", cell.network),
+        loss=plugin("loss", cell.loss),
+        tricks=[plugin("trick", trick) for trick in cell.tricks],
+        variant=cell.variant,
         seed=seed,
         training=training,
         protocol=protocol,
-        extractors=list(plugins.declaration("dataset", dataset).fact("extractors", ())),
+        extractors=list(plugins.declaration("dataset", cell.dataset).fact("extractors", ())),
     )
     _check_batch(study, run)
     return run
@@ -372,71 +207,6 @@ def _check_batch(study: Study, run: Run) -> None:
 
 def _changed(model: Any, change: dict[str, Any], where: str) -> Any:
     try:
-        return type(model).model_validate(
-            config.merge(model.model_dump(mode="json", exclude_unset=False), change)
-        )
+        return type(model).model_validate(config.merge(model.model_dump(mode="json"), change))
     except ValidationError as error:
         raise config.explain(error, type(model), where) from None
-
-
-def _hash(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _plugin_files(network: str, loss: str, tricks: tuple[str, ...]) -> list[Path]:
-    return [
-        plugins.path_of("network", network),
-        plugins.path_of("loss", loss),
-        *(plugins.path_of("trick", trick) for trick in tricks),
-    ]
-
-
-@cache
-def _training_code(network: str, loss: str, tricks: tuple[str, ...]) -> str:
-    files = _plugin_files(network, loss, tricks)
-    return fingerprint.of([fingerprint.module("train"), *files])
-
-
-@cache
-def _evaluation_code(
-    network: str, loss: str, tricks: tuple[str, ...], extractors: tuple[str, ...]
-) -> str:
-    files = _plugin_files(network, loss, tricks)
-    files += [plugins.path_of("extractor", name) for name in extractors]
-    # metrics are found by listing their folder, so no import leads to them
-    files += sorted((plugins.PACKAGE / "metrics").glob("*.py"))
-    return fingerprint.of([fingerprint.module("evaluate"), *files])
-
-
-def preparation_code(dataset: str) -> str:
-    """The fingerprint of the code that prepares a data set."""
-    return fingerprint.of([fingerprint.module("data"), plugins.path_of("dataset", dataset)])
-
-
-def extraction_code(extractor: str) -> str:
-    """The fingerprint of the code that fits an extractor."""
-    return fingerprint.of([fingerprint.module("features"), plugins.path_of("extractor", extractor)])
-
-
-def report_code() -> str:
-    """The fingerprint of the code and the template of the report."""
-    templates = sorted((plugins.PACKAGE / "templates").glob("*"))
-    shown = hashlib.sha256(b"".join(path.read_bytes() for path in templates)).hexdigest()[:16]
-    return fingerprint.of([fingerprint.module("report")]) + shown
-
-
-def shown(plan: Plan) -> str:
-    """A hash of what the report shows beside results: facts of plug-ins, and reasons for n/a."""
-    named = {
-        "dataset": {run.dataset.name for run in plan.runs},
-        "network": {run.network.name for run in plan.runs},
-        "loss": {run.loss.name for run in plan.runs} | {gap.loss for gap in plan.missing},
-        "trick": {trick.name for run in plan.runs for trick in run.tricks},
-    }
-    told = [
-        (declared.name, declared.summary, repr(sorted(declared.facts.items())))
-        for kind, names in named.items()
-        for declared in (plugins.declaration(kind, name) for name in sorted(names))
-    ]
-    return _hash([told, [repr(gap) for gap in plan.missing]])

@@ -12,7 +12,7 @@ rule prepare:
         RESULTS / "benchmarks/prepare/{dataset}.tsv"
     params:
         settings=lambda w: json.dumps(PLAN.datasets[w.dataset]),
-        code=lambda w: grid.preparation_code(w.dataset),
+        code=lambda w: fingerprint.preparation(w.dataset),
         data=lambda w: str(DATA),
     shell:
         "ganlore prepare {wildcards.dataset} --settings {params.settings:q}"
@@ -33,7 +33,7 @@ rule extract:
         RESULTS / "benchmarks/extract/{dataset}/{extractor}.tsv"
     priority: 10  # evaluations wait for it
     params:
-        code=lambda w: grid.extraction_code(w.extractor),
+        code=lambda w: fingerprint.extraction(w.extractor),
         data=lambda w: str(DATA),
     shell:
         "ganlore extract {wildcards.dataset} {wildcards.extractor}"

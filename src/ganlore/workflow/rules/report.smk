@@ -14,7 +14,7 @@ rule report:
         RESULTS / "logs/report.log",
     params:
         study=STUDY_JSON,
-        code=grid.report_code(),
-        shown=grid.shown(PLAN),
+        code=fingerprint.report(),
+        shown=PLAN.shown(),
     shell:
         "ganlore report {params.study:q} > {log:q} 2>&1"

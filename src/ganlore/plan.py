@@ -1,0 +1,191 @@
+"""What a plan is: runs with everything that decides them, and cells that are not run."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ganlore import fingerprint, plugins
+from ganlore.config import Protocol, Study, Training
+from ganlore.errors import GanloreError
+from ganlore.settings import Model, Optimizer
+
+
+class Cell(NamedTuple):
+    """A run without its seed; the parts of a combination of tricks in order."""
+
+    dataset: str
+    network: str
+    loss: str
+    tricks: tuple[str, ...]
+    variant: str
+
+    @property
+    def trick(self) -> str:
+        """The trick's name; the parts of a combination are joined by `+`."""
+        return "+".join(self.tricks)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The columns that name a cell in every table."""
+        return {
+            "dataset": self.dataset,
+            "network": self.network,
+            "loss": self.loss,
+            "trick": self.trick,
+            "variant": self.variant,
+        }
+
+
+class PlugIn(Model):
+    """A plug-in in a run: its name, and all its settings."""
+
+    name: str
+    settings: dict[str, Any] = {}
+
+
+class Run(Model):
+    """One data set x network x loss x trick x variant x seed, with everything that decides it."""
+
+    dataset: PlugIn
+    network: PlugIn
+    loss: PlugIn
+    tricks: list[PlugIn]
+    variant: str
+    seed: int
+    training: Training
+    protocol: Protocol = Protocol()
+    extractors: list[str] = []
+
+    @property
+    def place(self) -> Cell:
+        """The cell that the run belongs to."""
+        tricks = tuple(trick.name for trick in self.tricks)
+        return Cell(self.dataset.name, self.network.name, self.loss.name, tricks, self.variant)
+
+    @property
+    def trick(self) -> str:
+        """The trick's name."""
+        return self.place.trick
+
+    @property
+    def key(self) -> dict[str, str | int]:
+        """The columns that name a run in every table."""
+        return {**self.place.names, "train_seed": self.seed}
+
+    @property
+    def cell(self) -> tuple[str, ...]:
+        """The cell's names, which are its path."""
+        return tuple(self.place.names.values())
+
+    @property
+    def id(self) -> str:
+        """The run's path below `runs`."""
+        return "/".join((*self.cell, f"seed{self.seed}"))
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser by the study's policy, before the tricks' changes.
+
+        A study that sets a loss's own `optimizer` means it under both policies.
+        """
+        return Optimizer.model_validate(self.loss.settings["optimizer"])
+
+    def training_settings(self) -> str:
+        """All settings that decide what is trained (not how it is evaluated), as JSON."""
+        return self.model_dump_json(exclude={"protocol", "extractors"})
+
+    def training_hash(self) -> str:
+        """A hash of `training_settings`."""
+        return _hash(json.loads(self.training_settings()))
+
+    def training_code(self) -> str:
+        """The fingerprint of the code that trains this run."""
+        place = self.place
+        return fingerprint.training(place.network, place.loss, place.tricks)
+
+    def evaluation_code(self) -> str:
+        """The fingerprint of the code that evaluates this run: metrics and extractors too."""
+        place = self.place
+        extractors = tuple(self.extractors)
+        return fingerprint.evaluation(place.network, place.loss, place.tricks, extractors)
+
+    def evaluation_hash(self) -> str:
+        """A hash of all settings that decide how it is evaluated."""
+        return _hash(self.model_dump(mode="json", include={"protocol", "extractors"}))
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A cell that is not run, and why."""
+
+    dataset: str
+    network: str
+    loss: str
+    trick: str
+    variant: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with its runs, and with the cells that have no runs and the reason."""
+
+    study: Study
+    runs: tuple[Run, ...]
+    missing: tuple[Missing, ...]
+
+    @cached_property
+    def by_id(self) -> dict[str, Run]:
+        """The runs by their path."""
+        return {run.id: run for run in self.runs}
+
+    def run(self, run_id: str) -> Run:
+        """A run by its path; an unknown one is an error with the nearest."""
+        if run_id not in self.by_id:
+            near = difflib.get_close_matches(run_id, self.by_id, n=3, cutoff=0.0)
+            raise GanloreError(
+                f"study {self.study.name}: unknown run {run_id!r}; did you mean one of these?\n  "
+                + "\n  ".join(near)
+                + "\n  a run is <data>/<network>/<loss>/<trick>/<variant>/seed<N>"
+            )
+        return self.by_id[run_id]
+
+    @property
+    def protocols(self) -> dict[str, tuple[Protocol, list[str]]]:
+        """The protocol and the extractors of each data set."""
+        return {run.dataset.name: (run.protocol, run.extractors) for run in self.runs}
+
+    @property
+    def datasets(self) -> dict[str, dict[str, Any]]:
+        """The settings of each data set."""
+        return {run.dataset.name: run.dataset.settings for run in self.runs}
+
+    def folder(self, run: Run) -> Path:
+        """Where a run's finished files lie."""
+        return Path(self.study.results) / "runs" / run.id
+
+    def shown(self) -> str:
+        """A hash of what the report shows beside results: plug-ins' facts, and reasons for n/a."""
+        named = {
+            "dataset": {run.dataset.name for run in self.runs},
+            "network": {run.network.name for run in self.runs},
+            "loss": {run.loss.name for run in self.runs} | {gap.loss for gap in self.missing},
+            "trick": {trick.name for run in self.runs for trick in run.tricks},
+        }
+        told = [
+            (declared.name, declared.summary, repr(sorted(declared.facts.items())))
+            for kind, names in named.items()
+            for declared in (plugins.declaration(kind, name) for name in sorted(names))
+        ]
+        return _hash([told, [repr(gap) for gap in self.missing]])
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
