@@ -167,6 +167,7 @@ class Game:
         Args:
             codes: (N, latent).
         """
+        _ = self.generated  # first: its pass changes statistics that this one's gradient reads
         generator = self.player.generator.train(False)
         try:
             out: Tensor = generator(codes, self.condition)

@@ -53,10 +53,10 @@ class BoundaryEquilibrium(Loss):
     def discriminator_network(self, network: Network, spec: Spec) -> Critic:
         """Section 3.5: the network's own discriminator and generator as encoder and decoder.
 
-        The code has at most half of a sample's dimensions (the paper's 64 are for 3072 and more):
-        a critic that could copy its input would redraw everything equally well.
+        The code has at most an eighth of a sample's dimensions (the paper's 64 are for 3072 and
+        more): a critic that could copy its input would redraw everything equally well.
         """
-        width = min(self.code, max(1, math.prod(spec.shape) // 2))
+        width = min(self.code, max(1, math.prod(spec.shape) // 8))
         decoder = network.generator(replace(spec, latent=width, batch_norm=False))
         return AutoEncoder(network.discriminator(replace(spec, outputs=width)), decoder)
 

@@ -46,7 +46,6 @@ class InfoGan(Nonsaturating):
     weight_categorical: NonNegativeFloat = 1.0
     weight_continuous: NonNegativeFloat = 0.1
 
-    discriminator_modules = ("q",)
     shared_modules = ("q",)
 
     @property

@@ -31,12 +31,14 @@ class Metric:
         higher_is_better: the direction of a better generator.
         bounds: least and greatest possible value, None where there is no bound.
         paper: arXiv id of the definition.
+        only: the losses that have it, where not all have: "conditional losses".
     """
 
     label: str
     higher_is_better: bool
     bounds: tuple[float | None, float | None]
     paper: str
+    only: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,13 @@
 from ganlore.metrics import Comparison, Metric
 
 METRICS = {
-    "code_nmi": Metric("mutual information of code and class", True, (0.0, 1.0), "arXiv:1606.03657"),
+    "code_nmi": Metric(
+        "code and class, mutual information",
+        True,
+        (0.0, 1.0),
+        "arXiv:1606.03657",
+        only="losses with a code",
+    ),
 }
 
 

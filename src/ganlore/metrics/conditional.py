@@ -3,7 +3,9 @@
 from ganlore.metrics import Comparison, Metric
 
 METRICS = {
-    "asked_share": Metric("share of the asked class", True, (0.0, 1.0), "arXiv:1807.09499"),
+    "asked_share": Metric(
+        "of the asked class", True, (0.0, 1.0), "arXiv:1807.09499", only="losses with labels"
+    ),
 }
 
 

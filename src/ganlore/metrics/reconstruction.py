@@ -4,9 +4,15 @@ import numpy as np
 
 from ganlore.metrics import Comparison, Metric
 
+ENCODERS = "losses with an encoder"
+
 METRICS = {
-    "reconstruction_mse": Metric("held-out squared error", False, (0.0, None), "arXiv:1512.09300"),
-    "reconstruction_mae": Metric("held-out absolute error", False, (0.0, None), "arXiv:1512.09300"),
+    "reconstruction_mse": Metric(
+        "held-out error, squared", False, (0.0, None), "arXiv:1512.09300", only=ENCODERS
+    ),
+    "reconstruction_mae": Metric(
+        "held-out error, absolute", False, (0.0, None), "arXiv:1512.09300", only=ENCODERS
+    ),
 }
 
 
