@@ -2,6 +2,7 @@
 
 A block begins with `<!-- ganlore: NAME ARGUMENTS -->` and ends with `<!-- end -->`. Where the first
 mark is alone on its line, what is between them is lines of its own, otherwise a phrase within one.
+Such a phrase may not begin its line: Markdown takes a line that begins with a comment for HTML.
 `ganlore docs` writes the blocks, `ganlore docs --check` compares them. Marks in fenced code are not
 marks.
 """
@@ -20,6 +21,7 @@ from ganlore.errors import GanloreError, unknown
 
 BEGIN = re.compile(r"<!-- ganlore: ([^>]*?) -->")
 END = "<!-- end -->"
+LINE_START = re.compile(r"\s*([-*+]\s+|\d+[.)]\s+)?")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 BLOCKS: dict[str, Callable[..., str]] = {
@@ -83,7 +85,7 @@ def blocks(text: str, where: str) -> Iterator[Block]:
     """The blocks of a page.
 
     Raises:
-        GanloreError: for a block without an end, or one within another.
+        GanloreError: for a block without an end, one within another, or one that begins a line.
     """
     fences = [match.span() for match in FENCE.finditer(text)]
     for match in BEGIN.finditer(text):
@@ -96,6 +98,12 @@ def blocks(text: str, where: str) -> Iterator[Block]:
                 f"{where}:{line}: the block {match[1]!r} has no end\n  expected {END} after it"
             )
         alone = text[match.end() : match.end() + 1] == "\n"
+        before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+        if alone is not (LINE_START.fullmatch(before) is not None):
+            raise GanloreError(
+                f"{where}:{line}: the block {match[1]!r} must be alone on its line, or follow "
+                "other words on it\n  Markdown takes a line that begins with a comment for HTML"
+            )
         words = tuple(match[1].split())
         yield Block(line, words, match.end(), stop, text[match.end() : stop], alone)
 

@@ -56,9 +56,9 @@ def with_unit(key: str, number: float) -> str:
 def _seconds(number: float) -> str:
     if number < 120:
         return f"{_digits(number)} s"
+    if number > 7200:
+        return f"{_digits(number / 3600)} hours"
     minutes, rest = divmod(round(number), 60)
-    if number > 600:
-        return f"{number / 60:.0f} minutes"
     return f"{minutes} min {rest} s" if rest else f"{minutes} minutes"
 
 
@@ -90,6 +90,7 @@ def measured(root: Path, name: str) -> str:
     return (
         f"{machine(root, name)}, {found['memory_gb']:.0f} GB, {found['device']}; {told}; "
         f"{commit}{' with uncommitted changes' if git['dirty'] else ''}"
+        f"{'; ' + found['note'] if found.get('note') else ''}"
     )
 
 
