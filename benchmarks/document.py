@@ -44,21 +44,36 @@ PROFILES = {
 }
 
 
-def record(section: str, values: dict[str, Any], note: str = "", root: Path = ROOT) -> None:
+def record(section: str, values: dict[str, Any], made: dict[str, Any], root: Path = ROOT) -> None:
     """Put a measurement into docs/performance.json, with what it was made with."""
     path = root / FILE
     found = json.loads(path.read_text()) if path.exists() else {}
-    found[section] = {"measured": {**made_with(), **({"note": note} if note else {})}, **values}
+    found[section] = {"measured": made, **values}
     storage.write_json(path, dict(sorted(found.items())))
     print(f"{path}: {section}; `ganlore docs` puts it into the pages", file=sys.stderr)
 
 
-def made_with() -> dict[str, Any]:
-    """Commit, machine and versions. No date: the commit says when the code was this."""
+def made_with(note: str = "") -> dict[str, Any]:
+    """Commit, machine and versions. No date: the commit says when the code was this.
+
+    Asked before a measurement: what is edited meanwhile is not in it. The pages that measurements
+    are written into do not count as changes.
+    """
     now = provenance.environment()
-    keys = ("git", "processor", "cores", "memory_gb", "python")
+    keys = ("processor", "cores", "memory_gb", "python")
     versions = {name: now["versions"][name] for name in ("torch", "snakemake")}
-    return {**{key: now[key] for key in keys}, "device": "no GPU", "versions": versions}
+    apart = [":!docs", ":!README.md"]
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--", ".", *apart],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+    return {
+        "git": {"commit": now["git"]["commit"], "dirty": bool(changed.strip())},
+        **{key: now[key] for key in keys},
+        "device": "no GPU",
+        "versions": versions,
+        **({"note": note} if note else {}),
+    }
 
 
 # -- a study ---------------------------------------------------------------------------------------
@@ -247,7 +262,7 @@ def main() -> None:
     for name in ("idle", "installation", "start"):
         chosen.add_parser(name)
     arguments = parser.parse_args()
-    section = arguments.what
+    section, made = arguments.what, made_with(arguments.note)
     if section == "study":
         plan = grid.expand(config.load(arguments.study))
         log = arguments.log or last_log(ROOT / ".snakemake" / "log")
@@ -256,7 +271,7 @@ def main() -> None:
         values = profiles(arguments.steps)
     else:
         values = {"idle": idle, "installation": installation, "start": start}[section]()
-    record(section, values, arguments.note)
+    record(section, values, made)
 
 
 if __name__ == "__main__":

@@ -317,8 +317,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--steps", type=int, default=5, help="of each network, in a round")
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--note", default="", help="shown beside the machine and the commit")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     arguments = parser.parse_args()
+    made = document.made_with(arguments.note)
     budget = arguments.batch * arguments.steps * (arguments.rounds + 2)
     runs = cells(arguments.axis, arguments.names, arguments.batch, budget)
     settings = runs[0].dataset.settings
@@ -348,6 +350,7 @@ def main() -> None:
                 "steps": arguments.steps,
                 "rows": rows,
             },
+            made,
         )
 
 
