@@ -6,6 +6,7 @@ their own beside them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,11 @@ def own(kind: str) -> list[str]:
 def code(text: str) -> str:
     """A span of code."""
     return f"`{text}`"
+
+
+def prose(text: str) -> str:
+    """A plug-in's own words: signs of Markdown in them (`f*`, `a < b`) are escaped."""
+    return re.sub(r"([*<\[\]])", r"\\\1", text)
 
 
 def table(header: list[str], rows: list[list[str]], numbers: int = 0) -> str:
@@ -67,7 +73,7 @@ def tricks() -> str:
     rows = []
     for name in own("trick"):
         declared = plugins.declaration("trick", name)
-        tip, paper = declared.fact("tip", "-"), wording.links(declared.fact("paper"))
+        tip, paper = prose(declared.fact("tip", "-")), wording.links(declared.fact("paper"))
         rows.append([f"[{name}](docs/tricks.md#{name})", tip, _settings(declared), paper])
     return table(["trick", "what it is", "settings", "paper"], rows)
 
@@ -92,7 +98,7 @@ def trick(name: str) -> str:
     """All that a trick declares, as a list."""
     declared = _declared("trick", name)
     items = [
-        f"The tip: {declared.fact('tip', '-')}",
+        f"The tip: {prose(declared.fact('tip', '-'))}",
         f"Settings: {_settings(declared)}",
         f"Paper: {wording.links(declared.fact('paper'))}",
         *(f"n/a {text}" for text in _gaps_of(declared)),
@@ -116,7 +122,7 @@ def _declared(kind: str, name: str) -> Declaration:
 
 
 def _described(declared: Declaration, items: list[str]) -> str:
-    return "\n".join([declared.summary, "", *(f"- {item}" for item in items)])
+    return "\n".join([prose(declared.summary), "", *(f"- {item}" for item in items)])
 
 
 def _settings(declared: Declaration) -> str:
@@ -206,7 +212,7 @@ def _gaps_of(declared: Declaration) -> Iterator[str]:
     for (text, where), others in found.items():
         told = [f"with {wording.listed(map(code, others))}"] if others else []
         told += [f"on {_where(where, every)}"] if len(where) < len(every) else []
-        yield f"{' '.join(told)}: {text}"
+        yield f"{' '.join(told)}: {prose(text)}"
 
 
 def _where(some: tuple[Place, ...], every: list[Place]) -> str:
@@ -234,37 +240,41 @@ def not_applicable() -> str:
 def _matrix(
     provided: tuple[str, ...], where: list[Place], found: list[Gap], numbered: dict[str, int]
 ) -> str:
-    """One kind of data: its rows and columns are those losses and tricks that miss something."""
+    """One kind of data: what has no meaning at all, then a table of pairs that have none.
+
+    The table has the losses and the tricks that miss something, not all of them.
+    """
 
     def mark(gap: Gap) -> str | None:
         here = tuple(place for place in where if place in gap.places)
+        note = f"({numbered[gap.text]})"
         if not here:
             return None
-        note = f"({numbered[gap.text]})"
         return note if len(here) == len(where) else f"{note} on {_where(here, where)}"
 
+    marked = [(gap, text) for gap in found if (text := mark(gap))]
+    alone = [(gap, text) for gap, text in marked if len(gap.losses + gap.tricks) == 1]
+    pairs = [(gap, text) for gap, text in marked if gap.losses and gap.tricks]
+
     def cell(loss: str, trick: str) -> str:
-        marks = [
-            text
-            for gap in found
-            if set(gap.losses) <= {loss} and set(gap.tricks) <= {trick} and (text := mark(gap))
-        ]
+        marks = [text for gap, text in pairs if (gap.losses, gap.tricks) == ((loss,), (trick,))]
         return f"n/a {', '.join(marks)}" if marks else "runs"
 
-    lost = [gap for gap in found if len(gap.tricks) < 2 and mark(gap)]
     datasets = wording.listed(dict.fromkeys(code(place.dataset) for place in where))
     networks = wording.listed(dict.fromkeys(code(place.network) for place in where))
-    title = f"## Data with {wording.listed(provided)}\n\nData: {datasets}. Networks: {networks}."
-    if not lost:
-        return f"{title}\n\nEvery loss runs with every trick."
-    rows = [name for name in own("loss") if any(name in gap.losses for gap in lost)]
-    columns = [name for name in own("trick") if any(name in gap.tricks for gap in lost)]
-    if any(not gap.tricks for gap in lost) and "none" not in columns:
-        columns.insert(0, "none")
-    if any(not gap.losses for gap in lost):
-        rows = own("loss")
-    body = [[f"**{row}**", *(cell(row, column) for column in columns)] for row in rows]
-    return f"{title} What the table leaves out runs.\n\n{table(['', *columns], body)}"
+    parts = [
+        f"## Data with {wording.listed(provided)}",
+        f"Data: {datasets}. Networks: {networks}. What is not named here runs.",
+    ]
+    if alone:
+        names = (f"- {code(*gap.losses, *gap.tricks)}: n/a {text}" for gap, text in alone)
+        parts.append("\n".join(names))
+    if pairs:
+        rows = sorted({gap.losses[0] for gap, _ in pairs})
+        columns = sorted({gap.tricks[0] for gap, _ in pairs})
+        body = [[f"**{row}**", *(cell(row, column) for column in columns)] for row in rows]
+        parts.append(table(["", *columns], body))
+    return "\n\n".join(parts)
 
 
 def _pairs(found: list[Gap], numbered: dict[str, int]) -> str:
@@ -279,7 +289,7 @@ def _pairs(found: list[Gap], numbered: dict[str, int]) -> str:
 
 
 def _reasons(numbered: dict[str, int]) -> str:
-    return "## Reasons\n\n" + "\n".join(f"{n}. {text}" for text, n in numbered.items())
+    return "## Reasons\n\n" + "\n".join(f"{n}. {prose(text)}" for text, n in numbered.items())
 
 
 # -- studies ---------------------------------------------------------------------------------------

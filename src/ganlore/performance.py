@@ -15,6 +15,7 @@ from ganlore.catalogue import code, table
 from ganlore.errors import GanloreError, unknown
 
 FILE = Path("docs") / "performance.json"
+TURNS = ("discriminator", "generator")
 
 
 def read(root: Path) -> dict[str, Any]:
@@ -153,15 +154,18 @@ def step_costs(root: Path, name: str) -> str:
         [
             row["name"],
             str(row["n_critic"]),
-            *(_step(row[turn]) for turn in ("discriminator", "generator")),
+            *(_step(row[turn]) for turn in TURNS),
             f"{row['image']['ratio']:.2f}",
             f"{row['image']['arithmetic']:.2f}",
-            *(row[turn]["passes"] for turn in ("discriminator", "generator")),
+            *(row[turn]["passes"] for turn in TURNS),
         ]
-        for row in sorted(rows, key=lambda row: (row["image"]["ratio"], row["name"]))
+        for row in sorted(rows, key=lambda row: (row["name"] != found["baseline"], row["name"]))
     ]
     head = [axis, "n_critic", "D step", "G step", "an image", "its arithmetic"]
     lines = [table([*head, "passes, D step", "passes, G step"], body)]
+    first = next(row for row in rows if row["name"] == found["baseline"])
+    times = (with_unit("step_ms", first[turn]["step_ms"]) for turn in TURNS)
+    lines.append("The first row's steps took {} (discriminator) and {} (generator).".format(*times))
     told = {row["name"] for row in rows}
     if left := [name for name in catalogue.own(axis) if name not in told]:
         lines.append(f"Not measured yet: {wording.listed(left)}.")
