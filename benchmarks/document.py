@@ -125,8 +125,10 @@ def trainings(plan: Plan) -> dict[str, Any]:
     paths = [plan.folder(run) / "run.json" for run in plan.runs]
     records = [json.loads(path.read_text()) for path in paths if path.exists()]
     seconds, memory = (_numbers(records, key) for key in ("seconds", "peak_memory_mb"))
+    if not seconds or not memory:
+        raise SystemExit(f"{plan.study.results}: no run of study {plan.study.name} has a record")
     return {
-        "runs_jobs": len(records),
+        "jobs": len(records),
         "mean_seconds": round(statistics.fmean(seconds), 2),
         "total_seconds": round(sum(seconds)),
         "memory_mb": round(max(memory)),

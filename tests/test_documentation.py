@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 import document
-from ganlore import catalogue, documentation, grid, performance, plugins, wording
+from ganlore import catalogue, documentation, grid, performance, plugins, storage, wording
 from ganlore.cli import app
 from ganlore.config import load
 from ganlore.errors import GanloreError
 from ganlore.settings import Optimizer
-from tiny import REPOSITORY
+from tiny import REPOSITORY, tiny
 
 RUNNER = CliRunner()
 
@@ -280,6 +280,32 @@ def test_snakemake_s_benchmarks_are_read_leniently(tmp_path) -> None:
     (tmp_path / "other/x.tsv").write_text("seconds\n1\n")
     found = document.rules(tmp_path)
     assert found == [{"rule": "train", "jobs": 2, "seconds": 5.0, "rss_mb": 500}]
+
+
+def test_a_study_is_told_by_its_records_and_logs(tmp_path) -> None:
+    folders = {name: str(tmp_path / name) for name in ("results", "reports")}
+    plan = grid.expand(tiny(**folders))
+    for seconds, run in enumerate(plan.runs):
+        storage.write_json(
+            plan.folder(run) / "run.json", {"seconds": seconds, "peak_memory_mb": 300 + seconds}
+        )
+    storage.write_text(tmp_path / "results/benchmarks/train/a.tsv", "s\tmax_rss\n4.0\t500\n")
+    storage.write_bytes(tmp_path / "reports/index.html", bytes(3 * 2**20))
+    log = tmp_path / "x.snakemake.log"
+    log.write_text("9 of 9 steps (100%) done\nElapsed time: 1:00:09.5\n")
+    found = document.study(plan, log)
+    assert (found["snakemake_seconds"], found["snakemake_jobs"]) == (3609.5, 9)
+    assert found["report_mb"] == 3 and found["rules"][0]["rule"] == "train"
+    n = len(plan.runs)
+    assert found["trainings"] == {
+        "jobs": n,
+        "mean_seconds": (n - 1) / 2,
+        "total_seconds": n * (n - 1) // 2,
+        "memory_mb": 299 + n,
+    }
+    document.record("tiny-study", found, document.made_with(), tmp_path)
+    assert "| train | 1 | 4.0 s | 500 MB |" in performance.jobs(tmp_path, "tiny-study")
+    assert "records: " in performance.jobs(tmp_path, "tiny-study")
 
 
 def test_the_log_of_the_whole_study_is_the_one_that_counts(tmp_path) -> None:

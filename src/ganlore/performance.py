@@ -109,12 +109,21 @@ def _article(name: str) -> str:
 
 
 def jobs(root: Path, name: str) -> str:
-    """The jobs of a study, by rule."""
+    """The jobs of a study, by rule, and what the runs' own records tell of training alone."""
+    found = section(root, name)
     rows = [
         [job["rule"], f"{job['jobs']:,}", *(with_unit(k, job[k]) for k in ("seconds", "rss_mb"))]
-        for job in section(root, name)["rules"]
+        for job in found["rules"]
     ]
-    return table(["job", "number", "mean wall time", "largest memory (RSS)"], rows, numbers=3)
+    text = table(["job", "number", "mean wall time", "largest memory (RSS)"], rows, numbers=3)
+    if "trainings" not in found:
+        return text
+    keys = ("mean_seconds", "total_seconds", "memory_mb")
+    mean, total, memory = (with_unit(key, found["trainings"][key]) for key in keys)
+    return (
+        f"{text}\n\nTraining alone, by the runs' own records: {mean} a run, {total} in all, at most "
+        f"{memory}."
+    )
 
 
 def idle(root: Path, name: str) -> str:
