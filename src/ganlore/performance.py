@@ -120,10 +120,8 @@ def jobs(root: Path, name: str) -> str:
         return text
     keys = ("mean_seconds", "total_seconds", "memory_mb")
     mean, total, memory = (with_unit(key, found["trainings"][key]) for key in keys)
-    return (
-        f"{text}\n\nTraining alone, by the runs' own records: {mean} a run, {total} in all, at most "
-        f"{memory}."
-    )
+    told = f"{mean} a run, {total} in all, at most {memory} of memory"
+    return f"{text}\n\nTraining alone, by the runs' own records: {told}."
 
 
 def idle(root: Path, name: str) -> str:
