@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import relu
 
 from ganlore.losses import LogitLoss, Optimizer
 
@@ -37,8 +38,7 @@ def exp(v: Tensor) -> Tensor:
     where the ratio of the densities is less extreme than e^10 = 22026 (for the squared Hellinger
     distance, whose logit is half the logarithm of the ratio, e^20).
     """
-    below = v.clamp(max=BOUND)
-    return torch.exp(below) + math.exp(BOUND) * (v - below)
+    return torch.exp(v.clamp(max=BOUND)) + math.exp(BOUND) * relu(v - BOUND)
 
 
 @dataclass
