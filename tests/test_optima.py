@@ -67,30 +67,31 @@ TWICE_JENSEN_SHANNON = integral(DENSITY_P * (LOG_P - MIXTURE) + DENSITY_Q * (LOG
 TOTAL_VARIATION = integral(np.abs(DENSITY_P - DENSITY_Q)) / 2
 
 OPTIMA: dict[str, tuple[Callable[[NDArray[np.float64]], NDArray[np.float64]], float]] = {
-    # name: (the best logit by log(p/q), the loss there)
+    # name: (the best logit as a function of z = log(p/q), the loss there)
     # d/dv [p sp(-v) + q sp(v)] = -p (1 - s) + q s = 0: s = p/(p+q), v = log(p/q);
     # E_P log(p/(p+q)) + E_Q log(q/(p+q)) = 2 JS - 2 log 2
-    "minimax": (lambda l: l, 2 * math.log(2) - TWICE_JENSEN_SHANNON),
-    "nonsaturating": (lambda l: l, 2 * math.log(2) - TWICE_JENSEN_SHANNON),
+    "minimax": (lambda z: z, 2 * math.log(2) - TWICE_JENSEN_SHANNON),
+    "nonsaturating": (lambda z: z, 2 * math.log(2) - TWICE_JENSEN_SHANNON),
     # p (v - 1) + q v = 0: v = p/(p+q); .5 [p q^2 + q p^2] / (p+q)^2 = .5 p q / (p+q)
     "lsgan": (
-        lambda l: 1 / (1 + np.exp(-l)),
+        lambda z: 1 / (1 + np.exp(-z)),
         0.5 * integral(DENSITY_P * DENSITY_Q / (DENSITY_P + DENSITY_Q)),
     ),
     # linear between the margins: v = sign(p - q), worth 2 min(p, q), whose integral is 1 - TV
     "hinge": (np.sign, 2 * (1 - TOTAL_VARIATION)),
     # the divergences: g(v) = f'(p/q), worth -D_f(P|Q)
     # f = u log u, f' = 1 + log u, g(v) = v
-    "fgan-kl": (lambda l: 1 + l, -kl(P, Q)),
+    "fgan-kl": (lambda z: 1 + z, -kl(P, Q)),
     # f = -log u, f' = -1/u, g(v) = -exp(-v)
-    "fgan-reverse-kl": (lambda l: l, -kl(Q, P)),
+    "fgan-reverse-kl": (lambda z: z, -kl(Q, P)),
     # f = u log u - (u+1) log((u+1)/2), f' = log(2u/(u+1)), g(v) = log(2 sigmoid(v))
-    "fgan-jensen-shannon": (lambda l: l, -TWICE_JENSEN_SHANNON),
+    "fgan-jensen-shannon": (lambda z: z, -TWICE_JENSEN_SHANNON),
     # f = (u-1)^2, f' = 2 (u-1), g(v) = v
-    "fgan-pearson": (lambda l: 2 * np.expm1(l), -pearson()),
+    "fgan-pearson": (lambda z: 2 * np.expm1(z), -pearson()),
     # f = (sqrt u - 1)^2, f' = 1 - 1/sqrt u, g(v) = 1 - exp(-v)
-    "fgan-squared-hellinger": (lambda l: l / 2, -2 * (1 - affinity())),
+    "fgan-squared-hellinger": (lambda z: z / 2, -2 * (1 - affinity())),
 }
+
 
 def make(name: str) -> LogitLoss:
     loss = plugins.create("loss", name, {})

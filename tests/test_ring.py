@@ -95,4 +95,6 @@ def test_learns_the_ring(name: str, ring: Store, tmp_path: Path) -> None:
 
 def test_every_loss_learns_the_ring_or_has_a_reason() -> None:
     without = set(plugins.find("loss")) - set(LEARN) - set(ELSEWHERE)
-    assert not without, f"add {sorted(without)} to LEARN in {__file__}, or to ELSEWHERE with a reason"
+    assert not without, (
+        f"add {sorted(without)} to LEARN in {__file__}, or to ELSEWHERE with a reason"
+    )
