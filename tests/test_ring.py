@@ -1,6 +1,6 @@
 """Each plain loss learns the ring: a short training that finds its modes.
 
-The ring is that of the studies with wider modes (standard deviation .05), as a few hundred steps have
+The ring is that of the studies with wider modes (standard deviation .05), as a thousand steps have
 to do. Learning rates fall over the run. Losses have the settings of their papers but for what their
 row says: a budget this small has no room for five critic steps, nor for strong penalties.
 
@@ -73,7 +73,7 @@ def judge(generator: torch.nn.Module) -> tuple[int, float]:
 @pytest.mark.parametrize("name", LEARN)
 def test_learns_the_ring(name: str, ring: Store, tmp_path: Path) -> None:
     study = tiny(
-        training={"budget": 128 * 700, "batch": 128, "latent": 2, "optimizer": ADAM},
+        training={"budget": 128 * 1_000, "batch": 128, "latent": 2, "optimizer": ADAM},
         settings={
             "networks": {"mlp": {"width": 64, "depth": 2}},
             "datasets": {"ring": RING},
