@@ -1,8 +1,9 @@
 """Each plain loss learns the ring: a short training that finds its modes.
 
 The ring is that of the studies with wider modes (standard deviation .05), as a thousand steps have
-to do. Learning rates fall over the run. Losses have the settings of their papers but for what their
-row says: a budget this small has no room for five critic steps, nor for strong penalties.
+to do. The optimiser is one for all (`ADAM`, its rate falls over the run), and what belongs to a loss is
+its paper's, but for what its row says: a budget this small has no room for five critic steps, nor for
+strong penalties.
 
 What does not hold here, measured with 1,000 steps: with its published weight of 10 DRAGAN's generator
 is still inside the ring (no mode), and WGAN-GP with weight 10 and five critic steps is spread over the
