@@ -36,8 +36,8 @@ class Player:
 
     @cached_property
     def relative(self) -> bool:
-        """Whether a trick compares logits with each other."""
-        return any(trick.relative for trick in self.tricks)
+        """Whether the loss or a trick compares logits with each other."""
+        return self.loss.relative or any(trick.relative for trick in self.tricks)
 
     @cached_property
     def differentiates_real(self) -> bool:
@@ -56,9 +56,8 @@ class Player:
         return not (mixes or self.differentiates_real or self.differentiates_fake)
 
     def learning_rate(self, progress: float) -> float:
-        """The factor on both learning rates: the loss's times the tricks'."""
-        factors = (trick.learning_rate(progress) for trick in self.tricks)
-        return math.prod(factors, start=self.loss.learning_rate(progress))
+        """The tricks' factor on both learning rates."""
+        return math.prod(trick.learning_rate(progress) for trick in self.tricks)
 
     @property
     def examined(self) -> dict[str, nn.Module]:
