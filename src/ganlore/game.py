@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,6 +59,18 @@ class Player:
     def learning_rate(self, progress: float) -> float:
         """The tricks' factor on both learning rates."""
         return math.prod(trick.learning_rate(progress) for trick in self.tricks)
+
+    def discriminator_loss(self, game: Game) -> Tensor:
+        """What the discriminator minimises: the loss's part and the tricks' penalties."""
+        return self.loss.discriminator(game) + sum(trick.penalty(game) for trick in self.tricks)
+
+    @cached_property
+    def generator_loss(self) -> Callable[[Game], Tensor]:
+        """What the generator minimises: the loss's part, wrapped by the tricks."""
+        step: Callable[[Game], Tensor] = self.loss.generator
+        for trick in self.tricks:
+            step = trick.generator_step(step)
+        return step
 
     @property
     def examined(self) -> dict[str, nn.Module]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -78,9 +77,6 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     batches = Batches(store, settings.batch, run.seed, device)
     log_at = set(marks(settings.steps, settings.history, who.n_critic))
     snapshot_at = set(marks(settings.steps, settings.snapshots))
-    generator_loss: Callable[[Game], torch.Tensor] = who.loss.generator
-    for trick in who.tricks:
-        generator_loss = trick.generator_step(generator_loss)
     generator_first = settings.order == "generator-first"
     if start and history.diverged(settings.divergence):
         return "diverged"
@@ -90,14 +86,13 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
         return Game(who, turn, *batch, rng, step, step / settings.steps, settings.latent, before)
 
     def criticise(critic: Game) -> tuple[Game, torch.Tensor]:
-        loss = who.loss.discriminator(critic) + sum(trick.penalty(critic) for trick in who.tricks)
-        loss = loss * settings.discriminator_scale
+        loss = who.discriminator_loss(critic) * settings.discriminator_scale
         update(optimizer_d, loss)
         who.loss.after_discriminator(critic)
         return critic, loss
 
     def act(actor: Game) -> tuple[Game, torch.Tensor]:
-        loss = generator_loss(actor)
+        loss = who.generator_loss(actor)
         update(optimizer_g, loss)
         for trick in who.tricks:
             trick.after_generator(actor)
