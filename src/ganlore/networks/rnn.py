@@ -58,7 +58,8 @@ class Writer(nn.Module):
     """From noise, and the label where there is one, to an image, row after row.
 
     Each row has a piece of the noise of its own, and hears the label. The noise is cut in order;
-    where it does not divide, zeros stand at its end.
+    where it does not divide, zeros stand at its end. Batch norm takes its statistics over samples
+    and rows, as it does over an image's places.
 
     Args:
         spec: what it is built for.
@@ -73,7 +74,10 @@ class Writer(nn.Module):
         self.piece = math.ceil(spec.latent / self.rows)
         widths = [self.piece + spec.classes, *[width] * (layers - 1)]
         self.memory = nn.Sequential(*(Lstm(inputs, width, 1) for inputs in widths))
-        self.row = nn.Linear(width, channels * columns)
+        hidden = 2 * width
+        norm = [nn.BatchNorm1d(hidden)] if spec.batch_norm else []
+        first = nn.Linear(width, hidden, bias=not spec.batch_norm)
+        self.row = nn.Sequential(first, *norm, nn.ReLU(), nn.Linear(hidden, channels * columns))
 
     def forward(self, given: Tensor) -> Tensor:
         """From (N, spec.inputs) to images in [-1, 1], (N, *spec.shape)."""
@@ -82,7 +86,8 @@ class Writer(nn.Module):
         noise = functional.pad(noise, (0, rows * self.piece - self.latent))
         pieces = noise.reshape(-1, rows, self.piece).transpose(0, 1)
         heard = torch.cat([pieces, told.expand(rows, -1, -1)], dim=2)
-        drawn: Tensor = self.row(self.memory(heard)).tanh()
+        states = self.memory(heard).flatten(0, 1)
+        drawn: Tensor = self.row(states).tanh()
         return drawn.reshape(rows, -1, channels, columns).permute(1, 2, 0, 3)
 
 
@@ -124,7 +129,7 @@ class Rnn(Network):
     layers: PositiveInt = 1
 
     def generator(self, spec: Spec) -> Generator:
-        """Noise, a piece for each row -> LSTM from top to bottom -> rows -> tanh; no batch norm."""
+        """Noise, a piece for each row -> LSTM from top to bottom -> hidden layer -> tanh."""
         return Generator(Writer(spec, self.width, self.layers), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
@@ -133,13 +138,14 @@ class Rnn(Network):
 
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:
-        """Orthogonal from state to gate, N(0, 1 / inputs) elsewhere; biases 0, of forget gates 1.
+        """Orthogonal from state to gate, N(0, 1 / inputs) elsewhere; gains 1, biases 0, forget gates' 1.
 
         Saxe et al. 2014 (arXiv:1312.6120); LeCun et al. 1998, "Efficient BackProp", equation 16;
         Gers et al. 2000, "Learning to forget", whose gates begin open.
         """
         memories = [part for part in module.modules() if isinstance(part, Lstm)]
         recalled = {id(layer.weight) for part in memories for layer in part.recall}
+        gains = {id(part.weight) for part in module.modules() if isinstance(part, nn.BatchNorm1d)}
         for name, parameter in module.named_parameters():
             source = rng(name)
             if id(parameter) in recalled:
@@ -148,7 +154,7 @@ class Rnn(Network):
             elif parameter.dim() > 1:
                 parameter.normal_(0, parameter.shape[1] ** -0.5, generator=source)
             else:
-                parameter.zero_()
+                parameter.fill_(1.0 if id(parameter) in gains else 0.0)
         for part in memories:
             for layer in part.read:
                 layer.bias[part.width : 2 * part.width] = 1.0
