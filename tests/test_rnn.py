@@ -60,7 +60,8 @@ def test_the_cell_is_torchs(directions: int, length: int) -> None:
     weight = torch.randn(length, 4, 5 * directions, dtype=torch.float64)
     found, expected = own(sequence), theirs(sequence)[0]
     assert torch.allclose(found, expected, atol=1e-12, rtol=0)
-    one, other = (torch.autograd.grad((out * weight).sum(), sequence)[0] for out in (found, expected))
+    one = torch.autograd.grad((found * weight).sum(), sequence)[0]
+    other = torch.autograd.grad((expected * weight).sum(), sequence)[0]
     assert torch.allclose(one, other, atol=1e-12, rtol=0)
 
 
@@ -72,7 +73,8 @@ def test_the_cell_is_the_papers_step_by_step() -> None:
     u = own.recall[0].weight[:, 0].tolist()
     assert b == [0, 1, 0, 0]  # the forget gate begins open
     state = cell = 0.0
-    for value, out in zip(x, own(torch.tensor(x, dtype=torch.float64).reshape(3, 1, 1)).flatten().tolist(), strict=True):
+    found = own(torch.tensor(x, dtype=torch.float64).reshape(3, 1, 1)).flatten().tolist()
+    for value, out in zip(x, found, strict=True):
         sums = [w[k] * value + u[k] * state + b[k] for k in range(4)]
         enter, keep, show = (1 / (1 + math.exp(-s)) for s in sums[:3])
         cell = keep * cell + enter * math.tanh(sums[3])
@@ -139,11 +141,13 @@ def test_one_power_iteration_for_each_pass() -> None:
 @pytest.mark.parametrize("latent", [4, 12, 16])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_row_depends_on_its_own_and_earlier_noise_alone(latent: int, layers: int) -> None:
-    generator = drawn(family(layers=layers).generator(Spec(SHAPE, latent))).eval()
+    """While training as well: no statistics of the batch tell a row of later ones."""
+    generator = drawn(family(layers=layers).generator(Spec(SHAPE, latent))).train()
     rows, piece = SHAPE[1], math.ceil(latent / SHAPE[1])
+    others = torch.randn(8, latent)
 
     def row_sums(noise):
-        return generator(noise[None])[0].sum((0, 2))
+        return generator(torch.cat([noise[None], others]))[0].sum((0, 2))
 
     jacobian = torch.autograd.functional.jacobian(row_sums, torch.randn(latent))
     for row in range(rows):
@@ -210,7 +214,8 @@ def test_directions_read_in_opposite_order() -> None:
     sequence = torch.randn(5, 1, 3, requires_grad=True)
     states = lstm(sequence)
     for step in range(5):
-        for part, earlier in ((states[step, 0, :4], range(step + 1)), (states[step, 0, 4:], range(step, 5))):
+        down, up = states[step, 0].split(4)
+        for part, earlier in ((down, range(step + 1)), (up, range(step, 5))):
             (gradient,) = torch.autograd.grad(part.sum(), sequence, retain_graph=True)
             assert [bool(g.any()) for g in gradient] == [k in earlier for k in range(5)]
 
@@ -256,7 +261,8 @@ def test_parameters_are_as_many_as_counted_by_hand(layers: int) -> None:
 
     piece = 2  # 10 numbers for 6 rows
     writer = lstm(piece + classes) + (layers - 1) * lstm(width)
-    writer += 2 * width * width + 2 * 2 * width + (2 * width + 1) * channels * columns
+    writer += width * 2 * width + 2 * rows * 2 * width  # a hidden layer, gains and biases
+    writer += (2 * width + 1) * channels * columns
     reader = 2 * lstm(channels * columns) + (layers - 1) * 2 * lstm(2 * width)
     critic = reader + (2 * width + 1) + classes * 2 * width
     spec = Spec(SHAPE, latent, classes)

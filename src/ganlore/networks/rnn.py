@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,13 +38,12 @@ class Lstm(nn.Module):
         # Inputs do not wait for each other: one product for all steps. Each weight is asked for
         # once: spectral normalisation makes it anew, by one power iteration, whenever it is.
         seen = [self.read[0](sequence), *(layer(sequence.flip(0)) for layer in self.read[1:])]
-        weights = torch.stack([layer.weight.t() for layer in self.recall])
+        weights = torch.stack([cast(nn.Linear, layer).weight.t() for layer in self.recall])
         cell = state = None
         states = []
-        for gates in torch.stack(seen, dim=1).unbind():
+        for heard in torch.stack(seen, dim=1).unbind():
             # both directions at once, (directions, N, 4 width); nothing is remembered at first
-            if state is not None:
-                gates = torch.baddbmm(gates, state, weights)
+            gates = heard if state is None else torch.baddbmm(heard, state, weights)
             opened = gates[..., : 3 * self.width].sigmoid()
             enter, keep, show = opened.chunk(3, dim=2)
             new = enter * gates[..., 3 * self.width :].tanh()
@@ -54,12 +54,32 @@ class Lstm(nn.Module):
         return torch.cat([first, *(backward.flip(0) for backward in second)], dim=2)
 
 
+class RowNorm(nn.Module):
+    """Batch norm of each row by itself, over samples: no row learns anything of a later one.
+
+    Each step of a sequence has statistics of its own in Cooijmans et al. 2016 (arXiv:1603.09025),
+    section 3, too, since the first states, near 0, have little spread.
+
+    Args:
+        rows: rows of an image.
+        width: numbers in a row.
+    """
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(rows * width)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """From (rows, N, width) to the same shape."""
+        out: Tensor = self.norm(rows.transpose(0, 1).flatten(1))
+        return out.reshape(rows.shape[1], rows.shape[0], -1).transpose(0, 1)
+
+
 class Writer(nn.Module):
     """From noise, and the label where there is one, to an image, row after row.
 
     Each row has a piece of the noise of its own, and hears the label. The noise is cut in order;
-    where it does not divide, zeros stand at its end. Batch norm takes its statistics over samples
-    and rows, as it does over an image's places.
+    where it does not divide, zeros stand at its end.
 
     Args:
         spec: what it is built for.
@@ -75,7 +95,7 @@ class Writer(nn.Module):
         widths = [self.piece + spec.classes, *[width] * (layers - 1)]
         self.memory = nn.Sequential(*(Lstm(inputs, width, 1) for inputs in widths))
         hidden = 2 * width
-        norm = [nn.BatchNorm1d(hidden)] if spec.batch_norm else []
+        norm = [RowNorm(self.rows, hidden)] if spec.batch_norm else []
         first = nn.Linear(width, hidden, bias=not spec.batch_norm)
         self.row = nn.Sequential(first, *norm, nn.ReLU(), nn.Linear(hidden, channels * columns))
 
@@ -86,8 +106,7 @@ class Writer(nn.Module):
         noise = functional.pad(noise, (0, rows * self.piece - self.latent))
         pieces = noise.reshape(-1, rows, self.piece).transpose(0, 1)
         heard = torch.cat([pieces, told.expand(rows, -1, -1)], dim=2)
-        states = self.memory(heard).flatten(0, 1)
-        drawn: Tensor = self.row(states).tanh()
+        drawn: Tensor = self.row(self.memory(heard)).tanh()
         return drawn.reshape(rows, -1, channels, columns).permute(1, 2, 0, 3)
 
 
@@ -115,12 +134,14 @@ class Reader(nn.Module):
 
 @dataclass
 class Rnn(Network):
-    """An LSTM that writes rows from a sequence of noise, and one in both directions that reads them.
+    """An LSTM writes rows from a sequence of noise; one in both directions reads them.
 
     The discriminator's features are its states' mean over all rows, so that the logit is the mean
     of one linear layer's answers at each row, as in the paper's section 4, which averages after the
     sigmoid that no network here has. The paper also gives a cell of the generator what the one
-    before it put out; here a row is known to the next one by the state that it was made from.
+    before it put out; here a row is known to the next one by the state that it was made from. The
+    generator's hidden layer with batch norm is not the paper's, which pre-trains the generator and
+    pauses whichever network is ahead; here nothing but the network may be what is different.
     """
 
     paper = "arXiv:1611.09904"
@@ -138,7 +159,7 @@ class Rnn(Network):
 
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:
-        """Orthogonal from state to gate, N(0, 1 / inputs) elsewhere; gains 1, biases 0, forget gates' 1.
+        """Orthogonal from state to gate, N(0, 1 / inputs) elsewhere; biases 0, forget gates' 1.
 
         Saxe et al. 2014 (arXiv:1312.6120); LeCun et al. 1998, "Efficient BackProp", equation 16;
         Gers et al. 2000, "Learning to forget", whose gates begin open.
@@ -157,7 +178,7 @@ class Rnn(Network):
                 parameter.fill_(1.0 if id(parameter) in gains else 0.0)
         for part in memories:
             for layer in part.read:
-                layer.bias[part.width : 2 * part.width] = 1.0
+                cast(nn.Linear, layer).bias[part.width : 2 * part.width] = 1.0
 
 
 NETWORK = Rnn
