@@ -11,7 +11,7 @@ from torch import nn
 from ganlore import build, config, grid, plugins
 from ganlore.losses import Loss
 from ganlore.networks import AutoEncoder, Spec
-from ganlore.networks.rnn import Lstm, Reader, Writer
+from ganlore.networks.rnn import Lstm, Reader, RowNorm, Writer
 from tiny import tiny
 
 SHAPE = (2, 6, 5)
@@ -84,8 +84,8 @@ def test_the_cell_is_the_papers_step_by_step() -> None:
 
 def test_second_derivatives_of_the_cell() -> None:
     """Gradient penalties differentiate the discriminator twice, weights included."""
-    own = drawn(Lstm(2, 2, 2)).double()
-    sequence = torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True)
+    own = drawn(Lstm(2, 1, 2)).double()
+    sequence = torch.randn(3, 1, 2, dtype=torch.float64, requires_grad=True)
     weights = {name: value.detach().requires_grad_() for name, value in own.named_parameters()}
 
     def states(x, *values):
@@ -157,13 +157,23 @@ def test_a_row_depends_on_its_own_and_earlier_noise_alone(latent: int, layers: i
 
 def test_rows_stand_where_they_belong() -> None:
     """The image of the body's rows, channel by channel, against a loop over rows."""
-    writer = drawn(Writer(Spec(SHAPE, 12), 4, 1)).eval()
+    writer = drawn(Writer(Spec(SHAPE, 12, batch_norm=False), 4, 1))
     noise = torch.randn(3, 12)
     states = writer.memory(noise.reshape(3, 6, 2).transpose(0, 1))
     image = writer(noise)
     for row in range(6):
         flat = torch.tanh(writer.row(states[row]))
         assert torch.allclose(image[:, :, row], flat.reshape(3, 2, 5), atol=1e-6)
+
+
+def test_each_row_is_normalised_by_itself() -> None:
+    norm = RowNorm(3, 4).train()
+    rows = torch.randn(3, 50, 4) * torch.tensor([1.0, 5.0, 0.1])[:, None, None] + 7
+    found = norm(rows)
+    for row in range(3):
+        centred = rows[row] - rows[row].mean(0)
+        expected = centred / (centred.square().mean(0) + 1e-5).sqrt()
+        assert torch.allclose(found[row], expected, atol=1e-4)
 
 
 def test_a_conditional_generator_hears_the_label_at_each_row() -> None:
