@@ -101,7 +101,11 @@ def test_the_training_loop_is_short() -> None:
 
 @pytest.mark.parametrize(
     "network, shape",
-    [("mlp", (2,)), ("mlp", (1, 8, 8)), *(("dcgan", (3, s, s)) for s in (8, 16, 32, 64))],
+    [
+        *(("mlp", (2,)), ("mlp", (1, 8, 8))),
+        *(("dcgan", (3, s, s)) for s in (8, 16, 32, 64)),
+        *(("rnn", shape) for shape in ((1, 8, 8), (3, 32, 32), (2, 7, 5), (1, 1, 1))),
+    ],
 )
 def test_networks_have_the_shapes_that_they_promise(network: str, shape) -> None:
     family = plugins.create("network", network, {"width": 8})
@@ -151,6 +155,19 @@ def test_another_seed_begins_elsewhere(stores) -> None:
         for run in plan.runs[:2]
     )
     assert not equal(one, two)
+
+
+def test_the_study_of_the_recurrent_network_holds_every_loss() -> None:
+    """Or says why not; binary cross-entropy in both of its forms among them."""
+    plan = grid.expand(load("configs/rnn.yaml"))
+    assert {run.network.name for run in plan.runs} == {"rnn"}
+    cells = [*plan.runs, *plan.missing]
+    assert {cell.loss if isinstance(cell.loss, str) else cell.loss.name for cell in cells} == set(
+        plugins.find("loss")
+    )
+    assert {"minimax", "nonsaturating"} <= {run.loss.name for run in plan.runs}
+    assert {run.seed for run in plan.runs} == {0, 1, 2}
+    assert plan.study.results != load("configs/default.yaml").results
 
 
 @pytest.mark.parametrize("name", ["default", "smoke", "study"])
