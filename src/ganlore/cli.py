@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ganlore import config, grid, plugins
-from ganlore.console import say
+from ganlore.console import INTERRUPTED, say
 from ganlore.errors import GanloreError, unknown
 
 app = typer.Typer(
@@ -43,7 +43,7 @@ def main() -> None:
         say(f"error: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
-        say("interrupted; finished work is kept, and the next start goes on from it")
+        say(INTERRUPTED)
         sys.exit(130)
 
 
