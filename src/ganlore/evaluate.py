@@ -48,19 +48,20 @@ def sample(who: Player, protocol: Protocol, latent_size: int, store: Store) -> N
 
 def compare(
     extractor: features.Extractor,
-    reference: NDArray[np.float64],
+    reference: metrics.Reference,
     samples: NDArray[Any],
     store: Store,
 ) -> dict[str, float]:
-    """All metrics of samples against reference features, by name."""
+    """All metrics of samples against the data's features, by name."""
     described = extractor.describe(samples)
     return metrics.measure_all(
         metrics.Comparison(
-            real=reference,
+            real=reference.features,
             fake=described.features,
             modes=described.modes,
             high_quality=described.high_quality,
             mode_shares=store.shares(),
+            reference=reference,
         )
     )
 
@@ -91,7 +92,7 @@ def evaluate(
     for name in run.extractors:
         folder = data / "extractors" / store.name / name
         real = features.reference(folder, protocol.reference, protocol.n_real)
-        fitted[name] = features.open_fitted(name, store, folder), real
+        fitted[name] = features.open_fitted(name, store, folder), metrics.Reference(real)
     finite = True
     for snapshot in snapshots:
         who.evaluated.load_state_dict(snapshot["weights"])
@@ -104,7 +105,8 @@ def evaluate(
             began = time.perf_counter()
             values = compare(extractor, real, samples, store)
             seconds = time.perf_counter() - began
-            rows += _rows(run, snapshot["step"], name, len(real), values, seconds, "done")
+            n_real = len(real.features)
+            rows += _rows(run, snapshot["step"], name, n_real, values, seconds, "done")
     if record["status"] == "diverged" or not finite:
         rows = [row for row in rows if row["step"] < run.training.steps]
         for name, (extractor, real) in fitted.items():
@@ -114,10 +116,11 @@ def evaluate(
 
 
 def _none(
-    extractor: features.Extractor, real: NDArray[np.float64], store: Store
+    extractor: features.Extractor, real: metrics.Reference, store: Store
 ) -> dict[str, float]:
     """An empty value for each metric that means something on a data set."""
-    known = compare(extractor, real[:100], store.samples("test")[:100], store)
+    few = metrics.Reference(real.features[:100])
+    known = compare(extractor, few, store.samples("test")[:100], store)
     return dict.fromkeys(known, math.nan)
 
 
@@ -128,7 +131,7 @@ def floor(extractor: str, store: Store, data: Path, protocol: Protocol) -> list[
     real = features.reference(folder, protocol.reference, protocol.n_real)
     other = "test" if protocol.reference == "train" else "train"
     samples = store.samples(other)[: protocol.n_fake]
-    values = compare(fitted, real, samples, store)
+    values = compare(fitted, metrics.Reference(real), samples, store)
     return [
         {
             "dataset": store.name,

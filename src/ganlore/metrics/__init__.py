@@ -7,17 +7,20 @@ a value for each of its names that has a meaning for the comparison. Nothing els
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganlore.errors import unknown
-from ganlore.metrics._arrays import Features, feature_pair
+from ganlore.metrics._arrays import Array, Features, feature_pair
 
-__all__ = ["Comparison", "Metric", "measure_all", "metrics"]
+__all__ = ["Comparison", "Metric", "Reference", "measure_all", "metrics"]
+
+T = TypeVar("T")
 
 _SHARES_TOLERANCE = 1e-6
 
@@ -40,6 +43,30 @@ class Metric:
 
 
 @dataclass(frozen=True, eq=False)
+class Reference:
+    """Features of the data that many sets of samples are compared with.
+
+    What a metric computes of them alone is computed once, and kept here.
+
+    Attributes:
+        features: (n_real, d), in float64.
+    """
+
+    features: Features
+    _known: dict[Callable[[Array], Any], Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", np.asarray(self.features, dtype=np.float64))
+
+    def once(self, compute: Callable[[Array], T]) -> T:
+        """`compute(features)`, from memory where it was asked for before."""
+        if compute not in self._known:
+            self._known[compute] = compute(self.features)
+        value: T = self._known[compute]
+        return value
+
+
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """What a metric sees: generated samples beside data, as features.
 
@@ -52,10 +79,12 @@ class Comparison:
         high_quality: whether a sample is within 3 standard deviations of its mode's centre,
             (n_fake,) booleans; for data whose modes have a known centre and width.
         mode_shares: the data's share of each mode, (n_modes,), summing to 1.
+        reference: `real` with what is known of it already; by default nothing is.
 
     Raises:
         ValueError: if shapes do not fit, there are fewer than 2 rows on a side, features are not
-            finite, a mode is not an index into `mode_shares`, or the shares are no distribution.
+            finite, a mode is not an index into `mode_shares`, the shares are no distribution, or
+            the reference is that of other features.
     """
 
     real: Features
@@ -63,11 +92,16 @@ class Comparison:
     modes: NDArray[np.integer] | None = None
     high_quality: NDArray[np.bool_] | None = None
     mode_shares: NDArray[np.floating] | None = None
+    reference: Reference = None  # type: ignore[assignment]  # never None once it is made
 
     def __post_init__(self) -> None:
         real, fake = feature_pair(self.real, self.fake)
         object.__setattr__(self, "real", real)
         object.__setattr__(self, "fake", fake)
+        if self.reference is None:
+            object.__setattr__(self, "reference", Reference(real))
+        if self.reference.features is not real:
+            raise ValueError("reference must be that of real: its features are another array")
         if self.modes is not None:
             object.__setattr__(self, "modes", _per_sample("modes", self.modes, len(fake), "iu"))
         if self.high_quality is not None:
