@@ -29,6 +29,9 @@ StudyArgument = Annotated[
 ]
 StudyOption = Annotated[str, typer.Option("--study", metavar="STUDY", help="The study file.")]
 DataOption = Annotated[Path, typer.Option("--data", help="Folder of prepared data.")]
+BenchmarkOption = Annotated[
+    Path | None, typer.Option(help="Write time and memory of this command to a file (TSV).")
+]
 SettingsOption = Annotated[
     str | None, typer.Option(help="All settings as JSON, as the Snakefile gives them.")
 ]
@@ -91,6 +94,7 @@ def train(
     save_every: Annotated[
         float, typer.Option(help="Seconds between two saved states, for resuming.")
     ] = 30.0,
+    benchmark: BenchmarkOption = None,
 ) -> None:
     """Train one run, from its last saved state if there is one."""
     chosen, data, results = _run(run, study, settings, data, results)
@@ -111,6 +115,8 @@ def train(
         storage.write_json(state_folder / "failed.json", failure)
         raise
     checkpoint.finish(chosen, store, folder, state, status, str(device))
+    if benchmark:
+        provenance.benchmark(benchmark)
     say(f"{folder}: {status}")
 
 
@@ -121,11 +127,12 @@ def evaluate(
     settings: SettingsOption = None,
     data: DataOption = Path("data"),
     results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    benchmark: BenchmarkOption = None,
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _run(run, study, settings, data, results)
     from ganlore import evaluate as evaluation
-    from ganlore import storage
+    from ganlore import provenance, storage
     from ganlore.data import Store
 
     folder = results / "runs" / chosen.id
@@ -136,6 +143,8 @@ def evaluate(
     evaluation.check_trained(chosen, record, store, folder)
     rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
     evaluation.write(folder, chosen, record, rows, pictures, data)
+    if benchmark:
+        provenance.benchmark(benchmark)
     say(f"{folder}: {len(rows)} numbers")
 
 

@@ -107,10 +107,7 @@ class Declaration:
 
 def folders(kind: str) -> list[Path]:
     """The folders that are searched for a kind of plug-in, in order."""
-    own = os.environ.get("GANLORE_PLUGINS", "")
-    roots = [str(PACKAGE), "plugins", *(part for part in own.split(os.pathsep) if part)]
-    distinct = dict.fromkeys(Path(root).resolve() for root in roots)
-    return [root / KINDS[kind].folder for root in distinct]
+    return list(_folders(kind, os.getcwd(), os.environ.get("GANLORE_PLUGINS", "")))  # noqa: PTH109
 
 
 def find(kind: str) -> dict[str, Path]:
@@ -121,6 +118,13 @@ def find(kind: str) -> dict[str, Path]:
     """
     found = [folder for folder in folders(kind) if folder.is_dir()]
     return dict(_find(kind, tuple((folder, folder.stat().st_mtime_ns) for folder in found)))
+
+
+@lru_cache(maxsize=64)
+def _folders(kind: str, here: str, own: str) -> tuple[Path, ...]:
+    roots = [PACKAGE, Path(here, "plugins"), *(Path(here, p) for p in own.split(os.pathsep) if p)]
+    distinct = dict.fromkeys(root.resolve() for root in roots)
+    return tuple(root / KINDS[kind].folder for root in distinct)
 
 
 @lru_cache(maxsize=64)

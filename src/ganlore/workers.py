@@ -183,10 +183,19 @@ def _take_environment(request: dict[str, Any]) -> None:
 def _import() -> bool:
     """Import what jobs need; False where that fails, and each job will tell of it by itself."""
     try:
-        from ganlore import checkpoint, cli, evaluate, provenance, train  # noqa: F401
+        from ganlore import checkpoint, cli, evaluate, train  # noqa: F401
+        from ganlore import fingerprint, plugins, provenance
+
+        fingerprint.of(plugins.PACKAGE.rglob("*.py"))  # parsed once; workers look at times only
+        provenance.environment()
     except Exception:
         return False
-    provenance.environment()
+    for kind in plugins.KINDS:
+        for name, path in plugins.find(kind).items():
+            with contextlib.suppress(Exception):  # of a plug-in that no job may use
+                plugins.declaration(kind, name)
+                if path.is_relative_to(plugins.PACKAGE):
+                    plugins.load(kind, name)
     gc.collect()
     gc.freeze()  # workers share these objects, and need not look through them
     return True
