@@ -93,9 +93,9 @@ def optimizer_settings(run: Run, tricks: Sequence[Trick]) -> Optimizer:
 def optimizers(run: Run, who: Player) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
     """The optimisers of generator and discriminator, by the study's policy and the tricks."""
     settings = optimizer_settings(run, who.tricks)
-    critics = who.loss.discriminator_modules
+    critics, both = who.loss.discriminator_modules, who.loss.shared_modules
     ours = [module for name, module in who.modules.items() if name not in critics]
-    theirs = [module for name, module in who.modules.items() if name in critics]
+    theirs = [module for name, module in who.modules.items() if name in (*critics, *both)]
     return (
         optimizer(settings, settings.rates[0], [who.generator, *ours]),
         optimizer(settings, settings.rates[1], [who.discriminator, *theirs]),

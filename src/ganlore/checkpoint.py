@@ -105,12 +105,14 @@ class State:
         storage.write_sealed(self.path, state)
         self._saved = time.monotonic()
 
-    def snapshot(self, step: int, generator: nn.Module) -> None:
-        """Keep the generator as it is after a step."""
-        weights = {name: value.cpu() for name, value in generator.state_dict().items()}
-        storage.write_sealed(
-            self.folder / f"snapshot-{step}.pt", {"step": step, "weights": weights}
-        )
+    def snapshot(self, step: int, who: Player) -> None:
+        """Keep what is evaluated, as it is after a step: the generator, and the loss's modules."""
+        kept = {
+            "step": step,
+            "weights": _weights(who.evaluated),
+            "modules": {name: _weights(module) for name, module in who.examined.items()},
+        }
+        storage.write_sealed(self.folder / f"snapshot-{step}.pt", kept)
 
     def snapshots(self) -> list[dict[str, Any]]:
         """The snapshots so far, in order."""
@@ -125,10 +127,11 @@ class State:
 
 def player_state(who: Player) -> dict[str, Any]:
     """All weights and buffers of a run, on the CPU."""
-    return {
-        part: {name: value.cpu() for name, value in module.state_dict().items()}
-        for part, module in _parts(who).items()
-    }
+    return {part: _weights(module) for part, module in _parts(who).items()}
+
+
+def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.cpu() for name, value in module.state_dict().items()}
 
 
 def _parts(who: Player) -> dict[str, nn.Module]:

@@ -56,7 +56,7 @@ def _situation() -> dict[str, object]:
     """What a process has from its parent, beside open files."""
     mask = os.umask(0)
     os.umask(mask)
-    return {"cwd": os.getcwd(), "umask": mask, "environment": dict(os.environ)}
+    return {"cwd": str(Path.cwd()), "umask": mask, "environment": dict(os.environ)}
 
 
 def _status(connection: socket.socket) -> int:

@@ -48,6 +48,16 @@ class Training(Model):
         8, description="Generators kept, evenly spaced over the budget; the last is the end."
     )
     history: PositiveInt = Field(100, description="Rows in a run's history, evenly spaced.")
+    order: Literal["discriminator-first", "generator-first"] = Field(
+        "discriminator-first",
+        description="Whose turn comes first in a step. generator-first: the discriminator then "
+        "judges the very samples that the generator has just learned from.",
+    )
+    discriminator_scale: PositiveFloat = Field(
+        1.0,
+        description="A factor on all of the discriminator's loss; 0.5 makes a sum of two halves "
+        "their mean.",
+    )
     divergence: PositiveFloat = Field(
         1e6, description="A loss beyond this (or not finite) ends the run as diverged."
     )

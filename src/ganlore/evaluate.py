@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from ganlore import build, features, metrics, seeding, storage
-from ganlore.batches import as_stored
+from ganlore.batches import as_seen, as_stored
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.game import Player
+from ganlore.losses import Snapshot
 
 if TYPE_CHECKING:
     from ganlore.config import Protocol
@@ -26,24 +27,54 @@ Row = dict[str, Any]
 
 
 @torch.no_grad()
-def sample(who: Player, protocol: Protocol, latent_size: int, store: Store) -> NDArray[Any] | None:
-    """Generated samples in the store's form, (n_fake, ...), None if any is not finite.
+def draw(who: Player, run: Run, store: Store) -> Snapshot:
+    """What a run's samples are made from; the same for every run and snapshot of a protocol.
 
-    Noise and labels are keyed by the evaluation's seed: the same for every run and snapshot.
+    Noise and labels are keyed by the evaluation's seed.
     """
-    rng = seeding.generator(protocol.eval_seed, "evaluation")
-    latent = who.loss.latent(protocol.n_fake, latent_size, rng)
-    shares = store.shares()
+    n = run.protocol.n_fake
+    rng = seeding.generator(run.protocol.eval_seed, "evaluation")
+    latent = who.loss.latent(n, run.training.latent, rng)
     labels = None
-    if shares is not None:
-        weights = torch.from_numpy(shares)
-        labels = torch.multinomial(weights, protocol.n_fake, replacement=True, generator=rng)
+    if (shares := store.shares()) is not None:
+        labels = torch.multinomial(torch.from_numpy(shares), n, replacement=True, generator=rng)
+    held_out = torch.from_numpy(np.array(store.samples("test")[:n]))
+    known = store.labels("test")
+    held_out_labels = None if known is None else torch.from_numpy(known[:n])
+    return Snapshot(who.evaluated, who.examined, latent, labels, as_seen(held_out), held_out_labels)
+
+
+@torch.no_grad()
+def sample(snapshot: Snapshot) -> NDArray[Any] | None:
+    """Generated samples in the store's form, (n_fake, ...), None if any is not finite."""
     chunks = []
-    for start in range(0, protocol.n_fake, CHUNK):
-        part = None if labels is None else labels[start : start + CHUNK]
-        chunks.append(who.evaluated(latent[start : start + CHUNK], part))
+    for start in range(0, len(snapshot.latent), CHUNK):
+        here = slice(start, start + CHUNK)
+        part = None if snapshot.labels is None else snapshot.labels[here]
+        chunks.append(snapshot.generator(snapshot.latent[here], part))
     samples = torch.cat(chunks)
     return as_stored(samples).numpy() if bool(samples.isfinite().all()) else None
+
+
+@torch.no_grad()
+def evidence(who: Player, snapshot: Snapshot) -> dict[str, Any]:
+    """What a loss lets be measured beside its samples: fields of `metrics.Comparison`."""
+    found = who.loss.evidence(snapshot)
+    if who.loss.conditional and snapshot.labels is not None:
+        found["asked"] = snapshot.labels.numpy()
+    return found
+
+
+@torch.no_grad()
+def pictures(who: Player, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
+    """The loss's own pictures, (rows, columns, C, H, W) in the store's form; of images only."""
+    if snapshot.held_out.dim() != 4:
+        return {}
+    drawn = who.loss.pictures(snapshot)
+    return {
+        name: as_stored(grid.flatten(0, 1)).numpy().reshape(grid.shape)
+        for name, grid in drawn.items()
+    }
 
 
 def compare(
@@ -51,8 +82,17 @@ def compare(
     reference: metrics.Reference,
     samples: NDArray[Any],
     store: Store,
+    evidence: dict[str, Any] | None = None,
 ) -> dict[str, float]:
-    """All metrics of samples against the data's features, by name."""
+    """All metrics of samples against the data's features, by name.
+
+    Args:
+        extractor: what gives samples features.
+        reference: features of real samples.
+        samples: in the store's form.
+        store: the prepared data.
+        evidence: more fields of the comparison, as the function of this name gives them.
+    """
     described = extractor.describe(samples)
     return metrics.measure_all(
         metrics.Comparison(
@@ -62,6 +102,7 @@ def compare(
             high_quality=described.high_quality,
             mode_shares=store.shares(),
             reference=reference,
+            **(evidence or {}),
         )
     )
 
@@ -74,53 +115,63 @@ def evaluate(
     Args:
         run: the run's settings.
         record: its `run.json`.
-        snapshots: {"step", "weights"} in order.
+        snapshots: {"step", "weights", "modules"} in order.
         store: the prepared data.
         data: the folder with fitted extractors.
 
     Returns:
-        Rows of the metrics table; and pictures of the last snapshot with their step. A run that
-        diverged has a last row for each metric at its full budget, with an empty value.
+        Rows of the metrics table; and samples and the loss's own pictures of the last snapshot. A
+        run that diverged has a last row for each metric at its full budget, with an empty value.
     """
     torch.set_num_threads(run.training.threads)
     who = build.player(run, store.shape, store.classes, torch.device("cpu"))
-    who.evaluated.eval()
+    for module in (who.evaluated, *who.examined.values()):
+        module.eval()
     protocol = run.protocol
     rows: list[Row] = []
-    pictures: dict[str, NDArray[Any]] = {}
+    shown: dict[str, NDArray[Any]] = {}
     fitted = {}
     for name in run.extractors:
         folder = data / "extractors" / store.name / name
         real = features.reference(folder, protocol.reference, protocol.n_real)
         fitted[name] = features.open_fitted(name, store, folder), metrics.Reference(real)
+    drawn = draw(who, run, store)
     finite = True
     for snapshot in snapshots:
         who.evaluated.load_state_dict(snapshot["weights"])
-        samples = sample(who, protocol, run.training.latent, store)
+        for name, weights in snapshot["modules"].items():
+            who.examined[name].load_state_dict(weights)
+        samples = sample(drawn)
         finite = samples is not None
         if samples is None:
             break
-        pictures = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
-        for name, (extractor, real) in fitted.items():
+        more = evidence(who, drawn)
+        shown = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
+        shown |= pictures(who, drawn)
+        for name, (extractor, reference) in fitted.items():
             began = time.perf_counter()
-            values = compare(extractor, real, samples, store)
+            values = compare(extractor, reference, samples, store, more)
             seconds = time.perf_counter() - began
-            n_real = len(real.features)
+            n_real = len(reference.features)
             rows += _rows(run, snapshot["step"], name, n_real, values, seconds, "done")
     if record["status"] == "diverged" or not finite:
         rows = [row for row in rows if row["step"] < run.training.steps]
-        for name, (extractor, real) in fitted.items():
-            empty = _none(extractor, real, store)
+        for name, (extractor, reference) in fitted.items():
+            empty = _none(extractor, reference, store, evidence(who, drawn))
             rows += _rows(run, run.training.steps, name, 0, empty, 0.0, "diverged")
-    return rows, pictures
+    return rows, shown
 
 
 def _none(
-    extractor: features.Extractor, real: metrics.Reference, store: Store
+    extractor: features.Extractor,
+    real: metrics.Reference,
+    store: Store,
+    evidence: dict[str, Any],
 ) -> dict[str, float]:
-    """An empty value for each metric that means something on a data set."""
-    few = metrics.Reference(real.features[:100])
-    known = compare(extractor, few, store.samples("test")[:100], store)
+    """An empty value for each metric that means something for a loss on a data set."""
+    few = {name: values[:100] for name, values in evidence.items()}
+    some = metrics.Reference(real.features[:100])
+    known = compare(extractor, some, store.samples("test")[:100], store, few)
     return dict.fromkeys(known, math.nan)
 
 

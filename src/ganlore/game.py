@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlore.losses import Loss
-from ganlore.networks import Discriminator, Generator
+from ganlore.networks import Critic, Generator
 from ganlore.tricks import Trick
 
 
@@ -28,7 +28,7 @@ class Player:
     """
 
     generator: Generator
-    discriminator: Discriminator
+    discriminator: Critic
     modules: nn.ModuleDict
     loss: Loss
     tricks: tuple[Trick, ...]
@@ -60,6 +60,11 @@ class Player:
         factors = (trick.learning_rate(progress) for trick in self.tricks)
         return math.prod(factors, start=self.loss.learning_rate(progress))
 
+    @property
+    def examined(self) -> dict[str, nn.Module]:
+        """The modules that snapshots keep beside the generator."""
+        return {name: self.modules[name] for name in self.loss.evaluated_modules}
+
     @cached_property
     def evaluated(self) -> nn.Module:
         """The generator that snapshots keep."""
@@ -81,7 +86,8 @@ class Game:
             generator's, the logits of real images carry none.
         images: real images or points, (N, ...), as the networks see them.
         labels: their classes, (N,), or None.
-        condition: the labels where the loss is conditional, None otherwise.
+        condition: what a conditional generator is told, (N,), None where the loss is none.
+        told: what a conditional discriminator is told of each sample or pack.
         latent: the generator's noise, (N, latent).
         rng: this step's own random generator, on the device.
         step: discriminator steps done before this one.
@@ -99,18 +105,29 @@ class Game:
         step: int,
         progress: float,
         latent_size: int,
+        before: Game | None = None,
     ) -> None:
+        # before: the generator's turn of this step, where the discriminator is to judge the very
+        # samples that the generator has just learned from
         self.player = player
         self.turn = turn
         self.images = images
         self.labels = labels
         # what the networks are told: an unconditional one has no use for labels
         self.condition = labels if player.loss.conditional else None
+        self.told = self.condition
+        if self.told is not None:
+            for trick in player.tricks:
+                self.told = trick.condition(self.told)
         self.rng = rng
         self.step = step
         self.progress = progress
-        self.latent = player.loss.latent(len(images), latent_size, rng)
         self.log: dict[str, Tensor | float] = {}
+        if before is None:
+            self.latent = player.loss.latent(len(images), latent_size, rng)
+        else:
+            self.latent = before.latent
+            self.generated = before.generated.detach()
 
     @property
     def modules(self) -> nn.ModuleDict:
@@ -140,6 +157,24 @@ class Game:
             out: Tensor = self.player.generator(self.latent, self.condition)
         return out
 
+    def reconstruct(self, codes: Tensor) -> Tensor:
+        """G(codes) for codes that an encoder gave, (N, ...), as evaluation would compute it.
+
+        Batch norm takes the statistics of generated samples, which it keeps, and keeps none of
+        these: G(z) stays what it is without an encoder, and what is learned here is what is
+        measured later.
+
+        Args:
+            codes: (N, latent).
+        """
+        _ = self.generated  # first: its pass changes statistics that this one's gradient reads
+        generator = self.player.generator.train(False)
+        try:
+            out: Tensor = generator(codes, self.condition)
+        finally:
+            generator.train()
+        return out
+
     @cached_property
     def real(self) -> Tensor:
         """Real images as the discriminator sees them."""
@@ -162,11 +197,17 @@ class Game:
         Args:
             images: as `real` and `fake`, that is after `view`.
         """
-        return self._judge(images, self.condition)[1]
+        return self.examine(images, self.told)[1]
 
-    def _judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    def examine(self, images: Tensor, told: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The discriminator's features of images, (N, width), and what `judge` gives, (N,).
+
+        Args:
+            images: as `real` and `fake`, that is after `view`.
+            told: the labels of each, as `told`.
+        """
         features = self.player.discriminator.features(images)
-        output = self.player.discriminator.classify(features, labels)
+        output = self.player.discriminator.classify(features, told)
         return features, self.player.loss.score(output, images)
 
     @cached_property
@@ -179,8 +220,8 @@ class Game:
         """
         if self.turn == "generator" or not self.player.joins:
             return None
-        condition = None if self.condition is None else self.condition.repeat(2)
-        features, logits = self._judge(torch.cat([self.real, self.fake]), condition)
+        told = None if self.told is None else torch.cat([self.told, self.told])
+        features, logits = self.examine(torch.cat([self.real, self.fake]), told)
         n = len(self.real)
         return (features[:n], logits[:n]), (features[n:], logits[n:])
 
@@ -189,13 +230,13 @@ class Game:
         if self._joined is not None:
             return self._joined[0]
         with torch.no_grad() if self.turn == "generator" else nullcontext():
-            return self._judge(self.real, self.condition)
+            return self.examine(self.real, self.told)
 
     @cached_property
     def _fake(self) -> tuple[Tensor, Tensor]:
         if self._joined is not None:
             return self._joined[1]
-        return self._judge(self.fake, self.condition)
+        return self.examine(self.fake, self.told)
 
     @property
     def real_features(self) -> Tensor:
@@ -220,7 +261,10 @@ class Game:
     @cached_property
     def logits(self) -> tuple[Tensor, Tensor]:
         """Logits on real and on generated images, after the tricks' changes, left to right."""
-        real, fake = self.real_logits, self.fake_logits
+        return self.compare(self.real_logits, self.fake_logits)
+
+    def compare(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """The tricks' changes of logits on real and on generated images, (N,) each."""
         for trick in self.player.tricks:
             real, fake = trick.logits(real, fake)
         return real, fake

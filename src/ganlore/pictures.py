@@ -156,7 +156,21 @@ class Album:
         self._each = max(8, min(64, PIXELS // max(shown, 1)))
 
     def samples(self, run: Run) -> NDArray[Any] | None:
-        """The samples of a run's last finite snapshot; None if it diverged before the first.
+        """The samples of a run's last finite snapshot; None if it diverged before the first."""
+        return self._arrays(run).get("samples")
+
+    def own(self, run: Run) -> dict[str, Picture]:
+        """The pictures that the run's loss makes of its last snapshot, by name."""
+        found = {}
+        for name, grid in self._arrays(run).items():
+            if name not in ("samples", "step"):
+                png, width, height = sheet(grid.reshape(-1, *grid.shape[2:]), grid.shape[1])
+                zoom = max(1, 16 // grid.shape[-1])
+                found[name] = Picture(zoom * width, zoom * height, address=data_uri(png))
+        return found
+
+    def _arrays(self, run: Run) -> dict[str, NDArray[Any]]:
+        """What evaluation kept to look at.
 
         Raises:
             GanloreError: if the file is missing or is not the one that was recorded.
@@ -167,8 +181,7 @@ class Album:
             folder / "samples.npz", record["files"]["samples.npz"], f"delete {folder} and {REMEDY}"
         )
         with np.load(path) as found:
-            samples: NDArray[Any] | None = found.get("samples")
-        return samples
+            return dict(found)
 
     def strip(self, run: Run) -> Picture | None:
         """A few samples of a run."""

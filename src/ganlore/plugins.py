@@ -52,11 +52,11 @@ KINDS = {
 
 FACTS = frozenset(
     {"paper", "formula", "tip", "incompatible", "requires", "provides", "extractors"}
-    | {"batch_multiple_of", "shape", "n_train", "source", "licence", "citation"}
+    | {"captions", "batch_multiple_of", "shape", "n_train", "source", "licence", "citation"}
 )
 """Class attributes that are read as facts. The base classes say what each one means."""
 
-DESCRIPTIVE = frozenset({"paper", "formula", "tip", "incompatible", "requires"})
+DESCRIPTIVE = frozenset({"paper", "formula", "tip", "captions", "incompatible", "requires"})
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 
 NAMESPACE: dict[str, Any] = {

@@ -41,13 +41,15 @@ def build(plan: Plan) -> Path:
     found = tables.matrices(plan, tidy, ends, table)
     tables.write(folder / "tables", table, ends, found)
     storage.write_text(folder / "tables" / "metrics.csv", tidy.metrics.to_csv(index=False))
+    measured = {name: all_metrics()[name] for name in tidy.names}
     album = pictures.Album(plan)
     sections = [_section(plan, album, matrix, folder) for matrix in found]
     context = {
         "study": plan.study,
         "data": [_data(plan, tidy, name, found) for name in plan.datasets],
         "sections": sections,
-        "metrics": {name: all_metrics()[name] for name in tidy.names},
+        "metrics": {name: metric for name, metric in measured.items() if not metric.only},
+        "special": {name: metric for name, metric in measured.items() if metric.only},
         "missing": plan.missing,
         "failures": _failures(plan, tidy, ends),
         "collapsed": _collapsed(plan, sections),
@@ -266,8 +268,18 @@ def _cell(
         "strip": album.strip(runs[0][0]),
         "strip_seed": runs[0][0].seed,
         "seeds": [
-            {"seed": run.seed, "end": end.to_dict(), "sheet": album.sheet(run)} for run, end in runs
+            {
+                "seed": run.seed,
+                "end": end.to_dict(),
+                "sheet": album.sheet(run),
+                "own": album.own(run),
+            }
+            for run, end in runs
         ],
+        "own": [
+            name for name, metric in all_metrics().items() if metric.only and row.get(f"{name}_n")
+        ],
+        "captions": plugins.declaration("loss", loss).fact("captions", {}),
     }
 
 

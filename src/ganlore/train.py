@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ganlore.grid import Run
 
 
+Turn = Literal["discriminator", "generator"]
+
+
 def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """One step of an optimiser; gradients go to its own parameters alone."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -60,12 +63,27 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     generator_loss: Callable[[Game], torch.Tensor] = who.loss.generator
     for trick in who.tricks:
         generator_loss = trick.generator_step(generator_loss)
+    generator_first = settings.order == "generator-first"
     if start and history.diverged(settings.divergence):
         return "diverged"
 
-    def game(turn: Literal["discriminator", "generator"], step: int, batch: Batch) -> Game:
+    def game(turn: Turn, step: int, batch: Batch, before: Game | None = None) -> Game:
         rng = seeding.generator(run.seed, turn, step, device=device)
-        return Game(who, turn, *batch, rng, step, step / settings.steps, settings.latent)
+        return Game(who, turn, *batch, rng, step, step / settings.steps, settings.latent, before)
+
+    def criticise(critic: Game) -> tuple[Game, torch.Tensor]:
+        loss = who.loss.discriminator(critic) + sum(trick.penalty(critic) for trick in who.tricks)
+        loss = loss * settings.discriminator_scale
+        update(optimizer_d, loss)
+        who.loss.after_discriminator(critic)
+        return critic, loss
+
+    def act(actor: Game) -> tuple[Game, torch.Tensor]:
+        loss = generator_loss(actor)
+        update(optimizer_g, loss)
+        for trick in who.tricks:
+            trick.after_generator(actor)
+        return actor, loss
 
     began = time.perf_counter()
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
@@ -75,20 +93,17 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
             for trick in who.tricks:
                 trick.stage(step / settings.steps, who.generator, who.discriminator)
             batch = batches[step]
-            critic = game("discriminator", step, batch)
-            d_loss = who.loss.discriminator(critic)
-            d_loss = d_loss + sum(trick.penalty(critic) for trick in who.tricks)
-            update(optimizer_d, d_loss)
-            who.loss.after_discriminator(critic)
-            if (step + 1) % who.n_critic == 0:
-                actor = game("generator", step, batch)
-                g_loss = generator_loss(actor)
-                update(optimizer_g, g_loss)
-                for trick in who.tricks:
-                    trick.after_generator(actor)
+            acts = (step + 1) % who.n_critic == 0
+            if acts and generator_first:
+                actor, g_loss = act(game("generator", step, batch))
+                critic, d_loss = criticise(game("discriminator", step, batch, actor))
+            else:
+                critic, d_loss = criticise(game("discriminator", step, batch))
+                if acts:
+                    actor, g_loss = act(game("generator", step, batch))
             done = step + 1
             if done in snapshot_at:
-                state.snapshot(done, who.evaluated)
+                state.snapshot(done, who)
             if done in log_at:
                 seconds = before + time.perf_counter() - began
                 row = history.add((critic, actor), (d_loss, g_loss), both[::-1], seconds)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -83,12 +84,13 @@ class Server:
     def serve(self) -> None:
         """Answer until the owner ends."""
         while True:
-            ready = select.select([self.owner, self.listener, *self.jobs], [], [])[0]
+            incoming = self.listener.fileno()
+            ready = select.select([self.owner, incoming, *self.jobs], [], [])[0]
             if self.owner in ready:
                 return
             for ended in self.jobs.keys() & set(ready):
                 self.tell(ended)
-            if self.listener in ready:
+            if incoming in ready:
                 with self.listener.accept()[0] as connection:
                     connection.settimeout(PATIENCE)
                     # a client that has gone, or talks nonsense
@@ -183,8 +185,10 @@ def _take_environment(request: dict[str, Any]) -> None:
 def _import() -> bool:
     """Import what jobs need; False where that fails, and each job will tell of it by itself."""
     try:
-        from ganlore import checkpoint, cli, evaluate, train  # noqa: F401
         from ganlore import fingerprint, plugins, provenance
+
+        for module in ("checkpoint", "cli", "evaluate", "train"):
+            importlib.import_module(f"ganlore.{module}")
 
         fingerprint.of(plugins.PACKAGE.rglob("*.py"))  # parsed once; workers look at times only
         provenance.environment()

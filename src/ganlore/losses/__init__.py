@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ganlore.settings import Optimizer, PositiveInt
 
@@ -20,9 +20,30 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ganlore.game import Game
-    from ganlore.networks import Discriminator, Generator, Network, Spec
+    from ganlore.networks import Critic, Generator, Network, Spec
 
-__all__ = ["LogitLoss", "Loss", "Optimizer"]
+__all__ = ["LogitLoss", "Loss", "Optimizer", "Snapshot"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a loss's own evaluation sees of a run at one step.
+
+    Attributes:
+        generator: the generator that is evaluated, ready to sample.
+        modules: those that the loss names in `evaluated_modules`, as they were then.
+        latent: the noise of the samples that are measured, (N, ...).
+        labels: the classes that they were asked to be, (N,), None where labels are not known.
+        held_out: real samples that training has not seen, (M, ...), as networks see them.
+        held_out_labels: their classes, (M,), or None.
+    """
+
+    generator: nn.Module
+    modules: dict[str, nn.Module]
+    latent: Tensor
+    labels: Tensor | None
+    held_out: Tensor
+    held_out_labels: Tensor | None
 
 
 @dataclass
@@ -34,6 +55,7 @@ class Loss(ABC):
         formula: what discriminator and generator minimise, two strings.
         requires: {what a data set must provide: reason}, for example "labels".
         incompatible: {name of a trick, network or data set: reason}.
+        captions: {name of a picture that `pictures` gives: what it shows}.
 
     Settings (with annotation) may be changed by a study. The base settings:
         optimizer: the published optimiser settings.
@@ -59,22 +81,26 @@ class Loss(ABC):
         """The generator; a conditional loss may build its own."""
         return network.generator(spec)
 
-    def discriminator_network(self, network: Network, spec: Spec) -> Discriminator:
+    def discriminator_network(self, network: Network, spec: Spec) -> Critic:
         """The discriminator; an auto-encoding critic builds its own from the same parts."""
         return network.discriminator(spec)
 
-    def modules(
-        self, network: Network, spec: Spec, discriminator: Discriminator
-    ) -> dict[str, nn.Module]:
+    def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
         """Modules beside the two networks: an encoder, a code head, buffers for state.
 
-        The spec is that of the data; a head on the discriminator's features takes its `width`.
-        They are trained by the generator's optimiser unless `discriminator_modules` names them,
-        saved with the run, and reached as `game.modules[name]`.
+        The spec is that of the data; a head on the discriminator's features takes its `width`, and
+        its `spec` says how many samples it sees at once. They are trained by the generator's
+        optimiser unless `discriminator_modules` names them, saved with the run, and reached as
+        `game.modules[name]`.
         """
         return {}
 
     discriminator_modules: ClassVar[tuple[str, ...]] = ()
+    """The modules that are trained by the discriminator's optimiser."""
+    shared_modules: ClassVar[tuple[str, ...]] = ()
+    """The modules that both optimisers train."""
+    evaluated_modules: ClassVar[tuple[str, ...]] = ()
+    """The modules that snapshots keep, for `evidence` and `pictures`."""
 
     def latent(self, n: int, size: int, rng: torch.Generator) -> Tensor:
         """The generator's noise, (n, size); N(0, I) unless a loss is defined on another."""
@@ -106,6 +132,16 @@ class Loss(ABC):
 
     def after_discriminator(self, game: Game) -> None:
         """Called after each discriminator step: weight clipping, BEGAN's k."""
+
+    # -- evaluation -----------------------------------------------------------------------------
+
+    def evidence(self, snapshot: Snapshot) -> dict[str, Any]:
+        """What this loss lets be measured beside its samples: fields of `metrics.Comparison`."""
+        return {}
+
+    def pictures(self, snapshot: Snapshot) -> dict[str, Tensor]:
+        """Pictures of this loss's own, (rows, columns, *shape) each, as networks see images."""
+        return {}
 
 
 @dataclass

@@ -34,12 +34,14 @@ class Metric:
         higher_is_better: the direction of a better generator.
         bounds: least and greatest possible value, None where there is no bound.
         paper: arXiv id of the definition.
+        only: the losses that have it, where not all have: "conditional losses".
     """
 
     label: str
     higher_is_better: bool
     bounds: tuple[float | None, float | None]
     paper: str
+    only: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ class Reference:
     def once(self, compute: Callable[[Array], T]) -> T:
         """`compute(features)`, from memory where it was asked for before."""
         if compute not in self._known:
-            self._known[compute] = compute(self.features)
+            self._known[compute] = compute(np.asarray(self.features, dtype=np.float64))
         value: T = self._known[compute]
         return value
 
@@ -79,6 +81,10 @@ class Comparison:
         high_quality: whether a sample is within 3 standard deviations of its mode's centre,
             (n_fake,) booleans; for data whose modes have a known centre and width.
         mode_shares: the data's share of each mode, (n_modes,), summing to 1.
+        asked: the mode that a conditional generator was asked for, (n_fake,).
+        codes: the categorical code that each sample was made from, (n_fake,).
+        originals: held-out samples, (n_held_out, ...), as networks see them.
+        reconstructions: what an encoder and the generator make of them, of the same shape.
         reference: `real` with what is known of it already; by default nothing is.
 
     Raises:
@@ -92,24 +98,32 @@ class Comparison:
     modes: NDArray[np.integer] | None = None
     high_quality: NDArray[np.bool_] | None = None
     mode_shares: NDArray[np.floating] | None = None
-    reference: Reference = None  # type: ignore[assignment]  # never None once it is made
+    asked: NDArray[np.integer] | None = None
+    codes: NDArray[np.integer] | None = None
+    originals: NDArray[np.floating] | None = None
+    reconstructions: NDArray[np.floating] | None = None
+    reference: Reference | None = None
 
     def __post_init__(self) -> None:
         real, fake = feature_pair(self.real, self.fake)
         object.__setattr__(self, "real", real)
         object.__setattr__(self, "fake", fake)
-        if self.reference is None:
-            object.__setattr__(self, "reference", Reference(real))
-        if self.reference.features is not real:
+        if self.reference is not None and self.reference.features is not real:
             raise ValueError("reference must be that of real: its features are another array")
-        if self.modes is not None:
-            object.__setattr__(self, "modes", _per_sample("modes", self.modes, len(fake), "iu"))
+        for name in ("modes", "asked", "codes"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _per_sample(name, values, len(fake), "iu"))
         if self.high_quality is not None:
             flags = _per_sample("high_quality", self.high_quality, len(fake), "b")
             object.__setattr__(self, "high_quality", flags)
         if self.mode_shares is not None:
             object.__setattr__(self, "mode_shares", _shares(self.mode_shares))
         _check_modes(self.modes, self.mode_shares)
+        _check_pairs(self.originals, self.reconstructions)
+
+    def of_real(self, compute: Callable[[Array], T]) -> T:
+        """`compute(real)`, computed once for all comparisons with the same reference."""
+        return (self.reference or Reference(self.real)).once(compute)
 
 
 def metrics() -> dict[str, Metric]:
@@ -201,4 +215,15 @@ def _check_modes(
     if modes.min() < 0 or modes.max() >= n_modes:
         raise ValueError(
             f"modes must be in 0 ... {n_modes - 1}: got {modes.min()} to {modes.max()}"
+        )
+
+
+def _check_pairs(
+    originals: NDArray[np.floating] | None, reconstructions: NDArray[np.floating] | None
+) -> None:
+    shapes = [None if pair is None else pair.shape for pair in (originals, reconstructions)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "originals and reconstructions must be given together and be of one shape: got "
+            f"{shapes[0]} and {shapes[1]}"
         )

@@ -17,7 +17,8 @@ _TOLERANCE = 1e-5
 
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `fid`."""
-    return {"fid": _distance(*comparison.reference.once(_gaussian), *_gaussian(comparison.fake))}
+    _, fake = feature_pair(comparison.real, comparison.fake)
+    return {"fid": _distance(*comparison.of_real(_gaussian), *_gaussian(fake))}
 
 
 def frechet_distance(mean1: Features, cov1: Features, mean2: Features, cov2: Features) -> float:

@@ -14,8 +14,8 @@ METRICS = {
 
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `kid`."""
-    within_real = comparison.reference.once(_within)
-    return {"kid": _distance(comparison.real, comparison.fake, within_real)}
+    real, fake = feature_pair(comparison.real, comparison.fake)
+    return {"kid": _distance(real, fake, comparison.of_real(_within))}
 
 
 def kernel_distance(real: Features, fake: Features, *, chunk_rows: int | None = None) -> float:
@@ -40,9 +40,7 @@ def kernel_distance(real: Features, fake: Features, *, chunk_rows: int | None = 
     return _distance(real, fake, _within(real, chunk_rows), chunk_rows)
 
 
-def _distance(
-    real: Array, fake: Array, within_real: float, chunk_rows: int | None = None
-) -> float:
+def _distance(real: Array, fake: Array, within_real: float, chunk_rows: int | None = None) -> float:
     n, m = len(real), len(fake)
     across = sum(_sum(_base(real[rows], fake)) for rows in row_chunks(n, m, chunk_rows))
     return within_real + _within(fake, chunk_rows) - 2 * across / (n * m)

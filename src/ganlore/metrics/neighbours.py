@@ -37,7 +37,7 @@ DENSITY_K = 5
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `precision`, `recall`, `density` and `coverage`."""
     real, fake = _checked(comparison.real, comparison.fake, PRECISION_K, DENSITY_K)
-    return _measure(comparison.reference.once(_surroundings), real, fake, DENSITY_K, None)
+    return _measure(comparison.of_real(_surroundings), real, fake, DENSITY_K, None)
 
 
 def neighbour_metrics(

@@ -27,12 +27,22 @@ class Spec:
         latent: dimensions of the generator's noise.
         classes: number of classes of a conditional network, 0 for an unconditional one.
         outputs: width of the discriminator's last layer, 1 for logits; an encoder has more.
+        pack: samples that a discriminator sees at once, each with a label of its own.
+        batch_norm: whether a generator may normalise over the batch. A decoder that judges must
+            not: what it says of a sample would depend on the others.
     """
 
     shape: tuple[int, ...]
     latent: int
     classes: int = 0
     outputs: int = 1
+    pack: int = 1
+    batch_norm: bool = True
+
+    @property
+    def inputs(self) -> int:
+        """Width of the generator's input: the noise, then the label as one-hot."""
+        return self.latent + self.classes
 
     @property
     def images(self) -> bool:
@@ -41,41 +51,121 @@ class Spec:
 
 
 class Generator(nn.Module):
-    """From noise (N, latent) and labels (N,), which an unconditional one ignores, to samples."""
+    """From noise (N, latent), and labels (N,) where it is conditional, to samples.
 
-    def __init__(self, body: nn.Module, shape: tuple[int, ...]) -> None:
+    The label is given as one-hot beside the noise (Mirza and Osindero 2014, arXiv:1411.1784,
+    section 3.2), which the first layer's weights turn into an embedding.
+
+    Args:
+        body: from (N, `spec.inputs`) to as many numbers for each sample as it has.
+        spec: what it is built for.
+    """
+
+    def __init__(self, body: nn.Module, spec: Spec) -> None:
         super().__init__()
         self.body = body
-        self.shape = shape
+        self.shape = spec.shape
+        self.classes = spec.classes
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Samples (N, *shape): images in [-1, 1], points unbounded."""
+        if self.classes:
+            assert labels is not None, "a conditional generator needs labels"
+            told = nn.functional.one_hot(labels, self.classes).to(latent.dtype)
+            latent = torch.cat([latent, told], dim=1)
         out: Tensor = self.body(latent)
         return out.reshape(len(latent), *self.shape)
 
 
-class Discriminator(nn.Module):
-    """A trunk that gives features, and a linear head that gives logits."""
+class Critic(nn.Module):
+    """What judges samples, in two halves: features, and what is said from them.
 
-    def __init__(self, trunk: nn.Module, width: int, outputs: int = 1) -> None:
+    Attributes:
+        spec: what it is built for.
+        width: number of features.
+    """
+
+    def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
-        self.trunk = trunk
-        self.head = nn.Linear(width, outputs)
+        self.spec = spec
         self.width = width
+
+    def features(self, images: Tensor) -> Tensor:
+        """From samples (N, *spec.shape) to features, (N, width)."""
+        raise NotImplementedError
+
+    def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What is said of samples, from their features: logits, or a reconstruction.
+
+        Args:
+            features: (N, width).
+            labels: of a conditional critic, (N,), or (N, pack) with packing.
+        """
+        raise NotImplementedError
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What is said of samples."""
+        return self.classify(self.features(images), labels)
+
+
+class Discriminator(Critic):
+    """A trunk that gives features, and a linear head that gives logits.
+
+    A conditional one adds the features' projection on its label's embedding to the logit (Miyato
+    and Koyama 2018, arXiv:1802.05637, equation 4); with packing, that of each sample's label.
+
+    Args:
+        trunk: from samples (N, *spec.shape) to features, (N, ..., width in all).
+        width: number of features.
+        spec: what it is built for.
+    """
+
+    def __init__(self, trunk: nn.Module, width: int, spec: Spec) -> None:
+        super().__init__(spec, width)
+        self.trunk = trunk
+        self.head = nn.Linear(width, spec.outputs)
+        # each place in a pack has embeddings of its own: which sample has which label matters
+        self.embedding = nn.Embedding(spec.classes * spec.pack, width) if spec.classes else None
 
     def features(self, images: Tensor) -> Tensor:
         """The last layer before the head, (N, width): for feature matching and code heads."""
         out: Tensor = self.trunk(images)
         return out.flatten(1)
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits, (N,), or (N, outputs) where there are several outputs."""
-        return self.classify(self.features(images), labels)
+    def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits from features, (N,), or (N, outputs) where there are several outputs."""
+        out: Tensor = self.head(features)
+        if self.embedding is not None:
+            assert labels is not None, "a conditional discriminator needs labels"
+            told = labels.reshape(len(features), -1)
+            places = torch.arange(told.shape[1], device=told.device) * self.spec.classes
+            projection = (self.embedding(told + places).sum(1) * features).sum(1, keepdim=True)
+            out = out + projection
+        return out.squeeze(1) if out.shape[1] == 1 else out
+
+
+class AutoEncoder(Critic):
+    """A critic that says what it would draw in a sample's place.
+
+    Args:
+        encoder: from samples to a code, (N, width).
+        decoder: from the code to a sample; without batch norm.
+    """
+
+    def __init__(self, encoder: Discriminator, decoder: Generator) -> None:
+        super().__init__(encoder.spec, encoder.spec.outputs)
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def features(self, images: Tensor) -> Tensor:
+        """The code, (N, width)."""
+        out: Tensor = self.encoder(images)
+        return out.reshape(len(images), self.width)
 
     def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits from features, so that who needs both computes the trunk once."""
-        out: Tensor = self.head(features)
-        return out.squeeze(1) if out.shape[1] == 1 else out
+        """The reconstruction, (N, *spec.shape)."""
+        out: Tensor = self.decoder(features)
+        return out
 
 
 @dataclass

@@ -27,13 +27,13 @@ def stages(size: int) -> tuple[int, int]:
 class Seed(nn.Module):
     """The generator's first layer: noise to a small picture of many channels."""
 
-    def __init__(self, latent: int, channels: int, inner: int) -> None:
+    def __init__(self, inputs: int, channels: int, inner: int, bias: bool) -> None:
         super().__init__()
-        self.project = nn.Linear(latent, channels * inner * inner, bias=False)
+        self.project = nn.Linear(inputs, channels * inner * inner, bias=bias)
         self.size = (channels, inner, inner)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """(N, latent) to (N, channels, inner, inner)."""
+        """(N, inputs) to (N, channels, inner, inner)."""
         out: Tensor = self.project(latent)
         return out.reshape(-1, *self.size)
 
@@ -57,18 +57,19 @@ class Dcgan(Network):
         """Noise -> inner picture -> transposed convolutions -> tanh."""
         inner, doublings = stages(spec.shape[1])
         channels = self.width * 2 ** (doublings - 1)
-        layers: list[nn.Module] = [
-            Seed(spec.latent, channels, inner), nn.BatchNorm2d(channels), nn.ReLU()
-        ]  # fmt: skip
+        bias = not spec.batch_norm
+        layers = [Seed(spec.inputs, channels, inner, bias), *self._active(channels, spec)]
         for _ in range(doublings - 1):
-            layers += [
-                nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(channels // 2),
-                nn.ReLU(),
-            ]
+            layers.append(nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=bias))
             channels //= 2
+            layers += self._active(channels, spec)
         layers += [nn.ConvTranspose2d(channels, spec.shape[0], 4, 2, 1), nn.Tanh()]
-        return Generator(nn.Sequential(*layers), spec.shape)
+        return Generator(nn.Sequential(*layers), spec)
+
+    @staticmethod
+    def _active(channels: int, spec: Spec) -> list[nn.Module]:
+        """What follows each of the generator's layers but the last."""
+        return [nn.BatchNorm2d(channels), nn.ReLU()] if spec.batch_norm else [nn.ReLU()]
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions down to the inner picture -> a linear head."""
@@ -78,7 +79,7 @@ class Dcgan(Network):
         for _ in range(halvings):
             layers += [nn.Conv2d(inputs, channels, 4, 2, 1), nn.LeakyReLU(0.2)]
             inputs, channels = channels, channels * 2
-        return Discriminator(nn.Sequential(*layers), inputs * inner * inner, spec.outputs)
+        return Discriminator(nn.Sequential(*layers), inputs * inner * inner, spec)
 
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:

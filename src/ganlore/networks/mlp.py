@@ -26,13 +26,13 @@ class MultilayerPerceptron(Network):
         """Noise -> hidden layers -> a sample; images end in tanh, points are unbounded."""
         layers: list[nn.Module] = []
         for index in range(self.depth):
-            inputs = spec.latent if index == 0 else self.width
-            layers.append(nn.Linear(inputs, self.width, bias=False))
-            layers += [nn.BatchNorm1d(self.width), nn.ReLU()]
+            inputs = spec.inputs if index == 0 else self.width
+            layers.append(nn.Linear(inputs, self.width, bias=not spec.batch_norm))
+            layers += [nn.BatchNorm1d(self.width), nn.ReLU()] if spec.batch_norm else [nn.ReLU()]
         layers.append(nn.Linear(self.width, math.prod(spec.shape)))
         if spec.images:
             layers.append(nn.Tanh())
-        return Generator(nn.Sequential(*layers), spec.shape)
+        return Generator(nn.Sequential(*layers), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """A sample -> hidden layers -> logits."""
@@ -40,7 +40,7 @@ class MultilayerPerceptron(Network):
         for index in range(self.depth):
             inputs = math.prod(spec.shape) if index == 0 else self.width
             layers += [nn.Linear(inputs, self.width), nn.LeakyReLU(0.2)]
-        return Discriminator(nn.Sequential(*layers), self.width, spec.outputs)
+        return Discriminator(nn.Sequential(*layers), self.width, spec)
 
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:

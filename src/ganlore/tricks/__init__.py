@@ -84,6 +84,10 @@ class Trick:
         """What the discriminator sees of real and of generated images: noise, packing."""
         return images
 
+    def condition(self, labels: Tensor) -> Tensor:
+        """The labels that a conditional discriminator is told, from one for each sample."""
+        return labels
+
     def logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The logits that the loss sees, from (N,) each."""
         return real, fake

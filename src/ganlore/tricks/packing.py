@@ -28,13 +28,17 @@ class Packing(Trick):
     m: PositiveInt = 2
 
     def discriminator_spec(self, spec: Spec) -> Spec:
-        """Only the discriminator's first layer widens."""
+        """Only the discriminator's first layer widens, and its table of labels."""
         channels, *rest = spec.shape
-        return replace(spec, shape=(self.m * channels, *rest))
+        return replace(spec, shape=(self.m * channels, *rest), pack=self.m * spec.pack)
 
     def view(self, images: Tensor, game: Game) -> Tensor:
         """From (N, C, ...) to (N/m, m C, ...): neighbours in the batch make a pack."""
         return images.reshape(-1, self.m * images.shape[1], *images.shape[2:])
+
+    def condition(self, labels: Tensor) -> Tensor:
+        """From (N, ...) to (N/m, m ...): the labels of each pack's samples, in order."""
+        return labels.reshape(len(labels) // self.m, -1)
 
 
 TRICK = Packing

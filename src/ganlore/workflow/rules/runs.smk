@@ -46,7 +46,9 @@ rule evaluate:
         data=lambda w: str(DATA),
         results=lambda w: str(RESULTS),
         # measured in the worker; Snakemake's own directive would measure its thin client
-        benchmark=lambda w: str(RESULTS / "benchmarks/evaluate" / f"{RUN}.tsv").format(**w),
+        benchmark=lambda w: str(RESULTS / "benchmarks/evaluate" / f"{RUN}.tsv").format(
+            **w
+        ),
     shell:
         "ganlore evaluate --settings {params.settings:q} --data {params.data:q}"
         " --results {params.results:q} --benchmark {params.benchmark:q} > {log:q} 2>&1"

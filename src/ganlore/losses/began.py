@@ -1,0 +1,98 @@
+"""BEGAN (boundary equilibrium): the critic is an auto-encoder, judged by how well it redraws."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from ganlore.losses import Loss, Optimizer
+from ganlore.networks import AutoEncoder
+from ganlore.settings import NonNegativeFloat, PositiveInt
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+    from ganlore.networks import Critic, Network, Spec
+
+
+class Balance(nn.Module):
+    """k, the weight of generated samples in the critic's loss, which the run carries along."""
+
+    k: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("k", torch.zeros(()))
+
+
+@dataclass
+class BoundaryEquilibrium(Loss):
+    """An auto-encoding critic redraws real samples well and generated ones badly.
+
+    A logit here is minus the reconstruction error of a sample, -L(v) = -mean |v - AE(v)|: larger
+    for what the critic takes for real.
+    """
+
+    paper = "arXiv:1703.10717"
+    formula = (
+        "L(x) - k L(G), L(v) = mean |v - AE(v)|, k <- clip(k + lam (gam L(x) - L(G)), 0, 1)",
+        "L(G)",
+    )
+    incompatible = {
+        "relativistic": "k weighs the errors of generated samples against those of real ones; "
+        "in their difference both would have the same weight, and k none"
+    }
+    optimizer: Optimizer = Optimizer(kind="adam", lr=1e-4, betas=(0.5, 0.999))
+    gam: NonNegativeFloat = 0.5
+    lam: NonNegativeFloat = 1e-3
+    code: PositiveInt = 64
+
+    def discriminator_network(self, network: Network, spec: Spec) -> Critic:
+        """Section 3.5: the network's own discriminator and generator as encoder and decoder.
+
+        The code has at most an eighth of a sample's dimensions (the paper's 64 are for 3072 and
+        more): a critic that could copy its input would redraw everything equally well.
+        """
+        width = min(self.code, max(1, math.prod(spec.shape) // 8))
+        decoder = network.generator(replace(spec, latent=width, batch_norm=False))
+        return AutoEncoder(network.discriminator(replace(spec, outputs=width)), decoder)
+
+    def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
+        """The state k, which begins at 0."""
+        return {"balance": Balance()}
+
+    def latent(self, n: int, size: int, rng: torch.Generator) -> Tensor:
+        """Section 3.5: uniform in [-1, 1]."""
+        return torch.rand(n, size, generator=rng, device=rng.device).mul_(2).sub_(1)
+
+    def score(self, output: Tensor, images: Tensor) -> Tensor:
+        """Minus equation 1 with eta = 1, the mean over a sample's dimensions."""
+        return -(images - output).abs().flatten(1).mean(1)
+
+    def k(self, game: Game) -> Tensor:
+        """The weight of generated samples, a scalar in [0, 1]."""
+        return cast("Balance", game.modules["balance"]).k
+
+    def discriminator(self, game: Game) -> Tensor:
+        """Section 3.4, L_D, with the errors L = -logit."""
+        real, fake = game.logits
+        return self.k(game) * fake.mean() - real.mean()
+
+    def generator(self, game: Game) -> Tensor:
+        """Section 3.4, L_G."""
+        return -game.fake_logits.mean()
+
+    @torch.no_grad()
+    def after_discriminator(self, game: Game) -> None:
+        """Section 3.4, k_(t+1), kept in [0, 1]; and section 3.4.1, the convergence measure."""
+        real, fake = -game.real_logits.mean(), -game.fake_logits.mean()
+        surplus = self.gam * real - fake
+        k = self.k(game)
+        k.add_(self.lam * surplus).clamp_(0, 1)
+        game.log |= {"k": k.clone(), "convergence": real + surplus.abs()}
+
+
+LOSS = BoundaryEquilibrium

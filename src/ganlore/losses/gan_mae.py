@@ -1,0 +1,22 @@
+"""Adversarial loss with an L1 reconstruction error, as in pix2pix."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganlore.losses._reconstruction import Reconstruction
+
+
+@dataclass
+class AbsoluteReconstruction(Reconstruction):
+    """The non-saturating loss plus the mean absolute error of reconstructions."""
+
+    paper = "arXiv:1611.07004"
+    formula = ("E sp(-r) + E sp(f)", "E sp(-f) + w mean |x - G(E x)|")
+
+    def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:
+        """Equation 3, over a reconstruction in place of a translation."""
+        return (original - reconstruction).abs().mean()
+
+
+LOSS = AbsoluteReconstruction

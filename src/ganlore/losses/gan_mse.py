@@ -1,0 +1,22 @@
+"""Adversarial loss with an L2 reconstruction error."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganlore.losses._reconstruction import Reconstruction
+
+
+@dataclass
+class SquaredReconstruction(Reconstruction):
+    """The non-saturating loss plus the mean squared error of reconstructions."""
+
+    paper = "arXiv:1611.07004"
+    formula = ("E sp(-r) + E sp(f)", "E sp(-f) + w mean (x - G(E x))^2")
+
+    def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:
+        """Mean squared error."""
+        return (original - reconstruction).square().mean()
+
+
+LOSS = SquaredReconstruction

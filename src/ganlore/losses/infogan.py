@@ -1,0 +1,133 @@
+"""InfoGAN: part of the noise is a code that the discriminator's trunk must be able to read back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganlore.losses import Optimizer
+from ganlore.losses.nonsaturating import Nonsaturating
+from ganlore.settings import NonNegativeFloat, NonNegativeInt, PositiveInt
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+    from ganlore.losses import Snapshot
+    from ganlore.networks import Critic, Generator, Network, Spec
+
+
+@dataclass
+class InfoGan(Nonsaturating):
+    """The non-saturating loss, minus a lower bound on the mutual information of code and sample.
+
+    The generator's input is (noise, one categorical code as one-hot, continuous codes in [-1, 1]).
+    Q is a linear head on the discriminator's features; the trunk, Q and the generator all learn
+    from the bound.
+    """
+
+    paper = "arXiv:1606.03657"
+    formula = (
+        "E sp(-r) + E sp(f) - lam I(c; G(z, c))",
+        "E sp(-f) - lam I(c; G(z, c)), I = E log Q(c | G(z, c)) + H(c)",
+    )
+    captions = {
+        "categorical": "A column for each value of the categorical code, a row for each noise.",
+        "continuous": "A row for each continuous code, from -1 to 1, all else equal.",
+    }
+    optimizer: Optimizer = Optimizer(
+        kind="adam", lr=1e-3, lr_discriminator=2e-4, betas=(0.5, 0.999)
+    )
+    categories: PositiveInt = 10
+    continuous: NonNegativeInt = 2
+    weight_categorical: NonNegativeFloat = 1.0
+    weight_continuous: NonNegativeFloat = 0.1
+
+    shared_modules = ("q",)
+
+    @property
+    def code_size(self) -> int:
+        """Columns of the generator's input that are codes, its last ones."""
+        return self.categories + self.continuous
+
+    def generator_network(self, network: Network, spec: Spec) -> Generator:
+        """A generator whose input is wider by the codes."""
+        return network.generator(replace(spec, latent=spec.latent + self.code_size))
+
+    def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
+        """Q's head; with packing it reads the codes of all samples of a pack."""
+        return {"q": nn.Linear(discriminator.width, discriminator.spec.pack * self.code_size)}
+
+    def latent(self, n: int, size: int, rng: torch.Generator) -> Tensor:
+        """Noise N(0, I), then the codes: (n, size + code_size)."""
+        noise = torch.randn(n, size, generator=rng, device=rng.device)
+        chosen = torch.randint(self.categories, (n,), generator=rng, device=rng.device)
+        codes = torch.rand(n, self.continuous, generator=rng, device=rng.device) * 2 - 1
+        return torch.cat([noise, functional.one_hot(chosen, self.categories), codes], dim=1)
+
+    def codes(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """The chosen category (N,) and the continuous codes (N, continuous) in an input."""
+        _, categorical, codes = latent.split(
+            [latent.shape[1] - self.code_size, self.categories, self.continuous], dim=1
+        )
+        return categorical.argmax(1), codes
+
+    def information(self, game: Game) -> Tensor:
+        """The bound L_I of section 5 times lam; in nats for each kind of code in the log.
+
+        Q is a softmax (once, in the cross-entropy) for the category, and a Gaussian of unit
+        variance around what it reads for continuous codes, as in section 6. H(c) is a constant: log
+        of the number of categories, and log 2 for a code that is uniform in [-1, 1].
+        """
+        chosen, codes = self.codes(game.latent)
+        read = game.modules["q"](game.fake_features).reshape(len(codes), self.code_size)
+        logits, means = read.split([self.categories, self.continuous], dim=1)
+        categorical = math.log(self.categories) - functional.cross_entropy(logits, chosen)
+        squares = (codes - means).square().sum(1).mean()
+        constant = self.continuous * (math.log(2) - 0.5 * math.log(2 * math.pi))
+        continuous = constant - 0.5 * squares
+        game.log |= {
+            "information_categorical": categorical.detach(),
+            "information_continuous": continuous.detach(),
+        }
+        bound: Tensor = self.weight_categorical * categorical + self.weight_continuous * continuous
+        return bound
+
+    def discriminator(self, game: Game) -> Tensor:
+        """Equation 6; the trunk and Q learn to read the code."""
+        return super().discriminator(game) - self.information(game)
+
+    def generator(self, game: Game) -> Tensor:
+        """Equation 6; the generator learns to show it."""
+        return super().generator(game) - self.information(game)
+
+    def evidence(self, snapshot: Snapshot) -> dict[str, Any]:
+        """The category of each sample, to compare with the class that it is taken for."""
+        return {"codes": self.codes(snapshot.latent)[0].numpy()}
+
+    def pictures(self, snapshot: Snapshot) -> dict[str, Tensor]:
+        """A walk through each code, section 7.2."""
+        latent, columns = snapshot.latent, 10
+        first = latent.shape[1] - self.code_size
+        rows = min(6, len(latent))
+        walk = latent[:rows].repeat_interleave(self.categories, 0).clone()
+        walk[:, first : first + self.categories] = torch.eye(self.categories).repeat(rows, 1)
+        found = {"categorical": self._draw(snapshot, walk, self.categories)}
+        if self.continuous:
+            walk = latent[:1].repeat(self.continuous * columns, 1).clone()
+            for code in range(self.continuous):
+                here = slice(code * columns, (code + 1) * columns)
+                walk[here, first + self.categories + code] = torch.linspace(-1, 1, columns)
+            found["continuous"] = self._draw(snapshot, walk, columns)
+        return found
+
+    @staticmethod
+    def _draw(snapshot: Snapshot, latent: Tensor, columns: int) -> Tensor:
+        samples: Tensor = snapshot.generator(latent)
+        return samples.reshape(-1, columns, *samples.shape[1:])
+
+
+LOSS = InfoGan

@@ -1,0 +1,87 @@
+"""VAE/GAN: a variational auto-encoder whose error is measured in the discriminator's features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ganlore.losses import Optimizer
+from ganlore.losses._encoder import Encoding
+from ganlore.settings import NonNegativeFloat
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+    from ganlore.networks import Spec
+
+
+@dataclass
+class VariationalAutoencoderGan(Encoding):
+    """Generator and decoder are one; the discriminator judges samples and reconstructions.
+
+    Each network has a loss of its own (algorithm 1): the encoder KL + feature error, the generator
+    adversarial loss + g times feature error, the discriminator the adversarial loss alone.
+    """
+
+    paper = "arXiv:1512.09300"
+    formula = (
+        "E sp(-r) + E sp(f) + E sp(f'), f' = D(G(E x))",
+        "E sp(-f) + E sp(-f') + g F; the encoder: KL(q(z|x) | N(0, I)) + F, "
+        "F = E .5 |h(x) - h(G(E x))|^2",
+    )
+    optimizer: Optimizer = Optimizer(kind="rmsprop", lr=3e-4)
+    weight: NonNegativeFloat = 0.1
+
+    def encoded(self, spec: Spec) -> int:
+        """Mean and log-variance of each of the code's dimensions."""
+        return 2 * spec.latent
+
+    def code(self, output: Tensor) -> Tensor:
+        """The mean of q(z|x)."""
+        return output.chunk(2, dim=1)[0]
+
+    def posterior(self, game: Game) -> tuple[Tensor, Tensor]:
+        """A sample of q(z|x) for each image, (N, latent), and KL(q | N(0, I)), a scalar."""
+        output = game.modules["encoder"](game.images)
+        mean, log_variance = output.chunk(2, dim=1)
+        noise = torch.randn(mean.shape, generator=game.rng, device=mean.device)
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+        return mean + (log_variance / 2).exp() * noise, kl
+
+    def discriminator(self, game: Game) -> Tensor:
+        """Equation 8: real samples against samples and reconstructions."""
+        with torch.no_grad():
+            codes, _ = self.posterior(game)
+            reconstructions = game.view(game.reconstruct(codes))
+        _, judged = game.compare(game.real_logits, game.judge(reconstructions))
+        return super().discriminator(game) + softplus(judged).mean()
+
+    def generator(self, game: Game) -> Tensor:
+        """What generator and encoder minimise, each its own part (algorithm 1).
+
+        The adversarial loss must not reach the encoder, and the feature error reaches it with
+        weight 1, the generator with `weight`. So the reconstruction is cut from the encoder, and
+        the feature error's gradient at the codes is carried over by the term `bridge`, whose value
+        is taken off again.
+        """
+        codes, kl = self.posterior(game)
+        cut = codes.detach().requires_grad_()
+        features, logits = game.examine(game.view(game.reconstruct(cut)), game.told)
+        error = 0.5 * (game.real_features - features).square().sum(1).mean()
+        (slope,) = torch.autograd.grad(error, cut, retain_graph=True)
+        bridge = (codes * slope).sum()
+        game.log |= {"kl": kl.detach(), "feature_error": error.detach()}
+        adversarial = super().generator(game) + self._fool(game, logits)
+        return adversarial + self.weight * error + kl + bridge - bridge.detach()
+
+    def _fool(self, game: Game, logits: Tensor) -> Tensor:
+        """The generator's part for reconstructions."""
+        if game.relative:
+            return softplus(-game.compare(game.real_logits, logits)[1]).mean()
+        return self.generator_loss(logits)
+
+
+LOSS = VariationalAutoencoderGan

@@ -1,0 +1,499 @@
+"""Losses that need more than logits, each against a calculation by hand on a real step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from ganlore import build, evaluate, metrics, seeding
+from ganlore.batches import Batches
+from ganlore.data import Store
+from ganlore.game import Game, Player
+from ganlore.networks import AutoEncoder, Discriminator, Spec
+from tiny import tiny_run
+
+CPU = torch.device("cpu")
+
+
+def play(
+    stores: dict[str, Store], loss: str, trick: str = "none", dataset: str = "ring", **changes: Any
+) -> Player:
+    """A player at step 0."""
+    run = tiny_run(dataset, loss, trick, **changes)
+    store = stores[dataset]
+    return build.player(run, store.shape, store.classes, CPU)
+
+
+def step(who: Player, turn: Any, stores: dict[str, Store], dataset: str = "ring") -> Game:
+    batch = Batches(stores[dataset], 16, 0, CPU)[0]
+    return Game(who, turn, *batch, torch.Generator().manual_seed(5), 0, 0.0, 4)
+
+
+def gradients(value: Tensor, module: nn.Module) -> list[Tensor]:
+    found = torch.autograd.grad(
+        value, list(module.parameters()), allow_unused=True, retain_graph=True
+    )
+    return [
+        torch.zeros_like(p) if g is None else g
+        for p, g in zip(module.parameters(), found, strict=True)
+    ]
+
+
+def close(one: list[Tensor], other: list[Tensor]) -> bool:
+    return all(torch.allclose(a, b, atol=1e-6, rtol=1e-4) for a, b in zip(one, other, strict=True))
+
+
+def any_moves(found: list[Tensor]) -> bool:
+    return any(bool(g.abs().sum() > 0) for g in found)
+
+
+# -- began -----------------------------------------------------------------------------------------
+
+
+class Halve(nn.Module):
+    """An auto-encoder that gives back half of what it sees."""
+
+    def features(self, images: Tensor) -> Tensor:
+        return images
+
+    def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        return features / 2
+
+
+@pytest.fixture
+def halving(stores) -> Player:
+    """BEGAN with a critic whose error is known: L(v) = mean |v| / 2."""
+    who = play(stores, "began", settings={"losses": {"began": {"lam": 0.5, "gam": 0.5}}})
+    who.discriminator = cast("Any", Halve())
+    return who
+
+
+def k_of(who: Player) -> Tensor:
+    return cast("Any", who.modules["balance"]).k
+
+
+def test_began_by_hand(halving: Player, stores) -> None:
+    k_of(halving).fill_(0.3)
+    game = step(halving, "discriminator", stores)
+    real, fake = game.images.abs().mean() / 2, game.generated.abs().mean() / 2
+    assert float(halving.loss.discriminator(game)) == pytest.approx(float(real - 0.3 * fake))
+    assert float(halving.loss.generator(game)) == pytest.approx(float(fake))
+    halving.loss.after_discriminator(game)
+    surplus = float(0.5 * real - fake)
+    assert float(k_of(halving)) == pytest.approx(0.3 + 0.5 * surplus, abs=1e-6)
+    assert float(game.log["convergence"]) == pytest.approx(float(real) + abs(surplus), abs=1e-6)
+    assert float(game.log["k"]) == pytest.approx(float(k_of(halving)))
+
+
+@pytest.mark.parametrize("scale, bound", [(100.0, 0.0), (0.0, 1.0)])
+def test_began_k_stays_between_0_and_1(halving: Player, stores, scale: float, bound: float) -> None:
+    """Generated samples that are redrawn far worse, or far better, than real ones."""
+    for _ in range(30):
+        game = step(halving, "discriminator", stores)
+        game.generated = game.generated * scale
+        halving.loss.after_discriminator(game)
+        assert 0 <= float(k_of(halving)) <= 1
+    assert float(k_of(halving)) == bound
+
+
+def test_began_redraws_each_sample_by_itself(stores) -> None:
+    """A decoder with batch norm would not; and the code is narrower than a sample."""
+    for dataset in ("ring", "digits"):
+        who = play(stores, "began", dataset=dataset)
+        assert isinstance(who.discriminator, AutoEncoder)
+        game = step(who, "discriminator", stores, dataset)
+        alone = torch.cat([game.judge(image[None]) for image in game.real])
+        assert torch.allclose(game.real_logits, alone, atol=1e-6)
+        assert who.discriminator.width < math.prod(stores[dataset].shape)
+
+
+def test_began_draws_noise_between_minus_1_and_1(stores) -> None:
+    noise = play(stores, "began").loss.latent(5000, 4, torch.Generator().manual_seed(0))
+    assert noise.shape == (5000, 4)
+    assert noise.min() >= -1 and noise.max() <= 1
+    assert float(noise.std()) == pytest.approx(2 / math.sqrt(12), abs=0.01)
+
+
+# -- cgan ------------------------------------------------------------------------------------------
+
+
+def test_projection_by_hand() -> None:
+    """psi(phi(x)) + y' V phi(x), equation 4 of arXiv:1802.05637."""
+    critic = Discriminator(nn.Identity(), 3, Spec((3,), 2, classes=4))
+    x, y = torch.randn(5, 3), torch.tensor([0, 1, 2, 3, 0])
+    table = cast("nn.Embedding", critic.embedding).weight
+    by_hand = x @ critic.head.weight[0] + critic.head.bias + (table[y] * x).sum(1)
+    assert torch.allclose(critic(x, y), by_hand, atol=1e-6)
+
+
+def test_packs_are_told_the_label_of_each_of_their_samples(stores) -> None:
+    """The embedding of a label depends on the sample's place in the pack."""
+    who = play(stores, "cgan", "packing")
+    critic = cast("Discriminator", who.discriminator)
+    game = step(who, "discriminator", stores)
+    assert game.labels is not None and game.told is not None
+    assert game.told.tolist() == game.labels.reshape(8, 2).tolist()
+    table = cast("nn.Embedding", critic.embedding).weight
+    assert table.shape[0] == 2 * stores["ring"].classes
+    features = critic.features(game.images.reshape(8, 4))
+    first, second = game.labels.reshape(8, 2).T
+    told = table[first] + table[second + stores["ring"].classes]
+    by_hand = critic.head(features).squeeze(1) + (told * features).sum(1)
+    assert torch.allclose(game.real_logits, by_hand, atol=1e-5)
+
+
+def test_the_generator_hears_the_label(stores) -> None:
+    who = play(stores, "cgan")
+    generator = who.generator.eval()
+    noise = torch.randn(4, 4)
+    zero, one = torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long)
+    assert not torch.allclose(generator(noise, zero), generator(noise, one))
+    assert torch.equal(generator(noise, zero), generator(noise, zero))
+
+
+def test_only_conditional_losses_are_told(stores) -> None:
+    assert step(play(stores, "nonsaturating"), "discriminator", stores).told is None
+
+
+def test_share_of_the_asked_class() -> None:
+    rng = np.random.default_rng(0)
+    seen = {"real": rng.normal(size=(20, 2)), "fake": rng.normal(size=(8, 2))}
+    modes = np.array([0, 1, 2, 3, 0, 1, 2, 3])
+    asked = np.array([0, 1, 2, 0, 0, 1, 3, 3])
+    found = metrics.measure_all(
+        metrics.Comparison(**seen, modes=modes, asked=asked), ["asked_share"]
+    )
+    assert found == {"asked_share": 6 / 8}
+    assert metrics.measure_all(metrics.Comparison(**seen, modes=modes), ["asked_share"]) == {}
+
+
+# -- infogan ---------------------------------------------------------------------------------------
+
+
+def test_codes_are_part_of_the_noise(stores) -> None:
+    who = play(stores, "infogan")
+    loss = cast("Any", who.loss)
+    latent = loss.latent(4000, 4, torch.Generator().manual_seed(0))
+    assert latent.shape == (4000, 4 + 10 + 2)
+    chosen, codes = loss.codes(latent)
+    onehot = latent[:, 4:14]
+    assert (onehot.sum(1) == 1).all() and (onehot.max(1).values == 1).all()
+    assert torch.equal(onehot.argmax(1), chosen)
+    assert (chosen.bincount(minlength=10) > 300).all()
+    assert codes.min() >= -1 and codes.max() <= 1
+    assert who.generator(latent[:3]).shape == (3, 2)
+
+
+@pytest.mark.parametrize("trick", ["none", "packing"])
+@pytest.mark.parametrize("turn", ["discriminator", "generator"])
+def test_infogan_bound_by_hand(stores, trick: str, turn: str) -> None:
+    """One softmax for the category, a unit Gaussian for each code, the entropies of both."""
+    who = play(stores, "infogan", trick)
+    loss, game = cast("Any", who.loss), step(who, turn, stores)
+    q = cast("nn.Linear", who.modules["q"])
+    read = (game.fake_features @ q.weight.T + q.bias).detach().double().reshape(16, 12).numpy()
+    chosen, codes = (part.numpy() for part in loss.codes(game.latent))
+    logits, means = read[:, :10], read[:, 10:]
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    categorical = np.log(probabilities[np.arange(16), chosen]).mean() + math.log(10)
+    density = np.exp(-0.5 * (codes - means) ** 2) / math.sqrt(2 * math.pi)
+    continuous = np.log(density).sum(1).mean() + 2 * math.log(2)
+    found = float(loss.information(game).detach())
+    assert found == pytest.approx(categorical + 0.1 * continuous, abs=1e-5)
+    assert float(game.log["information_categorical"]) == pytest.approx(categorical, abs=1e-5)
+    assert float(game.log["information_continuous"]) == pytest.approx(continuous, abs=1e-5)
+    plain = (
+        softplus(-game.real_logits).mean() + softplus(game.fake_logits).mean()
+        if turn == "discriminator"
+        else softplus(-game.fake_logits).mean()
+    )
+    assert float(getattr(loss, turn)(game).detach()) == pytest.approx(
+        float(plain) - found, abs=1e-5
+    )
+
+
+def test_infogan_bound_is_at_most_the_entropy(stores) -> None:
+    """A Q that reads every category: I = H(c) = log 10."""
+    who = play(stores, "infogan")
+    loss, game = cast("Any", who.loss), step(who, "generator", stores)
+    chosen, codes = loss.codes(game.latent)
+    sure = torch.cat([60 * nn.functional.one_hot(chosen, 10), codes], dim=1)
+    who.modules["q"] = cast("Any", type("Sure", (nn.Module,), {"forward": lambda self, x: sure})())
+    loss.information(game)
+    assert float(game.log["information_categorical"]) == pytest.approx(math.log(10), abs=1e-6)
+
+
+def test_the_bound_has_a_gradient_where_it_should(stores) -> None:
+    """The generator and Q in the generator's turn; the trunk and Q in the discriminator's."""
+    who = play(stores, "infogan")
+    loss = cast("Any", who.loss)
+    bound = loss.information(step(who, "generator", stores))
+    assert any_moves(gradients(bound, who.generator)) and any_moves(gradients(bound, who.modules))
+    bound = loss.information(step(who, "discriminator", stores))
+    trunk = cast("Discriminator", who.discriminator).trunk
+    assert any_moves(gradients(bound, trunk)) and any_moves(gradients(bound, who.modules))
+
+
+def test_both_optimisers_train_q(stores) -> None:
+    run = tiny_run(loss="infogan")
+    who = build.player(run, (2,), 8, CPU)
+    q = {id(p) for p in who.modules["q"].parameters()}
+    for optimizer in build.optimizers(run, who):
+        held = [id(p) for group in optimizer.param_groups for p in group["params"]]
+        assert q <= set(held) and len(held) == len(set(held))
+
+
+def test_mutual_information_of_code_and_class_by_hand() -> None:
+    """I(a; b) over the mean entropy, from the table of counts."""
+    rng = np.random.default_rng(1)
+    codes = rng.integers(4, size=300)
+    modes = np.where(rng.random(300) < 0.7, codes % 3, rng.integers(3, size=300))
+    joint = np.zeros((4, 3))
+    np.add.at(joint, (codes, modes), 1 / 300)
+
+    def entropy(p: np.ndarray) -> float:
+        return float(-(p[p > 0] * np.log(p[p > 0])).sum())
+
+    one, other = entropy(joint.sum(1)), entropy(joint.sum(0))
+    by_hand = (one + other - entropy(joint)) / ((one + other) / 2)
+    seen = {"real": rng.normal(size=(20, 2)), "fake": rng.normal(size=(300, 2))}
+    found = metrics.measure_all(metrics.Comparison(**seen, modes=modes, codes=codes), ["code_nmi"])
+    assert found["code_nmi"] == pytest.approx(by_hand, rel=1e-9)
+    same = metrics.Comparison(**seen, modes=modes, codes=(modes + 5) * 2)
+    assert metrics.measure_all(same, ["code_nmi"])["code_nmi"] == pytest.approx(1)
+
+
+# -- improved-gan ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trick", ["none", "packing", "relativistic"])
+def test_feature_matching_by_hand(stores, trick: str) -> None:
+    who = play(stores, "improved-gan", trick)
+    game = step(who, "generator", stores)
+    critic = who.discriminator
+    difference = critic.features(game.real).mean(0) - critic.features(game.fake).mean(0)
+    value = who.loss.generator(game)
+    assert float(value) == pytest.approx(float(difference.square().sum()), rel=1e-5)
+    assert any_moves(gradients(value, who.generator))
+
+
+def test_feature_matching_is_content_with_equal_means(stores) -> None:
+    who = play(stores, "improved-gan")
+    game = step(who, "generator", stores)
+    game.generated = game.images[torch.randperm(16)].requires_grad_()
+    assert float(who.loss.generator(game)) == pytest.approx(0, abs=1e-8)
+
+
+# -- losses with an encoder ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss, power", [("gan-mse", 2), ("gan-mae", 1)])
+@pytest.mark.parametrize("dataset", ["ring", "digits"])
+def test_reconstruction_by_hand(stores, loss: str, power: int, dataset: str) -> None:
+    who = play(stores, loss, dataset=dataset)
+    game = step(who, "generator", stores, dataset)
+    _ = game.generated
+    with torch.no_grad():
+        codes = who.modules["encoder"](game.images)
+        again = who.generator.eval()(codes)
+        who.generator.train()
+    value = who.loss.generator(game)
+    error = float((game.images - again).abs().pow(power).mean())
+    adversarial = float(softplus(-game.fake_logits).mean())
+    assert float(value) == pytest.approx(adversarial + 10 * error, rel=1e-5)
+    assert float(game.log["reconstruction"]) == pytest.approx(error, rel=1e-5)
+    assert any_moves(gradients(value, who.modules["encoder"]))
+
+
+def test_an_encoder_changes_nothing_for_the_discriminator(stores) -> None:
+    """gan-mse's discriminator step is the non-saturating one, bit for bit."""
+    values = []
+    for loss in ("nonsaturating", "gan-mse"):
+        who = play(stores, loss)
+        values.append(who.loss.discriminator(step(who, "discriminator", stores)))
+    assert torch.equal(*values)
+
+
+def test_reconstructing_leaves_the_statistics_of_samples_alone(stores) -> None:
+    who = play(stores, "gan-mse")
+    game = step(who, "generator", stores)
+    _ = game.generated
+    before = {name: value.clone() for name, value in who.generator.named_buffers()}
+    game.reconstruct(torch.randn(16, 4))
+    assert all(torch.equal(before[name], value) for name, value in who.generator.named_buffers())
+    assert who.generator.training
+
+
+def test_a_reconstruction_has_the_gradient_of_what_it_computed(stores) -> None:
+    """G(z)'s pass changes batch norm's statistics in place; a gradient through a reconstruction
+    that was made before it would be that of another function."""
+    who = play(stores, "gan-mse").generator.double(), play(stores, "gan-mse")
+    who[1].generator = who[0]
+    game = step(who[1], "generator", stores)
+    game.latent = game.latent.double()
+    codes = torch.randn(16, 4, dtype=torch.float64, requires_grad=True)
+    value = game.reconstruct(codes).square().sum()
+    _ = game.generated
+    (found,) = torch.autograd.grad(value, codes)
+    step_size = 1e-6
+    moved = codes.detach().clone()
+    moved[3, 2] += step_size
+    with torch.no_grad():
+        difference = game.reconstruct(moved).square().sum() - value
+    assert float(found[3, 2]) == pytest.approx(float(difference) / step_size, rel=1e-4)
+
+
+def test_vaegan_divergence_against_torch(stores) -> None:
+    who = play(stores, "vaegan")
+    game = step(who, "generator", stores)
+    _, kl = cast("Any", who.loss).posterior(game)
+    mean, log_variance = who.modules["encoder"](game.images).chunk(2, dim=1)
+    posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    prior = torch.distributions.Normal(0.0, 1.0)
+    by_torch = torch.distributions.kl_divergence(posterior, prior).sum(1).mean()
+    assert float(kl) == pytest.approx(float(by_torch), rel=1e-5)
+
+
+def test_vaegan_codes_are_drawn_from_the_posterior(stores) -> None:
+    who = play(stores, "vaegan")
+    loss = cast("Any", who.loss)
+    encoder = type("Known", (nn.Module,), {
+        "forward": lambda self, x: torch.tensor([1.0, -2.0, math.log(4.0), 0.0]).repeat(len(x), 1)
+    })()  # fmt: skip
+    who.modules["encoder"] = encoder
+    batch = torch.zeros(20_000, 2)
+    game = Game(who, "generator", batch, None, torch.Generator().manual_seed(0), 0, 0.0, 2)
+    codes, kl = loss.posterior(game)
+    assert codes.mean(0).tolist() == pytest.approx([1, -2], abs=0.05)
+    assert codes.std(0).tolist() == pytest.approx([2, 1], abs=0.05)
+    # .5 (1 + 4 - 1 - log 4) + .5 (4 + 1 - 1 - 0)
+    assert float(kl) == pytest.approx(0.5 * (4 - math.log(4)) + 2, rel=1e-5)
+
+
+def vaegan_parts(who: Player, stores) -> tuple[Game, dict[str, Tensor]]:
+    """The four terms of section 2, each from its own plain forward pass."""
+    game = step(who, "generator", stores)
+    _ = game.generated
+    rng = torch.Generator().manual_seed(5)
+    torch.randn(16, 4, generator=rng)  # the step's own noise is drawn first
+    mean, log_variance = who.modules["encoder"](game.images).chunk(2, dim=1)
+    codes = mean + (log_variance / 2).exp() * torch.randn(16, 4, generator=rng)
+    kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
+
+    def features(codes: Tensor) -> tuple[Tensor, Tensor]:
+        generator = who.generator.eval()
+        found = who.discriminator.features(generator(codes))
+        generator.train()
+        return found, who.discriminator.classify(found)
+
+    real = who.discriminator.features(game.images).detach()
+    through, cut = features(codes), features(codes.detach())
+    return game, {
+        "kl": kl,
+        "error": 0.5 * (real - through[0]).square().sum(1).mean(),
+        "error_cut": 0.5 * (real - cut[0]).square().sum(1).mean(),
+        "fool": softplus(-cut[1]).mean(),
+    }
+
+
+def test_vaegan_every_network_learns_from_its_own_terms(stores) -> None:
+    """Algorithm 1: encoder KL + F; generator adversarial + g F. Against plain autograd."""
+    who = play(stores, "vaegan")
+    game, parts = vaegan_parts(who, stores)
+    total = who.loss.generator(game)
+    adversarial = softplus(-game.fake_logits).mean() + parts["fool"]
+    encoder = who.modules["encoder"]
+    wanted = gradients(parts["kl"] + parts["error"], encoder)
+    assert close(gradients(total, encoder), wanted) and any_moves(wanted)
+    wanted = gradients(adversarial + 0.1 * parts["error_cut"], who.generator)
+    assert close(gradients(total, who.generator), wanted) and any_moves(wanted)
+    value = adversarial + 0.1 * parts["error"] + parts["kl"]
+    assert float(total) == pytest.approx(float(value), rel=1e-5)
+    assert float(game.log["kl"]) == pytest.approx(float(parts["kl"]), rel=1e-5)
+    assert float(game.log["feature_error"]) == pytest.approx(float(parts["error"]), rel=1e-5)
+
+
+def test_vaegan_discriminator_sees_samples_and_reconstructions(stores) -> None:
+    who = play(stores, "vaegan")
+    game = step(who, "discriminator", stores)
+    _ = game.generated
+    rng = torch.Generator().manual_seed(5)
+    torch.randn(16, 4, generator=rng)
+    mean, log_variance = who.modules["encoder"](game.images).chunk(2, dim=1)
+    codes = mean + (log_variance / 2).exp() * torch.randn(16, 4, generator=rng)
+    again = who.generator.eval()(codes).detach()
+    who.generator.train()
+    value = who.loss.discriminator(game)
+    terms = (
+        softplus(-game.real_logits),
+        softplus(game.fake_logits),
+        softplus(who.discriminator(again)),
+    )
+    assert float(value) == pytest.approx(sum(float(term.mean()) for term in terms), rel=1e-5)
+    assert not any_moves(gradients(value, who.generator))
+
+
+@pytest.mark.parametrize("loss", ["gan-mse", "gan-mae", "vaegan"])
+def test_held_out_error_is_that_of_the_snapshot(stores, loss: str) -> None:
+    """Evaluation brings back test samples with the encoder and generator it was given."""
+    run = tiny_run("digits", loss)
+    store = stores["digits"]
+    who = build.player(run, store.shape, store.classes, CPU)
+    who.generator.eval()
+    drawn = evaluate.draw(who, run, store)
+    found = evaluate.evidence(who, drawn)
+    images = torch.from_numpy(store.samples("test")[:50].copy()).float() / 127.5 - 1
+    codes = who.modules["encoder"](images)[:, :4]
+    again = who.generator(codes).detach()
+    seen = {"real": np.zeros((9, 2)), "fake": np.zeros((9, 2))}
+    wanted = ["reconstruction_mse", "reconstruction_mae"]
+    values = metrics.measure_all(metrics.Comparison(**seen, **found), wanted)
+    assert values["reconstruction_mse"] == pytest.approx(
+        float((images - again).square().mean()), rel=1e-5
+    )
+    assert values["reconstruction_mae"] == pytest.approx(
+        float((images - again).abs().mean()), rel=1e-5
+    )
+    picture = evaluate.pictures(who, drawn)["reconstructions"]
+    assert picture.shape == (2, 12, 1, 8, 8)
+    assert np.array_equal(picture[0], store.samples("test")[:12])
+
+
+# -- article 003's order of steps -------------------------------------------------------------------
+
+
+def test_generator_first_is_the_textbook_loop(stores, trained) -> None:
+    """Three steps of article 003, written down plainly: the generator's step, then the
+    discriminator's on the detached batch, with d_loss the mean of its two halves."""
+    run = tiny_run(training={"order": "generator-first", "discriminator_scale": 0.5, "budget": 48})
+    _, saved = trained(run)
+    who = build.player(run, (2,), 8, CPU)
+    g, d = who.generator, who.discriminator
+    adam = {"lr": 2e-4, "betas": (0.5, 0.999)}
+    opt_g = torch.optim.Adam(g.parameters(), **adam)
+    opt_d = torch.optim.Adam(d.parameters(), **adam)
+    batches = Batches(stores["ring"], 16, 0, CPU)
+    bce = nn.BCEWithLogitsLoss()
+    ones, zeros = torch.ones(16), torch.zeros(16)
+    for index in range(3):
+        noise = torch.randn(16, 4, generator=seeding.generator(0, "generator", index))
+        generated = g(noise)
+        opt_g.zero_grad()
+        bce(d(generated), ones).backward()
+        opt_g.step()
+        opt_d.zero_grad()
+        real_loss = bce(d(batches[index][0]), ones)
+        fake_loss = bce(d(generated.detach()), zeros)
+        d_loss = (real_loss + fake_loss) / 2
+        d_loss.backward()
+        opt_d.step()
+    for part, network in (("generator", g), ("discriminator", d)):
+        for name, value in network.state_dict().items():
+            assert torch.allclose(saved["player"][part][name], value, atol=1e-6), (part, name)
+    assert saved["history"][-1]["d_loss"] == pytest.approx(float(d_loss), rel=1e-5)
