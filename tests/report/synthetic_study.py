@@ -29,6 +29,14 @@ METRICS = {
     "ring": ("fid", "kid", "modes", "high_quality", "reverse_kl", "precision", "recall",
              "density", "coverage"),
 }  # fmt: skip
+ENCODER = (("reconstruction_mse", "reconstruction_mae"), ("reconstructions",))
+OWN = {
+    "cgan": (("asked_share",), ("classes",)),
+    "infogan": (("code_nmi",), ("categorical", "continuous")),
+    "vaegan": ENCODER, "gan-mse": ENCODER, "gan-mae": ENCODER,
+}  # fmt: skip
+"""Metrics and pictures that only some losses have."""
+
 FLOOR = {"digits": 2.4, "ring": 0.0002}
 
 
@@ -41,7 +49,7 @@ def small(folder: Path, **changes: Any) -> grid.Plan:
         "training": {"budget": 6400, "snapshots": 4},
         "protocol": {"n_fake": 1438, "pictures": 16},
         "grids": [
-            {"datasets": ["digits"], "networks": ["dcgan"], "losses": ["lsgan", "minimax", "wgan"],
+            {"datasets": ["digits"], "networks": ["dcgan"], "losses": ["lsgan", "minimax", "wgan", "cgan", "vaegan"],
              "tricks": ["none", "packing", "relativistic"]},
             {"datasets": ["ring"], "networks": ["mlp"], "losses": ["lsgan", "minimax", "wgan"],
              "tricks": ["none"], "protocol": {"n_real": 2500, "n_fake": 2500}},
@@ -97,13 +105,14 @@ def _metrics(run: grid.Run, rng: np.random.Generator, failed: bool) -> list[dict
         "n_fake": run.protocol.n_fake, "seconds": 0.1,
     }  # fmt: skip
     n_real = {"digits": 1438, "ring": 2500}[dataset]
+    names = (*METRICS[dataset], *OWN.get(run.loss.name, ((), ()))[0])
     for snapshot in range(1, training.snapshots + 1):
         progress = snapshot / training.snapshots
         step = round(training.steps * progress)
         value = _quality(run, rng, progress)
         if failed and progress > 0.25:
             break
-        for name in METRICS[dataset]:
+        for name in names:
             rows.append(
                 {
                     **common,
@@ -116,7 +125,7 @@ def _metrics(run: grid.Run, rng: np.random.Generator, failed: bool) -> list[dict
                 }
             )
     if failed:
-        for name in METRICS[dataset]:
+        for name in names:
             rows.append(
                 {
                     **common,
@@ -143,6 +152,10 @@ def _value(name: str, dataset: str, quality: float) -> float:
         "recall": 0.9 * good**1.7,
         "density": 1.05 * good,
         "coverage": 0.8 * good,
+        "asked_share": good,
+        "code_nmi": 0.9 * good,
+        "reconstruction_mse": 0.05 / good,
+        "reconstruction_mae": 0.1 / good,
     }[name]
 
 
@@ -177,6 +190,8 @@ def _files(
         real = _digits()[rng.integers(0, 1797, n)].astype(float)
         mixed = (1 - noise) * real + noise * rng.uniform(0, 255, real.shape)
         arrays["samples"] = mixed.astype(np.uint8)
+        for name in OWN.get(run.loss.name, ((), ()))[1]:
+            arrays[name] = arrays["samples"][:16].reshape(2, 8, 1, 8, 8)
     else:
         angle = rng.integers(0, 8, n) * np.pi / 4
         points = np.stack([np.cos(angle), np.sin(angle)], 1)

@@ -108,6 +108,19 @@ def test_every_reason_and_every_failure_is_told(text: str, plan: grid.Plan) -> N
     assert "2 of 3 diverged" in text and "no samples" in text
 
 
+def test_what_only_some_losses_have_is_shown_for_them_alone(text: str, page: Page, plan) -> None:
+    """A table of its own, and the pictures with their captions in the folds."""
+    table = pd.read_csv(Path(plan.study.reports) / "tables/cells.csv")
+    for metric, losses in (("asked_share", {"cgan"}), ("reconstruction_mse", {"vaegan"})):
+        mine = table[table["loss"].isin(losses) & (table["dataset"] == "digits")]
+        shown = [a["data-value"] for _, a in page.elements if a.get("data-metric") == metric]
+        known = sorted(float(v) for v in shown if v not in ("nan", ""))
+        assert known == pytest.approx(sorted(mine[metric].dropna()))
+    captions = ["A row for each class that was asked for", "Held-out samples, and below each"]
+    for caption in captions:
+        assert sum(caption in (a.get("alt") or "") for _, a in page.elements) == 3
+
+
 def test_the_protocol_and_the_limits_are_told(text: str) -> None:
     plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))
     assert "1,438 real samples of the train split; 1,438 generated" in plain
