@@ -122,8 +122,8 @@ def test_a_job_s_own_use_is_measured(words, environment, tmp_path) -> None:
 
 def test_errors_go_to_the_log_with_their_status(words, environment) -> None:
     mistake = [word if word != RUN.training_settings() else "{" for word in words()]
-    assert call(mistake, environment) == (1, call(mistake, environment)[1], False)
-    assert "Traceback" in call(mistake, environment)[1]
+    status, said, torch = call(mistake, environment)
+    assert (status, torch) == (1, False) and "Traceback" in said
     unknown = [*words(), "--nothing"]
     assert call(unknown, environment)[0] == 2
     nowhere = [*words(), "--data", "nowhere"]
@@ -150,6 +150,28 @@ def test_a_job_that_is_ended_ends_its_worker(words, environment, tmp_path, how) 
     assert job.returncode == (130 if how == signal.SIGINT else -how)
     assert ("interrupted" in said) == (how == signal.SIGINT)
     until(lambda: not alive(worker))
+
+
+def test_a_killed_job_goes_on_to_the_bits_of_an_undisturbed_one(
+    words, environment, tmp_path
+) -> None:
+    run = tiny_run(
+        "ring", "wgan-gp", "ema", training={"budget": 16 * 1000, "history": 200, "snapshots": 5}
+    )
+    assert call(words(run, "whole", "--save-every", "0"), environment)[::2] == (0, False)
+    state = tmp_path / "killed/state" / run.id
+    job = subprocess.Popen(words(run, "killed", "--save-every", "0"), env=environment)
+    until((state / "state.pt").exists)
+    worker = storage.read_json(state / "progress.json", "")["pid"]
+    job.kill()
+    job.wait()
+    until(lambda: not alive(worker))
+    assert (state / "state.pt").exists()  # it was not yet done
+    status, said, torch = call(words(run, "killed", "--save-every", "0"), environment)
+    assert (status, torch) == (0, False) and "continuing after" in said
+    for name in ("snapshots.pt", "checkpoint.pt"):
+        whole, killed = (tmp_path / n / "runs" / run.id / name for n in ("whole", "killed"))
+        assert whole.read_bytes() == killed.read_bytes(), name
 
 
 def test_a_job_with_another_environment_runs_by_itself(words, environment) -> None:

@@ -240,7 +240,7 @@ def plan_study(
     if not measure:
         return
     costs = overview.costs(plan)
-    seconds = sum(costs[run.cell].seconds + 2 * overview.IMPORTS for run in plan.runs)
+    seconds = sum(costs[run.cell].seconds + overview.BESIDE for run in plan.runs)
     megabytes = sum(costs[run.cell].megabytes for run in plan.runs)
     slowest = max(cells, key=lambda cell: costs[cell].seconds)
     typer.echo(
