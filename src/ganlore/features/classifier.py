@@ -17,7 +17,7 @@ from ganlore.data import Store
 from ganlore.features import Description, Extractor
 from ganlore.settings import PositiveInt
 
-CHUNK = 256
+CHUNK = 128
 """Images at a time: so many that their activations stay in a processor's cache."""
 
 
