@@ -34,8 +34,8 @@ OWN = frozenset({"_", "CUDA_VISIBLE_DEVICES", "OLDPWD", "PWD", "SHLVL"})
 library loads: a job that has another value is not for this server."""
 
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
-"""Settings of glibc for the server and its workers: arrays of a few MiB come and go all the time, and
-need not be given back to the system, whose fresh pages cost a third of an extractor's time."""
+"""Settings of glibc for the server and its workers: arrays of a few MiB come and go all the time,
+and need not be given back to the system, whose fresh pages cost a third of an extractor's time."""
 
 PATIENCE = 10.0
 """Seconds that a client may take to say what it wants."""
