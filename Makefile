@@ -1,6 +1,6 @@
 # make report   set up .venv if it is missing or stale, then run the default study
 # make test     set up, then run all tests
-# make lint     set up, then check style, types and the workflow
+# make lint     set up, then check style, types, the workflow and the generated parts of the docs
 
 PYTHON ?= python3.11
 CORES ?= all
@@ -22,11 +22,13 @@ lint: .venv/ready
 	snakefmt --check Snakefile src/ganlore/workflow/rules
 	mypy
 	snakemake --lint
+	ganlore docs --check
 
 format: .venv/ready
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile src/ganlore/workflow/rules
+	ganlore docs
 
 # Made again whenever the dependencies change; `ready` is written last, so a set-up that was
 # interrupted is done again.

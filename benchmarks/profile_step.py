@@ -66,6 +66,28 @@ def share(
     return inside / 1e6 / wall, inside_torch(python), step, table
 
 
+def measure(run: grid.Run, steps: int) -> dict[str, float | str]:
+    """The numbers of a run, over so many steps: milliseconds for a step, and the two shares."""
+    return _measure(run, steps)[0]
+
+
+def _measure(run: grid.Run, steps: int) -> tuple[dict[str, float | str], str]:
+    change = {"budget": steps * run.training.batch, "snapshots": 1, "history": 5}
+    run = run.model_copy(update={"training": run.training.model_copy(update=change)})
+    with tempfile.TemporaryDirectory() as folder:
+        settings = run.dataset.settings
+        plugin = plugins.create("dataset", run.dataset.name, settings)
+        store = data.prepare(run.dataset.name, plugin, settings, Path(folder) / "store")
+        inside, of_torch, step, table = share(run, store, torch.device("cpu"))
+    found: dict[str, float | str] = {
+        "run": "/".join(run.cell[:4]),
+        "step_ms": round(step, 3),
+        "operations_share": round(inside, 3),
+        "torch_share": round(of_torch, 3),
+    }
+    return found, table
+
+
 def main() -> None:
     """Print the share for each run that is named."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -74,20 +96,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--table", action="store_true", help="show the slowest operations")
     arguments = parser.parse_args()
-    study = config.load(arguments.study)
-    plan = grid.expand(study)
+    plan = grid.expand(config.load(arguments.study))
     for name in arguments.runs:
-        run = plan.run(name)
-        change = {"budget": arguments.steps * run.training.batch, "snapshots": 1, "history": 5}
-        run = run.model_copy(update={"training": run.training.model_copy(update=change)})
-        with tempfile.TemporaryDirectory() as folder:
-            settings = run.dataset.settings
-            plugin = plugins.create("dataset", run.dataset.name, settings)
-            store = data.prepare(run.dataset.name, plugin, settings, Path(folder) / "store")
-            inside, of_torch, step, table = share(run, store, torch.device("cpu"))
+        found, table = _measure(plan.run(name), arguments.steps)
         print(
-            f"{name}: {step:.2f} ms a step, {inside:.0%} of it in torch's operations, "
-            f"{of_torch:.0%} in torch"
+            f"{name}: {found['step_ms']:.2f} ms a step, {found['operations_share']:.0%} of it in "
+            f"torch's operations, {found['torch_share']:.0%} in torch"
         )
         if arguments.table:
             print(table)

@@ -3,36 +3,194 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ganlore import penalties, plugins
+from ganlore.game import Game, Player
 from ganlore.losses import LogitLoss
+from ganlore.losses._fgan import exp
+from ganlore.networks import Spec
 
 REAL = torch.tensor([2.0, 0.0])
 FAKE = torch.tensor([-2.0, 0.0])
-# softplus by its definition, log(1 + e^x)
-SP_M2, SP_0, SP_2 = math.log1p(math.exp(-2)), math.log(2), math.log1p(math.exp(2))
-CROSS_ENTROPY = (SP_M2 + SP_0) / 2 + (SP_M2 + SP_0) / 2
 
-GOLDEN = {
-    # name: (discriminator, generator), for real logits (2, 0) and generated logits (-2, 0)
-    "minimax": (CROSS_ENTROPY, -(SP_M2 + SP_0) / 2),
-    "nonsaturating": (CROSS_ENTROPY, (SP_2 + SP_0) / 2),
+
+def sp(x: float) -> float:
+    """Softplus by its definition, log(1 + e^x)."""
+    return math.log1p(math.exp(x))
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+E = math.e
+CROSS_ENTROPY = (sp(-2) + sp(0)) / 2 + (sp(-2) + sp(0)) / 2
+# log 2 + mean of log softmax(-2, 2)[0] and log softmax(0, 0)[1]; and .1 times the bound of a Gaussian
+# around 0, for codes of square 1 that are uniform in [-1, 1]
+INFORMATION = (
+    math.log(2)
+    - (sp(4) + math.log(2)) / 2
+    + 0.1 * (math.log(2) - 0.5 * math.log(2 * math.pi) - 0.5)
+)
+
+GOLDEN: dict[str, tuple[float, float, Any]] = {
+    # name: (discriminator, generator, slope), by hand, in the scene below: real logits (2, 0) and
+    # generated logits (-2, 0), and a slope of the discriminator of 1, so that norms are 1 as well.
+    # The slope is d/df of one sample's generator loss at a real logit r, for losses of logits; for
+    # the others, d/db of the generator's loss where G(z) = z + b.
+    "minimax": (CROSS_ENTROPY, -(sp(-2) + sp(0)) / 2, lambda r, f: -sigmoid(f)),
+    "nonsaturating": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2, lambda r, f: -sigmoid(-f)),
     # .5 ((2-1)^2 + (0-1)^2) / 2 + .5 ((-2)^2 + 0) / 2 = .5 + 1;  .5 ((-2-1)^2 + (0-1)^2) / 2
-    "lsgan": (1.5, 2.5),
+    "lsgan": (1.5, 2.5, lambda r, f: f - 1),
     # -1 - 1;  -(-1)
-    "wgan": (-2.0, 1.0),
-    "wgan-gp": (-2.0, 1.0),
-    "dragan": (CROSS_ENTROPY, (SP_2 + SP_0) / 2),
+    "wgan": (-2.0, 1.0, lambda r, f: -1.0),
+    "wgan-gp": (-2.0, 1.0, lambda r, f: -1.0),
+    "dragan": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2, lambda r, f: -sigmoid(-f)),
     # (0 + 1) / 2 + (0 + 1) / 2;  -(-1)
-    "hinge": (1.0, 1.0),
+    "hinge": (1.0, 1.0, lambda r, f: -1.0),
+    # -(2 + 0) / 2 + (e^-3 + e^-1) / 2;  -(-2 + 0) / 2
+    "fgan-kl": (-1 + (E**-3 + E**-1) / 2, 1.0, lambda r, f: -1.0),
+    # (e^-2 + 1) / 2 + (-3 - 1) / 2;  (e^2 + 1) / 2
+    "fgan-reverse-kl": ((E**-2 + 1) / 2 - 2, (E**2 + 1) / 2, lambda r, f: -math.exp(-f)),
+    "fgan-jensen-shannon": (
+        CROSS_ENTROPY - 2 * math.log(2),
+        (sp(2) + sp(0)) / 2 - math.log(2),
+        lambda r, f: -sigmoid(-f),
+    ),
+    # -(2 + 0) / 2 + ((4/4 - 2) + 0) / 2;  -(-2 + 0) / 2
+    "fgan-pearson": (-1.5, 1.0, lambda r, f: -1.0),
+    # (e^-2 - 1 + 1 - 1) / 2 + (e^-2 - 1 + 1 - 1) / 2;  (e^2 - 1 + 1 - 1) / 2
+    "fgan-squared-hellinger": (E**-2 - 1, (E**2 - 1) / 2, lambda r, f: -math.exp(-f)),
+    # pairs: sp(-2 - 2) and sp(0 - 0);  sp(2 + 2) and sp(0 - 0)
+    # and .05 / 2 (1 + 1) for R1 and R2
+    "r3gan": ((sp(-4) + sp(0)) / 2 + 0.05, (sp(4) + sp(0)) / 2, lambda r, f: -sigmoid(r - f)),
+    # the critic redraws half of what it sees: L(x) = (1 + 0) / 2 = L(G), and k = .3
+    "began": (0.5 - 0.3 * 0.5, 0.5, -0.25),
+    # labels 0 and 1 with the projections .5 x and -x: logits (3, 0) and (-3, 0)
+    "cgan": (sp(-3) + sp(0), (sp(3) + sp(0)) / 2, -1.5 * sigmoid(3) / 2),
+    # Q reads (x, -x) for the categories and 0 for the code: categories 0, 1 and codes 1, -1
+    "infogan": (
+        CROSS_ENTROPY - INFORMATION,
+        (sp(2) + sp(0)) / 2 - INFORMATION,
+        # dI/db: 2 sigmoid(4) for category 0 at -2, and -2 sigmoid(0) for category 1 at 0
+        -(sigmoid(2) + sigmoid(0)) / 2 - (2 * sigmoid(4) - 2 * sigmoid(0)) / 2,
+    ),
+    # the features are x: (1 - -1)^2, and its slope -2 (1 - -1)
+    "improved-gan": (CROSS_ENTROPY, 4.0, -4.0),
+    # E(x) = x - 1, so that every reconstruction is 1 too small; weight 10
+    "gan-mse": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2 + 10, -(sigmoid(2) + sigmoid(0)) / 2 - 20),
+    "gan-mae": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2 + 10, -(sigmoid(2) + sigmoid(0)) / 2 - 10),
+    # the same, with log-variance -200: no noise, KL = .5 (1 + 0 - 1 + 200); reconstructions (1, -1),
+    # feature error .5 with weight .1
+    "vaegan": (
+        CROSS_ENTROPY + (sp(1) + sp(-1)) / 2,
+        (sp(2) + sp(0)) / 2 + (sp(-1) + sp(1)) / 2 + 0.05 + 100,
+        -(sigmoid(2) + sigmoid(0)) / 2 - (sigmoid(-1) + sigmoid(1)) / 2 - 0.1,
+    ),
 }
 
-LOSSES = list(plugins.find("loss"))
+SETTINGS: dict[str, dict[str, Any]] = {"infogan": {"categories": 2, "continuous": 1}}
+
+LOSSES = [
+    name for name in plugins.find("loss") if issubclass(plugins.load("loss", name), LogitLoss)
+]
+
+
+# -- the scene: one dimension, everything linear ---------------------------------------------------
+
+
+class Shift(nn.Module):
+    """G(z) = z + b, of the noise's first number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.b = nn.Parameter(torch.zeros(()))
+
+    def forward(self, latent: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        return latent[:, :1] + self.b
+
+
+class Line(nn.Module):
+    """D(x) = x with the feature x; with labels (1 + v_y) x."""
+
+    spec = Spec((1,), 1)
+    width = 1
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        return images
+
+    def classify(self, features: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        projection = 0.0 if labels is None else torch.tensor([0.5, -1.0])[labels]
+        return (1 + projection) * features.squeeze(1)
+
+
+class Redraw(Line):
+    """AE(v) = v / 2."""
+
+    def classify(self, features: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        return features / 2
+
+
+class Known(nn.Module):
+    """An encoder or a head: slopes x + offsets."""
+
+    def __init__(self, slopes: list[float], offsets: list[float]) -> None:
+        super().__init__()
+        self.slopes, self.offsets = torch.tensor(slopes), torch.tensor(offsets)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images * self.slopes + self.offsets
+
+
+def balance() -> nn.Module:
+    state = nn.Module()
+    state.register_buffer("k", torch.tensor(0.3))
+    return state
+
+
+MODULES: dict[str, Callable[[], dict[str, nn.Module]]] = {
+    "began": lambda: {"balance": balance()},
+    "infogan": lambda: {"q": Known([1, -1, 0], [0, 0, 0])},
+    "gan-mse": lambda: {"encoder": Known([1], [-1])},
+    "gan-mae": lambda: {"encoder": Known([1], [-1])},
+    "vaegan": lambda: {"encoder": Known([1, 0], [-1, -200])},
+}
+
+
+def scene(name: str, turn: Any) -> Game:
+    """A step in which all networks are known: real samples (2, 0), generated ones (-2, 0)."""
+    loss = plugins.create("loss", name, SETTINGS.get(name, {}))
+    critic: Any = Redraw() if name == "began" else Line()
+    modules = nn.ModuleDict(MODULES.get(name, dict)())
+    who = Player(cast("Any", Shift()), critic, modules, loss, (), loss.n_critic)
+    real, labels = torch.tensor([[2.0], [0.0]]), torch.tensor([0, 1])
+    game = Game(who, turn, real, labels, torch.Generator().manual_seed(0), 0, 0.0, 1)
+    # the noise; then, for who asks, the category as one-hot and the code
+    game.latent = torch.tensor([[-2.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, -1.0]])
+    return game
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_values(name: str) -> None:
+    """Every loss: what both networks minimise in a step, and the generator's gradient."""
+    critic, actor, slope = GOLDEN[name]
+    game = scene(name, "discriminator")
+    assert float(game.player.loss.discriminator(game).detach()) == pytest.approx(critic, abs=1e-5)
+    game = scene(name, "generator")
+    value = game.player.loss.generator(game)
+    assert float(value.detach()) == pytest.approx(actor, abs=1e-5)
+    (found,) = torch.autograd.grad(value, cast("Any", game.player.generator).b)
+    if callable(slope):
+        slope = (slope(2.0, -2.0) + slope(0.0, 0.0)) / 2
+    assert float(found) == pytest.approx(slope, abs=1e-5)
 
 
 def make(name: str) -> LogitLoss:
@@ -41,31 +199,24 @@ def make(name: str) -> LogitLoss:
     return loss
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_golden_values(name: str) -> None:
-    loss = make(name)
-    assert float(loss.discriminator_loss(REAL, FAKE)) == pytest.approx(GOLDEN[name][0], abs=1e-6)
-    assert float(loss.generator_loss(FAKE)) == pytest.approx(GOLDEN[name][1], abs=1e-6)
+def generator_loss(loss: LogitLoss, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    """What a generator's step minimises without tricks."""
+    return loss.relative_generator_loss(real, fake) if loss.relative else loss.generator_loss(fake)
 
 
-GRADIENTS = {
-    # d/df of the generator's loss at f = 0 and f = -2, for one sample
-    "minimax": lambda f: -1 / (1 + math.exp(-f)),
-    "nonsaturating": lambda f: -1 / (1 + math.exp(f)),
-    "dragan": lambda f: -1 / (1 + math.exp(f)),
-    "lsgan": lambda f: f - 1,
-    "wgan": lambda f: -1.0,
-    "wgan-gp": lambda f: -1.0,
-    "hinge": lambda f: -1.0,
-}
+def test_every_loss_has_a_calculation_by_hand() -> None:
+    without = set(plugins.find("loss")) - set(GOLDEN)
+    assert not without, f"no calculation by hand for {sorted(without)}: add a row to GOLDEN"
+    gone = set(GOLDEN) - set(plugins.find("loss"))
+    assert not gone, f"GOLDEN names losses that there are not: {sorted(gone)}"
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [name for name, row in GOLDEN.items() if callable(row[2])])
 @pytest.mark.parametrize("logit", [-2.0, 0.0, 3.0])
 def test_generator_gradient_by_hand(name: str, logit: float) -> None:
-    fake = torch.tensor([logit], requires_grad=True)
-    make(name).generator_loss(fake).backward()
-    assert float(fake.grad) == pytest.approx(GRADIENTS[name](logit), abs=1e-6)
+    real, fake = torch.tensor([1.5]), torch.tensor([logit], requires_grad=True)
+    generator_loss(make(name), real, fake).backward()
+    assert float(fake.grad) == pytest.approx(GOLDEN[name][2](1.5, logit), rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -75,7 +226,7 @@ def test_finite_at_large_logits(name: str, size: float) -> None:
         real = torch.tensor([sign * size, 0.0], requires_grad=True)
         fake = torch.tensor([-sign * size, 0.0], requires_grad=True)
         loss = make(name)
-        critic, actor = loss.discriminator_loss(real, fake), loss.generator_loss(fake)
+        critic, actor = loss.discriminator_loss(real, fake), generator_loss(loss, real, fake)
         for value in (critic, actor, loss.relative_generator_loss(real, fake)):
             assert value.isfinite()
             for gradient in torch.autograd.grad(value, (real, fake), allow_unused=True):
@@ -94,7 +245,7 @@ def test_signs(name: str) -> None:
     assert (real.grad < 0).all()
     assert (fake.grad > 0).all()
     fake.grad = None
-    loss.generator_loss(fake).backward()
+    generator_loss(loss, real, fake).backward()
     assert (fake.grad < 0).all()
 
 
@@ -103,7 +254,8 @@ def test_independent_of_batch_size(name: str) -> None:
     loss = make(name)
     once = loss.discriminator_loss(REAL, FAKE)
     assert loss.discriminator_loss(REAL.repeat(5), FAKE.repeat(5)) == pytest.approx(float(once))
-    assert loss.generator_loss(FAKE.repeat(5)) == pytest.approx(float(loss.generator_loss(FAKE)))
+    once = generator_loss(loss, REAL, FAKE)
+    assert generator_loss(loss, REAL.repeat(5), FAKE.repeat(5)) == pytest.approx(float(once))
 
 
 def test_minimax_saturates_and_nonsaturating_does_not() -> None:
@@ -205,26 +357,107 @@ def test_clipping_bounds_every_weight() -> None:
     assert all(p.abs().max() <= 0.01 for p in parameters)
 
 
-OPTIMA = {
-    # the logit that minimises a loss at a point where the densities are p (real) and q (generated)
-    "minimax": lambda p, q: math.log(p / q),
-    "nonsaturating": lambda p, q: math.log(p / q),
-    "lsgan": lambda p, q: p / (p + q),
-    "hinge": lambda p, q: 1.0 if p > q else -1.0,
-}
+F_DIVERGENCES = {
+    # name: (f, the activation g, the conjugate f*), from tables 1, 2 and 6 of arXiv:1606.00709
+    "fgan-kl": (lambda u: u * np.log(u), lambda v: v, lambda t: np.exp(t - 1)),
+    "fgan-reverse-kl": (
+        lambda u: -np.log(u), lambda v: -np.exp(-v), lambda t: -1 - np.log(-t)
+    ),
+    "fgan-jensen-shannon": (
+        lambda u: u * np.log(u) - (u + 1) * np.log((1 + u) / 2),
+        lambda v: np.log(2) - np.log(1 + np.exp(-v)),
+        lambda t: -np.log(2 - np.exp(t)),
+    ),
+    "fgan-pearson": (lambda u: (u - 1) ** 2, lambda v: v, lambda t: t**2 / 4 + t),
+    "fgan-squared-hellinger": (
+        lambda u: (np.sqrt(u) - 1) ** 2, lambda v: 1 - np.exp(-v), lambda t: t / (1 - t)
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OPTIMA)
-@pytest.mark.parametrize("p", [0.2, 0.5001, 0.9])
-def test_optimal_logit_for_known_densities(name: str, p: float) -> None:
-    """Minimise p l(real) + q l(fake) over one logit, and compare with the closed form."""
-    q = 1 - p
+@pytest.mark.parametrize("name", F_DIVERGENCES)
+def test_the_conjugates_of_the_f_divergences(name: str) -> None:
+    """g and f*(g) are the paper's, and f* is what its definition gives: sup_u (u t - f(u))."""
+    f, g, conjugate = F_DIVERGENCES[name]
     loss = make(name)
-    logits = torch.linspace(-4, 4, 80_001, dtype=torch.float64)
-    # the other half's logit is held where it adds a constant
-    far = 0.0 if name == "lsgan" else 1e3
-    constant = torch.full((1,), far, dtype=torch.float64)
-    reals = torch.vmap(lambda x: loss.discriminator_loss(x[None], -constant))(logits)
-    fakes = torch.vmap(lambda x: loss.discriminator_loss(constant, x[None]))(logits)
-    best = float(logits[(p * reals + q * fakes).argmin()])
-    assert best == pytest.approx(OPTIMA[name](p, q), abs=2e-4)
+    logits = np.linspace(-1.8, 3, 25)  # best logits, and Pearson's conjugate, begin at -2
+    v = torch.from_numpy(logits)
+    np.testing.assert_allclose(loss.activation(v).numpy(), g(logits), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        loss.conjugate(v).numpy(), conjugate(g(logits)), rtol=1e-9, atol=1e-12
+    )
+    u = np.exp(np.linspace(-9, 9, 200_001))
+    by_definition = [float((u * t - f(u)).max()) for t in g(logits)]
+    np.testing.assert_allclose(loss.conjugate(v).numpy(), by_definition, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", F_DIVERGENCES)
+def test_no_divergence_where_the_densities_are_equal(name: str) -> None:
+    """f(1) = 0: at the best logit, where g(v) = f'(1), discriminator and bound are 0."""
+    best = {"fgan-kl": 1.0}.get(name, 0.0)
+    v = torch.full((3,), best)
+    assert float(make(name).discriminator_loss(v, v)) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_bounded_exponential() -> None:
+    """The exponential up to its bound; then a tangent: continuous, convex, never flat."""
+    v = torch.tensor([-1e4, -3.0, 0.0, 9.99, 10.01, 12.0, 1e4], requires_grad=True)
+    values = exp(v)
+    (slopes,) = torch.autograd.grad(values.sum(), v)
+    top = math.exp(10)
+    assert values.tolist()[:4] == pytest.approx([0, E**-3, 1, E**9.99], rel=1e-5)
+    assert slopes.tolist()[:4] == pytest.approx([0, E**-3, 1, E**9.99], rel=1e-5)
+    assert values.tolist()[4:] == pytest.approx([1.01 * top, 3 * top, 9991 * top], rel=1e-5)
+    assert slopes.tolist()[4:] == pytest.approx([top] * 3, rel=1e-5)
+    assert (slopes.diff() >= 0).all()
+
+
+@pytest.mark.parametrize("name", ["fgan-reverse-kl", "fgan-squared-hellinger"])
+def test_a_hopeless_sample_still_pulls(name: str) -> None:
+    """Beyond the bound the generator's gradient is large and finite, not cut off."""
+    fake = torch.tensor([-1e4], requires_grad=True)
+    make(name).generator_loss(fake).backward()
+    assert float(fake.grad) == pytest.approx(-math.exp(10), rel=1e-5)
+
+
+def test_jensen_shannon_and_nonsaturating_are_one_loss() -> None:
+    """They differ by constants, so the gradients are the same for both networks."""
+    found = []
+    for name in ("fgan-jensen-shannon", "nonsaturating"):
+        real = torch.linspace(-20, 20, 64, requires_grad=True)
+        fake = torch.linspace(15, -25, 64, requires_grad=True)
+        loss = make(name)
+        critic = torch.autograd.grad(loss.discriminator_loss(real, fake), (real, fake))
+        actor = torch.autograd.grad(loss.generator_loss(fake), fake)
+        found.append([*critic, *actor])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("progress, gamma", [(0.0, 0.05), (0.5, 0.0275), (1.0, 0.005)])
+def test_r3gan_penalises_both_kinds_with_a_falling_weight(progress: float, gamma: float) -> None:
+    """With the critic w.x both squared gradients are |w|^2: gamma/2 (R1 + R2) = gamma |w|^2."""
+    weight = torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(0))
+    weight *= 3 / weight.norm()
+    critic = Linear(weight)
+    rng = torch.Generator().manual_seed(1)
+    real = torch.randn(5, 2, 3, 3, generator=rng).requires_grad_()
+    fake = torch.randn(5, 2, 3, 3, generator=rng).requires_grad_()
+    logits = critic(real), critic(fake)
+    game = SimpleNamespace(
+        real=real, fake=fake, real_logits=logits[0], fake_logits=logits[1], logits=logits,
+        progress=progress, log={},
+    )  # fmt: skip
+    loss = make("r3gan")
+    plain = float(loss.discriminator_loss(*logits).detach())
+    assert float(loss.discriminator(game).detach()) == pytest.approx(plain + 9 * gamma, rel=1e-5)
+    assert float(game.log["r1"]) == pytest.approx(9, rel=1e-5)
+    assert float(game.log["r2"]) == pytest.approx(9, rel=1e-5)
+
+
+def test_r3gan_compares_partners_and_not_all_with_all() -> None:
+    """The pairing is that of the batch: other partners, another value."""
+    loss = make("r3gan")
+    real, fake = torch.tensor([3.0, -1.0]), torch.tensor([2.0, -4.0])
+    assert float(loss.discriminator_loss(real, fake)) == pytest.approx((sp(-1) + sp(-3)) / 2)
+    assert float(loss.discriminator_loss(real, fake.flip(0))) == pytest.approx((sp(-7) + sp(3)) / 2)

@@ -17,6 +17,7 @@ from ganlore import build, checkpoint, plugins, seeding, storage, train
 from ganlore.batches import Batches, as_seen, as_stored
 from ganlore.game import Game
 from ganlore.history import marks
+from ganlore.settings import Optimizer
 from tiny import equal, tiny_run
 
 CPU = torch.device("cpu")
@@ -52,6 +53,7 @@ def test_the_budget_is_images_shown_to_the_discriminator(stores, monkeypatch, lo
         ("wgan-gp", "none", 2, 1),  # and the points between
         ("dragan", "gradient-penalty", 3, 1),
         ("hinge", "packing", 1, 1),
+        ("r3gan", "none", 2, 2),  # one for each half, both penalties use them; compared with real
     ],
 )
 def test_no_forward_pass_is_done_twice(stores, loss, trick, critic, actor) -> None:
@@ -99,18 +101,20 @@ def test_a_step_changes_only_its_own_network(stores) -> None:
 
 
 @pytest.mark.parametrize(
-    "dataset, loss, trick",
+    "dataset, loss, trick, policy",
     [
-        ("ring", "nonsaturating", "none"),
-        ("ring", "wgan-gp", "ema"),
-        ("digits", "hinge", "spectral-norm"),
-        ("digits", "dragan", "relativistic+ema"),
+        ("ring", "nonsaturating", "none", "shared"),
+        ("ring", "wgan-gp", "ema", "shared"),
+        ("digits", "hinge", "spectral-norm", "shared"),
+        ("digits", "dragan", "relativistic+ema", "shared"),
+        ("ring", "r3gan", "ttur", "published"),  # with schedules of learning rates and beta2
     ],
 )
 def test_an_interrupted_run_goes_on_to_the_same_bits(
-    stores, trained, tmp_path, monkeypatch, dataset, loss, trick
+    stores, trained, tmp_path, monkeypatch, dataset, loss, trick, policy
 ) -> None:
-    run = tiny_run(dataset, loss, trick, training={"budget": 480, "history": 6})
+    changes = {"budget": 480, "history": 6, "policy": policy}
+    run = tiny_run(dataset, loss, trick, training=changes)
     _, undisturbed = trained(run)
     state = checkpoint.State(
         tmp_path / "cut", checkpoint.identity(run, stores[run.dataset.name]), 0.0
@@ -269,15 +273,70 @@ def test_each_network_has_its_own_learning_rate() -> None:
 
 
 def test_rates_follow_a_schedule_and_resume_in_it() -> None:
+    """Half a cosine: at a quarter of the way (2 + sqrt 2) / 4 of the distance is left."""
+    settings = Optimizer(lr=0.5, lr_end=0.1, betas=(0.0, 0.9), beta2_end=0.99)
     layer = torch.nn.Linear(2, 1)
-    optimizer = torch.optim.Adam(layer.parameters(), lr=0.5)
-    for factor in (1.0, 0.5, 0.25):
-        train.set_rates((optimizer,), factor)
-        assert optimizer.param_groups[0]["lr"] == 0.5 * factor
-    other = torch.optim.Adam(layer.parameters(), lr=0.5)
+    optimizer = build.optimizer(settings, settings.lr, [layer])
+    left = (2 + math.sqrt(2)) / 4
+    for progress, rate, beta2 in (
+        (0.0, 0.5, 0.9), (0.25, 0.1 + 0.4 * left, 0.99 - 0.09 * left), (0.5, 0.3, 0.945), (1.0, 0.1, 0.99),
+    ):  # fmt: skip
+        train.set_rates((optimizer,), settings, progress)
+        (group,) = optimizer.param_groups
+        assert group["lr"] == pytest.approx(rate)
+        assert group["betas"] == pytest.approx((0.0, beta2))
+    other = build.optimizer(settings, settings.lr, [torch.nn.Linear(2, 1)])
     other.load_state_dict(optimizer.state_dict())
-    train.set_rates((other,), 0.1)
-    assert other.param_groups[0]["lr"] == pytest.approx(0.05)
+    train.set_rates((other,), settings, 0.5, factor=0.5)  # a trick's factor comes on top
+    assert other.param_groups[0]["lr"] == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("kind", ["adam", "rmsprop", "sgd"])
+def test_without_a_schedule_rates_stay_to_the_bit(kind: str) -> None:
+    settings = Optimizer(kind=kind, lr=0.1, betas=(0.3, 0.7))
+    optimizer = build.optimizer(settings, 0.1, [torch.nn.Linear(2, 1)])
+    for progress in (0.0, 1 / 3, 0.9):
+        train.set_rates((optimizer,), settings, progress)
+        assert optimizer.param_groups[0]["lr"] == 0.1
+        assert optimizer.param_groups[0].get("betas", (0.3, 0.7)) == (0.3, 0.7)
+
+
+@pytest.mark.parametrize(
+    "policy, trick, first, last, beta2s",
+    [
+        ("published", "none", (2e-4, 2e-4), (5e-5, 5e-5), (0.9, 0.99)),
+        ("published", "ttur", (1e-4, 4e-4), (2.5e-5, 1e-4), (0.9, 0.99)),  # by the same factor
+        ("shared", "none", (2e-4, 2e-4), (2e-4, 2e-4), (0.999, 0.999)),
+    ],
+)
+def test_r3gan_has_its_schedules_when_published_alone(
+    trained, monkeypatch, policy, trick, first, last, beta2s
+) -> None:
+    """What the optimisers hold when they step: the discriminator's, then the generator's."""
+    seen: list[tuple[float, float]] = []
+    original = train.update
+
+    def watched(optimizer, loss):
+        group = optimizer.param_groups[0]
+        seen.append((group["lr"], group["betas"][1]))
+        original(optimizer, loss)
+
+    monkeypatch.setattr(train, "update", watched)
+    trained(tiny_run(loss="r3gan", trick=trick, training={"budget": 16 * 200, "policy": policy}))
+    assert len(seen) == 400
+    critic, actor = seen[0::2], seen[1::2]
+    for steps, of in ((critic, 1), (actor, 0)):
+        rates, betas = zip(*steps, strict=True)
+        assert rates[0] == pytest.approx(first[of]) and rates[-1] == pytest.approx(
+            last[of], rel=1e-3
+        )
+        assert betas[0] == pytest.approx(beta2s[0]) and betas[-1] == pytest.approx(
+            beta2s[1], rel=1e-3
+        )
+        constant = policy == "shared"
+        assert len(set(rates)) == len(set(betas)) == (1 if constant else 200)
+        if not constant:
+            assert sorted(rates, reverse=True) == list(rates) and sorted(betas) == list(betas)
 
 
 def test_the_two_turns_of_a_step_draw_different_noise(trained, monkeypatch) -> None:
@@ -353,8 +412,6 @@ def test_training_does_not_import_the_compiler(stores, tmp_path) -> None:
 
 @pytest.mark.parametrize("kind", ["adam", "rmsprop", "sgd"])
 def test_a_bare_step_is_the_optimiser_s_step(kind: str) -> None:
-    from ganlore.settings import Optimizer
-
     layers = []
     for take_step in (build.step, lambda optimizer: optimizer.step()):
         layer = torch.nn.Linear(3, 2)

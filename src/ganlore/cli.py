@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ganlore import config, grid, plugins
+from ganlore import config, grid, listing, plugins
 from ganlore.console import INTERRUPTED, say
 from ganlore.errors import GanloreError, unknown
 
@@ -185,33 +185,25 @@ def list_plugins(
     for title in [what] if what else LISTS:
         typer.echo(f"\n{title}")
         for name in plugins.find(LISTS[title]):
-            _show(plugins.declaration(LISTS[title], name))
+            typer.echo("\n".join(listing.lines(plugins.declaration(LISTS[title], name))))
 
 
-def _show(declared: plugins.Declaration) -> None:
-    typer.echo(f"  {declared.name:<18} {declared.summary}")
-    formula = declared.fact("formula")
-    if formula:
-        typer.echo(f"{'':20} discriminator minimises  {formula[0]}")
-        typer.echo(f"{'':20} generator minimises      {formula[1]}")
-    settings = declared.settings({})
-    optimizer = settings.pop("optimizer", None)
-    if optimizer:
-        typer.echo(
-            f"{'':20} published optimiser      {optimizer['kind']}, lr {optimizer['lr']:g}"
-            + (f", betas {tuple(optimizer['betas'])}" if optimizer["kind"] == "adam" else "")
-        )
-    if settings:
-        shown = ", ".join(f"{key} = {value}" for key, value in settings.items())
-        typer.echo(f"{'':20} settings: {shown}")
-    for fact in ("tip", "paper", "source", "licence"):
-        if declared.fact(fact, "-") != "-":
-            typer.echo(f"{'':20} {fact}: {declared.fact(fact)}")
-    for name, reason in {
-        **declared.fact("requires", {}),
-        **declared.fact("incompatible", {}),
-    }.items():
-        typer.echo(f"{'':20} n/a ({name}): {reason}")
+@app.command("docs")
+def docs(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail where a page is out of date.")
+    ] = False,
+    root: Annotated[Path, typer.Option(help="The project's folder.")] = Path(),
+) -> None:
+    """Write the generated blocks of README.md and docs/*.md, from plug-ins, studies, benchmarks."""
+    from ganlore import documentation
+
+    if not check:
+        typer.echo("\n".join(documentation.write(root)) or "all pages are up to date")
+        return
+    if wrong := documentation.check(root):
+        raise GanloreError("\n".join([*wrong, "to write them: ganlore docs"]))
+    typer.echo("all pages are up to date")
 
 
 @app.command("plan")

@@ -118,6 +118,8 @@ def _summary(run: Run, record: dict[str, Any]) -> dict[str, Any]:
         "lr_generator": optimizer.rates[0],
         "lr_discriminator": optimizer.rates[1],
         "betas": json.dumps(optimizer.betas),
+        "lr_factor_end": optimizer.factor(1.0),
+        "beta2_end": optimizer.beta2(1.0),
         "n_critic": build.n_critic(loss, tricks),
         "batch": run.training.batch,
         "policy": run.training.policy,

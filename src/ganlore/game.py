@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,8 +37,8 @@ class Player:
 
     @cached_property
     def relative(self) -> bool:
-        """Whether a trick compares logits with each other."""
-        return any(trick.relative for trick in self.tricks)
+        """Whether the loss or a trick compares logits with each other."""
+        return self.loss.relative or any(trick.relative for trick in self.tricks)
 
     @cached_property
     def differentiates_real(self) -> bool:
@@ -56,9 +57,20 @@ class Player:
         return not (mixes or self.differentiates_real or self.differentiates_fake)
 
     def learning_rate(self, progress: float) -> float:
-        """The factor on both learning rates: the loss's times the tricks'."""
-        factors = (trick.learning_rate(progress) for trick in self.tricks)
-        return math.prod(factors, start=self.loss.learning_rate(progress))
+        """The tricks' factor on both learning rates."""
+        return math.prod(trick.learning_rate(progress) for trick in self.tricks)
+
+    def discriminator_loss(self, game: Game) -> Tensor:
+        """What the discriminator minimises: the loss's part and the tricks' penalties."""
+        return self.loss.discriminator(game) + sum(trick.penalty(game) for trick in self.tricks)
+
+    @cached_property
+    def generator_loss(self) -> Callable[[Game], Tensor]:
+        """What the generator minimises: the loss's part, wrapped by the tricks."""
+        step: Callable[[Game], Tensor] = self.loss.generator
+        for trick in self.tricks:
+            step = trick.generator_step(step)
+        return step
 
     @property
     def examined(self) -> dict[str, nn.Module]:

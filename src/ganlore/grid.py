@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -14,7 +14,7 @@ from ganlore.errors import GanloreError, unknown
 from ganlore.plan import Cell, Missing, Plan, PlugIn, Run
 from ganlore.settings import Optimizer
 
-__all__ = ["Missing", "Plan", "Run", "expand"]
+__all__ = ["Missing", "Plan", "Reason", "Run", "expand", "why_not"]
 
 FOLDERS = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick": "tricks"}
 """Kinds of plug-in that a study may change, and the key of its settings they stand under."""
@@ -113,25 +113,51 @@ def _check_names(kind: str, names: list[str] | tuple[str, ...], where: str) -> N
         plugins.path_of(kind, name, where)
 
 
-def _why_not(study: Study, cell: Cell) -> str | None:
-    """Why a cell has no meaning or is left out, None when it runs.
+class Reason(NamedTuple):
+    """Why plug-ins have no meaning together.
+
+    Attributes:
+        plugin: the one that declares it.
+        other: the plug-in that it does not go with, None where the data lack something.
+        text: the reason.
+    """
+
+    plugin: str
+    other: str | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.plugin}{f' with {self.other}' if self.other else ''}: {self.text}"
+
+
+def why_not(
+    dataset: str, network: str, loss: str | None = None, tricks: Sequence[str] = ()
+) -> Reason | None:
+    """Why plug-ins have no meaning together, None where they have one.
 
     Any plug-in may declare `incompatible = {name of another plug-in: reason}`, and
     `requires = {something that a data set provides: reason}`.
     """
     parts = [
-        plugins.declaration("network", cell.network),
-        plugins.declaration("loss", cell.loss),
-        *(plugins.declaration("trick", trick) for trick in cell.tricks),
+        plugins.declaration("network", network),
+        *([plugins.declaration("loss", loss)] if loss else []),
+        *(plugins.declaration("trick", trick) for trick in tricks),
     ]
-    provided = plugins.declaration("dataset", cell.dataset).fact("provides", ())
+    provided = plugins.declaration("dataset", dataset).fact("provides", ())
     for part in parts:
-        for need, reason in part.fact("requires", {}).items():
+        for need, text in part.fact("requires", {}).items():
             if need not in provided:
-                return f"{part.name}: {reason}"
-        for name, reason in part.fact("incompatible", {}).items():
-            if name in (cell.dataset, cell.network, cell.loss, *cell.tricks):
-                return f"{part.name} with {name}: {reason}"
+                return Reason(part.name, None, text)
+        for name, text in part.fact("incompatible", {}).items():
+            if name in (dataset, network, loss, *tricks):
+                return Reason(part.name, name, text)
+    return None
+
+
+def _why_not(study: Study, cell: Cell) -> str | None:
+    """Why a cell has no meaning or is left out by the study, None when it runs."""
+    if reason := why_not(cell.dataset, cell.network, cell.loss, cell.tricks):
+        return str(reason)
     for rule in study.exclude:
         wanted = rule.model_dump(exclude={"reason"}, exclude_none=True)
         if all(cell.names[field] == value for field, value in wanted.items()):

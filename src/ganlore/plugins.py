@@ -107,7 +107,14 @@ class Declaration:
 
 def folders(kind: str) -> list[Path]:
     """The folders that are searched for a kind of plug-in, in order."""
-    return list(_folders(kind, os.getcwd(), os.environ.get("GANLORE_PLUGINS", "")))  # noqa: PTH109
+    return list(_folders(kind, os.environ.get("GANLORE_PLUGINS", ""), str(Path.cwd())))
+
+
+@lru_cache(maxsize=64)
+def _folders(kind: str, own: str, here: str) -> tuple[Path, ...]:
+    roots = [str(PACKAGE), "plugins", *(part for part in own.split(os.pathsep) if part)]
+    distinct = dict.fromkeys(Path(here, root).resolve() for root in roots)
+    return tuple(root / KINDS[kind].folder for root in distinct)
 
 
 def find(kind: str) -> dict[str, Path]:
@@ -118,13 +125,6 @@ def find(kind: str) -> dict[str, Path]:
     """
     found = [folder for folder in folders(kind) if folder.is_dir()]
     return dict(_find(kind, tuple((folder, folder.stat().st_mtime_ns) for folder in found)))
-
-
-@lru_cache(maxsize=64)
-def _folders(kind: str, here: str, own: str) -> tuple[Path, ...]:
-    roots = [PACKAGE, Path(here, "plugins"), *(Path(here, p) for p in own.split(os.pathsep) if p)]
-    distinct = dict.fromkeys(root.resolve() for root in roots)
-    return tuple(root / KINDS[kind].folder for root in distinct)
 
 
 @lru_cache(maxsize=64)
@@ -156,7 +156,8 @@ def path_of(kind: str, name: str, where: str = "") -> Path:
 
 def declaration(kind: str, name: str) -> Declaration:
     """What a plug-in declares, read without running it."""
-    return _declaration(kind, name, path_of(kind, name), path_of(kind, name).stat().st_mtime_ns)
+    path = path_of(kind, name)
+    return _declaration(kind, name, path, path.stat().st_mtime_ns)
 
 
 @cache

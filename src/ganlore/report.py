@@ -6,20 +6,18 @@ comes from them. The page's words are in `templates/report.html`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ganlore import figures, pictures, plugins, statistics, storage, tables
+from ganlore import figures, pictures, plugins, statistics, storage, tables, wording
 from ganlore.grid import Plan, Run
 from ganlore.metrics import metrics as all_metrics
 from ganlore.tables import PLAIN, Matrix, Tables
 
 TEMPLATES = plugins.PACKAGE / "templates"
-ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
 
 def build(plan: Plan) -> Path:
@@ -79,17 +77,12 @@ def _render(context: dict[str, Any]) -> str:
     )
     environment.filters |= {
         "number": tables.number,
-        "papers": lambda text: ARXIV.findall(text or ""),
-        "listed": _listed,
+        "papers": wording.papers,
+        "listed": wording.listed,
+        "optimizer": wording.optimizer,
     }
     environment.globals |= {"estimate": tables.estimate, "spread": tables.spread, "PLAIN": PLAIN}
     return environment.get_template("report.html").render(context)
-
-
-def _listed(names: Iterable[Any]) -> str:
-    """Names as a phrase: a, b and c."""
-    *first, last = [str(name) for name in names]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 # -- what was run ----------------------------------------------------------------------------------
@@ -129,12 +122,6 @@ def _totals(plan: Plan, tidy: Tables, table: pd.DataFrame) -> dict[str, Any]:
         "diverged": int(table["n_diverged"].sum()),
         "hours": float(tidy.runs["seconds"].sum()) / 3600,
         "memory": float(tidy.runs["peak_memory_mb"].max()),
-        "optimizers": [
-            {str(k): v for k, v in row.items()}
-            for row in tidy.runs[["optimizer", "lr_generator", "lr_discriminator", "betas"]]
-            .drop_duplicates()
-            .to_dict("records")
-        ],
         "devices": sorted(set(tidy.runs["device"])),
         "threads": sorted(set(tidy.runs["threads"])),
     }
@@ -179,12 +166,18 @@ def _critic_steps(runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def _settings(plan: Plan) -> dict[str, str]:
-    """The settings that losses and tricks had in the study's base variant, as words."""
+    """The settings that losses and tricks had in the study's base variant, as words.
+
+    Where each loss has an optimiser of its own, that is told with them.
+    """
     found: dict[str, str] = {}
     for run in plan.runs:
-        for part in (run.loss, *run.tricks):
-            words = (f"{key} {value}" for key, value in part.settings.items() if key != "optimizer")
-            found.setdefault(part.name, ", ".join(words))
+        words = [wording.settings(run.loss.settings)]
+        if run.training.policy == "published":
+            words.append(wording.optimizer(run.optimizer))
+        found.setdefault(run.loss.name, "; ".join(words))
+        for trick in run.tricks:
+            found.setdefault(trick.name, wording.settings(trick.settings))
     return found
 
 

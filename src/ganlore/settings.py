@@ -14,6 +14,8 @@ from pydantic import (
     PositiveInt,
 )
 
+from ganlore.schedules import cosine
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""
 
@@ -42,14 +44,34 @@ class Optimizer(Model):
         lr: learning rate of the generator, and of the discriminator unless it has its own.
         lr_discriminator: learning rate of the discriminator.
         betas: Adam's decay rates of the first and the second moment.
+        lr_end: `lr` at the end of the budget, from its first value along half a cosine; the
+            discriminator's own rate follows by the same factor. None keeps both constant.
+        beta2_end: the second of the betas at the end, likewise.
     """
 
     kind: Literal["adam", "rmsprop", "sgd"] = "adam"
     lr: PositiveFloat = 2e-4
     lr_discriminator: PositiveFloat | None = None
     betas: tuple[Fraction, Fraction] = (0.5, 0.999)
+    lr_end: PositiveFloat | None = None
+    beta2_end: Fraction | None = None
 
     @property
     def rates(self) -> tuple[float, float]:
-        """Learning rates of generator and discriminator."""
+        """First learning rates of generator and discriminator."""
         return self.lr, self.lr_discriminator or self.lr
+
+    def with_rates(self, generator: float, discriminator: float) -> Optimizer:
+        """The same with other learning rates, which change over the run by the same factor."""
+        end = None if self.lr_end is None else self.lr_end * generator / self.lr
+        rates = {"lr": generator, "lr_discriminator": discriminator, "lr_end": end}
+        return self.model_copy(update=rates)
+
+    def factor(self, progress: float) -> float:
+        """What the first learning rates are multiplied by, by the share of the budget used."""
+        return 1.0 if self.lr_end is None else cosine(1.0, self.lr_end / self.lr, progress)
+
+    def beta2(self, progress: float) -> float:
+        """The second of the betas, by the share of the budget used."""
+        first = self.betas[1]
+        return first if self.beta2_end is None else cosine(first, self.beta2_end, progress)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from ganlore.checkpoint import State
     from ganlore.data import Store
     from ganlore.grid import Run
+    from ganlore.settings import Optimizer
 
 
 Turn = Literal["discriminator", "generator"]
@@ -32,11 +32,27 @@ def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     build.step(optimizer)
 
 
-def set_rates(optimizers: tuple[torch.optim.Optimizer, ...], factor: float) -> None:
-    """Set every learning rate to its first value times a factor."""
+def set_rates(
+    optimizers: tuple[torch.optim.Optimizer, ...],
+    settings: Optimizer,
+    progress: float,
+    factor: float = 1.0,
+) -> None:
+    """Set what the optimisers' schedules say: learning rates and, where there is one, beta2.
+
+    Args:
+        optimizers: those to set.
+        settings: their settings.
+        progress: the share of the budget used, in [0, 1).
+        factor: another factor on every learning rate.
+    """
+    factor *= settings.factor(progress)
+    beta2 = settings.beta2(progress)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("first_lr", group["lr"]) * factor
+            if "betas" in group:
+                group["betas"] = (group["betas"][0], beta2)
 
 
 def train(run: Run, store: Store, state: State, device: torch.device) -> str:
@@ -55,14 +71,12 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     torch.set_num_threads(settings.threads)
     who = build.player(run, store.shape, store.classes, device)
     both = optimizer_g, optimizer_d = build.optimizers(run, who)
+    rates = build.optimizer_settings(run, who.tricks)
     history = History()
     start, before = state.restore(who, both, history)
     batches = Batches(store, settings.batch, run.seed, device)
     log_at = set(marks(settings.steps, settings.history, who.n_critic))
     snapshot_at = set(marks(settings.steps, settings.snapshots))
-    generator_loss: Callable[[Game], torch.Tensor] = who.loss.generator
-    for trick in who.tricks:
-        generator_loss = trick.generator_step(generator_loss)
     generator_first = settings.order == "generator-first"
     if start and history.diverged(settings.divergence):
         return "diverged"
@@ -72,14 +86,13 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
         return Game(who, turn, *batch, rng, step, step / settings.steps, settings.latent, before)
 
     def criticise(critic: Game) -> tuple[Game, torch.Tensor]:
-        loss = who.loss.discriminator(critic) + sum(trick.penalty(critic) for trick in who.tricks)
-        loss = loss * settings.discriminator_scale
+        loss = who.discriminator_loss(critic) * settings.discriminator_scale
         update(optimizer_d, loss)
         who.loss.after_discriminator(critic)
         return critic, loss
 
     def act(actor: Game) -> tuple[Game, torch.Tensor]:
-        loss = generator_loss(actor)
+        loss = who.generator_loss(actor)
         update(optimizer_g, loss)
         for trick in who.tricks:
             trick.after_generator(actor)
@@ -89,9 +102,10 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
         for step in range(start, settings.steps):
             seeding.seed_globals(run.seed, "global", step)  # for code that takes no generator
-            set_rates(both, who.learning_rate(step / settings.steps))
+            used = step / settings.steps
+            set_rates(both, rates, used, who.learning_rate(used))
             for trick in who.tricks:
-                trick.stage(step / settings.steps, who.generator, who.discriminator)
+                trick.stage(used, who.generator, who.discriminator)
             batch = batches[step]
             acts = (step + 1) % who.n_critic == 0
             if acts and generator_first:

@@ -72,6 +72,8 @@ class Loss(ABC):
     """Whether a discriminator step differentiates logits with respect to the real images."""
     differentiates_fake: ClassVar[bool] = False
     """Whether it differentiates them with respect to the generated images."""
+    relative: ClassVar[bool] = False
+    """Whether the loss compares logits with each other, so that the generator needs real images."""
     mixes_batch: ClassVar[bool] = False
     """Whether the discriminator's outputs depend on the rest of the batch."""
 
@@ -115,10 +117,6 @@ class Loss(ABC):
         reconstruction error. Penalties and relativistic tricks work on this.
         """
         return output
-
-    def learning_rate(self, progress: float) -> float:
-        """A factor on both learning rates, by the share of the budget used, in [0, 1)."""
-        return 1.0
 
     # -- the steps ------------------------------------------------------------------------------
 

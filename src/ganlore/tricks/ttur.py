@@ -21,8 +21,7 @@ class TwoTimeScales(Trick):
     def optimizer(self, settings: Optimizer) -> Optimizer:
         """The two learning rates, `ratio` apart."""
         base = (settings.rates[0] * settings.rates[1]) ** 0.5
-        rates = {"lr": base / self.ratio**0.5, "lr_discriminator": base * self.ratio**0.5}
-        return settings.model_copy(update=rates)
+        return settings.with_rates(base / self.ratio**0.5, base * self.ratio**0.5)
 
     def n_critic(self, n: int) -> int:
         """One discriminator step for each generator step."""

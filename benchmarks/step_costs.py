@@ -1,0 +1,358 @@
+"""What a training step of each loss (or trick) costs, and the passes that explain it.
+
+    python benchmarks/step_costs.py                 every loss
+    python benchmarks/step_costs.py --axis trick    every trick, on the non-saturating loss
+
+Each is built as training builds it, on the network `dcgan` and the data `digits`, and makes steps
+of the discriminator and of the generator on the same batches. *Time*: the cells take turns, a few
+steps each, for many rounds in one process; a ratio is taken within a round, where the machine's
+mood is the same, and the median over rounds is shown. An *image* of the budget costs a
+discriminator step and 1/n_critic of a generator step.
+
+Three counts say where the time goes, each exact:
+
+- *forward passes* (f) through a network, in batches: hooks see every call of a network or of its
+  parts, and how many samples it was given. One pass over real and generated samples is two.
+- *backward passes* (b): gradients that arrived at the output of such a call, in batches, by hooks
+  on the output tensors. Module hooks (`register_full_backward_hook`) would wrap inputs and change
+  what is differentiated twice; a count of calls of `torch.autograd.backward` alone would not say
+  through which network they went. A gradient that is itself differentiated (`create_graph`) is
+  counted as *second-order* (2nd), by such calls of `torch.autograd.grad`: the step's own backward
+  pass goes through it again, and that is no arrival at an output.
+- *arithmetic*: multiplications and additions of matrix products and convolutions, forward, backward
+  and twice backward, as torch's dispatcher sees them, relative to the first cell's. Copies,
+  activations, optimisers and products of a matrix and a vector are not in it.
+
+`Watch` also finds forward passes that a step makes twice for one input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+import document
+from ganlore import build, catalogue, config, data, grid, plugins, seeding, train
+from ganlore.batches import Batches
+from ganlore.data import Store
+from ganlore.game import Game, Player
+from ganlore.grid import Run
+
+Turn = Literal["discriminator", "generator"]
+TURNS: tuple[Turn, Turn] = ("discriminator", "generator")
+BASELINE = {"loss": "nonsaturating", "trick": "none"}
+CPU = torch.device("cpu")
+
+
+class Bench:
+    """A run whose steps are made one by one, as `train.train` makes them."""
+
+    def __init__(self, run: Run, store: Store) -> None:
+        torch.set_num_threads(run.training.threads)
+        self.run = run
+        self.who: Player = build.player(run, store.shape, store.classes, CPU)
+        self.optimizer_g, self.optimizer_d = build.optimizers(run, self.who)
+        self.batches = Batches(store, run.training.batch, run.seed, CPU)
+        self._generator_loss: Callable[[Game], Tensor] = self.who.loss.generator
+        for trick in self.who.tricks:
+            self._generator_loss = trick.generator_step(self._generator_loss)
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks, and the loss's and the tricks' own modules."""
+        return {"G": self.who.generator, "D": self.who.discriminator, **self.who.modules}
+
+    def step(self, turn: Turn, step: int) -> None:
+        """One step of a network, its optimiser's included."""
+        run, who = self.run, self.who
+        progress = step / run.training.steps
+        if turn == "discriminator":
+            for trick in who.tricks:
+                trick.stage(progress, who.generator, who.discriminator)
+        rng = seeding.generator(run.seed, turn, step)
+        game = Game(who, turn, *self.batches[step], rng, step, progress, run.training.latent)
+        if turn == "discriminator":
+            loss = who.loss.discriminator(game)
+            loss = loss + sum(trick.penalty(game) for trick in who.tricks)
+            train.update(self.optimizer_d, loss)
+            who.loss.after_discriminator(game)
+        else:
+            train.update(self.optimizer_g, self._generator_loss(game))
+            for trick in who.tricks:
+                trick.after_generator(game)
+
+
+# -- passes ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Watch:
+    """Passes through the parts of a player, while it watches.
+
+    Attributes:
+        parts: networks and modules by name.
+        whole: whether a call is compared with others as a whole, as must be where outputs depend
+            on the rest of the batch; otherwise each sample is.
+        forward, backward: samples that went through each (part, module).
+        second: calls of `torch.autograd.grad` whose result is differentiated again.
+        twice: modules that were given one input twice, with the same weights.
+    """
+
+    parts: dict[str, nn.Module]
+    whole: bool = False
+    forward: Counter[tuple[str, str]] = field(default_factory=Counter)
+    backward: Counter[tuple[str, str]] = field(default_factory=Counter)
+    second: int = 0
+    twice: list[str] = field(default_factory=list)
+    _depth: Counter[str] = field(default_factory=Counter)
+    _seen: set[Any] = field(default_factory=set)
+    _kept: list[Any] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[Watch]:
+        """Watch what is done within."""
+        handles = []
+        for part, network in self.parts.items():
+            for name, module in network.named_modules():
+                if "parametrizations" in name.split("."):
+                    continue  # they compute weights, not samples
+                before, after = self._hooks(part, name)
+                handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+                handles.append(module.register_forward_hook(after, always_call=True))
+        original = torch.autograd.grad
+
+        def grad(*given: Any, **more: Any) -> Any:
+            self.second += bool(more.get("create_graph"))
+            return original(*given, **more)
+
+        torch.autograd.grad = grad
+        try:
+            yield self
+        finally:
+            torch.autograd.grad = original
+            for handle in handles:
+                handle.remove()
+
+    def passes(self, batch: int) -> str:
+        """Passes in words, `G 1f 1b, D 2f 2b, 1 2nd`, in batches of so many samples."""
+        words = []
+        for part in self.parts:
+            # a network whose parts are called one by one has made as many passes as its busiest
+            f, b = (
+                max((n for (mine, _), n in counts.items() if mine == part), default=0) / batch
+                for counts in (self.forward, self.backward)
+            )
+            if f or b:
+                words.append(f"{part} {f:g}f" + (f" {b:g}b" if b else ""))
+        return ", ".join([*words, *([f"{self.second} 2nd"] if self.second else [])]) or "none"
+
+    def _hooks(self, part: str, name: str) -> tuple[Callable[..., None], Callable[..., None]]:
+        def before(module: nn.Module, given: tuple[Any, ...], more: dict[str, Any]) -> None:
+            if name.count(".") == 0:
+                self._compare(part, name, module, [*given, *more.values()])
+            self._depth[part] += 1
+
+        def after(module: nn.Module, given: tuple[Any, ...], out: Any) -> None:
+            self._depth[part] -= 1
+            if self._depth[part] or not isinstance(out, Tensor) or not out.is_floating_point():
+                return  # a part of a call that is counted already, or an embedding of labels
+            key, n = (part, name), len(given[0]) if given else len(out)
+            self.forward[key] += n
+            if out.requires_grad:
+                out.register_hook(lambda gradient: self.backward.update({key: n}))
+
+        return before, after
+
+    def _compare(self, part: str, name: str, module: nn.Module, given: list[Any]) -> None:
+        """Note a call whose input the module has been given before, with the same weights.
+
+        Inputs are compared by value: a copy costs as much as the tensor itself. Weights are the
+        same where the tensors are, and have not been changed in place since. An input all of whose
+        numbers are equal (zeros to begin with) says nothing.
+        """
+        tensors = [item.detach() for item in given if isinstance(item, Tensor)]
+        if not any(tensor.is_floating_point() for tensor in tensors):
+            return
+        weights = list(module.parameters())
+        self._kept.append(weights)  # or another tensor might get the id of one that is gone
+        state = tuple((id(weight), weight._version) for weight in weights)
+        if self.whole:
+            rows = [tuple(tensor.numpy().tobytes() for tensor in tensors)]
+        else:
+            rows = [
+                tuple(tensor[index].numpy().tobytes() for tensor in tensors)
+                for index in range(len(tensors[0]))
+                if bool((tensors[0][index] != tensors[0][index].flatten()[0]).any())
+            ]
+        keys = {(part, name, state, row) for row in rows}
+        if keys & self._seen:
+            self.twice.append(f"{part}.{name}".rstrip("."))
+        self._seen |= keys
+
+
+def watch(bench: Bench, turn: Turn, step: int = 0) -> Watch:
+    """The passes of one step."""
+    mixes = bench.who.loss.mixes_batch or any(trick.mixes_batch for trick in bench.who.tricks)
+    seen = Watch(bench.parts, whole=mixes)
+    with seen():
+        bench.step(turn, step)
+    return seen
+
+
+class Arithmetic(TorchDispatchMode):
+    """Counts multiplications and additions of matrix products and convolutions.
+
+    `FlopCounterMode` has the formulas, but its hooks on modules do not let penalties differentiate.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if formula := flop_registry.get(func.overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def arithmetic(bench: Bench, turn: Turn, step: int = 0) -> int:
+    """Multiplications and additions of one step's matrix products and convolutions."""
+    with Arithmetic() as counter:
+        bench.step(turn, step)
+    return counter.total
+
+
+# -- time ------------------------------------------------------------------------------------------
+
+
+def rounds(benches: list[Bench], n: int, steps: int) -> Iterator[dict[int, dict[Turn, float]]]:
+    """Seconds of a step, by cell and turn, for each of `n` rounds of `steps` steps of each.
+
+    Every round begins with another cell, so that none has a better place than the others.
+    """
+    for index in range(n):
+        found = {}
+        for place in range(len(benches)):
+            chosen = (place + index) % len(benches)
+            spent = dict.fromkeys(TURNS, 0.0)
+            for step in range(index * steps, (index + 1) * steps):
+                for turn in TURNS:
+                    began = time.perf_counter()
+                    benches[chosen].step(turn, step)
+                    spent[turn] += time.perf_counter() - began
+            found[chosen] = {turn: seconds / steps for turn, seconds in spent.items()}
+        yield found
+
+
+def costs(runs: list[Run], store: Store, n: int, steps: int) -> list[dict[str, Any]]:
+    """The cost of a step of each run, relative to the first run's."""
+    benches = [Bench(run, store) for run in runs]
+    counted = [{turn: watch(bench, turn) for turn in TURNS} for bench in benches]
+    flops = [{turn: arithmetic(bench, turn) for turn in TURNS} for bench in benches]
+    for _ in rounds(benches, 2, steps):
+        pass  # caches, allocator, first calls
+    timed = list(rounds(benches, n, steps))
+    rows = []
+    for index, bench in enumerate(benches):
+        critic = bench.who.n_critic
+        row: dict[str, Any] = {"n_critic": critic}
+        for turn in TURNS:
+            ratios = [one[index][turn] / one[0][turn] for one in timed]
+            row[turn] = {
+                **_summary(ratios),
+                "step_ms": round(1000 * statistics.median(one[index][turn] for one in timed), 3),
+                "arithmetic": round(flops[index][turn] / flops[0][turn], 3),
+                "passes": counted[index][turn].passes(bench.run.training.batch),
+            }
+        first = benches[0].who.n_critic
+        ratios = [_image(one[index], critic) / _image(one[0], first) for one in timed]
+        share = _image(flops[index], critic) / _image(flops[0], first)
+        rows.append({**row, "image": {**_summary(ratios), "arithmetic": round(share, 3)}})
+    return rows
+
+
+def _image(step: dict[Turn, Any], n_critic: int) -> float:
+    """A discriminator step with its share of the generator's."""
+    return float(step["discriminator"] + step["generator"] / n_critic)
+
+
+def _summary(ratios: list[float]) -> dict[str, Any]:
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return {"ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)]}
+
+
+def cells(axis: str, names: list[str], batch: int, budget: int) -> list[Run]:
+    """One run for each loss or trick, the baseline first, on `digits` with `dcgan`."""
+    first = BASELINE[axis]
+    wanted = {name: [BASELINE[name]] for name in BASELINE}
+    wanted[axis] = list(dict.fromkeys([first, *(names or catalogue.own(axis))]))
+    place = {"datasets": ["digits"], "networks": ["dcgan"]}
+    grids = [{**place, "losses": wanted["loss"], "tricks": wanted["trick"]}]
+    training = {"budget": budget, "batch": batch}
+    study = {"name": "step-costs", "seeds": [0], "training": training, "grids": grids}
+    return list(grid.expand(config.parse(study, "step costs")).runs)
+
+
+def main() -> None:
+    """Measure, and write the section `step-costs-AXIS` of docs/performance.json."""
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
+    parser.add_argument("names", nargs="*", help="losses or tricks; all of them if left out")
+    parser.add_argument("--axis", choices=("loss", "trick"), default="loss")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=5, help="of each network, in a round")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--note", default="", help="shown beside the machine and the commit")
+    parser.add_argument("--dry", action="store_true", help="print, and write nothing")
+    arguments = parser.parse_args()
+    made = document.made_with(arguments.note)
+    budget = arguments.batch * arguments.steps * (arguments.rounds + 2)
+    runs = cells(arguments.axis, arguments.names, arguments.batch, budget)
+    settings = runs[0].dataset.settings
+    with tempfile.TemporaryDirectory() as folder:
+        plugin = plugins.create("dataset", "digits", settings)
+        store = data.prepare("digits", plugin, settings, Path(folder) / "digits")
+        found = costs(runs, store, arguments.rounds, arguments.steps)
+    rows = [
+        {"name": run.loss.name if arguments.axis == "loss" else run.trick, **row}
+        for run, row in zip(runs, found, strict=True)
+    ]
+    for row in rows:
+        print(
+            row["name"],
+            f"image {row['image']['ratio']} x, arithmetic {row['image']['arithmetic']} x",
+        )
+        for turn in TURNS:
+            print(f"  {turn}: {row[turn]}")
+    if not arguments.dry:
+        document.record(
+            f"step-costs-{arguments.axis}",
+            {
+                "axis": arguments.axis,
+                "baseline": BASELINE[arguments.axis],
+                "batch_images": arguments.batch,
+                "rounds": arguments.rounds,
+                "steps": arguments.steps,
+                "rows": rows,
+            },
+            made,
+        )
+
+
+if __name__ == "__main__":
+    main()

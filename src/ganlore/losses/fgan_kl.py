@@ -1,0 +1,29 @@
+"""f-GAN with the Kullback-Leibler divergence of the data from the samples, KL(P|Q)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganlore.losses._fgan import FGan, exp
+
+
+@dataclass
+class KullbackLeibler(FGan):
+    """KL(P|Q): f(u) = u log u, g(v) = v, f*(t) = exp(t - 1).
+
+    The best logit is 1 + log(p/q). Beyond v - 1 = 10 the exponential goes on as a straight line.
+    """
+
+    paper = "arXiv:1606.00709"
+    formula = ("-E r + E exp(f - 1)", "-E f")
+
+    def activation(self, v: Tensor) -> Tensor:
+        """Table 6: v."""
+        return v
+
+    def conjugate(self, v: Tensor) -> Tensor:
+        """exp(v - 1)."""
+        return exp(v - 1)
+
+
+LOSS = KullbackLeibler

@@ -1,0 +1,29 @@
+"""f-GAN with the reverse Kullback-Leibler divergence, KL(Q|P)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganlore.losses._fgan import FGan, exp
+
+
+@dataclass
+class ReverseKullbackLeibler(FGan):
+    """KL(Q|P): f(u) = -log u, g(v) = -exp(-v), f*(t) = -1 - log(-t).
+
+    The best logit is log(p/q). Below v = -10 the exponential goes on as a straight line.
+    """
+
+    paper = "arXiv:1606.00709"
+    formula = ("E exp(-r) + E f - 1", "E exp(-f)")
+
+    def activation(self, v: Tensor) -> Tensor:
+        """Table 6: -exp(-v)."""
+        return -exp(-v)
+
+    def conjugate(self, v: Tensor) -> Tensor:
+        """-1 - log(exp(-v)) = v - 1."""
+        return v - 1
+
+
+LOSS = ReverseKullbackLeibler

@@ -1,0 +1,68 @@
+"""R3GAN: the paired relativistic loss with penalties on both kinds, the baseline of 2025."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ganlore import penalties
+from ganlore.losses import LogitLoss, Optimizer
+from ganlore.schedules import cosine
+from ganlore.settings import NonNegativeFloat
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+
+
+@dataclass
+class R3gan(LogitLoss):
+    """Each real sample is to be more real than its generated partner; gradients are held near 0.
+
+    gamma follows half a cosine from `gamma` to `gamma_end`, as the authors' code does it, here over
+    the whole budget. The learning rate's and beta2's schedules belong to the published optimiser.
+    """
+
+    paper = "arXiv:2501.05441"
+    formula = (
+        "E sp(f - r) + g/2 (E |grad D(x)|^2 + E |grad D(G)|^2), g .05 -> .005",
+        "E sp(r - f)",
+    )
+    incompatible = {
+        "relativistic": "the loss compares logits in pairs already; to compare them with their "
+        "means first only shifts every difference by that of the means",
+        "r1": "the loss has this penalty already, with a weight of its own",
+    }
+    relative = True
+    differentiates_real = True
+    differentiates_fake = True
+    optimizer: Optimizer = Optimizer(
+        kind="adam", lr=2e-4, lr_end=5e-5, betas=(0.0, 0.9), beta2_end=0.99
+    )
+    gamma: NonNegativeFloat = 0.05
+    gamma_end: NonNegativeFloat = 0.005
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Equation 2 with f(t) = -log(1 + exp(-t)), as a minimum, without the penalties."""
+        return softplus(fake - real).mean()
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """The generator's half against real logits of 0; a step always has the real ones.
+
+        There it is `relative_generator_loss`, E sp(r - f): roles swapped, not the sign, as in the
+        authors' code.
+        """
+        return softplus(-fake).mean()
+
+    def discriminator(self, game: Game) -> Tensor:
+        """Section 2.2: the paired loss with R1 (real) and R2 (generated)."""
+        r1 = penalties.squared_gradients(game.real_logits, game.real).mean()
+        r2 = penalties.squared_gradients(game.fake_logits, game.fake).mean()
+        game.log["r1"], game.log["r2"] = r1.detach(), r2.detach()
+        gamma = cosine(self.gamma, self.gamma_end, game.progress)
+        return super().discriminator(game) + gamma / 2 * (r1 + r2)
+
+
+LOSS = R3gan

@@ -1,0 +1,198 @@
+"""Measured numbers of the pages, from `docs/performance.json`; `benchmarks/` writes that file.
+
+A section of the file is a measurement: its numbers, and under `measured` the commit, the machine
+and the versions that they were measured with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ganlore import catalogue, storage, wording
+from ganlore.catalogue import code, table
+from ganlore.errors import GanloreError, unknown
+
+FILE = Path("docs") / "performance.json"
+TURNS = ("discriminator", "generator")
+
+
+def read(root: Path) -> dict[str, Any]:
+    """All measurements."""
+    found: dict[str, Any] = storage.read_json(root / FILE, "python benchmarks/document.py --help")
+    return found
+
+
+def section(root: Path, name: str) -> dict[str, Any]:
+    """One measurement.
+
+    Raises:
+        GanloreError: if it has not been made.
+    """
+    found = read(root)
+    if name not in found:
+        raise unknown("measurement", name, found, str(FILE))
+    chosen: dict[str, Any] = found[name]
+    return chosen
+
+
+def value(root: Path, path: str) -> str:
+    """One number with its unit, by `section.key`; the key's last part is its unit."""
+    name, _, key = path.partition(".")
+    found = section(root, name)
+    if key not in found:
+        raise unknown("number", key, found, f"{FILE}: {name}")
+    return with_unit(key, found[key])
+
+
+def with_unit(key: str, number: float) -> str:
+    """A number with the unit that its key ends with."""
+    unit = key.rpartition("_")[2]
+    if unit not in UNITS:
+        raise GanloreError(f"{FILE}: the key {key!r} ends with none of {', '.join(UNITS)}")
+    return UNITS[unit](number)
+
+
+def _seconds(number: float) -> str:
+    if number < 120:
+        return f"{_digits(number)} s"
+    if number > 7200:
+        return f"{_digits(number / 3600)} hours"
+    minutes, rest = divmod(round(number), 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} minutes"
+
+
+def _digits(number: float) -> str:
+    """Two digits that count, and never fewer than a whole number has."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.1f}" if number >= 1 else f"{number:.2g}"
+
+
+def _share(number: float) -> str:
+    return f"{100 * number:.0f} %"
+
+
+UNITS: dict[str, Callable[[float], str]] = {
+    "seconds": _seconds,
+    "ms": lambda number: f"{_digits(number)} ms",
+    "mb": lambda number: f"{number:,.0f} MB",
+    "share": _share,
+    "jobs": lambda number: f"{number:,}",
+}
+
+
+def measured(root: Path, name: str) -> str:
+    """With what a measurement was made: machine, versions, commit."""
+    found = section(root, name)["measured"]
+    versions = {"Python": found["python"], **found["versions"]}
+    told = ", ".join(f"{package} {version}" for package, version in versions.items())
+    git = found["git"]
+    commit = f"commit {code(git['commit'][:7])}" if git["commit"] else "not under version control"
+    return (
+        f"{machine(root, name)}, {found['memory_gb']:.0f} GB, {found['device']}; {told}; "
+        f"{commit}{' with uncommitted changes' if git['dirty'] else ''}"
+        f"{'; ' + found['note'] if found.get('note') else ''}"
+    )
+
+
+def machine(root: Path, name: str) -> str:
+    """Cores and processor that a measurement was made on."""
+    found = section(root, name)["measured"]
+    return f"{found['cores']} cores of {_article(found['processor'])}"
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+def jobs(root: Path, name: str) -> str:
+    """The jobs of a study, by rule, and what the runs' own records tell of training alone."""
+    found = section(root, name)
+    rows = [
+        [job["rule"], f"{job['jobs']:,}", *(with_unit(k, job[k]) for k in ("seconds", "rss_mb"))]
+        for job in found["rules"]
+    ]
+    text = table(["job", "number", "mean wall time", "largest memory (RSS)"], rows, numbers=3)
+    if "trainings" not in found:
+        return text
+    keys = ("mean_seconds", "total_seconds", "memory_mb")
+    mean, total, memory = (with_unit(key, found["trainings"][key]) for key in keys)
+    told = f"{mean} a run, {total} in all, at most {memory} of memory"
+    return f"{text}\n\nTraining alone, by the runs' own records: {told}."
+
+
+def idle(root: Path, name: str) -> str:
+    """Commands with nothing to do."""
+    rows = [
+        [f"{code(row['command'])}{row.get('note', '')}", with_unit("seconds", row["seconds"])]
+        for row in section(root, name)["commands"]
+    ]
+    return table(["with nothing to do", "wall time"], rows, numbers=1)
+
+
+def profiles(root: Path, name: str) -> str:
+    """Where the time of a training step goes, by run."""
+    keys = ("step_ms", "operations_share", "torch_share")
+    rows = [
+        [row["run"], *(with_unit(key, row[key]) for key in keys)]
+        for row in section(root, name)["runs"]
+    ]
+    head = ["run", "a discriminator step", "in torch's operations", "in torch, its Python included"]
+    return table(head, rows, numbers=3)
+
+
+def ours(root: Path, name: str, network: str) -> str:
+    """The largest share of a step that is this project's own code, among the runs of a network."""
+    rows = section(root, name)["runs"]
+    shares = [1 - row["torch_share"] for row in rows if row["run"].split("/")[1] == network]
+    if not shares:
+        raise GanloreError(f"{FILE}: {name}: no run with the network {network!r}")
+    return _share(max(shares))
+
+
+def step_costs(root: Path, name: str) -> str:
+    """What a step costs, beside the same loss's or trick's passes and arithmetic."""
+    found = section(root, name)
+    axis, rows = found["axis"], found["rows"]
+    body = [
+        [
+            row["name"],
+            str(row["n_critic"]),
+            *(_step(row[turn]) for turn in TURNS),
+            f"{row['image']['ratio']:.2f}",
+            f"{row['image']['arithmetic']:.2f}",
+            *(row[turn]["passes"] for turn in TURNS),
+        ]
+        for row in sorted(rows, key=lambda row: (row["name"] != found["baseline"], row["name"]))
+    ]
+    head = [axis, "n_critic", "D step", "G step", "an image", "its arithmetic"]
+    lines = [table([*head, "passes, D step", "passes, G step"], body)]
+    first = next(row for row in rows if row["name"] == found["baseline"])
+    times = (with_unit("step_ms", first[turn]["step_ms"]) for turn in TURNS)
+    lines.append("The first row's steps took {} (discriminator) and {} (generator).".format(*times))
+    told = {row["name"] for row in rows}
+    if left := [name for name in catalogue.own(axis) if name not in told]:
+        lines.append(f"Not measured yet: {wording.listed(left)}.")
+    return "\n\n".join(lines)
+
+
+def _step(row: dict[str, Any]) -> str:
+    low, high = row["quartiles"]
+    spread = f" ({low:.2f}-{high:.2f})" if f"{low:.2f}" != f"{high:.2f}" else ""
+    return f"{row['ratio']:.2f}{spread}"
+
+
+BLOCKS: dict[str, Callable[..., str]] = {
+    "measured": measured,
+    "machine": machine,
+    "value": value,
+    "jobs": jobs,
+    "idle": idle,
+    "profiles": profiles,
+    "own-code": ours,
+    "step-costs": step_costs,
+}
+"""The blocks of pages that are made here."""

@@ -1,0 +1,319 @@
+"""Pages are what plug-ins, studies and measurements say, and a check tells where they are not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import document
+from ganlore import catalogue, documentation, grid, performance, plugins, storage, wording
+from ganlore.cli import app
+from ganlore.config import load
+from ganlore.errors import GanloreError
+from ganlore.settings import Optimizer
+from tiny import REPOSITORY, tiny
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the pages, the studies and the measurements."""
+    shutil.copy(REPOSITORY / "README.md", tmp_path)
+    for folder in ("docs", "configs"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    return tmp_path
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Callable[[str], Path]:
+    """A project of one page."""
+
+    def write(text: str) -> Path:
+        (tmp_path / "docs").mkdir(exist_ok=True)
+        (tmp_path / "README.md").write_text(text)
+        return tmp_path
+
+    return write
+
+
+def change(monkeypatch: pytest.MonkeyPatch, plugin: str, **facts: object) -> None:
+    """Let a plug-in declare something else."""
+    original = plugins.declaration
+
+    def declaration(kind: str, name: str) -> plugins.Declaration:
+        declared = original(kind, name)
+        return replace(declared, facts=declared.facts | facts) if name == plugin else declared
+
+    monkeypatch.setattr(plugins, "declaration", declaration)
+
+
+def test_the_pages_are_what_the_code_says() -> None:
+    assert documentation.check(REPOSITORY) == []
+
+
+def test_a_changed_formula_makes_the_check_fail(project, monkeypatch) -> None:
+    change(monkeypatch, "hinge", formula=("E r", "-E (|f|)"))
+    wrong = documentation.check(project)
+    assert len(wrong) == 2, wrong
+    assert wrong[0].startswith("README.md:") and "block 'losses' is out of date" in wrong[0]
+    assert "docs/losses.md" in wrong[1] and "block 'loss hinge'" in wrong[1]
+    assert "there:    | [hinge]" in wrong[0] and "expected: | [hinge]" in wrong[0]
+    assert documentation.write(project) == ["README.md", "docs/losses.md"]
+    assert documentation.check(project) == [] == documentation.write(project)
+    assert r"| `-E (\|f\|)` |" in (project / "README.md").read_text()
+    assert "Generator minimises `-E (|f|)`" in (project / "docs/losses.md").read_text()
+
+
+def test_a_new_reason_reaches_the_matrix(project, monkeypatch) -> None:
+    change(monkeypatch, "ema", incompatible={"lsgan": "a new reason", "digits": "not on digits"})
+    told = "\n".join(documentation.check(project))
+    assert "block 'not-applicable'" in told and "block 'trick ema'" in told
+    assert "block 'loss lsgan'" in told
+    documentation.write(project)
+    text = (project / "docs/not-applicable.md").read_text()
+    assert "a new reason" in text and "not on digits" in text
+    images, points = text.split("## Data with ")[1:3]
+    assert "- `ema`: n/a (" in images and "- `ema`: n/a (" not in points
+    assert "**lsgan**" in points.split("|\n|---")[1]
+
+
+def test_the_matrix_is_the_plan_s(project) -> None:
+    """What it calls n/a is what the study leaves out, and nothing else."""
+    plan = grid.expand(load(REPOSITORY / "configs/default.yaml"))
+    told = {
+        (place.dataset, place.network, loss, trick): gap.text
+        for gap in catalogue.gaps()
+        for place in gap.places
+        for loss in gap.losses or catalogue.own("loss")
+        for trick in gap.tricks or catalogue.own("trick")
+    }
+    for gap in plan.missing:
+        key = (gap.dataset, gap.network, gap.loss, gap.trick)
+        assert gap.reason.endswith(told[key])
+    assert not {(*run.cell[:4],) for run in plan.runs} & set(told)
+
+
+def test_a_plug_in_without_a_section_gets_one_in_its_place(project) -> None:
+    path = project / "docs/losses.md"
+    text = path.read_text()
+    start, stop = text.index("## lsgan"), text.index("## minimax")
+    path.write_text(text[:start] + text[stop:])
+    assert documentation.check(project) == ["docs/losses.md: no block 'loss lsgan'"]
+    documentation.write(project)
+    assert path.read_text() == text
+
+
+def test_signs_of_markdown_in_a_plug_in_s_words_are_escaped(project, monkeypatch) -> None:
+    change(monkeypatch, "ema", tip="f*(t) < [t] | u", incompatible={"lsgan": "f* and g*"})
+    documentation.write(project)
+    assert r"| f\*(t) \< \[t\] \| u |" in (project / "README.md").read_text()
+    assert r"n/a with `lsgan`: f\* and g\*" in (project / "docs/tricks.md").read_text()
+
+
+def test_what_is_written_by_hand_stays(project) -> None:
+    path = project / "docs/losses.md"
+    by_hand = "### How it behaves here\n\nIt is content.\n\n"
+    text = path.read_text().replace("## lsgan", by_hand + "## lsgan")
+    path.write_text(text)
+    assert documentation.write(project) == [] and path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("a <!-- ganlore: losses -->", r"README.md:1: the block 'losses' has no end"),
+        ("\n<!-- ganlore: loses -->\n<!-- end -->", r"README.md:2: unknown block 'loses'"),
+        ("\n<!-- ganlore: loss -->\n<!-- end -->", "the block 'loss' should be 'loss NAME'"),
+        ("<!-- ganlore: loss hing -->\n<!-- end -->", "did you mean 'hinge'"),
+        ("a <!-- ganlore: runs defalt --><!-- end -->", "block 'runs defalt': .*no such study"),
+        ("<!-- ganlore: critic-steps --><!-- end --> so", "Markdown takes a line that begins"),
+        ("- <!-- ganlore: critic-steps --><!-- end -->", "Markdown takes a line that begins"),
+        ("a <!-- ganlore: value idle.x_ms --><!-- end -->", "performance.json: missing"),
+        (
+            "<!-- ganlore: losses -->\n<!-- ganlore: tricks -->\n<!-- end -->",
+            "README.md:1: the block 'losses' has no end",
+        ),
+    ],
+)
+def test_a_wrong_block_is_told_with_its_place(page, text: str, told: str) -> None:
+    with pytest.raises(GanloreError, match=told):
+        documentation.check(page(text))
+
+
+def test_marks_in_fenced_code_are_not_marks(page) -> None:
+    root = page(
+        "```\n<!-- ganlore: nothing -->\n```\nn: <!-- ganlore: critic-steps --><!-- end -->."
+    )
+    assert documentation.write(root) == ["README.md"]
+    assert f"-->{catalogue.critic_steps()}<!-- end -->." in (root / "README.md").read_text()
+
+
+def test_the_command_writes_and_checks(project, monkeypatch) -> None:
+    monkeypatch.chdir(project)
+    assert RUNNER.invoke(app, ["docs", "--check"]).exit_code == 0
+    text = Path("README.md").read_text()
+    Path("README.md").write_text(text.replace("arxiv.org/abs/1611.04076", "arxiv.org/abs/1"))
+    result = RUNNER.invoke(app, ["docs", "--check"])
+    assert isinstance(result.exception, GanloreError)
+    assert "block 'losses' is out of date" in str(result.exception)
+    assert "to write them: ganlore docs" in str(result.exception)
+    assert RUNNER.invoke(app, ["docs"]).output == "README.md\n"
+    assert Path("README.md").read_text() == text
+    with pytest.raises(GanloreError, match="the project's own folder"):
+        documentation.pages(project / "docs")
+
+
+def test_tables_hold_together() -> None:
+    """Every row of every table has as many cells as its head."""
+    for path in documentation.pages(REPOSITORY):
+        rows: list[int] = []
+        for line in path.read_text().split("\n"):
+            rows = [*rows, line.replace(r"\|", "").count("|")] if line.startswith("|") else []
+            assert len(set(rows)) <= 1, (path, line)
+
+
+# -- wording ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings, told",
+    [
+        ({"kind": "adam", "lr": 2e-4, "betas": (0.0, 0.9)}, "adam, lr 2e-4, betas (0, 0.9)"),
+        ({"kind": "rmsprop", "lr": 5e-5}, "rmsprop, lr 5e-5"),
+        (
+            {"kind": "adam", "lr": 1e-4, "lr_discriminator": 4e-4, "betas": [0.5, 0.999]},
+            "adam, lr 1e-4 (discriminator 4e-4), betas (0.5, 0.999)",
+        ),
+        (
+            {"kind": "adam", "lr": 2e-4, "betas": (0.0, 0.9), "lr_end": 5e-5, "beta2_end": 0.99},
+            "adam, lr 2e-4 to 5e-5, betas (0, 0.9), beta2 to 0.99",
+        ),
+        (
+            {"kind": "sgd", "lr": 0.1, "lr_end": None, "beta2_end": None, "weight_decay": 1e-3},
+            "sgd, lr 0.1, weight decay 1e-3",
+        ),
+    ],
+)
+def test_an_optimiser_is_told_by_what_is_set(settings, told: str) -> None:
+    assert wording.optimizer(settings) == told
+
+
+def test_a_model_of_an_optimiser_is_told_as_its_fields() -> None:
+    model = Optimizer(kind="adam", lr=1e-3)
+    assert wording.optimizer(model) == "adam, lr 1e-3, betas (0.5, 0.999)"
+    assert wording.optimizer(model) == wording.optimizer(model.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    "number, told",
+    [
+        (0.0, "0"),
+        (10.0, "10"),
+        (0.5, "0.5"),
+        (0.01, "0.01"),
+        (1.25e-5, "1.25e-5"),
+        (-2e-3, "-2e-3"),
+    ],
+)
+def test_numbers_are_told_as_papers_do(number: float, told: str) -> None:
+    assert wording.number(number) == told and float(told) == number
+
+
+def test_papers_become_links() -> None:
+    text = "arXiv:1705.02894, Geometry 3"
+    assert wording.papers(text) == ["1705.02894"] and wording.papers(None) == []
+    assert wording.links(text) == "[1705.02894](https://arxiv.org/abs/1705.02894), Geometry 3"
+
+
+# -- measurements ----------------------------------------------------------------------------------
+
+
+def test_every_measurement_says_what_it_was_made_with() -> None:
+    for name, section in performance.read(REPOSITORY).items():
+        text = performance.measured(REPOSITORY, name)
+        assert "cores of" in text and "Python 3." in text and "commit `" in text, name
+        assert len(section["measured"]["git"]["commit"]) == 40
+
+
+@pytest.mark.parametrize(
+    "key, number, told",
+    [
+        ("seconds", 0.904, "0.9 s"),
+        ("seconds", 15.4, "15 s"),
+        ("seconds", 120, "2 minutes"),
+        ("snakemake_seconds", 947.2, "15 min 47 s"),
+        ("seconds", 9000, "2.5 hours"),
+        ("step_ms", 2.34, "2.3 ms"),
+        ("torch_share", 0.858, "86 %"),
+        ("rss_mb", 1682.4, "1,682 MB"),
+    ],
+)
+def test_a_number_is_told_with_its_unit(key: str, number: float, told: str) -> None:
+    assert performance.with_unit(key, number) == told
+
+
+def test_a_measurement_is_recorded_beside_the_others(tmp_path) -> None:
+    made = document.made_with("a note")
+    document.record("idle", {"commands": []}, made, tmp_path)
+    document.record("start", {"imports_seconds": 1.5}, made, tmp_path)
+    found = json.loads((tmp_path / performance.FILE).read_text())
+    assert list(found) == ["idle", "start"]
+    assert performance.value(tmp_path, "start.imports_seconds") == "1.5 s"
+    assert performance.measured(tmp_path, "idle").endswith("; a note")
+    with pytest.raises(GanloreError, match="unknown measurement 'starts'"):
+        performance.section(tmp_path, "starts")
+
+
+def test_snakemake_s_benchmarks_are_read_leniently(tmp_path) -> None:
+    head = "s\th:m:s\tmax_rss\n"
+    for name, row in {"train/a": "4.0\t0:00:04\t500", "train/b/c": "6.0\t0:00:06\t-"}.items():
+        (tmp_path / f"{name}.tsv").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.tsv").write_text(f"{head}{row}\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/x.tsv").write_text("seconds\n1\n")
+    found = document.rules(tmp_path)
+    assert found == [{"rule": "train", "jobs": 2, "seconds": 5.0, "rss_mb": 500}]
+
+
+def test_a_study_is_told_by_its_records_and_logs(tmp_path) -> None:
+    folders = {name: str(tmp_path / name) for name in ("results", "reports")}
+    plan = grid.expand(tiny(**folders))
+    for seconds, run in enumerate(plan.runs):
+        storage.write_json(
+            plan.folder(run) / "run.json", {"seconds": seconds, "peak_memory_mb": 300 + seconds}
+        )
+    storage.write_text(tmp_path / "results/benchmarks/train/a.tsv", "s\tmax_rss\n4.0\t500\n")
+    storage.write_bytes(tmp_path / "reports/index.html", bytes(3 * 2**20))
+    log = tmp_path / "x.snakemake.log"
+    log.write_text("9 of 9 steps (100%) done\nElapsed time: 1:00:09.5\n")
+    found = document.study(plan, log)
+    assert (found["snakemake_seconds"], found["snakemake_jobs"]) == (3609.5, 9)
+    assert found["report_mb"] == 3 and found["rules"][0]["rule"] == "train"
+    n = len(plan.runs)
+    assert found["trainings"] == {
+        "jobs": n,
+        "mean_seconds": (n - 1) / 2,
+        "total_seconds": n * (n - 1) // 2,
+        "memory_mb": 299 + n,
+    }
+    document.record("tiny-study", found, document.made_with(), tmp_path)
+    assert "| train | 1 | 4.0 s | 500 MB |" in performance.jobs(tmp_path, "tiny-study")
+    assert "records: " in performance.jobs(tmp_path, "tiny-study")
+
+
+def test_the_log_of_the_whole_study_is_the_one_that_counts(tmp_path) -> None:
+    whole = "361 of 361 steps (100%) done\nElapsed time: 0:15:47.250000\n"
+    (tmp_path / "1.snakemake.log").write_text("3 of 361 steps (1%) done\n" + whole)
+    (tmp_path / "2.snakemake.log").write_text("4 of 4 steps (100%) done\nElapsed time: 0:00:09.5\n")
+    (tmp_path / "3.snakemake.log").write_text("500 of 500 steps (100%) done\n")  # was cut off
+    log = document.last_log(tmp_path)
+    assert log.name == "1.snakemake.log"
+    match = document.ELAPSED.search(log.read_text())
+    assert match is not None and match.groups() == (None, "0", "15", "47.250000")
