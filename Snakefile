@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from ganlore import config as studies, fingerprint, grid
+from ganlore import config as studies, fingerprint, grid, workers
 from ganlore.errors import GanloreError
 
 min_version("9.0")
@@ -24,6 +24,12 @@ include: "src/ganlore/workflow/rules/study.smk"
 include: "src/ganlore/workflow/rules/data.smk"
 include: "src/ganlore/workflow/rules/runs.smk"
 include: "src/ganlore/workflow/rules/report.smk"
+
+
+# Training and evaluation run in workers that have imported torch already. Not for a dry run, and
+# without a server (a node of a cluster) a job imports torch itself.
+onstart:
+    workers.start()
 
 
 rule all:

@@ -281,3 +281,11 @@ def test_tables_are_written_and_read_back(copy: Plan) -> None:
     collect.write(copy, tables)
     back = pd.read_parquet(Path(copy.study.results) / "metrics.parquet")
     pd.testing.assert_frame_equal(back, tables["metrics"], check_dtype=False)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 7), (4, 6)])
+def test_the_classifier_halves_images_as_max_pooling_does(size) -> None:
+    from ganlore.features.classifier import Halve
+
+    images = torch.randn(5, 3, *size).relu()  # with ties
+    assert torch.equal(Halve().eval()(images), torch.nn.functional.max_pool2d(images, 2))

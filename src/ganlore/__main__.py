@@ -1,5 +1,21 @@
-"""`python -m ganlore` is the command `ganlore`."""
+"""The command `ganlore`, and `python -m ganlore`: in a warm worker if there is one."""
 
-from ganlore.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+from ganlore import client
+
+
+def main() -> None:
+    """Run a command and end with its status."""
+    status = client.ask(sys.argv[1:])
+    if status is not None:
+        sys.exit(status)
+    from ganlore import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ganlore import config, grid, listing, plugins
-from ganlore.console import say
+from ganlore.console import INTERRUPTED, say
 from ganlore.errors import GanloreError, unknown
 
 app = typer.Typer(
@@ -29,6 +29,9 @@ StudyArgument = Annotated[
 ]
 StudyOption = Annotated[str, typer.Option("--study", metavar="STUDY", help="The study file.")]
 DataOption = Annotated[Path, typer.Option("--data", help="Folder of prepared data.")]
+BenchmarkOption = Annotated[
+    Path | None, typer.Option(help="Write time and memory of this command to a file (TSV).")
+]
 SettingsOption = Annotated[
     str | None, typer.Option(help="All settings as JSON, as the Snakefile gives them.")
 ]
@@ -43,7 +46,7 @@ def main() -> None:
         say(f"error: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
-        say("interrupted; finished work is kept, and the next start goes on from it")
+        say(INTERRUPTED)
         sys.exit(130)
 
 
@@ -91,6 +94,7 @@ def train(
     save_every: Annotated[
         float, typer.Option(help="Seconds between two saved states, for resuming.")
     ] = 30.0,
+    benchmark: BenchmarkOption = None,
 ) -> None:
     """Train one run, from its last saved state if there is one."""
     chosen, data, results = _run(run, study, settings, data, results)
@@ -111,6 +115,8 @@ def train(
         storage.write_json(state_folder / "failed.json", failure)
         raise
     checkpoint.finish(chosen, store, folder, state, status, str(device))
+    if benchmark:
+        provenance.benchmark(benchmark)
     say(f"{folder}: {status}")
 
 
@@ -121,11 +127,12 @@ def evaluate(
     settings: SettingsOption = None,
     data: DataOption = Path("data"),
     results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    benchmark: BenchmarkOption = None,
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _run(run, study, settings, data, results)
     from ganlore import evaluate as evaluation
-    from ganlore import storage
+    from ganlore import provenance, storage
     from ganlore.data import Store
 
     folder = results / "runs" / chosen.id
@@ -136,6 +143,8 @@ def evaluate(
     evaluation.check_trained(chosen, record, store, folder)
     rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
     evaluation.write(folder, chosen, record, rows, pictures, data)
+    if benchmark:
+        provenance.benchmark(benchmark)
     say(f"{folder}: {len(rows)} numbers")
 
 
@@ -223,7 +232,7 @@ def plan_study(
     if not measure:
         return
     costs = overview.costs(plan)
-    seconds = sum(costs[run.cell].seconds + 2 * overview.IMPORTS for run in plan.runs)
+    seconds = sum(costs[run.cell].seconds + overview.BESIDE for run in plan.runs)
     megabytes = sum(costs[run.cell].megabytes for run in plan.runs)
     slowest = max(cells, key=lambda cell: costs[cell].seconds)
     typer.echo(

@@ -10,6 +10,8 @@ from typing import Any
 INTERVAL = 10.0
 """Seconds between two lines in a log."""
 
+INTERRUPTED = "interrupted; finished work is kept, and the next start goes on from it"
+
 
 class Progress:
     """Progress over a known number of steps.

@@ -79,16 +79,16 @@ def pictures(who: Player, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
 
 def compare(
     extractor: features.Extractor,
-    reference: NDArray[np.float64],
+    reference: metrics.Reference,
     samples: NDArray[Any],
     store: Store,
     evidence: dict[str, Any] | None = None,
 ) -> dict[str, float]:
-    """All metrics of samples against reference features, by name.
+    """All metrics of samples against the data's features, by name.
 
     Args:
         extractor: what gives samples features.
-        reference: features of real samples, (n, d).
+        reference: features of real samples.
         samples: in the store's form.
         store: the prepared data.
         evidence: more fields of the comparison, as the function of this name gives them.
@@ -96,11 +96,12 @@ def compare(
     described = extractor.describe(samples)
     return metrics.measure_all(
         metrics.Comparison(
-            real=reference,
+            real=reference.features,
             fake=described.features,
             modes=described.modes,
             high_quality=described.high_quality,
             mode_shares=store.shares(),
+            reference=reference,
             **(evidence or {}),
         )
     )
@@ -133,7 +134,7 @@ def evaluate(
     for name in run.extractors:
         folder = data / "extractors" / store.name / name
         real = features.reference(folder, protocol.reference, protocol.n_real)
-        fitted[name] = features.open_fitted(name, store, folder), real
+        fitted[name] = features.open_fitted(name, store, folder), metrics.Reference(real)
     drawn = draw(who, run, store)
     finite = True
     for snapshot in snapshots:
@@ -147,28 +148,30 @@ def evaluate(
         more = evidence(who, drawn)
         shown = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
         shown |= pictures(who, drawn)
-        for name, (extractor, real) in fitted.items():
+        for name, (extractor, reference) in fitted.items():
             began = time.perf_counter()
-            values = compare(extractor, real, samples, store, more)
+            values = compare(extractor, reference, samples, store, more)
             seconds = time.perf_counter() - began
-            rows += _rows(run, snapshot["step"], name, len(real), values, seconds, "done")
+            n_real = len(reference.features)
+            rows += _rows(run, snapshot["step"], name, n_real, values, seconds, "done")
     if record["status"] == "diverged" or not finite:
         rows = [row for row in rows if row["step"] < run.training.steps]
-        for name, (extractor, real) in fitted.items():
-            empty = _none(extractor, real, store, evidence(who, drawn))
+        for name, (extractor, reference) in fitted.items():
+            empty = _none(extractor, reference, store, evidence(who, drawn))
             rows += _rows(run, run.training.steps, name, 0, empty, 0.0, "diverged")
     return rows, shown
 
 
 def _none(
     extractor: features.Extractor,
-    real: NDArray[np.float64],
+    real: metrics.Reference,
     store: Store,
     evidence: dict[str, Any],
 ) -> dict[str, float]:
     """An empty value for each metric that means something for a loss on a data set."""
     few = {name: values[:100] for name, values in evidence.items()}
-    known = compare(extractor, real[:100], store.samples("test")[:100], store, few)
+    some = metrics.Reference(real.features[:100])
+    known = compare(extractor, some, store.samples("test")[:100], store, few)
     return dict.fromkeys(known, math.nan)
 
 
@@ -179,7 +182,7 @@ def floor(extractor: str, store: Store, data: Path, protocol: Protocol) -> list[
     real = features.reference(folder, protocol.reference, protocol.n_real)
     other = "test" if protocol.reference == "train" else "train"
     samples = store.samples(other)[: protocol.n_fake]
-    values = compare(fitted, real, samples, store)
+    values = compare(fitted, metrics.Reference(real), samples, store)
     return [
         {
             "dataset": store.name,

@@ -19,6 +19,7 @@ from ganlore import plugins
 NEUTRAL = frozenset(
     {
         "__init__",
+        "client",
         "config",
         "console",
         "errors",
@@ -28,6 +29,7 @@ NEUTRAL = frozenset(
         "plugins",
         "provenance",
         "storage",
+        "workers",
     }
 )
 """Modules of this package that name, check, move and record, and compute no number of a result.

@@ -18,8 +18,9 @@ from ganlore.grid import Plan, Run
 if TYPE_CHECKING:
     from ganlore.data import Store
 
-IMPORTS = 2.0
-"""Seconds that the two processes of a run spend starting, beside the work itself."""
+BESIDE = 1.5
+"""Core-seconds that a run of the default study takes beside its training, most of them to evaluate
+it. Without warm workers it is four more."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float |
         if stages[run.id].state != "done":
             if not known:
                 return None
-            total += (statistics.mean(known) + 2 * IMPORTS) * (1 - stages[run.id].share)
+            total += (statistics.mean(known) + BESIDE) * (1 - stages[run.id].share)
     return total / max(cores, 1)
 
 

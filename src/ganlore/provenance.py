@@ -6,10 +6,13 @@ import os
 import platform
 import resource
 import subprocess
+import time
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from ganlore import storage
 
 PACKAGES = ("ganlore", "torch", "numpy", "scipy", "scikit-learn", "pandas", "snakemake")
 
@@ -29,10 +32,34 @@ def environment() -> dict[str, Any]:
 
 
 def peak_memory_mb() -> float:
-    """The largest resident memory of this process so far, in MiB."""
+    """The largest resident memory of this process so far, in MiB.
+
+    A warm worker's begins with what it shares with its server: the imports, as in any process.
+    """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # kilobytes on Linux, bytes on macOS
     return peak / (2**20 if platform.system() == "Darwin" else 2**10)
+
+
+def benchmark(path: Path) -> None:
+    """Write what this process has used since it began, in Snakemake's units and column names.
+
+    Snakemake's own benchmark of a job sees the thin client of a warm worker, and not the work.
+    """
+    import psutil
+
+    seconds = max(time.time() - psutil.Process().create_time(), 0.0)
+    used = time.process_time()
+    minutes, rest = divmod(int(seconds), 60)
+    row: dict[str, str | float] = {
+        "s": round(seconds, 2),
+        "h:m:s": f"{minutes // 60}:{minutes % 60:02}:{rest:02}",
+        "max_rss": round(peak_memory_mb(), 2),
+        "mean_load": round(100 * used / max(seconds, 0.01), 2),
+        "cpu_time": round(used, 2),
+    }
+    lines = ("\t".join(row), "\t".join(map(str, row.values())))
+    storage.write_text(path, "\n".join(lines) + "\n")
 
 
 def _version(package: str) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 
 from ganlore import metrics as package
 from ganlore.errors import GanloreError
-from ganlore.metrics import Comparison, Metric, measure_all, metrics
+from ganlore.metrics import Comparison, Metric, Reference, measure_all, metrics
 
 # In the order of the files' names, and within a file in its own.
 EXPECTED = [
@@ -219,3 +219,25 @@ def test_shapes_that_do_not_fit(real, fake, message):
 def test_modes_that_do_not_fit(arguments, message):
     with pytest.raises(ValueError, match=message):
         Comparison(np.eye(4), np.eye(4), **arguments)
+
+
+def test_what_is_known_of_the_data_is_computed_once_for_all_samples():
+    rng = np.random.default_rng(4)
+    real, samples = rng.standard_normal((60, 3)), rng.standard_normal((3, 50, 3))
+    reference, calls = Reference(real), []
+
+    def mean(features):
+        calls.append(features)
+        return features.mean()
+
+    for fake in samples:
+        known = Comparison(real, fake, reference=reference)
+        assert known.of_real(mean) == real.mean()
+        assert measure_all(known) == measure_all(Comparison(real, fake))
+    assert len(calls) == 1
+
+
+def test_a_reference_is_that_of_the_same_data():
+    real, other = np.eye(4), np.eye(4)
+    with pytest.raises(ValueError, match="its features are another array"):
+        Comparison(real, other, reference=Reference(other))

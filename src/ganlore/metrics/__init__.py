@@ -7,17 +7,20 @@ a value for each of its names that has a meaning for the comparison. Nothing els
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganlore.errors import unknown
-from ganlore.metrics._arrays import Features, feature_pair
+from ganlore.metrics._arrays import Array, Features, feature_pair
 
-__all__ = ["Comparison", "Metric", "measure_all", "metrics"]
+__all__ = ["Comparison", "Metric", "Reference", "measure_all", "metrics"]
+
+T = TypeVar("T")
 
 _SHARES_TOLERANCE = 1e-6
 
@@ -42,6 +45,30 @@ class Metric:
 
 
 @dataclass(frozen=True, eq=False)
+class Reference:
+    """Features of the data that many sets of samples are compared with.
+
+    What a metric computes of them alone is computed once, and kept here.
+
+    Attributes:
+        features: (n_real, d), in float64.
+    """
+
+    features: Features
+    _known: dict[Callable[[Array], Any], Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", np.asarray(self.features, dtype=np.float64))
+
+    def once(self, compute: Callable[[Array], T]) -> T:
+        """`compute(features)`, from memory where it was asked for before."""
+        if compute not in self._known:
+            self._known[compute] = compute(np.asarray(self.features, dtype=np.float64))
+        value: T = self._known[compute]
+        return value
+
+
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """What a metric sees: generated samples beside data, as features.
 
@@ -58,10 +85,12 @@ class Comparison:
         codes: the categorical code that each sample was made from, (n_fake,).
         originals: held-out samples, (n_held_out, ...), as networks see them.
         reconstructions: what an encoder and the generator make of them, of the same shape.
+        reference: `real` with what is known of it already; by default nothing is.
 
     Raises:
         ValueError: if shapes do not fit, there are fewer than 2 rows on a side, features are not
-            finite, a mode is not an index into `mode_shares`, or the shares are no distribution.
+            finite, a mode is not an index into `mode_shares`, the shares are no distribution, or
+            the reference is that of other features.
     """
 
     real: Features
@@ -73,11 +102,14 @@ class Comparison:
     codes: NDArray[np.integer] | None = None
     originals: NDArray[np.floating] | None = None
     reconstructions: NDArray[np.floating] | None = None
+    reference: Reference | None = None
 
     def __post_init__(self) -> None:
         real, fake = feature_pair(self.real, self.fake)
         object.__setattr__(self, "real", real)
         object.__setattr__(self, "fake", fake)
+        if self.reference is not None and self.reference.features is not real:
+            raise ValueError("reference must be that of real: its features are another array")
         for name in ("modes", "asked", "codes"):
             if (values := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _per_sample(name, values, len(fake), "iu"))
@@ -88,6 +120,10 @@ class Comparison:
             object.__setattr__(self, "mode_shares", _shares(self.mode_shares))
         _check_modes(self.modes, self.mode_shares)
         _check_pairs(self.originals, self.reconstructions)
+
+    def of_real(self, compute: Callable[[Array], T]) -> T:
+        """`compute(real)`, computed once for all comparisons with the same reference."""
+        return (self.reference or Reference(self.real)).once(compute)
 
 
 def metrics() -> dict[str, Metric]:

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Features = NDArray[np.floating]
 
-# One block of pairwise numbers: large enough for BLAS at full speed, small beside the features.
-_BLOCK_BYTES = 32 * 2**20
+# One block of pairwise numbers: small enough for a processor's cache, through which each block goes
+# several times, and with enough rows for BLAS at full speed.
+_BLOCK_BYTES = 2**20
+_BLOCK_ROWS = 128
 
 # Beyond every float32, and small enough that sums of sixth powers (the cubic kernel) stay finite.
 _LARGEST = 1e45
@@ -64,13 +66,13 @@ def row_chunks(n_rows: int, n_columns: int, chunk_rows: int | None = None) -> It
     Args:
         n_rows: rows of the whole table.
         n_columns: columns of the whole table.
-        chunk_rows: rows of a chunk; by default what fits in 32 MiB of float64.
+        chunk_rows: rows of a chunk; by default what fits in 1 MiB of float64, and at least 128.
 
     Raises:
         ValueError: if `chunk_rows` is less than 1.
     """
     if chunk_rows is None:
-        chunk_rows = max(1, _BLOCK_BYTES // (8 * max(1, n_columns)))
+        chunk_rows = max(_BLOCK_ROWS, _BLOCK_BYTES // (8 * max(1, n_columns)))
     if chunk_rows < 1:
         raise ValueError(f"chunk_rows must be at least 1: got {chunk_rows}")
     for start in range(0, n_rows, chunk_rows):

@@ -17,7 +17,8 @@ _TOLERANCE = 1e-5
 
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `fid`."""
-    return {"fid": frechet_from_features(comparison.real, comparison.fake)}
+    _, fake = feature_pair(comparison.real, comparison.fake)
+    return {"fid": _distance(*comparison.of_real(_gaussian), *_gaussian(fake))}
 
 
 def frechet_distance(mean1: Features, cov1: Features, mean2: Features, cov2: Features) -> float:
@@ -69,10 +70,13 @@ def frechet_from_features(real: Features, fake: Features) -> float:
         ValueError: if shapes do not fit, a set has fewer than 2 rows, or a feature is not finite.
     """
     real, fake = feature_pair(real, fake)
-    real_mean, fake_mean = real.mean(axis=0), fake.mean(axis=0)
-    return _distance(
-        real_mean, _feature_root(real, real_mean), fake_mean, _feature_root(fake, fake_mean)
-    )
+    return _distance(*_gaussian(real), *_gaussian(fake))
+
+
+def _gaussian(features: Array) -> tuple[Array, Array]:
+    """Mean (d,) and a root of the covariance (d, anything)."""
+    mean: Array = features.mean(axis=0)
+    return mean, _feature_root(features, mean)
 
 
 def _distance(mean1: Array, root1: Array, mean2: Array, root2: Array) -> float:

@@ -36,7 +36,8 @@ DENSITY_K = 5
 
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `precision`, `recall`, `density` and `coverage`."""
-    return neighbour_metrics(comparison.real, comparison.fake)
+    real, fake = _checked(comparison.real, comparison.fake, PRECISION_K, DENSITY_K)
+    return _measure(comparison.of_real(_surroundings), real, fake, DENSITY_K, None)
 
 
 def neighbour_metrics(
@@ -65,10 +66,38 @@ def neighbour_metrics(
             fewer than k + 1 rows.
     """
     real, fake = _checked(real, fake, precision_k, density_k)
-    # Both sets are seen from the data's centre, which keeps |x|^2, and so the rounding, small, also
-    # when the generated samples have gone far away. Only one centred copy lives at a time.
+    known = _surroundings(real, precision_k, density_k, chunk_rows)
+    return _measure(known, real, fake, density_k, chunk_rows)
+
+
+class _Surroundings(NamedTuple):
+    """What is known of the data alone.
+
+    Both sets are seen from the data's centre, which keeps |x|^2, and so the rounding, small, also
+    when the generated samples have gone far away.
+    """
+
+    centre: Array
+    precision_k: int
+    narrow: "_Balls"
+    wide: "_Balls"
+
+
+def _surroundings(
+    real: Array,
+    precision_k: int = PRECISION_K,
+    density_k: int = DENSITY_K,
+    chunk_rows: int | None = None,
+) -> _Surroundings:
     centre = real.mean(axis=0)
     narrow, wide = _balls(real - centre, (precision_k, density_k), chunk_rows)
+    return _Surroundings(centre, precision_k, narrow, wide)
+
+
+def _measure(
+    known: _Surroundings, real: Array, fake: Array, density_k: int, chunk_rows: int | None
+) -> dict[str, float]:
+    centre, precision_k, narrow, wide = known
     centred = fake - centre
     (around_fake,) = _balls(centred, (precision_k,), chunk_rows)
 
@@ -196,8 +225,8 @@ def _squared_norms(points: Array) -> Array:
 
 
 def _squared_distances(x: Array, x_norms: Array, y: Array, y_norms: Array) -> Array:
-    distances: Array = x @ y.T
-    distances *= -2
+    # Rounding may leave them a little below 0, by no more than the error that a radius carries.
+    distances: Array = (-2 * x) @ y.T
     distances += x_norms[:, None]
     distances += y_norms
-    return np.maximum(distances, 0, out=distances)
+    return distances
