@@ -28,6 +28,9 @@ from ganlore.errors import GanloreError
 from ganlore.grid import Plan
 from tiny import tiny
 
+COMMON = {name for name, metric in metrics.metrics().items() if not metric.only}
+"""The metrics of every loss."""
+
 AXES = {"datasets": ["ring"], "networks": ["mlp"], "tricks": ["none", "ema"]}
 
 
@@ -79,7 +82,7 @@ def test_one_row_for_each_run_snapshot_and_metric(finished: Plan) -> None:
         "dataset", "network", "loss", "trick", "variant", "train_seed", "eval_seed", "step",
         "images", "extractor", "split", "n_real", "n_fake", "metric", "value", "seconds", "status",
     ]  # fmt: skip
-    assert len(table) == 4 * 2 * len(metrics.metrics())
+    assert len(table) == 4 * 2 * len(COMMON)
     assert set(table.step) == {3, 6} and set(table.images) == {48, 96}
     assert set(table.n_real) == {100} and set(table.n_fake) == {50}
     assert set(table.status) == {"done"} and not table.value.isna().any()
@@ -119,10 +122,13 @@ def test_samples_depend_on_the_evaluation_seed_and_are_shared_by_cells(finished,
 
     run = finished.runs[0]
     who = build.player(run, (2,), 8, torch.device("cpu"))
-    one, same, other = (
-        evaluate.sample(who, run.protocol.model_copy(update={"eval_seed": s}), 4, stores["ring"])
-        for s in (0, 0, 1)
-    )
+
+    def drawn(seed: int):
+        protocol = run.protocol.model_copy(update={"eval_seed": seed})
+        again = run.model_copy(update={"protocol": protocol})
+        return evaluate.sample(evaluate.draw(who, again, stores["ring"]))
+
+    one, same, other = drawn(0), drawn(0), drawn(1)
     assert np.array_equal(one, same) and not np.array_equal(one, other)
 
 
@@ -132,7 +138,7 @@ def test_generated_images_are_rounded_as_a_file_would(stores) -> None:
 
     run = tiny_run("digits")
     who = build.player(run, (1, 8, 8), 10, torch.device("cpu"))
-    samples = evaluate.sample(who, run.protocol, 4, stores["digits"])
+    samples = evaluate.sample(evaluate.draw(who, run, stores["digits"]))
     assert samples.dtype == np.uint8 and samples.shape == (50, 1, 8, 8)
 
 
@@ -154,7 +160,7 @@ def test_a_diverged_run_is_a_row_and_not_a_failure(copy: Plan, stores) -> None:
     assert set(mine[mine.step == 3].status) == {"done"}
     last = mine[mine.step == 6]
     assert set(last.status) == {"diverged"} and last.value.isna().all()
-    assert set(last.metric) == set(metrics.metrics())
+    assert set(last.metric) == COMMON
     assert len(tables["runs"]) == 4
 
 

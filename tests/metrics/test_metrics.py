@@ -10,6 +10,8 @@ from ganlore.metrics import Comparison, Metric, Reference, measure_all, metrics
 
 # In the order of the files' names, and within a file in its own.
 EXPECTED = [
+    "code_nmi",
+    "asked_share",
     "fid",
     "kid",
     "modes",
@@ -19,6 +21,8 @@ EXPECTED = [
     "recall",
     "density",
     "coverage",
+    "reconstruction_mse",
+    "reconstruction_mae",
 ]
 
 
@@ -30,6 +34,10 @@ def comparison(seed=0, n=12, d=3):
         modes=rng.integers(0, 4, n + 3),
         high_quality=rng.random(n + 3) < 0.7,
         mode_shares=np.full(4, 0.25),
+        asked=rng.integers(0, 4, n + 3),
+        codes=rng.integers(0, 5, n + 3),
+        originals=rng.standard_normal((6, 1, 2, 2)),
+        reconstructions=rng.standard_normal((6, 1, 2, 2)),
     )
 
 
@@ -71,8 +79,19 @@ def test_the_direction_of_every_metric():
     real, good = (centres[modes] + rng.standard_normal((80, 2)) for _ in range(2))
     bad = np.tile([[40.0, 40], [41, 40]], (40, 1))
     shares = np.full(4, 0.25)
-    first = measure_all(Comparison(real, good, modes, np.ones(80, dtype=bool), shares))
-    second = measure_all(Comparison(real, bad, np.full(80, 3), np.zeros(80, dtype=bool), shares))
+    images = rng.standard_normal((6, 4))
+    told = {"asked": modes, "codes": modes, "originals": images}
+    first = measure_all(
+        Comparison(
+            real, good, modes, np.ones(80, dtype=bool), shares, **told, reconstructions=images
+        )
+    )
+    second = measure_all(
+        Comparison(
+            real, bad, np.full(80, 3), np.zeros(80, dtype=bool), shares, **told,
+            reconstructions=images + 1,
+        )
+    )  # fmt: skip
     for name, metric in metrics().items():
         assert (first[name] > second[name]) == metric.higher_is_better, name
         assert first[name] != second[name], name
@@ -121,6 +140,21 @@ def drop(tmp_path, monkeypatch):
     for path in tmp_path.glob("*.py"):
         sys.modules.pop(f"ganlore.metrics.{path.stem}", None)
         vars(package).pop(path.stem, None)
+
+
+@pytest.mark.parametrize("field", ["asked", "codes"])
+def test_labels_and_codes_are_one_for_each_sample(field):
+    x = np.random.default_rng(0).standard_normal((9, 3))
+    with pytest.raises(ValueError, match=rf"{field} must be integers of shape \(9,\)"):
+        Comparison(x, x, **{field: np.zeros(8, dtype=int)})
+
+
+def test_originals_come_with_their_reconstructions():
+    x = np.random.default_rng(0).standard_normal((9, 3))
+    with pytest.raises(ValueError, match="together and be of one shape"):
+        Comparison(x, x, originals=x)
+    with pytest.raises(ValueError, match="together and be of one shape"):
+        Comparison(x, x, originals=x, reconstructions=x[:4])
 
 
 def test_a_new_file_is_a_new_metric(drop):
