@@ -44,9 +44,9 @@ class Lstm(nn.Module):
         for heard in torch.stack(seen, dim=1).unbind():
             # both directions at once, (directions, N, 4 width); nothing is remembered at first
             gates = heard if state is None else torch.baddbmm(heard, state, weights)
-            opened = gates[..., : 3 * self.width].sigmoid()
-            enter, keep, show = opened.chunk(3, dim=2)
-            new = enter * gates[..., 3 * self.width :].tanh()
+            doors, content = gates.split((3 * self.width, self.width), dim=2)
+            enter, keep, show = doors.sigmoid().chunk(3, dim=2)
+            new = enter * content.tanh()
             cell = new if cell is None else torch.addcmul(new, keep, cell)
             state = show * cell.tanh()
             states.append(state)
