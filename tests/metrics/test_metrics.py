@@ -198,6 +198,10 @@ def test_float32_and_float64_give_the_same_numbers():
         single.modes,
         single.high_quality,
         single.mode_shares,
+        single.asked,
+        single.codes,
+        single.originals,
+        single.reconstructions,
     )
     assert measure_all(single) == measure_all(double)
 
