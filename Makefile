@@ -14,7 +14,7 @@ report: .venv/ready
 	snakemake --cores $(CORES) --configfile $(STUDY)
 
 test: .venv/ready
-	pytest $(ARGS)
+	pytest -n auto $(ARGS)
 
 lint: .venv/ready
 	ruff check .
