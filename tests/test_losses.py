@@ -33,6 +33,8 @@ def sigmoid(x: float) -> float:
 
 E = math.e
 CROSS_ENTROPY = (sp(-2) + sp(0)) / 2 + (sp(-2) + sp(0)) / 2
+# mean of -r sigmoid(-r) over real logits, and of f sigmoid(f) over generated ones
+STEEPER = -2 * sigmoid(-2) / 2 - 2 * sigmoid(-2) / 2
 # log 2 + mean of log softmax(-2, 2)[0] and log softmax(0, 0)[1]; and .1 times the bound of a Gaussian
 # around 0, for codes of square 1 that are uniform in [-1, 1]
 INFORMATION = (
@@ -41,59 +43,91 @@ INFORMATION = (
     + 0.1 * (math.log(2) - 0.5 * math.log(2 * math.pi) - 0.5)
 )
 
-GOLDEN: dict[str, tuple[float, float, Any]] = {
-    # name: (discriminator, generator, slope), by hand, in the scene below: real logits (2, 0) and
+GOLDEN: dict[str, tuple[float, float, Any, float]] = {
+    # name: (discriminator, generator, slope, critic's slope), by hand, in the scene below: real logits (2, 0) and
     # generated logits (-2, 0), and a slope of the discriminator of 1, so that norms are 1 as well.
     # The slope is d/df of one sample's generator loss at a real logit r, for losses of logits; for
-    # the others, d/db of the generator's loss where G(z) = z + b.
-    "minimax": (CROSS_ENTROPY, -(sp(-2) + sp(0)) / 2, lambda r, f: -sigmoid(f)),
-    "nonsaturating": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2, lambda r, f: -sigmoid(-f)),
+    # the others, d/db of the generator's loss where G(z) = z + b. The critic's slope is d/ds of the
+    # discriminator's loss at s = 1 where D(x) = s x.
+    "minimax": (CROSS_ENTROPY, -(sp(-2) + sp(0)) / 2, lambda r, f: -sigmoid(f), STEEPER),
+    "nonsaturating": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2, lambda r, f: -sigmoid(-f), STEEPER),
     # .5 ((2-1)^2 + (0-1)^2) / 2 + .5 ((-2)^2 + 0) / 2 = .5 + 1;  .5 ((-2-1)^2 + (0-1)^2) / 2
-    "lsgan": (1.5, 2.5, lambda r, f: f - 1),
+    # ((2-1) 2 + 0) / 2 + (2^2 + 0) / 2
+    "lsgan": (1.5, 2.5, lambda r, f: f - 1, 3.0),
     # -1 - 1;  -(-1)
-    "wgan": (-2.0, 1.0, lambda r, f: -1.0),
-    "wgan-gp": (-2.0, 1.0, lambda r, f: -1.0),
-    "dragan": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2, lambda r, f: -sigmoid(-f)),
+    "wgan": (-2.0, 1.0, lambda r, f: -1.0, -2.0),
+    # and 10 (s - 1)^2, at its bottom
+    "wgan-gp": (-2.0, 1.0, lambda r, f: -1.0, -2.0),
+    "dragan": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2, lambda r, f: -sigmoid(-f), STEEPER),
     # (0 + 1) / 2 + (0 + 1) / 2;  -(-1)
-    "hinge": (1.0, 1.0, lambda r, f: -1.0),
+    # beyond the margins, and 0 where a logit stays 0
+    "hinge": (1.0, 1.0, lambda r, f: -1.0, 0.0),
     # -(2 + 0) / 2 + (e^-3 + e^-1) / 2;  -(-2 + 0) / 2
-    "fgan-kl": (-1 + (E**-3 + E**-1) / 2, 1.0, lambda r, f: -1.0),
+    # -(2 + 0) / 2 + (-2 e^-3 + 0) / 2
+    "fgan-kl": (-1 + (E**-3 + E**-1) / 2, 1.0, lambda r, f: -1.0, -1 - E**-3),
     # (e^-2 + 1) / 2 + (-3 - 1) / 2;  (e^2 + 1) / 2
-    "fgan-reverse-kl": ((E**-2 + 1) / 2 - 2, (E**2 + 1) / 2, lambda r, f: -math.exp(-f)),
+    # -2 e^-2 / 2 + -2 / 2
+    "fgan-reverse-kl": (
+        (E**-2 + 1) / 2 - 2,
+        (E**2 + 1) / 2,
+        lambda r, f: -math.exp(-f),
+        -(E**-2) - 1,
+    ),
     "fgan-jensen-shannon": (
         CROSS_ENTROPY - 2 * math.log(2),
         (sp(2) + sp(0)) / 2 - math.log(2),
         lambda r, f: -sigmoid(-f),
+        STEEPER,
     ),
     # -(2 + 0) / 2 + ((4/4 - 2) + 0) / 2;  -(-2 + 0) / 2
-    "fgan-pearson": (-1.5, 1.0, lambda r, f: -1.0),
+    # -2 / 2 + ((-2) (-2) / 2 - 2) / 2
+    "fgan-pearson": (-1.5, 1.0, lambda r, f: -1.0, -1.0),
     # (e^-2 - 1 + 1 - 1) / 2 + (e^-2 - 1 + 1 - 1) / 2;  (e^2 - 1 + 1 - 1) / 2
-    "fgan-squared-hellinger": (E**-2 - 1, (E**2 - 1) / 2, lambda r, f: -math.exp(-f)),
+    # -2 e^-2 / 2 + -2 e^-2 / 2
+    "fgan-squared-hellinger": (E**-2 - 1, (E**2 - 1) / 2, lambda r, f: -math.exp(-f), -2 * E**-2),
     # pairs: sp(-2 - 2) and sp(0 - 0);  sp(2 + 2) and sp(0 - 0)
-    # and .05 / 2 (1 + 1) for R1 and R2
-    "r3gan": ((sp(-4) + sp(0)) / 2 + 0.05, (sp(4) + sp(0)) / 2, lambda r, f: -sigmoid(r - f)),
-    # the critic redraws half of what it sees: L(x) = (1 + 0) / 2 = L(G), and k = .3
-    "began": (0.5 - 0.3 * 0.5, 0.5, -0.25),
+    # and .05 / 2 (s^2 + s^2) for R1 and R2
+    "r3gan": (
+        (sp(-4) + sp(0)) / 2 + 0.05,
+        (sp(4) + sp(0)) / 2,
+        lambda r, f: -sigmoid(r - f),
+        -4 * sigmoid(-4) / 2 + 0.1,
+    ),
+    # the critic redraws s / 2 of what it sees: L(x) = (1 + 0) / 2 = L(G), both fall by .5, and k = .3
+    "began": (0.5 - 0.3 * 0.5, 0.5, -0.25, -0.5 + 0.3 * 0.5),
     # labels 0 and 1 with the projections .5 x and -x: logits (3, 0) and (-3, 0)
-    "cgan": (sp(-3) + sp(0), (sp(3) + sp(0)) / 2, -1.5 * sigmoid(3) / 2),
+    "cgan": (sp(-3) + sp(0), (sp(3) + sp(0)) / 2, -1.5 * sigmoid(3) / 2, -3 * sigmoid(-3)),
     # Q reads (x, -x) for the categories and 0 for the code: categories 0, 1 and codes 1, -1
     "infogan": (
         CROSS_ENTROPY - INFORMATION,
         (sp(2) + sp(0)) / 2 - INFORMATION,
         # dI/db: 2 sigmoid(4) for category 0 at -2, and -2 sigmoid(0) for category 1 at 0
         -(sigmoid(2) + sigmoid(0)) / 2 - (2 * sigmoid(4) - 2 * sigmoid(0)) / 2,
+        # features are s x too: dI/ds = -4 sigmoid(4) / 2
+        STEEPER + 2 * sigmoid(4),
     ),
     # the features are x: (1 - -1)^2, and its slope -2 (1 - -1)
-    "improved-gan": (CROSS_ENTROPY, 4.0, -4.0),
+    "improved-gan": (CROSS_ENTROPY, 4.0, -4.0, STEEPER),
     # E(x) = x - 1, so that every reconstruction is 1 too small; weight 10
-    "gan-mse": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2 + 10, -(sigmoid(2) + sigmoid(0)) / 2 - 20),
-    "gan-mae": (CROSS_ENTROPY, (sp(2) + sp(0)) / 2 + 10, -(sigmoid(2) + sigmoid(0)) / 2 - 10),
+    "gan-mse": (
+        CROSS_ENTROPY,
+        (sp(2) + sp(0)) / 2 + 10,
+        -(sigmoid(2) + sigmoid(0)) / 2 - 20,
+        STEEPER,
+    ),
+    "gan-mae": (
+        CROSS_ENTROPY,
+        (sp(2) + sp(0)) / 2 + 10,
+        -(sigmoid(2) + sigmoid(0)) / 2 - 10,
+        STEEPER,
+    ),
     # the same, with log-variance -200: no noise, KL = .5 (1 + 0 - 1 + 200); reconstructions (1, -1),
     # feature error .5 with weight .1
     "vaegan": (
         CROSS_ENTROPY + (sp(1) + sp(-1)) / 2,
         (sp(2) + sp(0)) / 2 + (sp(-1) + sp(1)) / 2 + 0.05 + 100,
         -(sigmoid(2) + sigmoid(0)) / 2 - (sigmoid(-1) + sigmoid(1)) / 2 - 0.1,
+        STEEPER + (sigmoid(1) - sigmoid(-1)) / 2,
     ),
 }
 
@@ -119,13 +153,17 @@ class Shift(nn.Module):
 
 
 class Line(nn.Module):
-    """D(x) = x with the feature x; with labels (1 + v_y) x."""
+    """D(x) = s x with the feature s x; with labels (1 + v_y) s x."""
 
     spec = Spec((1,), 1)
     width = 1
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.ones(()))
+
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        return images
+        return self.s * images
 
     def classify(self, features: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
         projection = 0.0 if labels is None else torch.tensor([0.5, -1.0])[labels]
@@ -133,7 +171,7 @@ class Line(nn.Module):
 
 
 class Redraw(Line):
-    """AE(v) = v / 2."""
+    """AE(v) = s v / 2."""
 
     def classify(self, features: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
         return features / 2
@@ -180,10 +218,13 @@ def scene(name: str, turn: Any) -> Game:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_values(name: str) -> None:
-    """Every loss: what both networks minimise in a step, and the generator's gradient."""
-    critic, actor, slope = GOLDEN[name]
+    """Every loss: what both networks minimise in a step, and the gradient of each."""
+    critic, actor, slope, steeper = GOLDEN[name]
     game = scene(name, "discriminator")
-    assert float(game.player.loss.discriminator(game).detach()) == pytest.approx(critic, abs=1e-5)
+    value = game.player.loss.discriminator(game)
+    assert float(value.detach()) == pytest.approx(critic, abs=1e-5)
+    (found,) = torch.autograd.grad(value, cast("Any", game.player.discriminator).s)
+    assert float(found) == pytest.approx(steeper, abs=1e-5)
     game = scene(name, "generator")
     value = game.player.loss.generator(game)
     assert float(value.detach()) == pytest.approx(actor, abs=1e-5)

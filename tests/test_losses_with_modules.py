@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -11,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ganlore import build, evaluate, metrics, seeding
+from ganlore import build, evaluate, features, metrics, plugins, seeding
+from ganlore import data as datasets
 from ganlore.batches import Batches
-from ganlore.data import Store
+from ganlore.data import Split, Store
 from ganlore.game import Game, Player
 from ganlore.networks import AutoEncoder, Discriminator, Spec
-from tiny import tiny_run
+from tiny import equal, tiny_run
 
 CPU = torch.device("cpu")
 
@@ -214,7 +216,7 @@ def test_infogan_bound_by_hand(stores, trick: str, turn: str) -> None:
         else softplus(-game.fake_logits).mean()
     )
     assert float(getattr(loss, turn)(game).detach()) == pytest.approx(
-        float(plain) - found, abs=1e-5
+        float(plain.detach()) - found, abs=1e-5
     )
 
 
@@ -465,6 +467,62 @@ def test_held_out_error_is_that_of_the_snapshot(stores, loss: str) -> None:
     assert np.array_equal(picture[0], store.samples("test")[:12])
 
 
+@pytest.mark.parametrize("loss", ["infogan", "gan-mse", "vaegan"])
+def test_data_without_labels_have_no_class_score(stores, tmp_path: Path, loss: str) -> None:
+    """Samples, codes and reconstructions are measured all the same."""
+    plain = stores["ring"]
+    splits = {name: Split(plain.samples(name)[:200].copy()) for name in ("train", "test")}
+    ring = plugins.create("dataset", "ring", {})
+    ring.load = lambda: splits
+    store = datasets.prepare("ring", ring, {}, tmp_path / "ring")
+    assert store.classes == 0 and store.shares() is None
+    run = tiny_run(loss=loss)
+    who = build.player(run, store.shape, store.classes, CPU)
+    drawn = evaluate.draw(who, run, store)
+    assert drawn.labels is None
+    samples, found = evaluate.observe(who, drawn)
+    measured = metrics.Comparison(np.array(store.samples("test")), samples, **found)
+    names = set(metrics.measure_all(measured))
+    assert not names & {"asked_share", "code_nmi", "modes"}
+    assert {"fid", "recall"} <= names
+    assert ("reconstruction_mse" in names) == (loss != "infogan")
+
+
+@pytest.mark.parametrize("loss", ["cgan", "infogan", "gan-mse"])
+def test_a_diverged_run_has_empty_values_for_its_own_metrics_too(stores, tmp_path, loss) -> None:
+    run = tiny_run(loss=loss)
+    features.fit("coordinates", stores["ring"], tmp_path / "extractors/ring/coordinates")
+    rows, _ = evaluate.evaluate(run, {"status": "diverged"}, [], stores["ring"], tmp_path)
+    own = {"cgan": "asked_share", "infogan": "code_nmi", "gan-mse": "reconstruction_mse"}[loss]
+    mine = [row for row in rows if row["metric"] == own]
+    assert len(mine) == 1 and mine[0]["status"] == "diverged" and math.isnan(mine[0]["value"])
+
+
+def test_reconstructions_that_are_not_finite_are_a_failure(stores) -> None:
+    run = tiny_run(loss="gan-mse")
+    who = build.player(run, (2,), 8, CPU)
+    drawn = evaluate.draw(who, run, stores["ring"])
+    assert evaluate.observe(who, drawn) is not None
+    nn.init.constant_(next(who.modules["encoder"].parameters()), math.nan)
+    assert evaluate.observe(who, drawn) is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("trick", ["none", "packing"])
+@pytest.mark.parametrize("loss", plugins.find("loss"))
+def test_every_loss_trains_on_a_gpu(stores, loss: str, trick: str) -> None:
+    device = torch.device("cuda")
+    run = tiny_run("digits", loss, trick)
+    store = stores["digits"]
+    who = build.player(run, store.shape, store.classes, device)
+    batch = Batches(store, 16, 0, device)[0]
+    for turn in ("discriminator", "generator"):
+        rng = torch.Generator(device).manual_seed(0)
+        game = Game(who, turn, *batch, rng, 0, 0.0, 4)
+        assert getattr(who.loss, turn)(game).isfinite()
+    who.loss.after_discriminator(game)
+
+
 # -- article 003's order of steps -------------------------------------------------------------------
 
 
@@ -497,3 +555,19 @@ def test_generator_first_is_the_textbook_loop(stores, trained) -> None:
         for name, value in network.state_dict().items():
             assert torch.allclose(saved["player"][part][name], value, atol=1e-6), (part, name)
     assert saved["history"][-1]["d_loss"] == pytest.approx(float(d_loss), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["infogan", "vaegan", "hinge", "began", "cgan"])
+def test_generator_first_judges_what_the_generator_made(stores, trained, loss: str) -> None:
+    """Codes and samples are those of the generator's turn; with several critic steps, in the step in
+    which the generator has its turn."""
+    run = tiny_run(loss=loss, training={"order": "generator-first", "budget": 16 * 10})
+    status, saved = trained(run)
+    assert status == "done" and equal(saved["player"], trained(run)[1]["player"])
+    who = build.player(run, (2,), 8, CPU)
+    actor = step(who, "generator", stores)
+    rng = torch.Generator().manual_seed(6)
+    critic = Game(who, "discriminator", actor.images, actor.labels, rng, 0, 0.0, 4, actor)
+    assert torch.equal(critic.latent, actor.latent)
+    assert torch.equal(critic.generated, actor.generated) and not critic.generated.requires_grad
+    assert who.loss.discriminator(critic).isfinite()

@@ -155,6 +155,21 @@ def test_a_row_depends_on_its_own_and_earlier_noise_alone(latent: int, layers: i
             assert (jacobian[row, place] != 0) == (place // piece <= row), (row, place)
 
 
+@pytest.mark.parametrize("told", ["codes", "classes"])
+def test_every_row_hears_codes_and_label(told: str) -> None:
+    """InfoGAN's code is for the whole image, not for the row at whose place it stands."""
+    generator = drawn(family().generator(Spec(SHAPE, 12, batch_norm=False, **{told: 3})))
+    jacobian = torch.autograd.functional.jacobian(
+        lambda given: generator.body(given[None])[0].sum((0, 2)), torch.randn(15)
+    )
+    assert (jacobian[:, 12:] != 0).all()
+
+
+def test_a_decoder_gives_its_whole_code_to_every_row() -> None:
+    generator = drawn(family().generator(Spec(SHAPE, 0, codes=5, batch_norm=False)))
+    assert generator(torch.randn(4, 5)).shape == (4, *SHAPE)
+
+
 def test_rows_stand_where_they_belong() -> None:
     """The image of the body's rows, channel by channel, against a loop over rows."""
     writer = drawn(Writer(Spec(SHAPE, 12, batch_norm=False), 4, 1))

@@ -108,6 +108,10 @@ def test_a_step_changes_only_its_own_network(stores) -> None:
         ("digits", "hinge", "spectral-norm", "shared"),
         ("digits", "dragan", "relativistic+ema", "shared"),
         ("ring", "r3gan", "ttur", "published"),  # with schedules of learning rates and beta2
+        ("ring", "began", "none", "shared"),  # with a state of its own
+        ("digits", "infogan", "none", "shared"),  # with a module in both optimisers
+        ("ring", "vaegan", "ema", "shared"),  # with an encoder, and its average
+        ("digits", "cgan", "packing", "shared"),
     ],
 )
 def test_an_interrupted_run_goes_on_to_the_same_bits(

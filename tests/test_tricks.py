@@ -44,16 +44,21 @@ def test_ttur_keeps_the_pace_and_changes_the_balance() -> None:
 
 
 @pytest.mark.parametrize("dataset", ["ring", "digits"])
-def test_spectral_norm_is_one_in_training_evaluation_and_after_a_round_trip(stores, dataset):
-    run = tiny_run(dataset, trick="spectral-norm")
+@pytest.mark.parametrize("loss", ["nonsaturating", "cgan"])
+def test_spectral_norm_is_one_in_training_evaluation_and_after_a_round_trip(
+    stores, dataset, loss
+) -> None:
+    run = tiny_run(dataset, loss, trick="spectral-norm")
     who = player(stores, run)
-    images = torch.randn(8, *stores[dataset].shape)
+    images, labels = torch.randn(8, *stores[dataset].shape), torch.arange(8)
     for _ in range(200):  # one power iteration for each forward pass
-        who.discriminator(images)
+        who.discriminator(images, labels)
 
     def largest(network: nn.Module) -> list[float]:
-        layers = [m for m in network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
-        assert layers
+        kinds = (nn.Linear, nn.Conv2d, nn.Embedding)
+        layers = [m for m in network.modules() if isinstance(m, kinds)]
+        assert len(layers) > 2
+        assert (loss == "cgan") == any(isinstance(m, nn.Embedding) for m in layers)
         return [float(torch.linalg.matrix_norm(m.weight.detach().flatten(1), 2)) for m in layers]
 
     assert largest(who.discriminator) == pytest.approx(
@@ -66,7 +71,7 @@ def test_spectral_norm_is_one_in_training_evaluation_and_after_a_round_trip(stor
     other = player(stores, run)
     other.discriminator.load_state_dict(copy.deepcopy(who.discriminator.state_dict()))
     other.discriminator.eval()
-    assert equal(other.discriminator(images), who.discriminator(images))
+    assert equal(other.discriminator(images, labels), who.discriminator(images, labels))
 
 
 def test_spectral_norm_makes_no_power_iteration_in_evaluation(stores) -> None:
@@ -160,13 +165,18 @@ def test_ema_equals_its_closed_form() -> None:
     nn.init.zeros_(generator.weight)
     generator.register_buffer("mean", torch.zeros(1))  # batch norm's statistics go the same way
     generator.register_buffer("count", torch.zeros((), dtype=torch.int64))
-    modules = trick.modules(generator, nn.Identity())
+    encoder = nn.Linear(1, 1, bias=False)  # of a loss that has one, averaged with its generator
+    modules = trick.modules(generator, nn.Identity(), {"encoder": encoder})
+    modules["encoder"] = encoder
+    start = float(encoder.weight.detach())
     expected = 0.0
     for n in range(6):
         nn.init.constant_(generator.weight, float(n + 1))
         generator.mean.fill_(float(n + 1))
         generator.count.add_(1)
-        who = SimpleNamespace(generator=generator, n_critic=2)
+        nn.init.constant_(encoder.weight, start + n + 1)
+        loss = SimpleNamespace(evaluated_modules=("encoder",))
+        who = SimpleNamespace(generator=generator, n_critic=2, loss=loss)
         trick.after_generator(SimpleNamespace(modules=modules, player=who, step=2 * n + 1))
         decay = min(0.3, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * (n + 1)
@@ -174,6 +184,11 @@ def test_ema_equals_its_closed_form() -> None:
     assert float(modules["ema"].mean) == pytest.approx(expected, rel=1e-6)
     assert int(modules["ema"].count) == 6
     assert trick.generator_for_evaluation(generator, modules) is modules["ema"]
+    assert float(modules["ema-encoder"].weight.detach()) == pytest.approx(
+        start + expected, rel=1e-6
+    )
+    evaluated = trick.modules_for_evaluation({"encoder": encoder}, modules)
+    assert evaluated["encoder"] is modules["ema-encoder"]
 
 
 def test_ema_does_not_change_training(trained) -> None:

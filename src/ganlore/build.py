@@ -62,8 +62,9 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
     with seeding.scope(run.seed, "tricks"):
         for trick in tricks:
             generator, discriminator = trick.networks(generator, discriminator)
+        evaluated = {name: modules[name] for name in loss.evaluated_modules}
         for trick in tricks:
-            _add(modules, trick.modules(generator, discriminator), trick.name)
+            _add(modules, trick.modules(generator, discriminator, evaluated), trick.name)
     return Player(
         generator.to(device),
         discriminator.to(device),

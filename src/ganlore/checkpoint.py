@@ -110,7 +110,7 @@ class State:
         kept = {
             "step": step,
             "weights": _weights(who.evaluated),
-            "modules": {name: _weights(module) for name, module in who.examined.items()},
+            "modules": {name: _weights(module) for name, module in who.evaluated_modules.items()},
         }
         storage.write_sealed(self.folder / f"snapshot-{step}.pt", kept)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from ganlore import catalogue, performance, storage
+from ganlore import catalogue, performance, storage, wording
 from ganlore.errors import GanloreError, unknown
 
 BEGIN = re.compile(r"<!-- ganlore: ([^>]*?) -->")
@@ -33,6 +33,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "not-applicable": catalogue.not_applicable,
     "runs": catalogue.runs,
     "more-runs": catalogue.more_runs,
+    "legend": lambda: wording.LEGEND,
     **performance.BLOCKS,
 }
 """What renders a block, by its name. A first parameter `root` is the project's folder; the others

@@ -39,9 +39,14 @@ def draw(who: Player, run: Run, store: Store) -> Snapshot:
     if (shares := store.shares()) is not None:
         labels = torch.multinomial(torch.from_numpy(shares), n, replacement=True, generator=rng)
     held_out = torch.from_numpy(np.array(store.samples("test")[:n]))
-    known = store.labels("test")
-    held_out_labels = None if known is None else torch.from_numpy(known[:n])
-    return Snapshot(who.evaluated, who.examined, latent, labels, as_seen(held_out), held_out_labels)
+    return Snapshot(who.evaluated, who.evaluated_modules, latent, labels, as_seen(held_out))
+
+
+def load(who: Player, snapshot: dict[str, Any]) -> None:
+    """Put a snapshot's weights into what is evaluated."""
+    who.evaluated.load_state_dict(snapshot["weights"])
+    for name, weights in snapshot["modules"].items():
+        who.evaluated_modules[name].load_state_dict(weights)
 
 
 @torch.no_grad()
@@ -57,12 +62,20 @@ def sample(snapshot: Snapshot) -> NDArray[Any] | None:
 
 
 @torch.no_grad()
-def evidence(who: Player, snapshot: Snapshot) -> dict[str, Any]:
+def evidence(who: Player, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
     """What a loss lets be measured beside its samples: fields of `metrics.Comparison`."""
     found = who.loss.evidence(snapshot)
     if who.loss.conditional and snapshot.labels is not None:
         found["asked"] = snapshot.labels.numpy()
     return found
+
+
+def observe(who: Player, drawn: Snapshot) -> tuple[NDArray[Any], dict[str, Any]] | None:
+    """Samples and evidence of the weights that are loaded; None if any number is not finite."""
+    samples = sample(drawn)
+    more = evidence(who, drawn)
+    finite = all(np.isfinite(values).all() for values in more.values())
+    return (samples, more) if samples is not None and finite else None
 
 
 @torch.no_grad()
@@ -125,7 +138,7 @@ def evaluate(
     """
     torch.set_num_threads(run.training.threads)
     who = build.player(run, store.shape, store.classes, torch.device("cpu"))
-    for module in (who.evaluated, *who.examined.values()):
+    for module in (who.evaluated, *who.evaluated_modules.values()):
         module.eval()
     protocol = run.protocol
     rows: list[Row] = []
@@ -138,16 +151,14 @@ def evaluate(
     drawn = draw(who, run, store)
     finite = True
     for snapshot in snapshots:
-        who.evaluated.load_state_dict(snapshot["weights"])
-        for name, weights in snapshot["modules"].items():
-            who.examined[name].load_state_dict(weights)
-        samples = sample(drawn)
-        finite = samples is not None
-        if samples is None:
+        load(who, snapshot)
+        observed = observe(who, drawn)
+        finite = observed is not None
+        if observed is None:
             break
-        more = evidence(who, drawn)
+        samples, more = observed
         shown = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
-        shown |= pictures(who, drawn)
+        last = snapshot
         for name, (extractor, reference) in fitted.items():
             began = time.perf_counter()
             values = compare(extractor, reference, samples, store, more)
@@ -159,6 +170,9 @@ def evaluate(
         for name, (extractor, reference) in fitted.items():
             empty = _none(extractor, reference, store, evidence(who, drawn))
             rows += _rows(run, run.training.steps, name, 0, empty, 0.0, "diverged")
+    if shown:
+        load(who, last)
+        shown |= pictures(who, drawn)
     return rows, shown
 
 
@@ -169,9 +183,11 @@ def _none(
     evidence: dict[str, Any],
 ) -> dict[str, float]:
     """An empty value for each metric that means something for a loss on a data set."""
-    few = {name: values[:100] for name, values in evidence.items()}
+    samples = store.samples("test")
+    n = min(100, len(samples), *(len(values) for values in evidence.values()))
+    few = {name: np.nan_to_num(values[:n]) for name, values in evidence.items()}
     some = metrics.Reference(real.features[:100])
-    known = compare(extractor, some, store.samples("test")[:100], store, few)
+    known = compare(extractor, some, samples[:n], store, few)
     return dict.fromkeys(known, math.nan)
 
 

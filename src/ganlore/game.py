@@ -72,10 +72,13 @@ class Player:
             step = trick.generator_step(step)
         return step
 
-    @property
-    def examined(self) -> dict[str, nn.Module]:
+    @cached_property
+    def evaluated_modules(self) -> dict[str, nn.Module]:
         """The modules that snapshots keep beside the generator."""
-        return {name: self.modules[name] for name in self.loss.evaluated_modules}
+        found = {name: self.modules[name] for name in self.loss.evaluated_modules}
+        for trick in self.tricks:
+            found = trick.modules_for_evaluation(found, self.modules)
+        return found
 
     @cached_property
     def evaluated(self) -> nn.Module:

@@ -203,6 +203,10 @@ class Album:
             if self.points(name)
         }
 
+    def held_out(self, dataset: str) -> int:
+        """Held-out samples that a run's reconstructions are measured on."""
+        return min(len(self._test(dataset)), self._plan.protocols[dataset][0].n_fake)
+
     def points(self, dataset: str) -> bool:
         """Whether a data set has points in a plane rather than images."""
         return len(self._shapes[dataset]) == 1

@@ -57,6 +57,7 @@ def build(plan: Plan) -> Path:
         "losses": _plugins("loss", (run.loss.name for run in plan.runs)),
         "tricks": _plugins("trick", (t.name for run in plan.runs for t in run.tricks)),
         "environments": _environments(plan),
+        "legend": wording.LEGEND,
         "limits": _limits(len(plan.study.seeds)),
         "backdrops": album.backdrops(),
     }
@@ -105,6 +106,7 @@ def _data(plan: Plan, tidy: Tables, dataset: str, found: list[Matrix]) -> dict[s
         "floor": matrix.floor,
         "n_floor": int(tidy.floor.loc[tidy.floor["dataset"] == dataset, "n_fake"].max()),
         "summary": plugins.declaration("dataset", dataset).summary,
+        "settings": wording.settings(runs[0].dataset.settings),
         "manifest": manifest,
         "networks": list(dict.fromkeys(run.network.name for run in runs)),
         "losses": list(dict.fromkeys(run.loss.name for run in runs)),
@@ -239,6 +241,7 @@ def _section(plan: Plan, album: pictures.Album, matrix: Matrix, folder: Path) ->
         "tied": _overlapping(ranked),
         "real": album.real(matrix.dataset),
         "points": album.points(matrix.dataset),
+        "held_out": album.held_out(matrix.dataset),
         "figures": _figures(matrix, folder / "figures", album.points(matrix.dataset)),
     }
 

@@ -8,6 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+LEGEND = (
+    "r and f are the discriminator's logits on real samples x and generated samples G(z), sp is "
+    "the softplus, E the mean over the batch, h the discriminator's features, Enc an encoder, AE "
+    "an auto-encoding critic, Q what reads a code c. Names such as weight, gam and lam are "
+    "settings."
+)
+"""What the signs of formulas mean."""
+
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
 

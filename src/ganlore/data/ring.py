@@ -12,7 +12,7 @@ from ganlore.settings import PositiveFloat, PositiveInt
 
 @dataclass
 class Ring(GaussianMixture):
-    """8 modes on a circle of radius 1, standard deviation 0.01."""
+    """Round Gaussians at equal distances on a circle, PacGAN's ring."""
 
     citation = "Lin et al. 2018, PacGAN, arXiv:1712.04086, section 4.1"
     modes: PositiveInt = 8

@@ -35,7 +35,6 @@ class Snapshot:
         latent: the noise of the samples that are measured, (N, ...).
         labels: the classes that they were asked to be, (N,), None where labels are not known.
         held_out: real samples that training has not seen, (M, ...), as networks see them.
-        held_out_labels: their classes, (M,), or None.
     """
 
     generator: nn.Module
@@ -43,7 +42,6 @@ class Snapshot:
     latent: Tensor
     labels: Tensor | None
     held_out: Tensor
-    held_out_labels: Tensor | None
 
 
 @dataclass

@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from ganlore.networks import Critic, Network, Spec
 
 COLUMNS = 12
+CHUNK = 512
 
 
 @dataclass
 class Encoding(Nonsaturating):
-    """The non-saturating loss with an encoder of real samples, G(E(x)) being near x.
+    """The non-saturating loss with an encoder of real samples, G(Enc(x)) being near x.
 
     The encoder is the network's own discriminator with as many outputs as it needs; it is trained
     by the generator's optimiser.
     """
 
-    captions = {"reconstructions": "Held-out samples, and below each its reconstruction G(E(x))."}
+    captions = {"reconstructions": "Held-out samples, and below each its reconstruction G(Enc(x))."}
 
     evaluated_modules = ("encoder",)
 
@@ -38,25 +39,27 @@ class Encoding(Nonsaturating):
         return output
 
     def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
-        """The encoder E."""
+        """The encoder."""
         outputs = self.encoded(spec)
         return {"encoder": network.discriminator(replace(spec, classes=0, outputs=outputs))}
 
     @torch.no_grad()
-    def reconstruct(self, snapshot: Snapshot) -> Tensor:
-        """G(E(x)) of held-out samples."""
-        output = snapshot.modules["encoder"](snapshot.held_out).reshape(len(snapshot.held_out), -1)
-        found: Tensor = snapshot.generator(self.code(output), snapshot.held_out_labels)
-        return found
+    def reconstruct(self, snapshot: Snapshot, n: int) -> Tensor:
+        """G(Enc(x)) of the first n held-out samples."""
+        found = []
+        for part in snapshot.held_out[:n].split(CHUNK):
+            output = snapshot.modules["encoder"](part).reshape(len(part), -1)
+            found.append(snapshot.generator(self.code(output)))
+        return torch.cat(found)
 
     def evidence(self, snapshot: Snapshot) -> dict[str, Any]:
         """Held-out samples and what comes back."""
         return {
             "originals": snapshot.held_out.numpy(),
-            "reconstructions": self.reconstruct(snapshot).numpy(),
+            "reconstructions": self.reconstruct(snapshot, len(snapshot.held_out)).numpy(),
         }
 
     def pictures(self, snapshot: Snapshot) -> dict[str, Tensor]:
         """The first of them."""
-        pairs = torch.stack([snapshot.held_out, self.reconstruct(snapshot)])
-        return {"reconstructions": pairs[:, :COLUMNS]}
+        pairs = [snapshot.held_out[:COLUMNS], self.reconstruct(snapshot, COLUMNS)]
+        return {"reconstructions": torch.stack(pairs)}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Reconstruction(Encoding):
-    """The non-saturating loss plus `weight` times the error of G(E(x)).
+    """The non-saturating loss plus `weight` times the error of G(Enc(x)).
 
     Generator and encoder both learn from the error; the discriminator sees G(z) alone.
     """
@@ -29,7 +29,7 @@ class Reconstruction(Encoding):
         """The mean error over all dimensions of all samples, a scalar."""
 
     def generator(self, game: Game) -> Tensor:
-        """The adversarial loss of G(z) and the weighted error of G(E(x))."""
+        """The adversarial loss of G(z) and the weighted error of G(Enc(x))."""
         codes = game.modules["encoder"](game.images).reshape(len(game.images), -1)
         error = self.error(game.images, game.reconstruct(codes))
         game.log["reconstruction"] = error.detach()

@@ -57,7 +57,7 @@ class BoundaryEquilibrium(Loss):
         more): a critic that could copy its input would redraw everything equally well.
         """
         width = min(self.code, max(1, math.prod(spec.shape) // 8))
-        decoder = network.generator(replace(spec, latent=width, batch_norm=False))
+        decoder = network.generator(replace(spec, latent=0, codes=width, batch_norm=False))
         return AutoEncoder(network.discriminator(replace(spec, outputs=width)), decoder)
 
     def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
@@ -87,7 +87,11 @@ class BoundaryEquilibrium(Loss):
 
     @torch.no_grad()
     def after_discriminator(self, game: Game) -> None:
-        """Section 3.4, k_(t+1), kept in [0, 1]; and section 3.4.1, the convergence measure."""
+        """Section 3.4, k_(t+1), kept in [0, 1]; and section 3.4.1, the convergence measure.
+
+        L(G) is that of the critic's own batch; the paper's is that of the generator's, which
+        comes after it here.
+        """
         real, fake = -game.real_logits.mean(), -game.fake_logits.mean()
         surplus = self.gam * real - fake
         k = self.k(game)

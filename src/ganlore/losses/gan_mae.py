@@ -12,7 +12,7 @@ class AbsoluteReconstruction(Reconstruction):
     """The non-saturating loss plus the mean absolute error of reconstructions."""
 
     paper = "arXiv:1611.07004"
-    formula = ("E sp(-r) + E sp(f)", "E sp(-f) + w mean |x - G(E x)|")
+    formula = ("E sp(-r) + E sp(f)", "E sp(-f) + weight mean |x - G(Enc(x))|")
 
     def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:
         """Equation 3, over a reconstruction in place of a translation."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class FeatureMatching(Nonsaturating):
-    """A discriminator as ever; the generator matches the mean of its features on real samples."""
+    """A discriminator as ever; the generator matches the mean of its features on real samples.
+
+    Tricks that compare logits change the discriminator's part alone: the generator's has none.
+    """
 
     paper = "arXiv:1606.03498"
     formula = ("E sp(-r) + E sp(f)", "|E h(x) - E h(G)|^2, h = the discriminator's features")

@@ -55,7 +55,7 @@ class InfoGan(Nonsaturating):
 
     def generator_network(self, network: Network, spec: Spec) -> Generator:
         """A generator whose input is wider by the codes."""
-        return network.generator(replace(spec, latent=spec.latent + self.code_size))
+        return network.generator(replace(spec, codes=self.code_size))
 
     def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
         """Q's head; with packing it reads the codes of all samples of a pack."""
@@ -79,8 +79,8 @@ class InfoGan(Nonsaturating):
         """The bound L_I of section 5 times lam; in nats for each kind of code in the log.
 
         Q is a softmax (once, in the cross-entropy) for the category, and a Gaussian of unit
-        variance around what it reads for continuous codes, as in section 6. H(c) is a constant: log
-        of the number of categories, and log 2 for a code that is uniform in [-1, 1].
+        variance around what it reads for continuous codes, as in the authors' code. H(c) is a
+        constant: log of the number of categories, and log 2 for a code that is uniform in [-1, 1].
         """
         chosen, codes = self.codes(game.latent)
         read = game.modules["q"](game.fake_features).reshape(len(codes), self.code_size)

@@ -23,14 +23,15 @@ class VariationalAutoencoderGan(Encoding):
     """Generator and decoder are one; the discriminator judges samples and reconstructions.
 
     Each network has a loss of its own (algorithm 1): the encoder KL + feature error, the generator
-    adversarial loss + g times feature error, the discriminator the adversarial loss alone.
+    adversarial loss + weight F, the discriminator the adversarial loss alone. Where a trick
+    compares logits, reconstructions are compared with real samples as G(z) is.
     """
 
     paper = "arXiv:1512.09300"
     formula = (
-        "E sp(-r) + E sp(f) + E sp(f'), f' = D(G(E x))",
-        "E sp(-f) + E sp(-f') + g F; the encoder: KL(q(z|x) | N(0, I)) + F, "
-        "F = E .5 |h(x) - h(G(E x))|^2",
+        "E sp(-r) + E sp(f) + E sp(f'), f' = D(G(Enc(x)))",
+        "E sp(-f) + E sp(-f') + weight F; the encoder: KL(q(z|x) | N(0, I)) + F, "
+        "F = E .5 |h(x) - h(G(Enc(x)))|^2",
     )
     optimizer: Optimizer = Optimizer(kind="rmsprop", lr=3e-4)
     weight: NonNegativeFloat = 0.1
@@ -52,7 +53,7 @@ class VariationalAutoencoderGan(Encoding):
         return mean + (log_variance / 2).exp() * noise, kl
 
     def discriminator(self, game: Game) -> Tensor:
-        """Equation 8: real samples against samples and reconstructions."""
+        """Algorithm 1, L_GAN: real samples against samples and reconstructions."""
         with torch.no_grad():
             codes, _ = self.posterior(game)
             reconstructions = game.view(game.reconstruct(codes))

@@ -8,7 +8,7 @@ METRICS = {
         True,
         (0.0, 1.0),
         "arXiv:1606.03657",
-        only="losses with a code",
+        only="losses with a code, on data with classes",
     ),
 }
 

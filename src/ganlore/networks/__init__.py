@@ -27,6 +27,7 @@ class Spec:
         latent: dimensions of the generator's noise.
         classes: number of classes of a conditional network, 0 for an unconditional one.
         outputs: width of the discriminator's last layer, 1 for logits; an encoder has more.
+        codes: further inputs of a generator, which every part of it is to hear.
         pack: samples that a discriminator sees at once, each with a label of its own.
         batch_norm: whether a generator may normalise over the batch. A decoder that judges must
             not: what it says of a sample would depend on the others.
@@ -36,13 +37,14 @@ class Spec:
     latent: int
     classes: int = 0
     outputs: int = 1
+    codes: int = 0
     pack: int = 1
     batch_norm: bool = True
 
     @property
     def inputs(self) -> int:
-        """Width of the generator's input: the noise, then the label as one-hot."""
-        return self.latent + self.classes
+        """Width of the generator's input: the noise, codes, the label as one-hot."""
+        return self.latent + self.codes + self.classes
 
     @property
     def images(self) -> bool:

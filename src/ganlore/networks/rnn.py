@@ -76,10 +76,10 @@ class RowNorm(nn.Module):
 
 
 class Writer(nn.Module):
-    """From noise, and the label where there is one, to an image, row after row.
+    """From noise, and codes and the label where there are such, to an image, row after row.
 
-    Each row has a piece of the noise of its own, and hears the label. The noise is cut in order;
-    where it does not divide, zeros stand at its end.
+    Each row has a piece of the noise of its own, and hears codes and label. The noise is cut in
+    order; where it does not divide, zeros stand at its end.
 
     Args:
         spec: what it is built for.
@@ -92,7 +92,7 @@ class Writer(nn.Module):
         self.shape = channels, self.rows, columns = spec.shape
         self.latent = spec.latent
         self.piece = math.ceil(spec.latent / self.rows)
-        widths = [self.piece + spec.classes, *[width] * (layers - 1)]
+        widths = [self.piece + spec.codes + spec.classes, *[width] * (layers - 1)]
         self.memory = nn.Sequential(*(Lstm(inputs, width, 1) for inputs in widths))
         hidden = 2 * width
         norm = [RowNorm(self.rows, hidden)] if spec.batch_norm else []
@@ -104,7 +104,7 @@ class Writer(nn.Module):
         channels, rows, columns = self.shape
         noise, told = given[:, : self.latent], given[:, self.latent :]
         noise = functional.pad(noise, (0, rows * self.piece - self.latent))
-        pieces = noise.reshape(-1, rows, self.piece).transpose(0, 1)
+        pieces = noise.reshape(len(given), rows, self.piece).transpose(0, 1)
         heard = torch.cat([pieces, told.expand(rows, -1, -1)], dim=2)
         drawn: Tensor = self.row(self.memory(heard)).tanh()
         return drawn.reshape(rows, -1, channels, columns).permute(1, 2, 0, 3)

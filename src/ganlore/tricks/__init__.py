@@ -64,10 +64,17 @@ class Trick:
         """
         return generator, discriminator
 
-    def modules(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, nn.Module]:
+    def modules(
+        self, generator: nn.Module, discriminator: nn.Module, evaluated: dict[str, nn.Module]
+    ) -> dict[str, nn.Module]:
         """State that is saved with the run: averaged weights, moving averages of logits.
 
         They are not trained. Reached as `game.modules[name]`.
+
+        Args:
+            generator: as it is trained; likewise the discriminator.
+            discriminator: likewise.
+            evaluated: the loss's modules that are evaluated with the generator, by name.
         """
         return {}
 
@@ -108,3 +115,9 @@ class Trick:
     def generator_for_evaluation(self, generator: nn.Module, modules: nn.ModuleDict) -> nn.Module:
         """The generator that snapshots keep and evaluation samples from."""
         return generator
+
+    def modules_for_evaluation(
+        self, evaluated: dict[str, nn.Module], modules: nn.ModuleDict
+    ) -> dict[str, nn.Module]:
+        """The loss's modules that snapshots keep beside the generator, by name."""
+        return evaluated

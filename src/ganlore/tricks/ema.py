@@ -28,9 +28,12 @@ class ExponentialMovingAverage(Trick):
     tip = "sample from averaged weights"
     decay: Fraction = 0.999
 
-    def modules(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, nn.Module]:
-        """The averaged generator."""
-        return {"ema": copy.deepcopy(generator).requires_grad_(False)}
+    def modules(
+        self, generator: nn.Module, discriminator: nn.Module, evaluated: dict[str, nn.Module]
+    ) -> dict[str, nn.Module]:
+        """The averaged generator, and what is evaluated with it: an encoder fits its generator."""
+        averages = {"ema": generator, **{f"ema-{name}": part for name, part in evaluated.items()}}
+        return {name: copy.deepcopy(p).requires_grad_(False) for name, p in averages.items()}
 
     @torch.no_grad()
     def after_generator(self, game: Game) -> None:
@@ -39,9 +42,14 @@ class ExponentialMovingAverage(Trick):
         Batch norm's statistics are averaged alike: those of the last weights do not fit the mean
         of many.
         """
-        average, current = game.modules["ema"], game.player.generator
         n = game.step // game.player.n_critic
         decay = min(self.decay, (1 + n) / (10 + n))
+        self._follow(game.modules["ema"], game.player.generator, decay)
+        for name in game.player.loss.evaluated_modules:
+            self._follow(game.modules[f"ema-{name}"], game.modules[name], decay)
+
+    @staticmethod
+    def _follow(average: nn.Module, current: nn.Module, decay: float) -> None:
         torch._foreach_lerp_(list(average.parameters()), list(current.parameters()), 1 - decay)
         for mine, theirs in zip(average.buffers(), current.buffers(), strict=True):
             if mine.is_floating_point():
@@ -52,6 +60,12 @@ class ExponentialMovingAverage(Trick):
     def generator_for_evaluation(self, generator: nn.Module, modules: nn.ModuleDict) -> nn.Module:
         """The averaged generator."""
         return modules["ema"]
+
+    def modules_for_evaluation(
+        self, evaluated: dict[str, nn.Module], modules: nn.ModuleDict
+    ) -> dict[str, nn.Module]:
+        """Their averages."""
+        return {name: modules[f"ema-{name}"] for name in evaluated}
 
 
 TRICK = ExponentialMovingAverage

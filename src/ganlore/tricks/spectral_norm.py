@@ -10,13 +10,13 @@ from ganlore.tricks import Trick
 
 
 def normalise(network: nn.Module) -> None:
-    """Put spectral normalisation on every linear and convolutional layer, in place.
+    """Put spectral normalisation on every linear and convolutional layer and table, in place.
 
     One power iteration for each forward pass in training mode, none in evaluation mode; the
     parametrisation's start vectors come from torch's global generator.
     """
     for module in list(network.modules()):
-        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.Embedding)):
             spectral_norm(module, n_power_iterations=1)
 
 
