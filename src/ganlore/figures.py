@@ -85,6 +85,7 @@ def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: boo
     import seaborn as sns
 
     values = grid_of(matrix, metric)
+    values = values.T if matrix.losses_down else values
     rows, columns = values.shape
     with style():
         figure, axes = _subplots(1, 1, 1.9 + 0.92 * columns, 0.95 + 0.5 * rows)
@@ -97,7 +98,8 @@ def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: boo
         )
         for i, trick in enumerate(matrix.tricks):
             for j, loss in enumerate(matrix.losses):
-                _annotate(ax, matrix, metric, (loss, trick), (j, i))
+                corner = (i, j) if matrix.losses_down else (j, i)
+                _annotate(ax, matrix, metric, (loss, trick), corner)
         _name_axes(ax, matrix)
         bar = figure.colorbar(mesh, ax=ax, fraction=0.025, pad=0.015, aspect=max(28, 2.4 * rows))
         bar.outline.set_visible(False)
@@ -166,12 +168,15 @@ def _readable(mesh: Any, value: float) -> str:
 
 
 def _name_axes(ax: Axes, matrix: Matrix) -> None:
-    """Losses above their columns and tricks beside their rows, first trick on top."""
-    ax.set_xticks(np.arange(len(matrix.losses)) + 0.5, _breakable(matrix.losses))
-    ax.set_yticks(np.arange(len(matrix.tricks)) + 0.5, matrix.tricks)
+    """The names of columns above them and of rows beside them, the first on top."""
+    columns, rows = matrix.losses, matrix.tricks
+    if matrix.losses_down:
+        columns, rows = rows, columns
+    ax.set_xticks(np.arange(len(columns)) + 0.5, _breakable(columns))
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
-    ax.set(xlim=(0, len(matrix.losses)), ylim=(len(matrix.tricks), 0))
+    ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
     for spine in ax.spines.values():
         spine.set_visible(False)
 

@@ -260,6 +260,11 @@ class Matrix:
             return "loss"
         return "trick" if len(self.losses) == 1 else None
 
+    @property
+    def losses_down(self) -> bool:
+        """Whether a table of both axes has losses as rows: the longer axis goes down the page."""
+        return self.single == "trick" or (not self.single and len(self.losses) > len(self.tricks))
+
     def cell(self, loss: str, trick: str) -> dict[str, Any] | None:
         """A row of `cells`; None where there are no runs."""
         if (loss, trick) not in self.cells.index:

@@ -23,8 +23,12 @@ def test_the_heat_map_has_the_numbers_of_the_table(found: list[Matrix]) -> None:
     matrix = found[0]
     figure = figures.heat_map(matrix)
     ax = figure.axes[0]
-    assert [label.get_text() for label in ax.get_xticklabels()] == matrix.losses
-    assert [label.get_text() for label in ax.get_yticklabels()] == matrix.tricks
+    columns, rows = matrix.losses, matrix.tricks
+    if matrix.losses_down:
+        columns, rows = rows, columns
+    names = [label.get_text().replace("\n", "") for label in ax.get_xticklabels()]
+    assert names == columns
+    assert [label.get_text() for label in ax.get_yticklabels()] == rows
     shown = texts(figure)
     for _, row in matrix.cells.iterrows():
         if math.isfinite(row["fid"]):
@@ -39,7 +43,19 @@ def test_the_heat_map_is_coloured_by_the_table(found: list[Matrix]) -> None:
     matrix = found[0]
     mesh = figures.heat_map(matrix).axes[0].collections[0]
     drawn = np.ma.filled(mesh.get_array(), math.nan)
-    assert np.array_equal(drawn, figures.grid_of(matrix, "fid"), equal_nan=True)
+    wanted = figures.grid_of(matrix, "fid")
+    wanted = wanted.T if matrix.losses_down else wanted
+    assert np.array_equal(drawn, wanted, equal_nan=True)
+
+
+def test_the_longer_axis_goes_down_the_page(found: list[Matrix]) -> None:
+    matrix = found[0]
+    few = dataclasses.replace(matrix, losses=matrix.losses[:3])
+    assert few.losses_down == (len(matrix.tricks) < 3)
+    many = dataclasses.replace(matrix, tricks=matrix.tricks[:2])
+    assert many.losses_down == (len(matrix.losses) > 2)
+    figure = figures.heat_map(many)
+    assert figure.get_figheight() > 0.5 * len(many.losses)
 
 
 @pytest.mark.parametrize(("factor", "logarithmic"), [(1.0, False), (100.0, True)])
