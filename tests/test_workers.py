@@ -143,7 +143,14 @@ def test_a_worker_that_is_killed_is_told(words, environment, tmp_path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_job_that_is_ended_ends_its_worker(words, environment, tmp_path, how) -> None:
-    job = subprocess.Popen(words(LONG), env=environment, stderr=subprocess.PIPE, text=True)
+    job = subprocess.Popen(
+        words(LONG),
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # as at a terminal; tests that run in the background inherit that it is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     worker = worker_of(tmp_path / "results")
     job.send_signal(how)
     said = job.communicate(timeout=60)[1]
