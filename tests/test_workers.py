@@ -149,7 +149,7 @@ def test_a_job_that_is_ended_ends_its_worker(words, environment, tmp_path, how) 
         stderr=subprocess.PIPE,
         text=True,
         # as at a terminal; tests that run in the background inherit that it is ignored
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     worker = worker_of(tmp_path / "results")
     job.send_signal(how)
