@@ -79,7 +79,7 @@ class Generator(nn.Module):
         return out.reshape(len(latent), *self.shape)
 
 
-class Critic(nn.Module):
+class Critic(nn.Module, ABC):
     """What judges samples, in two halves: features, and what is said from them.
 
     Attributes:
@@ -92,10 +92,11 @@ class Critic(nn.Module):
         self.spec = spec
         self.width = width
 
+    @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """From samples (N, *spec.shape) to features, (N, width)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """What is said of samples, from their features: logits, or a reconstruction.
 
@@ -103,7 +104,6 @@ class Critic(nn.Module):
             features: (N, width).
             labels: of a conditional critic, (N,), or (N, pack) with packing.
         """
-        raise NotImplementedError
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """What is said of samples."""
