@@ -45,10 +45,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 import document
-from ganlore import build, catalogue, config, data, grid, plugins, seeding, train
+from ganlore import build, catalogue, config, data, grid, plugins, train
 from ganlore.batches import Batches
 from ganlore.data import Store
-from ganlore.game import Game, Player
+from ganlore.game import Player
 from ganlore.grid import Run
 
 Turn = Literal["discriminator", "generator"]
@@ -64,11 +64,8 @@ class Bench:
         torch.set_num_threads(run.training.threads)
         self.run = run
         self.who: Player = build.player(run, store.shape, store.classes, CPU)
-        self.optimizer_g, self.optimizer_d = build.optimizers(run, self.who)
-        self.batches = Batches(store, run.training.batch, run.seed, CPU)
-        self._generator_loss: Callable[[Game], Tensor] = self.who.loss.generator
-        for trick in self.who.tricks:
-            self._generator_loss = trick.generator_step(self._generator_loss)
+        batches = Batches(store, run.training.batch, run.seed, CPU)
+        self.stepper = train.Stepper(run, self.who, batches, CPU)
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -77,22 +74,11 @@ class Bench:
 
     def step(self, turn: Turn, step: int) -> None:
         """One step of a network, its optimiser's included."""
-        run, who = self.run, self.who
-        progress = step / run.training.steps
         if turn == "discriminator":
-            for trick in who.tricks:
-                trick.stage(progress, who.generator, who.discriminator)
-        rng = seeding.generator(run.seed, turn, step)
-        game = Game(who, turn, *self.batches[step], rng, step, progress, run.training.latent)
-        if turn == "discriminator":
-            loss = who.loss.discriminator(game)
-            loss = loss + sum(trick.penalty(game) for trick in who.tricks)
-            train.update(self.optimizer_d, loss)
-            who.loss.after_discriminator(game)
+            self.stepper.begin(step)
+            self.stepper.discriminator(step)
         else:
-            train.update(self.optimizer_g, self._generator_loss(game))
-            for trick in who.tricks:
-                trick.after_generator(game)
+            self.stepper.generator(step)
 
 
 # -- passes ----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from ganlore import build, seeding
 from ganlore.batches import Batch, Batches
 from ganlore.console import Progress
-from ganlore.game import Game
+from ganlore.game import Game, Player
 from ganlore.history import History, marks
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 
 Turn = Literal["discriminator", "generator"]
+Made = tuple[Game, torch.Tensor]
+"""What a turn saw, and the loss that it minimised."""
 
 
 def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
@@ -55,6 +58,74 @@ def set_rates(
                 group["betas"] = (group["betas"][0], beta2)
 
 
+@dataclass
+class Stepper:
+    """Makes a run's steps: whose turn it is, on what, and the update of each.
+
+    Attributes:
+        run: the run's settings.
+        who: what lives through the run.
+        batches: the batch of every step.
+        device: where the networks are.
+    """
+
+    run: Run
+    who: Player
+    batches: Batches
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        self.optimizers = build.optimizers(self.run, self.who)
+        self.rates = build.optimizer_settings(self.run, self.who.tricks)
+        self._batch: tuple[int, Batch] | None = None
+
+    def begin(self, step: int) -> None:
+        """What comes before a step's turns: schedules of rates, the tricks' stages."""
+        seeding.seed_globals(self.run.seed, "global", step)  # for code that takes no generator
+        used = step / self.run.training.steps
+        set_rates(self.optimizers, self.rates, used, self.who.learning_rate(used))
+        for trick in self.who.tricks:
+            trick.stage(used, self.who.generator, self.who.discriminator)
+
+    def game(self, turn: Turn, step: int, before: Game | None = None) -> Game:
+        """What a turn sees; `before` is as in `Game`."""
+        settings = self.run.training
+        rng = seeding.generator(self.run.seed, turn, step, device=self.device)
+        used = step / settings.steps
+        if self._batch is None or self._batch[0] != step:  # both turns of a step see one batch
+            self._batch = step, self.batches[step]
+        return Game(self.who, turn, *self._batch[1], rng, step, used, settings.latent, before)
+
+    def discriminator(self, step: int, before: Game | None = None) -> Made:
+        """The discriminator's turn of a step."""
+        game = self.game("discriminator", step, before)
+        loss = self.who.discriminator_loss(game) * self.run.training.discriminator_scale
+        update(self.optimizers[1], loss)
+        self.who.loss.after_discriminator(game)
+        return game, loss
+
+    def generator(self, step: int) -> Made:
+        """The generator's turn of a step."""
+        game = self.game("generator", step)
+        loss = self.who.generator_loss(game)
+        update(self.optimizers[0], loss)
+        for trick in self.who.tricks:
+            trick.after_generator(game)
+        return game, loss
+
+    def play(self, step: int) -> tuple[Made, Made | None]:
+        """A whole step, in the study's order: what the discriminator and the generator made.
+
+        The generator has its turn in every n_critic-th step.
+        """
+        self.begin(step)
+        acts = (step + 1) % self.who.n_critic == 0
+        if acts and self.run.training.order == "generator-first":
+            acted = self.generator(step)
+            return self.discriminator(step, acted[0]), acted
+        return self.discriminator(step), self.generator(step) if acts else None
+
+
 def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     """Train a run from its last saved state to its end.
 
@@ -70,67 +141,35 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     settings = run.training
     torch.set_num_threads(settings.threads)
     who = build.player(run, store.shape, store.classes, device)
-    both = optimizer_g, optimizer_d = build.optimizers(run, who)
-    rates = build.optimizer_settings(run, who.tricks)
+    batches = Batches(store, settings.batch, run.seed, device)
+    stepper = Stepper(run, who, batches, device)
+    both = stepper.optimizers
     history = History()
     start, before = state.restore(who, both, history)
-    batches = Batches(store, settings.batch, run.seed, device)
     log_at = set(marks(settings.steps, settings.history, who.n_critic))
     snapshot_at = set(marks(settings.steps, settings.snapshots))
-    generator_first = settings.order == "generator-first"
     if start and history.diverged(settings.divergence):
         return "diverged"
 
-    def game(turn: Turn, step: int, batch: Batch, before: Game | None = None) -> Game:
-        rng = seeding.generator(run.seed, turn, step, device=device)
-        return Game(who, turn, *batch, rng, step, step / settings.steps, settings.latent, before)
-
-    def criticise(critic: Game) -> tuple[Game, torch.Tensor]:
-        loss = who.discriminator_loss(critic) * settings.discriminator_scale
-        update(optimizer_d, loss)
-        who.loss.after_discriminator(critic)
-        return critic, loss
-
-    def act(actor: Game) -> tuple[Game, torch.Tensor]:
-        loss = who.generator_loss(actor)
-        update(optimizer_g, loss)
-        for trick in who.tricks:
-            trick.after_generator(actor)
-        return actor, loss
+    def elapsed() -> float:
+        return before + time.perf_counter() - began
 
     began = time.perf_counter()
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
         for step in range(start, settings.steps):
-            seeding.seed_globals(run.seed, "global", step)  # for code that takes no generator
-            used = step / settings.steps
-            set_rates(both, rates, used, who.learning_rate(used))
-            for trick in who.tricks:
-                trick.stage(used, who.generator, who.discriminator)
-            batch = batches[step]
-            acts = (step + 1) % who.n_critic == 0
-            if acts and generator_first:
-                actor, g_loss = act(game("generator", step, batch))
-                critic, d_loss = criticise(game("discriminator", step, batch, actor))
-            else:
-                critic, d_loss = criticise(game("discriminator", step, batch))
-                if acts:
-                    actor, g_loss = act(game("generator", step, batch))
+            criticised, acted = stepper.play(step)
             done = step + 1
             if done in snapshot_at:
                 state.snapshot(done, who)
             if done in log_at:
-                seconds = before + time.perf_counter() - began
-                row = history.add((critic, actor), (d_loss, g_loss), both[::-1], seconds)
+                assert acted is not None  # marks are multiples of n_critic
+                seconds = elapsed()
+                games, losses = (criticised[0], acted[0]), (criticised[1], acted[1])
+                row = history.add(games, losses, both[::-1], seconds)
                 progress.update(done, "d_loss {d_loss:.3f} g_loss {g_loss:.3f}".format(**row))
                 if history.diverged(settings.divergence):
                     state.save(done, who, both, history, seconds)
                     return "diverged"
                 state.keep(done, who, both, history, seconds)
-    state.save(
-        settings.steps,
-        who,
-        both,
-        history,
-        before + time.perf_counter() - began,
-    )
+    state.save(settings.steps, who, both, history, elapsed())
     return "done"
