@@ -210,7 +210,7 @@ def test_every_combination_pulls_the_right_way(run, stores) -> None:
     """Raising all real logits lowers the discriminator's loss, raising generated ones raises it and
     lowers the generator's, through the tricks' changes of logits."""
     loss = plugins.create("loss", run.loss.name, run.loss.settings)
-    tricks = [plugins.create("trick", part.name, part.settings) for part in run.tricks]
+    tricks = [plugins.create("trick", part.name, part.settings) for part in run.applied]
 
     if not isinstance(loss, LogitLoss):
         return _pulls_through_a_step(run, stores)

@@ -196,7 +196,7 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
     out = copy.folder(copy.runs[0])  # trained again, on a device that gives other bits
     trained = storage.read_json(out / "run.json", "")
     snapshots = storage.read_torch(out / "snapshots.pt")
-    snapshots[0]["weights"]["body.0.weight"].add_(1)
+    snapshots[0]["weights"]["body.0.0.weight"].add_(1)
     trained["files"]["snapshots.pt"] = storage.write_torch(out / "snapshots.pt", snapshots)
     storage.write_json(out / "run.json", trained)
     with pytest.raises(

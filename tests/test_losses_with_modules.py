@@ -246,7 +246,7 @@ def test_both_optimisers_train_q(stores) -> None:
     run = tiny_run(loss="infogan")
     who = build.player(run, (2,), 8, CPU)
     q = {id(p) for p in who.modules["q"].parameters()}
-    for optimizer in build.optimizers(run, who):
+    for optimizer in who.optimizers:
         held = [id(p) for group in optimizer.param_groups for p in group["params"]]
         assert q <= set(held) and len(held) == len(set(held))
 

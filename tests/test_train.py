@@ -82,7 +82,7 @@ def test_no_forward_pass_is_done_twice(stores, loss, trick, critic, actor) -> No
 def test_a_step_changes_only_its_own_network(stores) -> None:
     run = tiny_run()
     who = build.player(run, (2,), 8, CPU)
-    optimizer_g, optimizer_d = build.optimizers(run, who)
+    optimizer_g, optimizer_d = who.optimizers
     batches = Batches(stores["ring"], 16, 0, CPU)
 
     def weights(network: torch.nn.Module) -> list[torch.Tensor]:
@@ -269,7 +269,7 @@ def test_the_critic_s_weights_are_clipped_after_each_step(trained) -> None:
 def test_each_network_has_its_own_learning_rate() -> None:
     run = tiny_run(trick="ttur", training={"optimizer": {"lr": 2e-4, "betas": [0.1, 0.7]}})
     who = build.player(run, (2,), 8, CPU)
-    groups = [optimizer.param_groups[0] for optimizer in build.optimizers(run, who)]
+    groups = [optimizer.param_groups[0] for optimizer in who.optimizers]
     assert [group["lr"] for group in groups] == pytest.approx([1e-4, 4e-4])
     assert all(group["betas"] == (0.1, 0.7) for group in groups)
     for group, network in zip(groups, (who.generator, who.discriminator), strict=True):

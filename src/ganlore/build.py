@@ -48,13 +48,17 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
             same start on every device.
     """
     loss = plugins.create("loss", run.loss.name, run.loss.settings)
-    tricks = tuple(plugins.create("trick", part.name, part.settings) for part in run.tricks)
+    tricks = tuple(plugins.create("trick", part.name, part.settings) for part in run.applied)
     network = plugins.create("network", run.network.name, run.network.settings)
     spec = Spec(shape, run.training.latent, classes if loss.conditional else 0)
     seen = reduce(lambda given, trick: trick.discriminator_spec(given), tricks, spec)
     with seeding.scope(run.seed, "networks"):
-        generator = loss.generator_network(network, spec)
-        discriminator = loss.discriminator_network(network, seen)
+        make_g = partial(loss.generator_network, network)
+        make_d = partial(loss.discriminator_network, network)
+        for trick in tricks:
+            make_g = trick.generator_network(make_g, network)
+            make_d = trick.discriminator_network(make_d, network)
+        generator, discriminator = make_g(spec), make_d(seen)
         modules = nn.ModuleDict(loss.modules(network, spec, discriminator))
     named = {"generator": generator, "discriminator": discriminator, **modules}
     for name, module in named.items():
@@ -65,7 +69,7 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
         evaluated = {name: modules[name] for name in loss.evaluated_modules}
         for trick in tricks:
             _add(modules, trick.modules(generator, discriminator, evaluated), trick.name)
-    return Player(
+    who = Player(
         generator.to(device),
         discriminator.to(device),
         modules.to(device),
@@ -73,6 +77,8 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
         tricks,
         n_critic(loss, tricks),
     )
+    who.optimizers = optimizers(run, who)
+    return who
 
 
 def _add(modules: nn.ModuleDict, more: dict[str, nn.Module], owner: str) -> None:

@@ -100,7 +100,7 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
 
 def _summary(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     """One row of the table `runs`."""
-    tricks = [plugins.create("trick", part.name, part.settings) for part in run.tricks]
+    tricks = [plugins.create("trick", part.name, part.settings) for part in run.applied]
     loss = plugins.create("loss", run.loss.name, run.loss.settings)
     optimizer = build.optimizer_settings(run, tricks)
     environment = record["environment"]

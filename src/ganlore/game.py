@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from ganlore.losses import Loss
 from ganlore.networks import Critic, Generator
 from ganlore.tricks import Trick
+
+if TYPE_CHECKING:
+    from ganlore.features import Extractor
 
 
 @dataclass
@@ -26,6 +29,9 @@ class Player:
         modules: the loss's and the tricks' own modules, by name.
         loss, tricks: the plug-ins.
         n_critic: discriminator steps for each generator step.
+        optimizers: the generator's and the discriminator's.
+        extractors: what the tricks need of extractors fitted to the data, by name; empty where
+            nothing is trained.
     """
 
     generator: Generator
@@ -34,6 +40,8 @@ class Player:
     loss: Loss
     tricks: tuple[Trick, ...]
     n_critic: int
+    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer] = field(init=False)
+    extractors: dict[str, Extractor] = field(default_factory=dict)
 
     @cached_property
     def relative(self) -> bool:
@@ -73,6 +81,13 @@ class Player:
         return step
 
     @cached_property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The networks that are trained, and the generator that is evaluated, once each."""
+        return tuple(
+            {id(n): n for n in (self.discriminator, self.generator, self.evaluated)}.values()
+        )
+
+    @cached_property
     def evaluated_modules(self) -> dict[str, nn.Module]:
         """The modules that snapshots keep beside the generator."""
         found = {name: self.modules[name] for name in self.loss.evaluated_modules}
@@ -99,7 +114,8 @@ class Game:
         player: what lives through the run.
         turn: whose step it is. In the discriminator's, generated samples carry no gradient; in the
             generator's, the logits of real images carry none.
-        images: real images or points, (N, ...), as the networks see them.
+        discriminator: the one that judges: the player's, but for who looks ahead.
+        images: real images or points, (N, ...), as training takes them.
         labels: their classes, (N,), or None.
         condition: what a conditional generator is told, (N,), None where the loss is none.
         told: what a conditional discriminator is told of each sample or pack.
@@ -126,6 +142,9 @@ class Game:
         # samples that the generator has just learned from
         self.player = player
         self.turn = turn
+        self.discriminator = player.discriminator
+        for trick in player.tricks:
+            images = trick.data(images)
         self.images = images
         self.labels = labels
         # what the networks are told: an unconditional one has no use for labels
@@ -221,8 +240,8 @@ class Game:
             images: as `real` and `fake`, that is after `view`.
             told: the labels of each, as `told`.
         """
-        features = self.player.discriminator.features(images)
-        output = self.player.discriminator.classify(features, told)
+        features = self.discriminator.features(images)
+        output = self.discriminator.classify(features, told)
         return features, self.player.loss.score(output, images)
 
     @cached_property

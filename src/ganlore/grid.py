@@ -97,7 +97,7 @@ def _cells(study: Study, grid: config.Grid, where: str) -> Iterator[Cell]:
     _check_names("loss", losses, f"{where}.losses")
     for combination in combinations:
         _check_names("trick", combination, f"{where}.tricks")
-        if len(set(combination)) < len(combination):
+        if len(set(applied(combination))) < len(applied(combination)):
             raise GanloreError(f"{where}.tricks: {list(combination)} names a trick twice")
     for variant in grid.variants:
         if variant != "base" and variant not in study.variants:
@@ -136,22 +136,39 @@ def why_not(
     """Why plug-ins have no meaning together, None where they have one.
 
     Any plug-in may declare `incompatible = {name of another plug-in: reason}`, and
-    `requires = {something that a data set provides: reason}`.
+    `requires = {something that another one provides: reason}`.
     """
-    parts = [
-        plugins.declaration("network", network),
-        *([plugins.declaration("loss", loss)] if loss else []),
-        *(plugins.declaration("trick", trick) for trick in tricks),
-    ]
-    provided = plugins.declaration("dataset", dataset).fact("provides", ())
+    tricks = applied(tricks)
+    named = [("network", network), *([("loss", loss)] if loss else [])]
+    parts = [plugins.declaration(*name) for name in (*named, *(("trick", t) for t in tricks))]
+    data = plugins.declaration("dataset", dataset)
+    provided = {thing for part in (data, *parts) for thing in part.fact("provides", ())}
     for part in parts:
         for need, text in part.fact("requires", {}).items():
             if need not in provided:
-                return Reason(part.name, None, text)
+                asked = _losses_provide(need)
+                if loss or not asked:
+                    return Reason(part.name, loss if asked else None, text)
         for name, text in part.fact("incompatible", {}).items():
             if name in (dataset, network, loss, *tricks):
                 return Reason(part.name, name, text)
     return None
+
+
+def _losses_provide(need: str) -> bool:
+    """Whether it is for the loss to have a thing, rather than for the data or the network."""
+    losses = (plugins.declaration("loss", name) for name in plugins.find("loss"))
+    return any(need in loss.fact("provides", ()) for loss in losses)
+
+
+def applied(tricks: Sequence[str]) -> list[str]:
+    """The tricks that are applied, in order: a combination's parts in its place."""
+    return [part for trick in tricks for part in _combines(trick) or [trick]]
+
+
+def _combines(trick: str) -> tuple[str, ...]:
+    parts: tuple[str, ...] = plugins.declaration("trick", trick).fact("combines", ())
+    return parts
 
 
 def _why_not(study: Study, cell: Cell) -> str | None:
@@ -176,7 +193,9 @@ def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: 
         )
         if kind == "loss":
             given["optimizer"] = _policy(name, training, given.get("optimizer", {}))
-        return PlugIn(name=name, settings=plugins.declaration(kind, name).settings(given))
+        parts = [plugin(kind, part) for part in _combines(name)] if kind == "trick" else []
+        settings = plugins.declaration(kind, name).settings(given)
+        return PlugIn(name=name, settings=settings, parts=parts)
 
     run = Run(
         dataset=plugin("dataset", cell.dataset),
@@ -215,7 +234,7 @@ def _check_batch(study: Study, run: Run) -> None:
             f"{training.batch}, fewer than n_critic = {run.loss.settings['n_critic']}: the "
             "generator would make no step\n  raise training.budget"
         )
-    for trick in run.tricks:
+    for trick in run.applied:
         field = plugins.declaration("trick", trick.name).fact("batch_multiple_of")
         if field and training.batch % trick.settings[field]:
             raise GanloreError(

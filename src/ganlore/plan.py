@@ -47,6 +47,8 @@ class PlugIn(Model):
 
     name: str
     settings: dict[str, Any] = {}
+    parts: list[PlugIn] = []
+    """What it is made of, where it is a combination under one name."""
 
 
 class Run(Model):
@@ -72,6 +74,11 @@ class Run(Model):
     def trick(self) -> str:
         """The trick's name."""
         return self.place.trick
+
+    @property
+    def applied(self) -> list[PlugIn]:
+        """The tricks that are applied, in order: a combination's parts in its place."""
+        return [part for trick in self.tricks for part in trick.parts or [trick]]
 
     @property
     def key(self) -> dict[str, str | int]:
@@ -106,14 +113,18 @@ class Run(Model):
 
     def training_code(self) -> str:
         """The fingerprint of the code that trains this run."""
-        place = self.place
-        return fingerprint.training(place.network, place.loss, place.tricks)
+        return fingerprint.training(self.network.name, self.loss.name, self._trick_files)
 
     def evaluation_code(self) -> str:
         """The fingerprint of the code that evaluates this run: metrics and extractors too."""
-        place = self.place
         extractors = tuple(self.extractors)
-        return fingerprint.evaluation(place.network, place.loss, place.tricks, extractors)
+        return fingerprint.evaluation(
+            self.network.name, self.loss.name, self._trick_files, extractors
+        )
+
+    @property
+    def _trick_files(self) -> tuple[str, ...]:
+        return tuple(trick.name for trick in self.applied)
 
     def evaluation_hash(self) -> str:
         """A hash of all settings that decide how it is evaluated."""
@@ -176,7 +187,7 @@ class Plan:
             "dataset": {run.dataset.name for run in self.runs},
             "network": {run.network.name for run in self.runs},
             "loss": {run.loss.name for run in self.runs} | {gap.loss for gap in self.missing},
-            "trick": {trick.name for run in self.runs for trick in run.tricks},
+            "trick": {t.name for run in self.runs for t in (*run.tricks, *run.applied)},
         }
         told = [
             (declared.name, declared.summary, repr(sorted(declared.facts.items())))

@@ -52,11 +52,22 @@ KINDS = {
 
 FACTS = frozenset(
     {"paper", "formula", "tip", "incompatible", "requires", "provides", "extractors"}
-    | {"captions", "batch_multiple_of", "shape", "n_train", "source", "licence", "citation"}
+    | {
+        "captions",
+        "combines",
+        "batch_multiple_of",
+        "shape",
+        "n_train",
+        "source",
+        "licence",
+        "citation",
+    }
 )
 """Class attributes that are read as facts. The base classes say what each one means."""
 
-DESCRIPTIVE = frozenset({"paper", "formula", "tip", "captions", "incompatible", "requires"})
+DESCRIPTIVE = frozenset(
+    {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
+)
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 
 NAMESPACE: dict[str, Any] = {

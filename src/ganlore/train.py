@@ -75,7 +75,6 @@ class Stepper:
     device: torch.device
 
     def __post_init__(self) -> None:
-        self.optimizers = build.optimizers(self.run, self.who)
         self.rates = build.optimizer_settings(self.run, self.who.tricks)
         self._batch: tuple[int, Batch] | None = None
 
@@ -83,9 +82,9 @@ class Stepper:
         """What comes before a step's turns: schedules of rates, the tricks' stages."""
         seeding.seed_globals(self.run.seed, "global", step)  # for code that takes no generator
         used = step / self.run.training.steps
-        set_rates(self.optimizers, self.rates, used, self.who.learning_rate(used))
+        set_rates(self.who.optimizers, self.rates, used, self.who.learning_rate(used))
         for trick in self.who.tricks:
-            trick.stage(used, self.who.generator, self.who.discriminator)
+            trick.stage(used, self.who.networks)
 
     def game(self, turn: Turn, step: int, before: Game | None = None) -> Game:
         """What a turn sees; `before` is as in `Game`."""
@@ -100,15 +99,17 @@ class Stepper:
         """The discriminator's turn of a step."""
         game = self.game("discriminator", step, before)
         loss = self.who.discriminator_loss(game) * self.run.training.discriminator_scale
-        update(self.optimizers[1], loss)
+        update(self.who.optimizers[1], loss)
         self.who.loss.after_discriminator(game)
+        for trick in self.who.tricks:
+            trick.after_discriminator(game)
         return game, loss
 
     def generator(self, step: int) -> Made:
         """The generator's turn of a step."""
         game = self.game("generator", step)
         loss = self.who.generator_loss(game)
-        update(self.optimizers[0], loss)
+        update(self.who.optimizers[0], loss)
         for trick in self.who.tricks:
             trick.after_generator(game)
         return game, loss
@@ -143,7 +144,7 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     who = build.player(run, store.shape, store.classes, device)
     batches = Batches(store, settings.batch, run.seed, device)
     stepper = Stepper(run, who, batches, device)
-    both = stepper.optimizers
+    both = who.optimizers
     history = History()
     start, before = state.restore(who, both, history)
     log_at = set(marks(settings.steps, settings.history, who.n_critic))

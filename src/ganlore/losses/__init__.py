@@ -51,7 +51,8 @@ class Loss(ABC):
     Facts (class attributes without annotation, literals):
         paper: the source, as an arXiv id or a reference.
         formula: what discriminator and generator minimise, two strings.
-        requires: {what a data set must provide: reason}, for example "labels".
+        requires: {what the data set or the network must provide: reason}, for example "labels".
+        provides: what it has that a trick may require, for example "a label for real".
         incompatible: {name of a trick, network or data set: reason}.
         captions: {name of a picture that `pictures` gives: what it shows}.
 
@@ -125,6 +126,13 @@ class Loss(ABC):
     @abstractmethod
     def generator(self, game: Game) -> Tensor:
         """What the generator minimises in one step, a scalar."""
+
+    def constrain(self, parameter: Tensor) -> Tensor:
+        """What `after_discriminator` makes of one of the discriminator's parameters.
+
+        For those who make a step without taking it: a function, with a gradient.
+        """
+        return parameter
 
     def after_discriminator(self, game: Game) -> None:
         """Called after each discriminator step: weight clipping, BEGAN's k."""

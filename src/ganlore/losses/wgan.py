@@ -33,6 +33,10 @@ class Wasserstein(LogitLoss):
         """Algorithm 1, line 10."""
         return -fake.mean()
 
+    def constrain(self, parameter: Tensor) -> Tensor:
+        """Algorithm 1, line 7: into [-clip, clip]."""
+        return parameter.clamp(-self.clip, self.clip)
+
     @torch.no_grad()
     def after_discriminator(self, game: Game) -> None:
         """Algorithm 1, line 7: every weight of the critic into [-clip, clip]."""

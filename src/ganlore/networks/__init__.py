@@ -52,6 +52,22 @@ class Spec:
         return len(self.shape) == 3
 
 
+class Stages(nn.Sequential):
+    """The parts of a network, in order, and the shape of what is between them.
+
+    A trick finds its place here: attention is put behind a part, a network grows from part to part.
+    Whoever takes a part's place keeps the shape of what it gives.
+
+    Args:
+        parts: each part, and the shape of one sample behind it: (C, H, W) of a picture, (width,)
+            of a vector.
+    """
+
+    def __init__(self, parts: list[tuple[nn.Module, tuple[int, ...]]]) -> None:
+        super().__init__(*(part for part, _ in parts))
+        self.shapes = [shape for _, shape in parts]
+
+
 class Generator(nn.Module):
     """From noise (N, latent), and labels (N,) where it is conditional, to samples.
 
@@ -59,7 +75,7 @@ class Generator(nn.Module):
     section 3.2), which the first layer's weights turn into an embedding.
 
     Args:
-        body: from (N, `spec.inputs`) to as many numbers for each sample as it has.
+        body: from (N, `spec.inputs`) to samples, or to as many numbers for each as it has.
         spec: what it is built for.
     """
 
@@ -76,7 +92,7 @@ class Generator(nn.Module):
             told = nn.functional.one_hot(labels, self.classes).to(latent.dtype)
             latent = torch.cat([latent, told], dim=1)
         out: Tensor = self.body(latent)
-        return out.reshape(len(latent), *self.shape)
+        return out if out.dim() > 2 else out.reshape(len(latent), *self.shape)
 
 
 class Critic(nn.Module, ABC):

@@ -1,4 +1,4 @@
-"""DCGAN's convolutional networks, for images of any power-of-two size from 8 up."""
+"""DCGAN's convolutional networks, for images of any power-of-two size from 4 up."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganlore.networks import Discriminator, Generator, Initialiser, Network, Spec
+from ganlore.networks import Discriminator, Generator, Initialiser, Network, Spec, Stages
 from ganlore.settings import PositiveInt
 
 
@@ -16,10 +16,10 @@ def stages(size: int) -> tuple[int, int]:
     4x4 inside as in the paper; images of 8x8 go down to 2x2, so that they too have two stages.
 
     Raises:
-        ValueError: for a size that is not a power of two from 8 up.
+        ValueError: for a size that is not a power of two from 4 up.
     """
-    if size < 8 or size & (size - 1):
-        raise ValueError(f"dcgan needs images of a power-of-two size from 8 up, not {size}")
+    if size < 4 or size & (size - 1):
+        raise ValueError(f"dcgan needs images of a power-of-two size from 4 up, not {size}")
     inner = 4 if size > 8 else 2
     return inner, int(math.log2(size // inner))
 
@@ -51,6 +51,7 @@ class Dcgan(Network):
         "images": "a convolutional network needs images",
         "power-of-two size": "the network doubles its resolution from stage to stage",
     }
+    provides = ("stages", "pictures inside")
     width: PositiveInt = 64
 
     def generator(self, spec: Spec) -> Generator:
@@ -58,13 +59,18 @@ class Dcgan(Network):
         inner, doublings = stages(spec.shape[1])
         channels = self.width * 2 ** (doublings - 1)
         bias = not spec.batch_norm
-        layers = [Seed(spec.inputs, channels, inner, bias), *self._active(channels, spec)]
-        for _ in range(doublings - 1):
-            layers.append(nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=bias))
-            channels //= 2
-            layers += self._active(channels, spec)
-        layers += [nn.ConvTranspose2d(channels, spec.shape[0], 4, 2, 1), nn.Tanh()]
-        return Generator(nn.Sequential(*layers), spec)
+        layer: nn.Module = Seed(spec.inputs, channels, inner, bias)
+        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
+        size = inner
+        for index in range(doublings):
+            if index:
+                layer = nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=bias)
+                channels, size = channels // 2, 2 * size
+            active = self._active(channels, spec)
+            parts.append((nn.Sequential(layer, *active), (channels, size, size)))
+        last = nn.ConvTranspose2d(channels, spec.shape[0], 4, 2, 1)
+        parts.append((nn.Sequential(last, nn.Tanh()), spec.shape))
+        return Generator(Stages(parts), spec)
 
     @staticmethod
     def _active(channels: int, spec: Spec) -> list[nn.Module]:
@@ -74,12 +80,14 @@ class Dcgan(Network):
     def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions down to the inner picture -> a linear head."""
         inner, halvings = stages(spec.shape[1])
-        layers: list[nn.Module] = []
-        inputs, channels = spec.shape[0], self.width
+        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
+        inputs, channels, size = spec.shape[0], self.width, spec.shape[1]
         for _ in range(halvings):
-            layers += [nn.Conv2d(inputs, channels, 4, 2, 1), nn.LeakyReLU(0.2)]
+            size //= 2
+            layers = nn.Sequential(nn.Conv2d(inputs, channels, 4, 2, 1), nn.LeakyReLU(0.2))
+            parts.append((layers, (channels, size, size)))
             inputs, channels = channels, channels * 2
-        return Discriminator(nn.Sequential(*layers), inputs * inner * inner, spec)
+        return Discriminator(Stages(parts), inputs * inner * inner, spec)
 
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ganlore.networks import Discriminator, Generator, Initialiser, Network, Spec
+from ganlore.networks import Discriminator, Generator, Initialiser, Network, Spec, Stages
 from ganlore.settings import PositiveInt
 
 
@@ -19,28 +19,31 @@ class MultilayerPerceptron(Network):
     """
 
     paper = "arXiv:1712.04086"
+    provides = ("stages",)
     width: PositiveInt = 128
     depth: PositiveInt = 3
 
     def generator(self, spec: Spec) -> Generator:
         """Noise -> hidden layers -> a sample; images end in tanh, points are unbounded."""
-        layers: list[nn.Module] = []
+        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
         for index in range(self.depth):
             inputs = spec.inputs if index == 0 else self.width
-            layers.append(nn.Linear(inputs, self.width, bias=not spec.batch_norm))
-            layers += [nn.BatchNorm1d(self.width), nn.ReLU()] if spec.batch_norm else [nn.ReLU()]
-        layers.append(nn.Linear(self.width, math.prod(spec.shape)))
-        if spec.images:
-            layers.append(nn.Tanh())
-        return Generator(nn.Sequential(*layers), spec)
+            linear = nn.Linear(inputs, self.width, bias=not spec.batch_norm)
+            norm = [nn.BatchNorm1d(self.width)] if spec.batch_norm else []
+            parts.append((nn.Sequential(linear, *norm, nn.ReLU()), (self.width,)))
+        last: nn.Module = nn.Linear(self.width, math.prod(spec.shape))
+        parts.append((nn.Sequential(last, nn.Tanh()) if spec.images else last, spec.shape))
+        return Generator(Stages(parts), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """A sample -> hidden layers -> logits."""
-        layers: list[nn.Module] = [nn.Flatten()]
+        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
         for index in range(self.depth):
             inputs = math.prod(spec.shape) if index == 0 else self.width
-            layers += [nn.Linear(inputs, self.width), nn.LeakyReLU(0.2)]
-        return Discriminator(nn.Sequential(*layers), self.width, spec)
+            layers = [nn.Linear(inputs, self.width), nn.LeakyReLU(0.2)]
+            flat = [nn.Flatten()] if index == 0 else []
+            parts.append((nn.Sequential(*flat, *layers), (self.width,)))
+        return Discriminator(Stages(parts), self.width, spec)
 
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ganlore.game import Game
-    from ganlore.networks import Spec
+    from ganlore.networks import Critic, Generator, Network, Spec
 
 __all__ = ["Optimizer", "Trick"]
 
@@ -27,8 +27,12 @@ class Trick:
 
     Facts (literals):
         paper: the source. tip: what it promises, in a line.
-        requires: {what a data set must provide: reason}.
+        requires: {what the data set, the network or the loss must provide: reason}.
         incompatible: {name of a loss, trick, network or data set: reason}.
+        combines: names of the tricks that this one is, in order. It needs no code of its own; a
+            study changes the settings of its parts.
+        extractors: extractors that training needs, fitted to the data set; in a step as
+            `game.player.extractors[name]`.
         batch_multiple_of: the name of the setting that the batch must be a multiple of.
     """
 
@@ -56,8 +60,23 @@ class Trick:
         """What the discriminator is built for: packing widens its input."""
         return spec
 
+    def generator_network(
+        self, make: Callable[[Spec], Generator], network: Network
+    ) -> Callable[[Spec], Generator]:
+        """What builds the generator from the data's spec: stacking builds two.
+
+        The network initialises what is built. The discriminator's takes what it is to see.
+        """
+        return make
+
+    def discriminator_network(
+        self, make: Callable[[Spec], Critic], network: Network
+    ) -> Callable[[Spec], Critic]:
+        """What builds the discriminator."""
+        return make
+
     def networks(self, generator: Any, discriminator: Any) -> tuple[Any, Any]:
-        """The networks, changed in place or replaced: spectral normalisation, attention, stacking.
+        """The networks, changed in place or replaced: spectral normalisation, attention.
 
         They are initialised already; what is added initialises itself, from torch's global
         generator, which is keyed here.
@@ -84,8 +103,18 @@ class Trick:
 
     # -- in a step ------------------------------------------------------------------------------
 
-    def stage(self, progress: float, generator: nn.Module, discriminator: nn.Module) -> None:
-        """Called before each step with the share of the budget used, in [0, 1)."""
+    def stage(self, progress: float, networks: tuple[nn.Module, ...]) -> None:
+        """Called before each step, to change the networks with time: growing.
+
+        Args:
+            progress: the share of the budget used, in [0, 1).
+            networks: all that are trained or kept: discriminator, generator, its average. What is
+                changed belongs to their state (buffers, extra state), as evaluation must see it.
+        """
+
+    def data(self, images: Tensor) -> Tensor:
+        """What training takes for real data, (N, ...): images of a lower resolution, growing."""
+        return images
 
     def view(self, images: Tensor, game: Game) -> Tensor:
         """What the discriminator sees of real and of generated images: noise, packing."""
@@ -106,6 +135,9 @@ class Trick:
     def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
         """Wrap the function that gives the generator's loss: unrolling."""
         return step
+
+    def after_discriminator(self, game: Game) -> None:
+        """Called after each discriminator step, the loss's own hook included: moving averages."""
 
     def after_generator(self, game: Game) -> None:
         """Called after each generator step: averaging of weights."""
