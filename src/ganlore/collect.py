@@ -74,7 +74,7 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
             pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
         )
         history.append(pd.read_csv(folder / "history.csv").assign(**run.key))
-        runs.append(_summary(run, record))
+        runs.append(_summary(run, record, history[-1]))
     if problems:
         shown = "\n".join(problems[:10])
         raise GanloreError(f"{len(problems)} of {len(plan.runs)} runs cannot be used\n{shown}")
@@ -98,7 +98,7 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
     }
 
 
-def _summary(run: Run, record: dict[str, Any]) -> dict[str, Any]:
+def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[str, Any]:
     """One row of the table `runs`."""
     tricks = [plugins.create("trick", part.name, part.settings) for part in run.applied]
     loss = plugins.create("loss", run.loss.name, run.loss.settings)
@@ -112,6 +112,7 @@ def _summary(run: Run, record: dict[str, Any]) -> dict[str, Any]:
         "seconds": record["seconds"],
         "step_ms": 1000 * record["seconds"] / max(record["steps"], 1),
         "peak_memory_mb": record["peak_memory_mb"],
+        "step_memory_mb": history["step_memory_mb"].max(),
         "parameters_generator": record["parameters"]["generator"],
         "parameters_discriminator": record["parameters"]["discriminator"],
         "optimizer": optimizer.kind,

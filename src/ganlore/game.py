@@ -87,6 +87,12 @@ class Player:
             {id(n): n for n in (self.discriminator, self.generator, self.evaluated)}.values()
         )
 
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """All parameters of the networks and the modules."""
+        parts = (self.generator, self.discriminator, self.modules)
+        return [parameter for part in parts for parameter in part.parameters()]
+
     @cached_property
     def evaluated_modules(self) -> dict[str, nn.Module]:
         """The modules that snapshots keep beside the generator."""

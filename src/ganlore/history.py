@@ -40,7 +40,8 @@ class History:
 
     Columns: step (discriminator steps done), images (real images shown), d_loss, g_loss,
     real_logit and fake_logit (means, before tricks), d_gradient_norm, g_gradient_norm, seconds,
-    images_per_second, peak_memory_mb, and what losses and tricks log.
+    images_per_second, peak_memory_mb (of the process), step_memory_mb (what a step keeps for its
+    backward pass, `memory.Meter`), and what losses and tricks log.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -51,6 +52,7 @@ class History:
         losses: tuple[Tensor, Tensor],
         optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
         seconds: float,
+        step_memory: int,
     ) -> Row:
         """Read a step's tensors (this waits for the device) and keep them as a row.
 
@@ -59,6 +61,7 @@ class History:
             losses: likewise.
             optimizers: likewise; for the gradients that they used.
             seconds: time of training so far.
+            step_memory: bytes that the step kept for its backward passes at most.
         """
         critic, actor = games
         step = critic.step + 1
@@ -76,6 +79,7 @@ class History:
                 "seconds": seconds,
                 "images_per_second": images / seconds,
                 "peak_memory_mb": provenance.peak_memory_mb(),
+                "step_memory_mb": step_memory / 2**20,
                 **{name: float(value) for name, value in (actor.log | critic.log).items()},
             }
         self.rows.append(row)

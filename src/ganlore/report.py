@@ -238,6 +238,7 @@ def _section(plan: Plan, album: pictures.Album, matrix: Matrix, folder: Path) ->
         "matrix": matrix,
         "cells": cells,
         "ranked": ranked,
+        "costs": tables.costs_of_tricks(matrix).reset_index().to_dict("records"),
         "tied": _overlapping(ranked),
         "real": album.real(matrix.dataset),
         "points": album.points(matrix.dataset),

@@ -26,7 +26,9 @@ RUN = [*CELL, "train_seed", "extractor"]
 """The columns that name a run as one extractor sees it."""
 
 PROTOCOL = ["split", "n_real", "n_fake"]
-COST = ["step_ms", "seconds", "peak_memory_mb"]
+COST = ["step_ms", "seconds", "peak_memory_mb", "step_memory_mb"]
+RELATIVE = {"step_ms": "step_ms_relative", "step_memory_mb": "step_memory_relative"}
+"""Costs that are also given as multiples of the same loss's without a trick."""
 PLAIN = "none"
 """The trick that is no trick: the first row of every matrix."""
 
@@ -157,8 +159,9 @@ def cells(tables: Tables, ends: pd.DataFrame) -> pd.DataFrame:
         diverge as `<metric>`, with `_low` and `_high` the ends of the 95 % t interval and `_n`
         the seeds in it; the same with `_best` after the metric's name at each seed's snapshot
         of lowest FID; the mean cost of a run: `step_ms` (a discriminator step, with its share
-        of the generator's), `seconds`, `peak_memory_mb`, and `step_ms_relative`, the ratio to
-        the plain loss.
+        of the generator's), `seconds`, `peak_memory_mb` (of the process), `step_memory_mb` (what
+        a step keeps for its backward pass, at most), and of the first and the last the ratio to
+        the plain loss, `step_ms_relative` and `step_memory_relative`.
     """
     protocols = _protocols(tables)
     cost = tables.runs.groupby(CELL)[COST].mean()
@@ -200,11 +203,29 @@ def _protocols(tables: Tables) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _relative(table: pd.DataFrame) -> pd.DataFrame:
-    """Adds the time of a step as a multiple of that of the same loss without a trick."""
+    """Adds time and memory of a step as multiples of those of the same loss without a trick."""
     key = [name for name in CELL if name != "trick"] + ["extractor"]
-    plain = table[table["trick"] == PLAIN].set_index(key)["step_ms"]
+    plain = table[table["trick"] == PLAIN].set_index(key)[list(RELATIVE)]
     base = plain.reindex(pd.MultiIndex.from_frame(table[key]))
-    return table.assign(step_ms_relative=table["step_ms"].to_numpy() / base.to_numpy())
+    ratios = {
+        name: table[cost].to_numpy() / base[cost].to_numpy() for cost, name in RELATIVE.items()
+    }
+    return table.assign(**ratios)
+
+
+def costs_of_tricks(matrix: Matrix) -> pd.DataFrame:
+    """One row for each trick: what it adds to a step, over the losses that it goes with.
+
+    Returns:
+        Indexed by trick, the dearest first; columns `losses` (how many), and the median and the
+        range over losses of each column of `RELATIVE`, `<name>`, `<name>_min` and `<name>_max`.
+    """
+    table = matrix.cells.reset_index()
+    table = table[(table["trick"] != PLAIN) & table["step_ms_relative"].notna()]
+    groups = table.groupby("trick")[list(RELATIVE.values())]
+    found = groups.median().join(groups.min().add_suffix("_min"))
+    found = found.join(groups.max().add_suffix("_max")).assign(losses=groups.size())
+    return found.sort_values("step_ms_relative", ascending=False)
 
 
 # -- matrices --------------------------------------------------------------------------------------
@@ -439,7 +460,7 @@ def _escape(text: str) -> str:
 
 
 def write(folder: Path, table: pd.DataFrame, ends: pd.DataFrame, found: list[Matrix]) -> None:
-    """Write `cells.csv`, `runs.csv`, and a LaTeX table of the FID for each matrix.
+    """Write `cells.csv`, `runs.csv`, and for each matrix a LaTeX table of FID and tricks' costs.
 
     Numbers in CSV are as Python writes them, which loses no bit.
     """
@@ -447,3 +468,7 @@ def write(folder: Path, table: pd.DataFrame, ends: pd.DataFrame, found: list[Mat
     storage.write_text(folder / "runs.csv", ends.to_csv(index=False, lineterminator="\n"))
     for matrix in found:
         storage.write_text(folder / f"fid-{matrix.slug}.tex", latex(matrix, "fid", "FID"))
+        costs = costs_of_tricks(matrix)
+        if len(costs):
+            text = costs.to_csv(lineterminator="\n")
+            storage.write_text(folder / f"costs-of-tricks-{matrix.slug}.csv", text)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ganlore import build, seeding
+from ganlore import build, memory, seeding
 from ganlore.batches import Batch, Batches
 from ganlore.console import Progress
 from ganlore.game import Game, Player
@@ -158,15 +159,16 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     began = time.perf_counter()
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
         for step in range(start, settings.steps):
-            criticised, acted = stepper.play(step)
             done = step + 1
+            with memory.Meter(who.weights) if done in log_at else nullcontext() as meter:
+                criticised, acted = stepper.play(step)
             if done in snapshot_at:
                 state.snapshot(done, who)
             if done in log_at:
-                assert acted is not None  # marks are multiples of n_critic
+                assert acted is not None and meter is not None  # marks: multiples of n_critic
                 seconds = elapsed()
                 games, losses = (criticised[0], acted[0]), (criticised[1], acted[1])
-                row = history.add(games, losses, both[::-1], seconds)
+                row = history.add(games, losses, both[::-1], seconds, meter.peak)
                 progress.update(done, "d_loss {d_loss:.3f} g_loss {g_loss:.3f}".format(**row))
                 if history.diverged(settings.divergence):
                     state.save(done, who, both, history, seconds)

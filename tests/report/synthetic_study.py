@@ -168,7 +168,8 @@ def _run(run: grid.Run, rng: np.random.Generator, failed: bool) -> dict[str, Any
     return {
         **run.key, "status": "diverged" if failed else "done", "steps": steps,
         "images": steps * run.training.batch, "seconds": steps * ms / 1000, "step_ms": ms,
-        "peak_memory_mb": 735.0, "parameters_generator": 165249,
+        "peak_memory_mb": 735.0, "step_memory_mb": 0.5 * TIME.get(run.trick, 1.0),
+        "parameters_generator": 165249,
         "parameters_discriminator": 132801, "optimizer": "adam", "lr_generator": 1e-3,
         "lr_discriminator": 1e-3, "betas": "[0.5, 0.999]", "n_critic": 1, "batch": 64,
         "policy": "shared", "device": "cpu", "threads": 1, "settings_hash": "0", "code_hash": "0",

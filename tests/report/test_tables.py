@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import statistics
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +33,7 @@ def tidy(rows: list[tuple[str, int, int, float, str]]) -> tables.Tables:
     cost = {"none": 10.0, "r1": 15.0}
     runs = runs.assign(status="done", steps=20, seconds=1.0, peak_memory_mb=700.0)
     runs["step_ms"] = runs["trick"].map(cost) + runs["train_seed"]
+    runs["step_memory_mb"] = runs["trick"].map({"none": 0.5, "r1": 0.75})
     floor = pd.DataFrame(
         [("digits", "classifier", "train", 1438, 359, "fid", 2.0)],
         columns=["dataset", "extractor", *tables.PROTOCOL, "metric", "value"],
@@ -84,6 +86,25 @@ def test_the_protocol_stands_in_every_row(example: pd.DataFrame) -> None:
 def test_cost_is_relative_to_the_plain_loss(example: pd.DataFrame) -> None:
     assert example.loc["none", "step_ms_relative"] == 1
     assert example.loc["r1", "step_ms_relative"] == pytest.approx(15.5 / 10.5)
+    assert example.loc["r1", "step_memory_relative"] == 1.5
+
+
+def test_what_a_trick_costs_is_told_over_its_losses(found) -> None:
+    """Median, least and most of the ratios to each loss's plain form; a wrong base would show."""
+    digits = found[0]
+    costs = tables.costs_of_tricks(digits)
+    assert tables.PLAIN not in costs.index
+    for trick, row in costs.iterrows():
+        ratios = [
+            digits.cell(loss, trick)["step_ms"] / digits.cell(loss, tables.PLAIN)["step_ms"]
+            for loss in digits.losses
+            if digits.cell(loss, trick)
+        ]
+        assert row["losses"] == len(ratios)
+        assert row["step_ms_relative"] == pytest.approx(statistics.median(ratios))
+        assert row["step_ms_relative_min"] == pytest.approx(min(ratios))
+        assert row["step_ms_relative_max"] == pytest.approx(max(ratios))
+    assert list(costs["step_ms_relative"]) == sorted(costs["step_ms_relative"], reverse=True)
 
 
 def test_a_cell_that_diverged_altogether_has_a_row() -> None:

@@ -1,0 +1,54 @@
+"""What a step keeps for its backward pass, counted by hand."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ganlore.memory import Meter
+from tiny import tiny_run
+
+FLOAT = 4
+
+
+def test_a_layer_keeps_its_input_and_an_activation_its_output() -> None:
+    layer = nn.Linear(100, 50)
+    with Meter(layer.parameters()) as meter:
+        layer(torch.randn(64, 100)).tanh().sum().backward()
+    assert meter.peak == FLOAT * (64 * 100 + 64 * 50)
+
+
+def test_what_is_kept_twice_counts_once_and_weights_do_not_count() -> None:
+    """Two layers read one input; a penalty's second backward pass needs the weights."""
+    one, two = nn.Linear(10, 5), nn.Linear(10, 5)
+    x = torch.randn(8, 10)
+    with Meter([*one.parameters(), *two.parameters()]) as meter:
+        (one(x) + two(x)).sum().backward()
+    assert meter.peak == FLOAT * 8 * 10
+
+
+def test_what_is_let_go_counts_no_longer() -> None:
+    """Two steps one after the other need no more at a time than the larger one."""
+    layer = nn.Linear(100, 50)
+    with Meter(layer.parameters()) as meter:
+        for n in (64, 16, 32):
+            layer(torch.randn(n, 100)).sum().backward()
+    assert meter.peak == FLOAT * 64 * 100
+
+
+def test_a_gradient_penalty_keeps_more_than_no_penalty(trained) -> None:
+    rows = {
+        trick: trained(tiny_run(trick=trick))[1]["history"]
+        for trick in ("none", "gradient-penalty")
+    }
+    kept = {trick: {row["step_memory_mb"] for row in found} for trick, found in rows.items()}
+    assert len(kept["none"]) == 1  # the same in every step
+    assert 0 < max(kept["none"]) < min(kept["gradient-penalty"])
+
+
+def test_counting_changes_no_bit_of_a_step() -> None:
+    layer, x = nn.Linear(6, 3), torch.randn(5, 6)
+    plain = torch.autograd.grad(layer(x).square().mean(), layer.weight)[0]
+    with Meter(layer.parameters()):
+        counted = torch.autograd.grad(layer(x).square().mean(), layer.weight)[0]
+    assert torch.equal(plain, counted)
