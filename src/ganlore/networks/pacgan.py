@@ -1,0 +1,68 @@
+"""PacGAN's networks for 2-D points: a wide generator, and a discriminator of maxout layers."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganlore.networks import Discriminator, Initialiser, Spec, Stages
+from ganlore.networks.mlp import MultilayerPerceptron
+from ganlore.settings import PositiveInt
+
+
+class Maxout(nn.Module):
+    """The largest of several linear functions, for each unit (Goodfellow et al. 2013, 1302.4389).
+
+    Args:
+        inputs: width of what comes in.
+        units: width of what goes out.
+        pieces: linear functions for each unit.
+    """
+
+    def __init__(self, inputs: int, units: int, pieces: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, units * pieces)
+        self.shape = units, pieces
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(N, inputs) to (N, units)."""
+        out: Tensor = self.linear(inputs).reshape(-1, *self.shape).amax(2)
+        return out
+
+
+@dataclass
+class PacGan(MultilayerPerceptron):
+    """The networks of PacGAN's experiments with 2-D data, which are VEEGAN's but for the maxout.
+
+    Appendix A: four hidden layers of 400 with batch norm and ReLU in the generator; three maxout
+    layers of 200 units with 5 pieces in the discriminator, without batch norm; N(0, .02).
+    """
+
+    requires = {"points": "these networks were made for two-dimensional points"}
+    width: PositiveInt = 400
+    depth: PositiveInt = 4
+    units: PositiveInt = 200
+    pieces: PositiveInt = 5
+    layers: PositiveInt = 3
+
+    def discriminator(self, spec: Spec) -> Discriminator:
+        """A point, or a pack of points -> maxout layers -> logits."""
+        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
+        for index in range(self.layers):
+            inputs = math.prod(spec.shape) if index == 0 else self.units
+            parts.append((Maxout(inputs, self.units, self.pieces), (self.units,)))
+        return Discriminator(Stages(parts), self.units, spec)
+
+    @torch.no_grad()
+    def initialise(self, module: nn.Module, rng: Initialiser) -> None:
+        """Weights N(0, 0.02), gains 1, biases 0."""
+        gains = {id(part.weight) for part in module.modules() if isinstance(part, nn.BatchNorm1d)}
+        for name, parameter in module.named_parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0, 0.02, generator=rng(name))
+            else:
+                parameter.fill_(1.0 if id(parameter) in gains else 0.0)
+
+
+NETWORK = PacGan
