@@ -10,7 +10,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 def pixels(side: int, share: float) -> int:
@@ -23,27 +22,41 @@ def draw(n: int, first: int, last: int, images: Tensor, rng: torch.Generator) ->
     return torch.randint(first, last + 1, (n, 1), generator=rng, device=images.device)
 
 
-def shift(
-    images: Tensor,
-    share: float,
-    rng: torch.Generator,
-    edge: Literal["constant", "replicate"] = "constant",
-) -> Tensor:
-    """Each image moved by whole pixels, up to `share` of its height and of its width.
+def moves(
+    images: Tensor, share: float, rng: torch.Generator, stay: bool = True
+) -> tuple[Tensor, Tensor]:
+    """How far down and how far right each image is to be moved, (N, 1) each.
+
+    Uniform over all moves by whole pixels, up to `share` of the image's height and of its width;
+    `stay` says whether no move at all is one of them.
+    """
+    high, wide = (pixels(side, share) for side in images.shape[2:])
+    columns = 2 * wide + 1
+    places = columns * (2 * high + 1)
+    skip = not stay and places > 1
+    drawn = draw(len(images), 0, places - 1 - skip, images, rng)
+    if skip:
+        drawn = drawn + (drawn >= places // 2)  # the middle one
+    return drawn // columns - high, drawn % columns - wide
+
+
+def move(images: Tensor, moved: tuple[Tensor, Tensor], edge: Literal["zeros", "nearest"]) -> Tensor:
+    """Each image moved by whole pixels.
 
     Args:
         images: what to move.
-        share: in [0, 1).
-        rng: where the moves come from.
+        moved: as from `moves`.
         edge: what comes in from outside: zeros, or the nearest pixel.
     """
-    n, _, height, width = images.shape
-    down, right = pixels(height, share), pixels(width, share)
-    padded = functional.pad(images, (right, right, down, down), mode=edge)
-    rows = draw(n, 0, 2 * down, images, rng) + torch.arange(height, device=images.device)
-    columns = draw(n, 0, 2 * right, images, rng) + torch.arange(width, device=images.device)
-    moved = padded.take_along_dim(rows[:, None, :, None], dim=2)
-    return moved.take_along_dim(columns[:, None, None, :], dim=3)
+    for dim, by in enumerate(moved, start=2):
+        side = images.shape[dim]
+        source = torch.arange(side, device=images.device) - by
+        shape = [len(images), 1, 1, 1]
+        shape[dim] = side
+        images = images.take_along_dim(source.clamp(0, side - 1).reshape(shape), dim)
+        if edge == "zeros":
+            images = images * ((source >= 0) & (source < side)).reshape(shape)
+    return images
 
 
 def cut_out(images: Tensor, share: float, rng: torch.Generator) -> Tensor:

@@ -20,7 +20,8 @@ class Consistency(Trick):
 
     The paper also mirrors images, left to right, which here is `flip`. It is off unless a study
     asks for it: the change must make of a sample another one, and a mirrored digit is no digit.
-    What moves in from outside is the nearest pixel's colour.
+    What moves in from outside is the nearest pixel's colour. No image stays where it is: it would
+    be judged twice, to find no difference.
     """
 
     paper = "arXiv:1910.12027"
@@ -34,7 +35,8 @@ class Consistency(Trick):
         """T(x), of the same shape."""
         if self.flip:
             images = _augment.flip(images, game.rng)
-        return _augment.shift(images, self.shift, game.rng, "replicate")
+        moved = _augment.moves(images, self.shift, game.rng, stay=False)
+        return _augment.move(images, moved, "nearest")
 
     def penalty(self, game: Game) -> Tensor:
         """L_cr on the last layer: weight E (D(x) - D(T(x)))^2, with a gradient through both."""

@@ -36,7 +36,8 @@ class DifferentiableAugmentation(Trick):
         if self.colour:
             single = _augment.recolour(single, game.rng)
         if self.translation:
-            single = _augment.shift(single, self.translation, game.rng)
+            moved = _augment.moves(single, self.translation, game.rng)
+            single = _augment.move(single, moved, "zeros")
         if self.cutout:
             single = _augment.cut_out(single, self.cutout, game.rng)
         return single.reshape(images.shape)
