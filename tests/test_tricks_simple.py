@@ -13,12 +13,12 @@ from torch import nn
 from torch.nn import functional
 
 import step_costs
-from ganlore import build, grid, plugins, train
+from ganlore import build, checkpoint, grid, plugins, storage, train
 from ganlore.batches import Batches
 from ganlore.game import Game
 from ganlore.losses import LogitLoss
 from ganlore.tricks import _augment
-from tiny import equal, tiny_run
+from tiny import equal, tiny, tiny_run
 
 CPU = torch.device("cpu")
 LOSSES = plugins.find("loss")
@@ -566,6 +566,7 @@ def test_no_forward_pass_is_computed_twice(trick, loss, stores) -> None:
         assert not step_costs.watch(bench, turn).twice, turn
 
 
+@pytest.mark.parametrize("network", ["dcgan", "rnn", "mlp"])
 @pytest.mark.parametrize(
     "tricks",
     [
@@ -573,11 +574,35 @@ def test_no_forward_pass_is_computed_twice(trick, loss, stores) -> None:
         "spectral-norm-both+ema+instance-noise+consistency+dragan-penalty+learning-rate-decay",
     ],
 )
-def test_they_go_together(tricks, trained) -> None:
-    status, saved = trained(tiny_run("digits", "gan-mse", tricks))
+def test_they_go_together_and_resume_to_the_same_bits(
+    tricks, network, trained, stores, tmp_path, monkeypatch
+) -> None:
+    cells = {"datasets": ["digits"], "networks": [network], "losses": ["vaegan"]}
+    study = tiny(
+        grids=[{**cells, "tricks": [tricks.split("+")]}],
+        settings={"networks": {"rnn": {"width": 4}}},
+    )
+    (run,) = grid.expand(study).runs
+    status, saved = trained(run)
     assert status == "done"
     for part in saved["player"].values():
         assert all(bool(value.isfinite().all()) for value in part.values())
+
+    state = checkpoint.State(tmp_path / "cut", checkpoint.identity(run, stores["digits"]), 0.0)
+    save = checkpoint.State.save
+
+    def save_then_die(self, step, *rest):
+        save(self, step, *rest)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoint.State, "save", save_then_die)
+        train.train(run, stores["digits"], state, CPU)
+    assert train.train(run, stores["digits"], state, CPU) == "done"
+    resumed = storage.read_sealed(state.path)
+    for kept in ("player", "optimizers"):
+        assert equal(saved[kept], resumed[kept])
+    assert equal(saved["snapshots"], state.snapshots())
 
 
 def test_the_average_of_a_normalised_generator_is_sampled_from(trained, stores) -> None:
