@@ -190,6 +190,19 @@ class Game:
             images = trick.view(images, self)
         return images
 
+    def view_as_real(self, images: Tensor) -> Tensor:
+        """What the discriminator sees of images that are compared with `real` one by one.
+
+        As `view`, but with the draws that `real` was seen with: where tricks change what is seen
+        at random, an image and its counterpart are changed alike.
+        """
+        _ = self.real
+        now = self.rng.get_state()
+        self.rng.set_state(self._before_real)
+        seen = self.view(images)
+        self.rng.set_state(now)
+        return seen
+
     @cached_property
     def generated(self) -> Tensor:
         """G(z), (N, ...)."""
@@ -218,6 +231,7 @@ class Game:
     @cached_property
     def real(self) -> Tensor:
         """Real images as the discriminator sees them."""
+        self._before_real = self.rng.get_state()
         images = self.view(self.images)
         if self.player.differentiates_real and self.turn == "discriminator":
             images = images.detach().requires_grad_()

@@ -28,6 +28,17 @@ def norms_between(game: Game) -> Tensor:
     return gradient_norms(game.judge, points)
 
 
+def norms_around(game: Game, scale: float) -> Tensor:
+    """The gradient's norm at a point near each real sample, (N,).
+
+    x + delta with delta ~ N(0, c I) and sqrt(c) = scale std(x), the standard deviation of all
+    numbers of the batch (Kodali et al. 2017, arXiv:1705.07215, section 2.3).
+    """
+    real = game.real.detach()
+    noise = torch.randn(real.shape, generator=game.rng, device=real.device)
+    return gradient_norms(game.judge, real + scale * real.std() * noise)
+
+
 def gradient_norms(judge: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     """The gradient's L2 norm at each point, over *all* of the point's dimensions, (N,).
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from ganlore import penalties
@@ -32,10 +31,7 @@ class Dragan(Nonsaturating):
 
     def discriminator(self, game: Game) -> Tensor:
         """The objective of section 2.3: delta ~ N(0, cI), sqrt(c) = scale std(x)."""
-        real = game.real.detach()
-        noise = torch.randn(real.shape, generator=game.rng, device=real.device)
-        around = real + self.scale * real.std() * noise
-        norms = penalties.gradient_norms(game.judge, around)
+        norms = penalties.norms_around(game, self.scale)
         game.log["penalty_norm"] = norms.detach().mean()
         return super().discriminator(game) + self.weight * penalties.one_centred(norms)
 

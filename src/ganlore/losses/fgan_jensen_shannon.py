@@ -22,6 +22,7 @@ class JensenShannon(FGan):
 
     paper = "arXiv:1606.00709"
     formula = ("E sp(-r) + E sp(f) - 2 log 2", "E sp(-f) - log 2")
+    provides = ("a label for real",)
 
     def activation(self, v: Tensor) -> Tensor:
         """Table 6: log 2 - log(1 + exp(-v))."""

@@ -13,6 +13,7 @@ class LeastSquares(LogitLoss):
 
     paper = "arXiv:1611.04076"
     formula = (".5 E (r-1)^2 + .5 E f^2", ".5 E (f-1)^2")
+    provides = ("a label for real",)
     optimizer: Optimizer = Optimizer(kind="adam", lr=2e-4, betas=(0.5, 0.999))
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ class Nonsaturating(LogitLoss):
 
     paper = "arXiv:1406.2661"
     formula = ("E sp(-r) + E sp(f)", "E sp(-f)")
+    provides = ("a label for real",)
     optimizer: Optimizer = Optimizer(kind="adam", lr=2e-4, betas=(0.5, 0.999))
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:

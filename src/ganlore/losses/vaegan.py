@@ -70,7 +70,8 @@ class VariationalAutoencoderGan(Encoding):
         """
         codes, kl = self.posterior(game)
         cut = codes.detach().requires_grad_()
-        features, logits = game.examine(game.view(game.reconstruct(cut)), game.told)
+        reconstructions = game.view_as_real(game.reconstruct(cut))
+        features, logits = game.examine(reconstructions, game.told)
         error = 0.5 * (game.real_features - features).square().sum(1).mean()
         (slope,) = torch.autograd.grad(error, cut, retain_graph=True)
         bridge = (codes * slope).sum()
