@@ -68,13 +68,12 @@ class LeCam(Trick):
         return {"lecam": Anchors()}
 
     def penalty(self, game: Game) -> Tensor:
-        """Equation 2: weight (E (r - a_f)^2 + E (f - a_r)^2)."""
+        """Section 3's R_LC: weight (E (r - a_f)^2 + E (f - a_r)^2)."""
         anchors = cast("Anchors", game.modules["lecam"])
-        real, fake = anchors.means.unbind()
-        apart = (game.real_logits - fake).square().mean() + (
-            game.fake_logits - real
-        ).square().mean()
-        return self.weight * anchors.known * apart
+        anchor_real, anchor_fake = anchors.means.unbind()
+        real = (game.real_logits - anchor_fake).square().mean()
+        fake = (game.fake_logits - anchor_real).square().mean()
+        return self.weight * anchors.known * (real + fake)
 
     @torch.no_grad()
     def after_discriminator(self, game: Game) -> None:
