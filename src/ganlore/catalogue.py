@@ -126,9 +126,14 @@ def _described(declared: Declaration, items: list[str]) -> str:
 
 
 def _settings(declared: Declaration) -> str:
-    """A plug-in's settings and their defaults, but for those that have a place of their own."""
+    """A plug-in's settings and their defaults, but for those that have a place of their own.
+
+    A combination has those of its parts.
+    """
     given = declared.settings({})
     told = {k: v for k, v in given.items() if k not in ("optimizer", "n_critic")}
+    if parts := declared.fact("combines"):
+        return f"those of {wording.listed(map(code, parts))}"
     return ", ".join(f"{code(k)} {wording.value(v)}" for k, v in told.items()) or "none"
 
 

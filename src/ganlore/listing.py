@@ -28,6 +28,8 @@ def _entries(declared: Declaration) -> Iterator[tuple[str, str]]:
     if formula := declared.fact("formula"):
         yield "discriminator minimises", formula[0]
         yield "generator minimises", formula[1]
+    if parts := declared.fact("combines"):
+        yield "combines", wording.listed(parts)
     settings = declared.settings({})
     if optimizer := settings.pop("optimizer", None):
         yield "published optimiser", wording.optimizer(optimizer)

@@ -43,8 +43,9 @@ def gradient_norms(judge: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     """The gradient's L2 norm at each point, over *all* of the point's dimensions, (N,).
 
     Args:
-        judge: from points (N, ...) to one number for each, (N,); its outputs must not depend on
-            other points of the batch, which is why discriminators here have no batch norm.
+        judge: from points (N, ...) to one number for each, (N,). Where its outputs depend on other
+            points of the batch, which without a trick they do not (discriminators here have no
+            batch norm), a point's gradient is that of all numbers.
         points: where to take the gradient.
     """
     points = points.detach().requires_grad_()

@@ -15,6 +15,7 @@ import pandas as pd
 from ganlore import figures, pictures, plugins, statistics, storage, tables, wording
 from ganlore.grid import Plan, Run
 from ganlore.metrics import metrics as all_metrics
+from ganlore.plan import PlugIn
 from ganlore.tables import PLAIN, Matrix, Tables
 
 TEMPLATES = plugins.PACKAGE / "templates"
@@ -55,7 +56,7 @@ def build(plan: Plan) -> Path:
         "settings": _settings(plan),
         "totals": _totals(plan, tidy, table),
         "losses": _plugins("loss", (run.loss.name for run in plan.runs)),
-        "tricks": _plugins("trick", (t.name for run in plan.runs for t in run.tricks)),
+        "tricks": _plugins("trick", (t.name for run in plan.runs for t in _named(run))),
         "environments": _environments(plan),
         "legend": wording.LEGEND,
         "limits": _limits(len(plan.study.seeds)),
@@ -178,9 +179,18 @@ def _settings(plan: Plan) -> dict[str, str]:
         if run.training.policy == "published":
             words.append(wording.optimizer(run.optimizer))
         found.setdefault(run.loss.name, "; ".join(words))
-        for trick in run.tricks:
-            found.setdefault(trick.name, wording.settings(trick.settings))
+        for trick in _named(run):
+            parts = [part.name for part in trick.parts]
+            told = (
+                f"those of {wording.listed(parts)}" if parts else wording.settings(trick.settings)
+            )
+            found.setdefault(trick.name, told)
     return found
+
+
+def _named(run: Run) -> list[PlugIn]:
+    """A run's tricks, and the parts of those that are a combination."""
+    return [*run.tricks, *(part for trick in run.tricks for part in trick.parts)]
 
 
 def _collapsed(plan: Plan, sections: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -170,3 +170,15 @@ def test_critic_steps_and_the_tricks_that_change_them_are_told() -> None:
     rows = [("hinge", "none", 5), ("lsgan", "none", 1), ("hinge", "ttur", 1), ("lsgan", "ttur", 1)]
     told = report._critic_steps(pd.DataFrame(rows, columns=["loss", "trick", "n_critic"]))
     assert told == {"plain": {1: ["lsgan"], 5: ["hinge"]}, "changed": {"ttur": ["hinge"]}}
+
+
+def test_a_combination_is_shown_with_its_parts(tmp_path: Path) -> None:
+    grids = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge", "wgan"],
+              "tricks": ["none", "sagan"]}]  # fmt: skip
+    plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0], grids=grids))
+    text = report.build(plan).read_text()
+    Page(text)
+    rows = dict(re.findall(r'<tr><td class="word">([a-z-]+)</td>(.*?)</tr>', text))
+    assert "those of self-attention, spectral-norm-both and ttur" in rows["sagan"]
+    assert "ratio 4" in rows["ttur"] and "self-attention" in rows and "ratio" not in rows["sagan"]
+    assert "spectral-norm-both with wgan" in text

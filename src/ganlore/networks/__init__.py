@@ -141,7 +141,7 @@ class Discriminator(Critic):
     def __init__(self, trunk: nn.Module, width: int, spec: Spec) -> None:
         super().__init__(spec, width)
         self.trunk = trunk
-        self.head = nn.Linear(width, spec.outputs)
+        self.head: nn.Module = nn.Linear(width, spec.outputs)
         # each place in a pack has embeddings of its own: which sample has which label matters
         self.embedding = nn.Embedding(spec.classes * spec.pack, width) if spec.classes else None
 

@@ -1,0 +1,17 @@
+"""SAGAN's recipe: self-attention, spectral normalisation of both networks, two time scales."""
+
+from ganlore.tricks import Trick
+
+
+class SelfAttentionGan(Trick):
+    """Self-attention, spectral normalisation of both networks and two time scales, together.
+
+    Attention stands before normalisation, so that its layers are normalised like all others.
+    """
+
+    paper = "arXiv:1805.08318"
+    tip = "attention, normalised networks and a faster discriminator together"
+    combines = ("self-attention", "spectral-norm-both", "ttur")
+
+
+TRICK = SelfAttentionGan
