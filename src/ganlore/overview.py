@@ -151,7 +151,14 @@ def costs(plan: Plan) -> dict[tuple[str, ...], Cost]:
     from ganlore.data import Store, prepare
 
     found: dict[tuple[str, ...], Cost] = {}
-    fit = cache(features.fit_here)
+
+    @cache
+    def fitted(dataset: str, name: str) -> Extractor:
+        folder = Path(plan.study.data) / "extractors" / dataset / name
+        if (folder / "record.json").exists():
+            return features.open_fitted(name, stores[dataset], folder)
+        return features.fit_here(name, stores[dataset])
+
     with tempfile.TemporaryDirectory() as folder:
         stores: dict[str, Store] = {}
         for name, settings in plan.datasets.items():
@@ -163,9 +170,9 @@ def costs(plan: Plan) -> dict[tuple[str, ...], Cost]:
                 stores[name] = prepare(name, dataset, settings, Path(folder) / name)
         for run in plan.runs:
             if run.cell not in found:
-                store = stores[run.dataset.name]
-                extractors = {name: fit(name, store) for name in run.training_extractors}
-                found[run.cell] = measure(plan, run, store, extractors=extractors)
+                dataset = run.dataset.name
+                extractors = {name: fitted(dataset, name) for name in run.training_extractors}
+                found[run.cell] = measure(plan, run, stores[dataset], extractors=extractors)
     return found
 
 
