@@ -32,7 +32,7 @@ class Perceptual(Trick):
         "labels": "the features are a classifier's, which learns them from the labels of images",
     }
     extractors = ("residual-classifier",)
-    weight: NonNegativeFloat = 1.0
+    weight: NonNegativeFloat = 10.0
 
     def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
         """Add weight * the distance of `mismatch` to the generator's loss."""
