@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from ganlore import checkpoint, config, data, grid, plugins, train
+from ganlore import checkpoint, config, data, features, grid, plugins, train
 
 
 def inside_torch(profiler: cProfile.Profile) -> float:
@@ -39,12 +39,13 @@ def share(
     run: grid.Run, store: data.Store, device: torch.device
 ) -> tuple[float, float, float, str]:
     """Shares of operations and of torch, milliseconds for a step, and the profiler's table."""
+    extractors = {name: features.fit_here(name, store) for name in run.training_extractors}
 
     def once() -> float:
         with tempfile.TemporaryDirectory() as folder:
             state = checkpoint.State(Path(folder), "", float("inf"))
             began = time.perf_counter()
-            train.train(run, store, state, device)
+            train.train(run, store, state, device, extractors)
             return time.perf_counter() - began
 
     once()  # caches, allocator, first calls

@@ -45,7 +45,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 import document
-from ganlore import build, catalogue, config, data, grid, plugins, train
+from ganlore import build, catalogue, config, data, features, grid, plugins, train
 from ganlore.batches import Batches
 from ganlore.data import Store
 from ganlore.game import Player
@@ -58,19 +58,28 @@ CPU = torch.device("cpu")
 
 
 class Bench:
-    """A run whose steps are made one by one, as `train.train` makes them."""
+    """A run whose steps are made one by one, as `train.train` makes them.
 
-    def __init__(self, run: Run, store: Store) -> None:
+    Extractors that it trains with are fitted here, if they are not given.
+    """
+
+    def __init__(
+        self, run: Run, store: Store, extractors: dict[str, features.Extractor] | None = None
+    ) -> None:
+        if extractors is None:
+            extractors = {name: features.fit_here(name, store) for name in run.training_extractors}
         torch.set_num_threads(run.training.threads)
         self.run = run
         self.who: Player = build.player(run, store.shape, store.classes, CPU)
+        self.who.extractors = extractors
         batches = Batches(store, run.training.batch, run.seed, CPU)
         self.stepper = train.Stepper(run, self.who, batches, CPU)
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The networks, and the loss's and the tricks' own modules."""
-        return {"G": self.who.generator, "D": self.who.discriminator, **self.who.modules}
+        """The networks, the loss's and the tricks' own modules, and extractors."""
+        parts = {"G": self.who.generator, "D": self.who.discriminator, **self.who.modules}
+        return parts | {name: found.network for name, found in self.who.extractors.items()}
 
     def step(self, turn: Turn, step: int) -> None:
         """One step of a network, its optimiser's included."""

@@ -13,6 +13,7 @@ from ganlore import checkpoint, plugins, storage
 from ganlore import data as datasets
 from ganlore import train as training
 from ganlore.data import Store
+from ganlore.features import Extractor
 from ganlore.grid import Run
 from tiny import PLACES, TINY
 
@@ -30,8 +31,27 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
     return found
 
 
+@pytest.fixture(scope="session")
+def fitted(stores: dict[str, Store]) -> Callable[[Run], dict[str, Extractor]]:
+    """The extractors that a run trains with, fitted in a second, each once."""
+    known: dict[tuple[str, str], Extractor] = {}
+
+    def go(run: Run) -> dict[str, Extractor]:
+        store = stores[run.dataset.name]
+        for name in run.training_extractors:
+            if (store.name, name) not in known:
+                extractor = plugins.create("extractor", name, {"epochs": 3})
+                extractor.load(extractor.fit(store)[0], store)
+                known[store.name, name] = extractor
+        return {name: known[store.name, name] for name in run.training_extractors}
+
+    return go
+
+
 @pytest.fixture
-def trained(stores: dict[str, Store], tmp_path: Path) -> Callable[..., tuple[str, Any]]:
+def trained(
+    stores: dict[str, Store], fitted: Callable[[Run], dict[str, Extractor]], tmp_path: Path
+) -> Callable[..., tuple[str, Any]]:
     """Train a run to its end; gives its status and its whole saved state."""
     count = 0
 
@@ -41,7 +61,7 @@ def trained(stores: dict[str, Store], tmp_path: Path) -> Callable[..., tuple[str
         store = stores[run.dataset.name]
         identity = checkpoint.identity(run, store)
         state = checkpoint.State(tmp_path / f"state{count}", identity, interval)
-        status = training.train(run, store, state, torch.device("cpu"))
+        status = training.train(run, store, state, torch.device("cpu"), fitted(run))
         saved = storage.read_sealed(state.path)
         saved["snapshots"] = state.snapshots()
         return status, saved

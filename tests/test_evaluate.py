@@ -226,10 +226,10 @@ def test_an_evaluation_by_other_code_is_never_collected(copy: Plan, monkeypatch)
 def test_a_stale_run_is_not_evaluated(copy: Plan, stores) -> None:
     run = copy.runs[0]
     record = storage.read_json(copy.folder(run) / "run.json", "")
-    evaluate.check_trained(run, record, stores["ring"], copy.folder(run))
+    evaluate.check_trained(run, record, stores["ring"], Path(copy.study.data), copy.folder(run))
     record["code_hash"] = "0123"
     with pytest.raises(GanloreError, match="trained with other code"):
-        evaluate.check_trained(run, record, stores["ring"], copy.folder(run))
+        evaluate.check_trained(run, record, stores["ring"], Path(copy.study.data), copy.folder(run))
 
 
 def test_runs_of_different_devices_are_not_mixed(copy: Plan) -> None:

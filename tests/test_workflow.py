@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ganlore import config
+from ganlore import config, storage
 from tiny import REPOSITORY, TINY
 
 pytestmark = pytest.mark.workflow
@@ -166,6 +167,55 @@ def test_a_changed_learning_rate_of_a_loss_retrains_its_runs(project: Project) -
 def test_an_edit_reruns_what_it_touches(project, file, old, new, trains, evaluates) -> None:
     project.edit(file, old, new)
     planned = project.planned()
+    assert planned.get("train", []) == trains
+    assert planned.get("evaluate", []) == evaluates
+
+
+@pytest.fixture(scope="module")
+def perceptual(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A finished project in which one run trains with an extractor, and one does not."""
+    project = Project.create(tmp_path_factory.mktemp("perceptual") / "project")
+    project.edit("features/_classifying.py", "epochs: PositiveInt = 30", "epochs: PositiveInt = 1")
+    place = {"datasets": ["digits"], "networks": ["mlp"]}
+    grids = [
+        {**place, "losses": [loss], "tricks": [trick]}
+        for loss, trick in (("hinge", "none"), ("nonsaturating", "perceptual"))
+    ]
+    project.study(grids=grids)
+    project.snakemake("runs")
+    return project
+
+
+def test_an_extractor_is_fitted_before_the_training_that_uses_it(perceptual: Project) -> None:
+    text = perceptual.run("snakemake", "runs", "-n", "--cores", "1", "--forceall")
+    jobs = re.findall(r"rule (\w+):\n((?:    .*\n)+)", text)
+    trains = {re.search(r"loss=(\w+)", job)[1]: job for rule, job in jobs if rule == "train"}
+    record = "data/extractors/digits/residual-classifier/record.json"
+    assert record in trains["nonsaturating"] and record not in trains["hinge"]
+    run = perceptual.folder / "results/runs/digits/mlp/nonsaturating/perceptual/base/seed0"
+    told = json.loads((run / "run.json").read_text())["extractors"]
+    assert told == {"residual-classifier": storage.sha256(perceptual.folder / record)}
+    assert "0 findings" in perceptual.run("ganlore", "verify")
+
+
+@pytest.mark.parametrize(
+    "file, old, new, trains, evaluates",
+    [
+        # the features of training: the runs that use them
+        ("residual_classifier", "width: PositiveInt = 16", "width: PositiveInt = 8",
+         ["nonsaturating/0"], ["nonsaturating/0"]),
+        # those of evaluation: no training
+        ("classifier", "width: PositiveInt = 32", "width: PositiveInt = 16",
+         [], ["hinge/0", "nonsaturating/0"]),
+    ],
+)  # fmt: skip
+def test_an_edited_extractor_reruns_what_uses_it(
+    perceptual, tmp_path, file, old, new, trains, evaluates
+) -> None:
+    project = perceptual.copy(tmp_path / "project")
+    project.edit(f"features/{file}.py", old, new)
+    planned = project.planned()
+    assert "extract" in planned
     assert planned.get("train", []) == trains
     assert planned.get("evaluate", []) == evaluates
 

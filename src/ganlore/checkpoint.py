@@ -32,7 +32,7 @@ class State:
 
     Attributes:
         folder: where the state lies.
-        identity: hash of settings and code; a state of another identity is not continued.
+        identity: what it was trained with (`identity`); a state of another is not continued.
         interval: seconds between two saved states.
     """
 
@@ -147,11 +147,19 @@ def load_player(who: Player, state: dict[str, Any]) -> None:
     who.modules.load_state_dict(state["modules"])
 
 
-def finish(run: Run, store: Store, folder: Path, state: State, status: str, device: str) -> None:
+def finish(
+    run: Run,
+    store: Store,
+    folder: Path,
+    state: State,
+    status: str,
+    device: str,
+    extractors: dict[str, str] | None = None,
+) -> None:
     """Write a finished run's files from its state, `run.json` last, and delete the state.
 
     `snapshots.pt` and `checkpoint.pt` hold nothing that differs between two trainings of the same
-    run: no times, no paths.
+    run: no times, no paths. `extractors` are as in `identity`.
     """
     saved = storage.read_sealed(state.path)
     assert saved is not None
@@ -169,6 +177,7 @@ def finish(run: Run, store: Store, folder: Path, state: State, status: str, devi
         "settings_hash": run.training_hash(),
         "code_hash": run.training_code(),
         "data_hash": store.digest,
+        **({"extractors": extractors} if extractors else {}),
         "steps": saved["step"],
         "seconds": saved["seconds"],
         "peak_memory_mb": round(provenance.peak_memory_mb(), 1),
@@ -182,6 +191,13 @@ def finish(run: Run, store: Store, folder: Path, state: State, status: str, devi
     state.clear()
 
 
-def identity(run: Run, store: Store) -> str:
-    """What a state must agree with to be continued."""
-    return json.dumps([run.training_hash(), run.training_code(), store.digest])
+def identity(run: Run, store: Store, extractors: dict[str, str] | None = None) -> str:
+    """What a state must agree with to be continued.
+
+    Args:
+        run: the run's settings.
+        store: the prepared data.
+        extractors: hashes of the extractors that it trains with (`provenance.fitted`), by name.
+    """
+    made_with = [run.training_hash(), run.training_code(), store.digest]
+    return json.dumps([*made_with, extractors] if extractors else made_with)

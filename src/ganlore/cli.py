@@ -99,7 +99,7 @@ def train(
     """Train one run, from its last saved state if there is one."""
     chosen, data, results = _run(run, study, settings, data, results)
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
-    from ganlore import build, checkpoint, provenance, storage
+    from ganlore import build, checkpoint, features, provenance, storage
     from ganlore import train as training
     from ganlore.data import Store
 
@@ -107,14 +107,20 @@ def train(
     try:
         store = Store.open(data / "prepared" / chosen.dataset.name)
         store.require(chosen.dataset.settings)
-        state = checkpoint.State(state_folder, checkpoint.identity(chosen, store), save_every)
+        extractors = {
+            name: features.open_fitted(name, store, data / "extractors" / store.name / name)
+            for name in chosen.training_extractors
+        }
+        fitted = provenance.fitted(extractors, store.name, data)
+        identity = checkpoint.identity(chosen, store, fitted)
+        state = checkpoint.State(state_folder, identity, save_every)
         provenance.environment()
-        status = training.train(chosen, store, state, device)
+        status = training.train(chosen, store, state, device, extractors)
     except Exception as error:
         failure = {"error": f"{type(error).__name__}: {error}"}
         storage.write_json(state_folder / "failed.json", failure)
         raise
-    checkpoint.finish(chosen, store, folder, state, status, str(device))
+    checkpoint.finish(chosen, store, folder, state, status, str(device), fitted)
     if benchmark:
         provenance.benchmark(benchmark)
     say(f"{folder}: {status}")
@@ -140,7 +146,7 @@ def evaluate(
     record = storage.read_record(folder / "run.json", remedy)
     snapshots = storage.read_torch(folder / "snapshots.pt")
     store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
-    evaluation.check_trained(chosen, record, store, folder)
+    evaluation.check_trained(chosen, record, store, data, folder)
     rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
     evaluation.write(folder, chosen, record, rows, pictures, data)
     if benchmark:
@@ -222,7 +228,7 @@ def plan_study(
     plan = grid.expand(config.load(study))
     cores = cores or os.cpu_count() or 1
     cells = list(dict.fromkeys(run.cell for run in plan.runs))
-    fits = sum(len(extractors) for _, extractors in plan.protocols.values())
+    fits = sum(map(len, plan.extractors.values()))
     jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + 2
     typer.echo(f"study {plan.study.name}: {plan.study.title}")
     typer.echo(f"  {len(plan.runs)} runs = {len(cells)} cells x {len(plan.study.seeds)} seeds")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import build, evaluate, plugins, storage
+from ganlore import build, evaluate, plugins, provenance, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan, Run
@@ -34,8 +34,9 @@ def check_run(plan: Plan, run: Run, store: Store) -> dict[str, Any]:
     remedy = f"delete {folder} and run snakemake"
     record = storage.read_record(folder / "run.json", remedy)
     evaluation = storage.read_record(folder / "evaluation.json", remedy)
-    evaluate.check_trained(run, record, store, folder)
-    extractors = evaluate.extractor_digests(run, Path(plan.study.data))
+    data = Path(plan.study.data)
+    evaluate.check_trained(run, record, store, data, folder)
+    extractors = provenance.fitted(run.extractors, run.dataset.name, data)
     expected = {
         "settings of its evaluation": (evaluation["evaluation_hash"], run.evaluation_hash()),
         "code of its evaluation": (evaluation["code_hash"], run.evaluation_code()),

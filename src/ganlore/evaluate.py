@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ganlore import build, features, metrics, seeding, storage
+from ganlore import build, features, metrics, provenance, seeding, storage
 from ganlore.batches import as_seen, as_stored
 from ganlore.data import Store
 from ganlore.errors import GanloreError
@@ -241,16 +241,26 @@ def _rows(
     ]
 
 
-def check_trained(run: Run, record: dict[str, Any], store: Store, folder: Path) -> None:
+def check_trained(run: Run, record: dict[str, Any], store: Store, data: Path, folder: Path) -> None:
     """Compare a run's record with the study, the code and the data as they are now.
 
+    Args:
+        run: the run's settings.
+        record: its `run.json`.
+        store: the prepared data.
+        data: the folder with fitted extractors.
+        folder: the run's, to be named.
+
     Raises:
-        GanloreError: if the run was trained with other settings, other code or other data.
+        GanloreError: if the run was trained with other settings, other code, other data or another
+            extractor.
     """
+    fitted = provenance.fitted(run.training_extractors, store.name, data)
     expected = {
         "settings": (record["settings_hash"], run.training_hash()),
         "code": (record["code_hash"], run.training_code()),
         "data": (record["data_hash"], store.digest),
+        "extractors": (record.get("extractors", {}), fitted),
     }
     stale = [what for what, (found, wanted) in expected.items() if found != wanted]
     if stale:
@@ -258,12 +268,6 @@ def check_trained(run: Run, record: dict[str, Any], store: Store, folder: Path) 
             f"{folder}: stale: it was trained with other {' and '.join(stale)}\n"
             f"  to mend it: delete {folder} and run snakemake"
         )
-
-
-def extractor_digests(run: Run, data: Path) -> dict[str, str]:
-    """The hash of each extractor's record, which holds the hashes of its files."""
-    folder = data / "extractors" / run.dataset.name
-    return {name: storage.sha256(folder / name / "record.json") for name in run.extractors}
 
 
 def write(
@@ -281,7 +285,7 @@ def write(
         "id": run.id,
         "protocol": run.protocol.model_dump(mode="json"),
         "snapshots": trained["files"]["snapshots.pt"],
-        "extractors": extractor_digests(run, data),
+        "extractors": provenance.fitted(run.extractors, run.dataset.name, data),
         "evaluation_hash": run.evaluation_hash(),
         "code_hash": run.evaluation_code(),
         "files": files,

@@ -140,9 +140,12 @@ def extraction(extractor: str) -> str:
 
 
 @cache
-def training(network: str, loss: str, tricks: tuple[str, ...]) -> str:
-    """Of the code that trains a run."""
-    return of([module("train"), *_plug_ins(network, loss, tricks)])
+def training(
+    network: str, loss: str, tricks: tuple[str, ...], extractors: tuple[str, ...] = ()
+) -> str:
+    """Of the code that trains a run, the extractors that its tricks use included."""
+    files = [plugins.path_of("extractor", name) for name in extractors]
+    return of([module("train"), *_plug_ins(network, loss, tricks), *files])
 
 
 @cache

@@ -136,7 +136,8 @@ def why_not(
     """Why plug-ins have no meaning together, None where they have one.
 
     Any plug-in may declare `incompatible = {name of another plug-in: reason}`, and
-    `requires = {something that another one provides: reason}`.
+    `requires = {something that another one provides: reason}`. What training takes features from
+    (a trick's `extractors`) may not be what the data set is evaluated with.
     """
     tricks = applied(tricks)
     named = [("network", network), *([("loss", loss)] if loss else [])]
@@ -149,6 +150,13 @@ def why_not(
                 asked = _losses_provide(need)
                 if loss or not asked:
                     return Reason(part.name, loss if asked else None, text)
+        for name in part.fact("extractors", ()):
+            if name in data.fact("extractors", ()):
+                return Reason(
+                    part.name,
+                    dataset,
+                    f"evaluation must use other features than training, and both would use {name}",
+                )
         for name, text in part.fact("incompatible", {}).items():
             if name in (dataset, network, loss, *tricks):
                 return Reason(part.name, name, text)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlore import storage
+from ganlore import provenance, storage
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan, Run
 
 if TYPE_CHECKING:
     from ganlore.data import Store
+    from ganlore.features import Extractor
 
 BESIDE = 1.5
 """Core-seconds that a run of the default study takes beside its training, most of them to evaluate
@@ -43,9 +46,8 @@ def progress(plan: Plan, run: Run) -> Progress:
     folder = plan.folder(run)
     if (folder / "run.json").exists():
         record = storage.read_json(folder / "run.json", "run snakemake")
-        current = (run.training_hash(), run.training_code())
-        if (record["settings_hash"], record["code_hash"]) != current:
-            return Progress("stale", "settings or code changed since; snakemake trains it again")
+        if what := changed(run, record, Path(plan.study.data)):
+            return Progress("stale", f"{what} changed since; snakemake trains it again")
         if not (folder / "evaluation.json").exists():
             return Progress("running", "trained, not yet evaluated", 0.9)
         return Progress("done", record["status"], 1.0)
@@ -59,6 +61,17 @@ def progress(plan: Plan, run: Run) -> Progress:
         note = f"step {told['step']} of {run.training.steps}"
         return Progress("running" if alive else "interrupted", note, share)
     return Progress("missing")
+
+
+def changed(run: Run, record: dict[str, Any], data: Path) -> str:
+    """What is other now than when a run was trained; empty where nothing is."""
+    current = (run.training_hash(), run.training_code())
+    if (record["settings_hash"], record["code_hash"]) != current:
+        return "settings or code"
+    fitted = None
+    with contextlib.suppress(GanloreError):  # of one that is missing
+        fitted = provenance.fitted(run.training_extractors, run.dataset.name, data)
+    return "" if record.get("extractors", {}) == fitted else "an extractor"
 
 
 def _alive(pid: int) -> bool:
@@ -100,7 +113,13 @@ class Cost:
     megabytes: float
 
 
-def measure(plan: Plan, run: Run, store: Store, steps: int = 20) -> Cost:
+def measure(
+    plan: Plan,
+    run: Run,
+    store: Store,
+    steps: int = 20,
+    extractors: dict[str, Extractor] | None = None,
+) -> Cost:
     """Train a run for a few steps in a temporary folder and extrapolate.
 
     Args:
@@ -108,6 +127,7 @@ def measure(plan: Plan, run: Run, store: Store, steps: int = 20) -> Cost:
         run: one run of the cell.
         store: its prepared data.
         steps: discriminator steps that are timed, after as many that are not.
+        extractors: those that the run trains with.
     """
     from ganlore import build, checkpoint, train
 
@@ -115,7 +135,7 @@ def measure(plan: Plan, run: Run, store: Store, steps: int = 20) -> Cost:
     short = run.model_copy(update={"training": run.training.model_copy(update=change)})
     with tempfile.TemporaryDirectory() as folder:
         state = checkpoint.State(Path(folder), "", float("inf"))
-        train.train(short, store, state, build.device(run.training.device))
+        train.train(short, store, state, build.device(run.training.device), extractors)
         saved = storage.read_sealed(state.path)
         size = next(Path(folder).glob("snapshot-*.pt")).stat().st_size
         whole = state.path.stat().st_size
@@ -127,10 +147,18 @@ def measure(plan: Plan, run: Run, store: Store, steps: int = 20) -> Cost:
 
 def costs(plan: Plan) -> dict[tuple[str, ...], Cost]:
     """The cost of each cell, measured here and now on a few steps of each."""
-    from ganlore import plugins
+    from ganlore import features, plugins
     from ganlore.data import Store, prepare
 
     found: dict[tuple[str, ...], Cost] = {}
+
+    @cache
+    def fitted(dataset: str, name: str) -> Extractor:
+        folder = Path(plan.study.data) / "extractors" / dataset / name
+        if (folder / "record.json").exists():
+            return features.open_fitted(name, stores[dataset], folder)
+        return features.fit_here(name, stores[dataset])
+
     with tempfile.TemporaryDirectory() as folder:
         stores: dict[str, Store] = {}
         for name, settings in plan.datasets.items():
@@ -142,7 +170,9 @@ def costs(plan: Plan) -> dict[tuple[str, ...], Cost]:
                 stores[name] = prepare(name, dataset, settings, Path(folder) / name)
         for run in plan.runs:
             if run.cell not in found:
-                found[run.cell] = measure(plan, run, stores[run.dataset.name])
+                dataset = run.dataset.name
+                extractors = {name: fitted(dataset, name) for name in run.training_extractors}
+                found[run.cell] = measure(plan, run, stores[dataset], extractors=extractors)
     return found
 
 
@@ -156,7 +186,7 @@ def verify(plan: Plan) -> tuple[int, list[str]]:
     records = [data / "prepared" / name / "manifest.json" for name in plan.datasets]
     records += [
         data / "extractors" / name / extractor / "record.json"
-        for name, (_, extractors) in plan.protocols.items()
+        for name, extractors in plan.extractors.items()
         for extractor in extractors
     ]
     for run in plan.runs:
@@ -179,11 +209,11 @@ def verify(plan: Plan) -> tuple[int, list[str]]:
         path = plan.folder(run) / "run.json"
         if path.exists():
             checked += 1
-            wrong += _settings_findings(run, json.loads(path.read_text()), path)
+            wrong += _settings_findings(run, json.loads(path.read_text()), path, data)
     return checked, wrong
 
 
-def _settings_findings(run: Run, record: dict[str, Any], path: Path) -> list[str]:
+def _settings_findings(run: Run, record: dict[str, Any], path: Path, data: Path) -> list[str]:
     """Whether a run's record tells the settings that its hash was made of, and the study's."""
     told = Run.model_validate(record["settings"]).training_hash()
     if told != record["settings_hash"]:
@@ -191,8 +221,8 @@ def _settings_findings(run: Run, record: dict[str, Any], path: Path) -> list[str
             f"{path}: its settings were altered\n  expected hash {record['settings_hash']}\n"
             f"  found    hash {told}\n  to make it again: delete {path.parent} and run snakemake"
         ]
-    if told != run.training_hash() or record["code_hash"] != run.training_code():
-        return [f"{path}: stale, the study or the code has changed\n  to mend it: run snakemake"]
+    if what := changed(run, record, data):
+        return [f"{path}: stale, {what} changed since\n  to mend it: run snakemake"]
     return []
 
 

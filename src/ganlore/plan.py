@@ -96,6 +96,15 @@ class Run(Model):
         return "/".join((*self.cell, f"seed{self.seed}"))
 
     @property
+    def training_extractors(self) -> tuple[str, ...]:
+        """The extractors that its tricks train with, fitted to the data before.
+
+        `extractors` are those of its evaluation, which are others.
+        """
+        declared = (plugins.declaration("trick", trick.name) for trick in self.applied)
+        return tuple(dict.fromkeys(name for d in declared for name in d.fact("extractors", ())))
+
+    @property
     def optimizer(self) -> Optimizer:
         """The optimiser by the study's policy, before the tricks' changes.
 
@@ -113,7 +122,9 @@ class Run(Model):
 
     def training_code(self) -> str:
         """The fingerprint of the code that trains this run."""
-        return fingerprint.training(self.network.name, self.loss.name, self._trick_files)
+        return fingerprint.training(
+            self.network.name, self.loss.name, self._trick_files, self.training_extractors
+        )
 
     def evaluation_code(self) -> str:
         """The fingerprint of the code that evaluates this run: metrics and extractors too."""
@@ -171,6 +182,14 @@ class Plan:
     def protocols(self) -> dict[str, tuple[Protocol, list[str]]]:
         """The protocol and the extractors of each data set."""
         return {run.dataset.name: (run.protocol, run.extractors) for run in self.runs}
+
+    @property
+    def extractors(self) -> dict[str, tuple[str, ...]]:
+        """All extractors that are fitted to each data set: of evaluation, then of training."""
+        found = {name: dict.fromkeys(told) for name, (_, told) in self.protocols.items()}
+        for run in self.runs:
+            found[run.dataset.name] |= dict.fromkeys(run.training_extractors)
+        return {name: tuple(extractors) for name, extractors in found.items()}
 
     @property
     def datasets(self) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +30,25 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
     }
+
+
+def fitted(extractors: Iterable[str], dataset: str, data: Path) -> dict[str, str]:
+    """The hash of each extractor's record, which holds the hashes of its files.
+
+    Args:
+        extractors: their names.
+        dataset: the data set that they were fitted to.
+        data: the folder with fitted extractors.
+
+    Raises:
+        GanloreError: if one is missing.
+    """
+    found = {}
+    for name in extractors:
+        record = data / "extractors" / dataset / name / "record.json"
+        storage.read_json(record, f"ganlore extract {dataset} {name} --data {data}")
+        found[name] = storage.sha256(record)
+    return found
 
 
 def peak_memory_mb() -> float:

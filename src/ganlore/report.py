@@ -96,10 +96,13 @@ def _data(plan: Plan, tidy: Tables, dataset: str, found: list[Matrix]) -> dict[s
     remedy = "run snakemake"
     manifest = storage.read_json(root / "prepared" / dataset / "manifest.json", remedy)
     runs = [run for run in plan.runs if run.dataset.name == dataset]
-    records = {
-        name: storage.read_json(root / "extractors" / dataset / name / "record.json", remedy)
-        for name in plan.protocols[dataset][1]
+    accuracies = {
+        name: storage.read_json(root / "extractors" / dataset / name / "record.json", remedy).get(
+            "test_accuracy"
+        )
+        for name in plan.extractors[dataset]
     }
+    measuring = plan.protocols[dataset][1]
     matrix = next(matrix for matrix in found if matrix.dataset == dataset)
     return {
         "name": dataset,
@@ -114,7 +117,8 @@ def _data(plan: Plan, tidy: Tables, dataset: str, found: list[Matrix]) -> dict[s
         "tricks": list(dict.fromkeys(run.trick for run in runs)),
         "runs": len(runs),
         "training": runs[0].training,
-        "accuracies": {name: record.get("test_accuracy") for name, record in records.items()},
+        "measured_in": {name: accuracies[name] for name in measuring},
+        "trained_in": {n: told for n, told in accuracies.items() if n not in measuring},
     }
 
 

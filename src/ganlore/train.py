@@ -18,6 +18,7 @@ from ganlore.history import History, marks
 if TYPE_CHECKING:
     from ganlore.checkpoint import State
     from ganlore.data import Store
+    from ganlore.features import Extractor
     from ganlore.grid import Run
     from ganlore.settings import Optimizer
 
@@ -128,7 +129,13 @@ class Stepper:
         return self.discriminator(step), self.generator(step) if acts else None
 
 
-def train(run: Run, store: Store, state: State, device: torch.device) -> str:
+def train(
+    run: Run,
+    store: Store,
+    state: State,
+    device: torch.device,
+    extractors: dict[str, Extractor] | None = None,
+) -> str:
     """Train a run from its last saved state to its end.
 
     Args:
@@ -136,6 +143,7 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
         store: the prepared data.
         state: where the run's state is kept; it holds everything when this returns.
         device: where to train.
+        extractors: those that the run's tricks need (`Run.training_extractors`), fitted, by name.
 
     Returns:
         "done", or "diverged" where a loss was not finite or beyond the study's bound.
@@ -143,6 +151,7 @@ def train(run: Run, store: Store, state: State, device: torch.device) -> str:
     settings = run.training
     torch.set_num_threads(settings.threads)
     who = build.player(run, store.shape, store.classes, device)
+    who.extractors = {name: found.to(device) for name, found in (extractors or {}).items()}
     batches = Batches(store, settings.batch, run.seed, device)
     stepper = Stepper(run, who, batches, device)
     both = who.optimizers

@@ -73,8 +73,8 @@ def _inside(document: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def make(plan: grid.Plan) -> grid.Plan:
     """Write all that a report reads."""
-    for dataset in plan.datasets:
-        _data(Path(plan.study.data), dataset)
+    for dataset, extractors in plan.extractors.items():
+        _data(Path(plan.study.data), dataset, extractors)
     metrics: list[dict[str, Any]] = []
     history: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
@@ -213,7 +213,7 @@ def _digits() -> np.ndarray:
     return np.rint(load_digits().images * 255 / 16).astype(np.uint8)[:, None]
 
 
-def _data(data: Path, dataset: str) -> None:
+def _data(data: Path, dataset: str, extractors: tuple[str, ...]) -> None:
     prepared = data / "prepared" / dataset
     manifest: dict[str, Any] = {
         "name": dataset, "source": f"where {dataset} comes from", "licence": "CC BY 4.0",
@@ -223,16 +223,16 @@ def _data(data: Path, dataset: str) -> None:
     if dataset == "digits":
         manifest |= {"shape": [1, 8, 8], "counts": {"train": 1438, "test": 359}, "classes": 10}
         storage.write_array(prepared / "test.npy", _digits()[:359])
-        name, record["test_accuracy"] = "classifier", 0.98886
+        record["test_accuracy"] = 0.98886
     else:
         manifest |= {"shape": [2], "counts": {"train": 100_000, "test": 10_000}, "classes": 8}
         angle = np.arange(10_000) % 8 * np.pi / 4
         points = np.stack([np.cos(angle), np.sin(angle)], 1)
         points += 0.01 * np.random.default_rng(0).standard_normal(points.shape)
         storage.write_array(prepared / "test.npy", points.astype("float32"))
-        name = "coordinates"
     storage.write_json(prepared / "manifest.json", manifest)
-    storage.write_json(data / "extractors" / dataset / name / "record.json", record)
+    for name in extractors:
+        storage.write_json(data / "extractors" / dataset / name / "record.json", record)
 
 
 def _floor(plan: grid.Plan) -> list[dict[str, Any]]:

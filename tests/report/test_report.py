@@ -53,6 +53,28 @@ def page(text: str) -> Page:
     return Page(text)
 
 
+def test_features_that_only_training_uses_are_told_apart(text: str, tmp_path: Path) -> None:
+    """And only where a run has any."""
+
+    def row(page: str, title: str) -> list[str]:
+        found = re.search(rf'<th scope="row">{title}</th>(.*?)</tr>', page, re.DOTALL)
+        return re.findall(r'<td class="prose">(.*?)</td>', found[1]) if found else []
+
+    measured = ["classifier, test accuracy 98.9 %", "coordinates"]
+    assert row(text, "in the features of") == measured
+    assert row(text, "features in training only") == []
+    places = [("digits", "dcgan", ["none", "perceptual"]), ("ring", "mlp", ["none"])]
+    grids = [
+        {"datasets": [data], "networks": [network], "losses": ["lsgan"], "tricks": tricks}
+        for data, network, tricks in places
+    ]
+    plan = synthetic_study.make(synthetic_study.small(tmp_path, grids=grids))
+    other = report.build(plan).read_text()
+    assert row(other, "in the features of") == measured
+    used = ["residual-classifier, test accuracy 98.9 %", "none"]
+    assert row(other, "features in training only") == used
+
+
 def test_elements_nest_and_names_are_unique(page: Page) -> None:
     assert page.open == []
     names = page.all("id")

@@ -10,13 +10,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganlore import plugins, storage
 from ganlore.data import SPLITS, Store
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,21 @@ class Extractor(ABC):
     def describe(self, samples: NDArray[Any]) -> Description:
         """Describe samples in the store's form: uint8 (N, C, H, W) or float32 (N, D)."""
 
+    def layers(self, images: Tensor) -> list[Tensor]:
+        """Features of several layers, (N, d) each, through which a trick may train a generator.
+
+        Differentiable in the images, and of each image alone. Weights are fixed. An extractor that
+        is only evaluated with has none.
+
+        Args:
+            images: as networks see them, (N, C, H, W) in [-1, 1], on the extractor's device.
+        """
+        raise NotImplementedError(f"the extractor {self.name} has no layers to train with")
+
+    def to(self, device: torch.device) -> Extractor:
+        """This extractor, with what `layers` needs on a device."""
+        return self
+
 
 def fit(name: str, store: Store, folder: Path) -> None:
     """Fit an extractor to a data set; write weights, the features of both splits, and a record."""
@@ -64,6 +83,13 @@ def fit(name: str, store: Store, folder: Path) -> None:
         files[f"{split}.npy"] = storage.write_array(folder / f"{split}.npy", features)
     full = {"extractor": name, "dataset": store.name, **record, "files": files}
     storage.write_json(folder / "record.json", full)
+
+
+def fit_here(name: str, store: Store) -> Extractor:
+    """An extractor fitted to a data set here and now and kept nowhere, for measurements of cost."""
+    extractor: Extractor = plugins.create("extractor", name, {})
+    extractor.load(extractor.fit(store)[0], store)
+    return extractor
 
 
 def open_fitted(name: str, store: Store, folder: Path) -> Extractor:

@@ -31,7 +31,7 @@ rule extract:
         RESULTS / "logs/extract/{dataset}/{extractor}.log",
     benchmark:
         RESULTS / "benchmarks/extract/{dataset}/{extractor}.tsv"
-    priority: 10  # evaluations wait for it
+    priority: 10  # evaluations wait for it, and training that uses it
     params:
         code=lambda w: fingerprint.extraction(w.extractor),
         data=lambda w: str(DATA),

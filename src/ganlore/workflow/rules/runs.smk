@@ -4,6 +4,7 @@
 rule train:
     input:
         rules.prepare.output,
+        fitted=lambda w: fitted_to(w.dataset, run_of(w).training_extractors),
     output:
         RUN_FOLDER / "run.json",
         RUN_FOLDER / "snapshots.pt",
@@ -29,10 +30,7 @@ rule train:
 rule evaluate:
     input:
         rules.train.output,
-        fitted=lambda w: [
-            str(FITTED / "record.json").format(dataset=w.dataset, extractor=extractor)
-            for extractor in run_of(w).extractors
-        ],
+        fitted=lambda w: fitted_to(w.dataset, run_of(w).extractors),
     output:
         RUN_FOLDER / "evaluation.json",
         RUN_FOLDER / "metrics.csv",

@@ -34,10 +34,18 @@ FITTED = DATA / "extractors" / "{dataset}" / "{extractor}"
 RUN = "{dataset}/{network}/{loss}/{trick}/{variant}/seed{seed}"
 RUN_FOLDER = RESULTS / "runs" / RUN
 
+
+
+def fitted_to(dataset, extractors):
+    """The records of extractors that are fitted to a data set."""
+    record = str(FITTED / "record.json")
+    return [record.format(dataset=dataset, extractor=name) for name in extractors]
+
+
 FITTED_ALL = [
-    str(FITTED / "record.json").format(dataset=dataset, extractor=extractor)
-    for dataset, (_, extractors) in PLAN.protocols.items()
-    for extractor in extractors
+    record
+    for dataset, extractors in PLAN.extractors.items()
+    for record in fitted_to(dataset, extractors)
 ]
 
 

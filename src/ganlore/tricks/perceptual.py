@@ -1,0 +1,63 @@
+"""A perceptual term: generated images resemble real ones in a classifier's features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ganlore.settings import NonNegativeFloat
+from ganlore.tricks import Trick
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+
+
+@dataclass
+class Perceptual(Trick):
+    """The generator also matches the mean features of real images in a fixed classifier's layers.
+
+    A perceptual loss (Johnson et al. 2016) compares an image with its target. Samples have none: it
+    is statistics that are compared (Santos et al. 2019), here the means, where they take variances
+    too; the rest is the discriminator's.
+    """
+
+    paper = "arXiv:1904.02762, arXiv:1603.08155"
+    tip = "features of generated images match those of real ones"
+    requires = {
+        "images": "the features are those of images; points are their own features already",
+        "labels": "the features are a classifier's, which learns them from the labels of images",
+    }
+    extractors = ("residual-classifier",)
+    weight: NonNegativeFloat = 10.0
+
+    def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
+        """Add weight * the distance of `mismatch` to the generator's loss."""
+
+        def regularised(game: Game) -> Tensor:
+            loss = step(game)
+            distance = self.mismatch(game)
+            game.log["perceptual"] = distance.detach()
+            return loss + self.weight * distance
+
+        return regularised
+
+    def mismatch(self, game: Game) -> Tensor:
+        """The mean over layers of |E phi(x) - E phi(G(z))|^2, a scalar.
+
+        In units of the data's total variance E |phi(x) - E phi(x)|^2, layer by layer, so that a
+        weight means the same for every layer and data set: between two batches of N real images
+        each the term is 2 / N on average.
+        """
+        (name,) = self.extractors
+        layers = game.player.extractors[name].layers
+        with torch.no_grad():
+            real = layers(game.images)
+        pairs = zip(real, layers(game.generated), strict=True)
+        return torch.stack([(r.mean(0) - g.mean(0)).square().sum() for r, g in pairs]).mean()
+
+
+TRICK = Perceptual
