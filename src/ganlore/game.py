@@ -59,6 +59,11 @@ class Player:
         return self.loss.differentiates_fake or any(t.differentiates_fake for t in self.tricks)
 
     @cached_property
+    def views(self) -> bool:
+        """Whether a trick changes what the discriminator sees."""
+        return any(type(trick).view is not Trick.view for trick in self.tricks)
+
+    @cached_property
     def joins(self) -> bool:
         """Whether a discriminator step may judge real and generated images in one pass."""
         mixes = self.loss.mixes_batch or any(trick.mixes_batch for trick in self.tricks)
@@ -196,6 +201,8 @@ class Game:
         As `view`, but with the draws that `real` was seen with: where tricks change what is seen
         at random, an image and its counterpart are changed alike.
         """
+        if not self.player.views:
+            return images
         _ = self.real
         now = self.rng.get_state()
         self.rng.set_state(self._before_real)
@@ -231,7 +238,8 @@ class Game:
     @cached_property
     def real(self) -> Tensor:
         """Real images as the discriminator sees them."""
-        self._before_real = self.rng.get_state()
+        if self.player.views:
+            self._before_real = self.rng.get_state()
         images = self.view(self.images)
         if self.player.differentiates_real and self.turn == "discriminator":
             images = images.detach().requires_grad_()
