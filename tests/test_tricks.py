@@ -163,8 +163,8 @@ def test_ema_equals_its_closed_form() -> None:
     trick = plugins.create("trick", "ema", {"decay": 0.3})
     generator = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(generator.weight)
-    generator.register_buffer("mean", torch.zeros(1))  # batch norm's statistics go the same way
-    generator.register_buffer("count", torch.zeros((), dtype=torch.int64))
+    generator.norm = nn.BatchNorm1d(1, affine=False)  # its statistics go the same way
+    generator.register_buffer("direction", torch.zeros(1))  # all other buffers are taken over
     encoder = nn.Linear(1, 1, bias=False)  # of a loss that has one, averaged with its generator
     modules = trick.modules(generator, nn.Identity(), {"encoder": encoder})
     modules["encoder"] = encoder
@@ -172,8 +172,9 @@ def test_ema_equals_its_closed_form() -> None:
     expected = 0.0
     for n in range(6):
         nn.init.constant_(generator.weight, float(n + 1))
-        generator.mean.fill_(float(n + 1))
-        generator.count.add_(1)
+        generator.norm.running_mean.fill_(float(n + 1))
+        generator.norm.num_batches_tracked.add_(1)
+        generator.direction.fill_(float(n + 1))
         nn.init.constant_(encoder.weight, start + n + 1)
         loss = SimpleNamespace(evaluated_modules=("encoder",))
         who = SimpleNamespace(generator=generator, n_critic=2, loss=loss)
@@ -181,14 +182,30 @@ def test_ema_equals_its_closed_form() -> None:
         decay = min(0.3, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * (n + 1)
     assert float(modules["ema"].weight.detach()) == pytest.approx(expected, rel=1e-6)
-    assert float(modules["ema"].mean) == pytest.approx(expected, rel=1e-6)
-    assert int(modules["ema"].count) == 6
+    assert float(modules["ema"].norm.running_mean) == pytest.approx(expected, rel=1e-6)
+    assert int(modules["ema"].norm.num_batches_tracked) == 6
+    assert float(modules["ema"].direction) == 6
     assert trick.generator_for_evaluation(generator, modules) is modules["ema"]
     assert float(modules["ema-encoder"].weight.detach()) == pytest.approx(
         start + expected, rel=1e-6
     )
     evaluated = trick.modules_for_evaluation({"encoder": encoder}, modules)
     assert evaluated["encoder"] is modules["ema-encoder"]
+
+
+def test_ema_keeps_the_unit_vectors_of_spectral_normalisation() -> None:
+    """They are taken over; the mean of two unit vectors is shorter than one."""
+    trick = plugins.create("trick", "ema", {"decay": 0.9})
+    generator = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 4))
+    modules = trick.modules(generator, nn.Identity(), {})
+    vectors = generator.parametrizations.weight[0]
+    vectors._u.copy_(torch.tensor([0.0, 0.0, 0.0, 1.0]))
+    who = SimpleNamespace(
+        generator=generator, n_critic=1, loss=SimpleNamespace(evaluated_modules=())
+    )
+    trick.after_generator(SimpleNamespace(modules=modules, player=who, step=0))
+    mine = modules["ema"].parametrizations.weight[0]
+    assert mine._u.tolist() == [0, 0, 0, 1] and torch.equal(mine._v, vectors._v)
 
 
 def test_ema_does_not_change_training(trained) -> None:

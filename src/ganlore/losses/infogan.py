@@ -55,7 +55,7 @@ class InfoGan(Nonsaturating):
 
     def generator_network(self, network: Network, spec: Spec) -> Generator:
         """A generator whose input is wider by the codes."""
-        return network.generator(replace(spec, codes=self.code_size))
+        return network.generator(replace(spec, codes=spec.codes + self.code_size))
 
     def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
         """Q's head; with packing it reads the codes of all samples of a pack."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganlore.settings import Fraction
 from ganlore.tricks import Trick
@@ -40,7 +41,8 @@ class ExponentialMovingAverage(Trick):
         """Average <- decay average + (1 - decay) weights.
 
         Batch norm's statistics are averaged alike: those of the last weights do not fit the mean
-        of many.
+        of many. All other buffers are taken over: counts, and spectral normalisation's unit
+        vectors, whose average would be none.
         """
         n = game.step // game.player.n_critic
         decay = min(self.decay, (1 + n) / (10 + n))
@@ -51,11 +53,14 @@ class ExponentialMovingAverage(Trick):
     @staticmethod
     def _follow(average: nn.Module, current: nn.Module, decay: float) -> None:
         torch._foreach_lerp_(list(average.parameters()), list(current.parameters()), 1 - decay)
-        for mine, theirs in zip(average.buffers(), current.buffers(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, 1 - decay)
-            else:
-                mine.copy_(theirs)
+        for module, example in zip(average.modules(), current.modules(), strict=True):
+            statistics = isinstance(module, _BatchNorm)
+            own = module.buffers(recurse=False), example.buffers(recurse=False)
+            for mine, theirs in zip(*own, strict=True):
+                if statistics and mine.is_floating_point():
+                    mine.lerp_(theirs, 1 - decay)
+                else:
+                    mine.copy_(theirs)
 
     def generator_for_evaluation(self, generator: nn.Module, modules: nn.ModuleDict) -> nn.Module:
         """The averaged generator."""
