@@ -65,8 +65,7 @@ def test_no_pass_is_made_twice(trick, stores) -> None:
 @pytest.mark.parametrize(
     "dataset, loss, trick",
     [
-        ("ring", "began", "lecam+minibatch-stddev"),
-        ("digits", "wgan-gp", "minibatch-discrimination+lecam"),
+        ("ring", "began", "lecam+minibatch-stddev+minibatch-discrimination"),
         ("digits", "cgan", "sagan+packing"),
     ],
 )
@@ -284,7 +283,7 @@ def test_a_penalty_s_gradient_includes_the_others_logits(stores) -> None:
     jacobian = torch.autograd.functional.jacobian(who.discriminator, step.images)
     by_hand = jacobian.sum(0).square().sum(1).mean()  # (logit, sample, dimension)
     own = jacobian.diagonal(dim1=0, dim2=1).square().sum(0).mean()
-    assert float(who.tricks[1].penalty(step)) == pytest.approx(float(by_hand), rel=1e-4)
+    assert float(who.tricks[1].penalty(step).detach()) == pytest.approx(float(by_hand), rel=1e-4)
     assert float(by_hand) != pytest.approx(float(own), rel=1e-2)
 
 
@@ -451,6 +450,8 @@ def test_a_network_without_a_place_for_attention_is_told() -> None:
     family = plugins.create("network", "mlp", {"width": 4})
     with pytest.raises(ValueError, match="picture"):
         attend(family.generator(Spec((1, 8, 8), 4)))
+    with pytest.raises(ValueError, match="no stages"):
+        attend(plugins.create("network", "rnn", {}).generator(Spec((1, 8, 8), 4)))
 
 
 def test_the_gain_learns_first_and_the_layers_after_it(stores, trained) -> None:
@@ -500,7 +501,7 @@ def study(tricks: list, losses: tuple[str, ...] = ("hinge",), **changes):
     return tiny(grids=[{**place, "losses": list(losses), "tricks": tricks}], **changes)
 
 
-@pytest.mark.parametrize("loss", ["hinge", "infogan", "began"])
+@pytest.mark.parametrize("loss", ["hinge", "began"])
 def test_sagan_is_its_parts_in_order_bit_for_bit(trained, loss) -> None:
     one, other = grid.expand(study(["sagan", list(PARTS)], (loss,))).runs
     assert [part.name for part in one.applied] == [part.name for part in other.applied]

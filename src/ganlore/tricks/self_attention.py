@@ -66,13 +66,17 @@ def _places(network: nn.Module) -> list[tuple[Stages, int]]:
             owners |= {part: owner for part in owner.modules() if isinstance(part, Stages)}
     found = []
     for stages, owner in owners.items():
-        generates = isinstance(owner, Generator)
-        shape = owner.shape if isinstance(owner, Generator) else owner.spec.shape
+        if isinstance(owner, Generator):
+            shape, which = owner.shape, -1
+        else:
+            shape, which = owner.spec.shape, 0
         half = [size // 2 for size in shape[1:]]
         fit = [i for i, s in enumerate(stages.shapes) if len(s) == 3 and list(s[1:]) == half]
         if not fit:
             raise ValueError(f"no part of the {type(owner).__name__} gives a picture of {half}")
-        found.append((stages, fit[-1] if generates else fit[0]))
+        found.append((stages, fit[which]))
+    if not found:
+        raise ValueError(f"the {type(network).__name__} has no stages to attend between")
     return found
 
 
@@ -80,7 +84,7 @@ def _places(network: nn.Module) -> list[tuple[Stages, int]]:
 class SelfAttention(Trick):
     """Both networks attend at half resolution; at first, with a gain of 0, they are as without.
 
-    The loss whose critic has its weights clipped clips the gain of its critic's attention as well.
+    A loss that clips its critic's weights clips the gain in it too, which is one of them.
     """
 
     paper = "arXiv:1805.08318"
