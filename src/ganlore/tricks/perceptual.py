@@ -32,6 +32,8 @@ class Perceptual(Trick):
         "labels": "the features are a classifier's, which learns them from the labels of images",
     }
     extractors = ("residual-classifier",)
+    # Of 0.1, 1, 10 and 100 the lowest FID, in evaluation's features, on digits with the network mlp:
+    # at 1 the term is hardly felt, at 100 the generator no longer answers the discriminator.
     weight: NonNegativeFloat = 10.0
 
     def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
