@@ -32,8 +32,9 @@ class Perceptual(Trick):
         "labels": "the features are a classifier's, which learns them from the labels of images",
     }
     extractors = ("residual-classifier",)
-    # Of 0.1, 1, 10 and 100 the lowest FID, in evaluation's features, on digits with the network mlp:
-    # at 1 the term is hardly felt, at 100 the generator no longer answers the discriminator.
+    # FID in evaluation's features, nonsaturating on digits with mlp, 320 steps, mean of 3 seeds:
+    # 90 without; 91, 73, 55 and 59 at 0.1, 1, 10 and 100. At 100 the generator's adversarial loss
+    # rises through training: it answers the discriminator no more.
     weight: NonNegativeFloat = 10.0
 
     def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
