@@ -32,6 +32,9 @@ class Perceptual(Trick):
         "labels": "the features are a classifier's, which learns them from the labels of images",
     }
     extractors = ("residual-classifier",)
+    # FID in evaluation's features, nonsaturating on digits with mlp, 320 steps, mean of 3 seeds:
+    # 90 without; 91, 73, 55 and 59 at 0.1, 1, 10 and 100. At 100 the discriminator wins:
+    # its loss ends at 0.6 to 0.9, at the others at 1.1 to 1.3.
     weight: NonNegativeFloat = 10.0
 
     def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
