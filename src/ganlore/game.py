@@ -187,7 +187,9 @@ class Game:
         inner.turn, inner.rng, inner.log = "discriminator", self.rng.clone_state(), {}
         if self.player.differentiates_real:
             real = real.detach().requires_grad_()
-        inner.real, inner.fake = real, fake
+        # a tensor of its own: logits are differentiated by what is judged here, not by what the
+        # discriminator has learned from it in steps before
+        inner.real, inner.fake = real, fake.view_as(fake)
         inner.answer(discriminator)
         return inner
 
