@@ -273,8 +273,9 @@ def test_each_of_vaegan_s_parts_goes_its_own_way(double) -> None:
     weights = list(encoder.parameters())
     found = torch.autograd.grad(who.generator_loss(problem.game("generator", 9)), weights)
     start = problem.game("generator", 9)
+    discriminator = critic(start)
     redrawn, kl = parts(start, encoded=True)
-    value = kl + error(critic(start), start, redrawn)
+    value = kl + error(discriminator, start, redrawn)
     for one, other in zip(found, torch.autograd.grad(value, weights), strict=True):
         torch.testing.assert_close(one, other)
 
