@@ -4,7 +4,8 @@ The steps are made once more here, by `torch.optim` on a copy of the discriminat
 written out; their derivative is a finite difference. Seen to fail with: gradients of the inner
 steps detached, an optimiser that begins without its state, penalties at detached points, penalties
 that differentiate by what the discriminator has learned from the samples before, real logits
-without a gradient, no clipping, no power iteration, and a discriminator whose buffers are shared.
+without a gradient, no clipping, no scale, no power iteration, buffers that are shared, a root with
+an infinite slope, noise that looking ahead uses up, an encoder that learns from inner steps.
 """
 
 from __future__ import annotations
