@@ -138,8 +138,10 @@ def test_networks_have_the_shapes_that_they_promise(network: str, shape) -> None
 def test_discriminators_judge_each_sample_by_itself(network: str) -> None:
     """Penalties, packing and relativistic means need outputs that do not depend on the batch."""
     family = plugins.create("network", network, {"width": 8})
-    discriminator = family.discriminator(Spec((1, 8, 8), 5)).train()
-    images = torch.randn(6, 1, 8, 8)
+    points = "points" in plugins.declaration("network", network).fact("requires", {})
+    shape = (2,) if points else (1, 8, 8)
+    discriminator = family.discriminator(Spec(shape, 5)).train()
+    images = torch.randn(6, *shape)
     alone = torch.cat([discriminator(image[None]) for image in images])
     assert torch.allclose(discriminator(images), alone, atol=1e-5)
 

@@ -76,6 +76,7 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
         loss,
         tricks,
         n_critic(loss, tricks),
+        run.training.discriminator_scale,
     )
     who.optimizers = optimizers(run, who)
     return who

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
     from ganlore.features import Extractor
+
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Player:
         loss, tricks: the plug-ins.
         n_critic: discriminator steps for each generator step.
         optimizers: the generator's and the discriminator's.
+        scale: a factor on what the discriminator minimises.
         extractors: what the tricks need of extractors fitted to the data, by name; empty where
             nothing is trained.
     """
@@ -40,6 +44,7 @@ class Player:
     loss: Loss
     tricks: tuple[Trick, ...]
     n_critic: int
+    scale: float = 1.0
     optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer] = field(init=False)
     extractors: dict[str, Extractor] = field(default_factory=dict)
 
@@ -74,8 +79,9 @@ class Player:
         return math.prod(trick.learning_rate(progress) for trick in self.tricks)
 
     def discriminator_loss(self, game: Game) -> Tensor:
-        """What the discriminator minimises: the loss's part and the tricks' penalties."""
-        return self.loss.discriminator(game) + sum(trick.penalty(game) for trick in self.tricks)
+        """What the discriminator minimises: the loss's part and the tricks' penalties, scaled."""
+        penalties = sum(trick.penalty(game) for trick in self.tricks)
+        return (self.loss.discriminator(game) + penalties) * self.scale
 
     @cached_property
     def generator_loss(self) -> Callable[[Game], Tensor]:
@@ -126,6 +132,8 @@ class Game:
         turn: whose step it is. In the discriminator's, generated samples carry no gradient; in the
             generator's, the logits of real images carry none.
         discriminator: the one that judges: the player's, but for who looks ahead.
+        ahead: whether the discriminator's parameters have made steps that are only thought of, so
+            that they depend on the generator's: whatever is judged carries a gradient to it.
         images: real images or points, (N, ...), as training takes them.
         labels: their classes, (N,), or None.
         condition: what a conditional generator is told, (N,), None where the loss is none.
@@ -154,6 +162,8 @@ class Game:
         self.player = player
         self.turn = turn
         self.discriminator = player.discriminator
+        self.ahead = False
+        self._once: dict[str, Any] = {}
         for trick in player.tricks:
             images = trick.data(images)
         self.images = images
@@ -173,6 +183,42 @@ class Game:
         else:
             self.latent = before.latent
             self.generated = before.generated.detach()
+
+    def look_ahead(self, discriminator: Critic) -> Game:
+        """A discriminator's turn that is only thought of, on the very samples of this turn.
+
+        Nothing is generated or viewed again, and what is drawn is the same for each that looks
+        ahead from here. Generated samples keep their gradient. Its log is its own.
+
+        Args:
+            discriminator: whose turn it is.
+        """
+        real, fake = self.real, self.fake  # drawn here, before the copy
+        inner = copy.copy(self)
+        inner.turn, inner.rng, inner.log = "discriminator", self.rng.clone_state(), {}
+        if self.player.differentiates_real:
+            real = real.detach().requires_grad_()
+        # a tensor of its own: logits are differentiated by what is judged here, not by what the
+        # discriminator has learned from it in steps before
+        inner.real, inner.fake = real, fake.view_as(fake)
+        inner.answer(discriminator)
+        return inner
+
+    def answer(self, discriminator: Critic) -> None:
+        """Go on with a discriminator that looks ahead, and forget what another one has judged."""
+        self.discriminator, self.ahead = discriminator, True
+        for judged in ("_joined", "_real", "_fake", "logits"):
+            self.__dict__.pop(judged, None)
+
+    def once(self, name: str, make: Callable[[Game], Made]) -> Made:
+        """What `make` gives for this game, computed for it and for all that look ahead from it.
+
+        For what a loss makes of the batch alone, whichever discriminator judges it.
+        """
+        if name not in self._once:
+            self._once[name] = make(self)
+        found: Made = self._once[name]
+        return found
 
     @property
     def modules(self) -> nn.ModuleDict:
@@ -291,7 +337,8 @@ class Game:
     def _real(self) -> tuple[Tensor, Tensor]:
         if self._joined is not None:
             return self._joined[0]
-        with torch.no_grad() if self.turn == "generator" else nullcontext():
+        constant = self.turn == "generator" and not self.ahead
+        with torch.no_grad() if constant else nullcontext():
             return self.examine(self.real, self.told)
 
     @cached_property

@@ -24,7 +24,9 @@ def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
 
 def norms_between(game: Game) -> Tensor:
     """The gradient's norm at a point between each pair of real and generated samples, (N,)."""
-    points = interpolate(game.real.detach(), game.fake, game.rng)
+    # a leaf is what was cut from the generator; behind other samples it is to learn from the norms
+    fake = game.fake.detach() if game.fake.is_leaf else game.fake
+    points = interpolate(game.real.detach(), fake, game.rng)
     return gradient_norms(game.judge, points)
 
 
@@ -46,9 +48,11 @@ def gradient_norms(judge: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
         judge: from points (N, ...) to one number for each, (N,). Where its outputs depend on other
             points of the batch, which without a trick they do not (discriminators here have no
             batch norm), a point's gradient is that of all numbers.
-        points: where to take the gradient.
+        points: where to take the gradient. Where they depend on something that learns, so do the
+            norms.
     """
-    points = points.detach().requires_grad_()
+    if not points.requires_grad:
+        points = points.detach().requires_grad_()
     return _norms(judge(points), points)
 
 

@@ -100,7 +100,7 @@ class Stepper:
     def discriminator(self, step: int, before: Game | None = None) -> Made:
         """The discriminator's turn of a step."""
         game = self.game("discriminator", step, before)
-        loss = self.who.discriminator_loss(game) * self.run.training.discriminator_scale
+        loss = self.who.discriminator_loss(game)
         update(self.who.optimizers[1], loss)
         self.who.loss.after_discriminator(game)
         for trick in self.who.tricks:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,22 @@ from ganlore.settings import NonNegativeFloat
 if TYPE_CHECKING:
     from ganlore.game import Game
     from ganlore.networks import Spec
+
+
+class Redrawn(NamedTuple):
+    """Reconstructions of real images, and what they are made from.
+
+    Attributes:
+        codes: samples of q(z|x), (N, latent).
+        kl: KL(q | N(0, I)), a scalar.
+        cut: the codes, cut from the encoder.
+        images: their reconstructions, as the discriminator sees them.
+    """
+
+    codes: Tensor
+    kl: Tensor
+    cut: Tensor
+    images: Tensor
 
 
 @dataclass
@@ -52,11 +69,16 @@ class VariationalAutoencoderGan(Encoding):
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
         return mean + (log_variance / 2).exp() * noise, kl
 
+    def redrawn(self, game: Game) -> Redrawn:
+        """Reconstructions of the step's real images."""
+        codes, kl = self.posterior(game)
+        cut = codes.detach().requires_grad_()
+        return Redrawn(codes, kl, cut, game.view_as_real(game.reconstruct(cut)))
+
     def discriminator(self, game: Game) -> Tensor:
         """Algorithm 1, L_GAN: real samples against samples and reconstructions."""
-        with torch.no_grad():
-            codes, _ = self.posterior(game)
-            reconstructions = game.view(game.reconstruct(codes))
+        with nullcontext() if game.ahead else torch.no_grad():
+            reconstructions = game.once("redrawn", self.redrawn).images
         _, judged = game.compare(game.real_logits, game.judge(reconstructions))
         return super().discriminator(game) + softplus(judged).mean()
 
@@ -66,14 +88,15 @@ class VariationalAutoencoderGan(Encoding):
         The adversarial loss must not reach the encoder, and the feature error reaches it with
         weight 1, the generator with `weight`. So the reconstruction is cut from the encoder, and
         the feature error's gradient at the codes is carried over by the term `bridge`, whose value
-        is taken off again.
+        is taken off again. A discriminator that looks ahead has learned from the reconstructions
+        by the adversarial loss alone: that way to the codes is left out of the slope.
         """
-        codes, kl = self.posterior(game)
-        cut = codes.detach().requires_grad_()
-        reconstructions = game.view_as_real(game.reconstruct(cut))
-        features, logits = game.examine(reconstructions, game.told)
+        codes, kl, cut, redrawn = game.once("redrawn", self.redrawn)
+        seen = redrawn.view_as(redrawn)
+        features, logits = game.examine(seen, game.told)
         error = 0.5 * (game.real_features - features).square().sum(1).mean()
-        (slope,) = torch.autograd.grad(error, cut, retain_graph=True)
+        (arrived,) = torch.autograd.grad(error, seen, retain_graph=True)
+        (slope,) = torch.autograd.grad(redrawn, cut, arrived, retain_graph=True)
         bridge = (codes * slope).sum()
         game.log |= {"kl": kl.detach(), "feature_error": error.detach()}
         adversarial = super().generator(game) + self._fool(game, logits)

@@ -1,0 +1,48 @@
+"""Unrolled GAN: the generator answers the discriminator that comes after k steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ganlore.lookahead import Ahead
+from ganlore.settings import NonNegativeInt
+from ganlore.tricks import Trick
+
+if TYPE_CHECKING:
+    from ganlore.game import Game
+
+
+@dataclass
+class Unrolled(Trick):
+    """The generator's loss is that against a discriminator k steps ahead, through those steps.
+
+    They are steps of the run's own optimiser from its present state, down the discriminator's
+    whole objective, penalties and constraints included. As in the authors' code, which replaces
+    the parameters in one graph, all k see the step's own real batch and noise. The discriminator
+    itself makes its one ordinary step, in its own turn. What learns or moves beside it (InfoGAN's
+    Q, BEGAN's k) is held as it is meanwhile.
+    """
+
+    paper = "arXiv:1611.02163"
+    tip = "the generator answers a discriminator k steps ahead"
+    k: NonNegativeInt = 5
+
+    def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
+        """Equation 10: f(theta_G, theta_D^k(theta_G, theta_D)), by equations 7 to 9."""
+        return partial(self._answer, step) if self.k else step
+
+    def _answer(self, step: Callable[[Game], Tensor], game: Game) -> Tensor:
+        who = game.player
+        ahead = Ahead(game.discriminator, who.optimizers[1], who.loss.constrain)
+        for _ in range(self.k):
+            ahead.step(who.discriminator_loss(game.look_ahead(ahead.critic)))
+        game.answer(ahead.critic)
+        return step(game)
+
+
+TRICK = Unrolled

@@ -1,0 +1,422 @@
+"""Unrolling: the generator's gradient goes through the discriminator's steps to come.
+
+The steps are made once more here, by `torch.optim` on a copy of the discriminator, with objectives
+written out; their derivative is a finite difference. Seen to fail with: gradients of the inner
+steps detached, an optimiser that begins without its state, penalties at detached points, penalties
+that differentiate by what the discriminator has learned from the samples before, real logits
+without a gradient, no clipping, no scale, no power iteration, buffers that are shared, a root with
+an infinite slope, noise that looking ahead uses up, an encoder that learns from inner steps.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus as sp
+
+import step_costs
+from ganlore import build, checkpoint, lookahead, plugins, train
+from ganlore.game import Game
+from tiny import equal, tiny_run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def double():
+    """Double precision, as finite differences need."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def a_run(k: int = 2, loss: str = "nonsaturating", others: str = "", kind: str = "sgd", **settings):
+    rates = {"sgd": 0.1, "adam": 0.01, "rmsprop": 0.01}
+    return tiny_run(
+        loss=loss,
+        trick="+".join(["unrolled", *others.split()]),
+        training={"optimizer": {"kind": kind, "lr": rates[kind]}, "discriminator_scale": 0.5},
+        settings={"tricks": {"unrolled": {"k": k}, **settings.pop("tricks", {})}, **settings},
+    )
+
+
+class Problem:
+    """A player whose discriminator has made three steps, and what a generator's turn will see."""
+
+    def __init__(self, run) -> None:
+        self.run = run
+        self.who = build.player(run, (2,), 8, CPU)
+        self.statistics: dict[str, Tensor] = {}
+        # smooth: where a discriminator is piecewise linear, its gradient is the same at all points
+        # nearby, and a penalty that forgets where its points come from would not be noticed
+        for part in list(self.who.discriminator.modules()):
+            for name, layer in list(part.named_children()):
+                if isinstance(layer, nn.LeakyReLU):
+                    setattr(part, name, nn.Softplus())
+        for step in range(3):
+            loss = self.who.discriminator_loss(self.game("discriminator", step))
+            train.update(self.who.optimizers[1], loss)
+            self.who.loss.after_discriminator(self.game("discriminator", step))
+        self.statistics = copy.deepcopy(dict(self.who.generator.named_buffers()))
+
+    def game(self, turn: str, step: int) -> Game:
+        # every turn begins from the same statistics of batch norm, which reconstructions use
+        self.who.generator.load_state_dict(self.statistics, strict=False)
+        seen = torch.Generator().manual_seed(100 + step)
+        images = torch.randn(8, 2, generator=seen)
+        return Game(self.who, turn, images, torch.arange(8), seen, step, 0.0, 4)
+
+    def gradient(self) -> list[Tensor]:
+        value = self.who.generator_loss(self.game("generator", 9))
+        return list(torch.autograd.grad(value, list(self.who.generator.parameters())))
+
+    def slope(self, direction: list[Tensor], value, size: float = 1e-6) -> float:
+        """The finite difference of a function of the generator's parameters."""
+        found = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                for p, d in zip(self.who.generator.parameters(), direction, strict=True):
+                    p.add_(d, alpha=sign * size)
+            found.append(float(value().detach()))
+            with torch.no_grad():
+                for p, d in zip(self.who.generator.parameters(), direction, strict=True):
+                    p.sub_(d, alpha=sign * size)
+        return (found[0] - found[1]) / (2 * size)
+
+    def steps(self, k: int, objective, constrain=lambda parameter: parameter) -> nn.Module:
+        """A copy of the discriminator after k steps of a copy of its optimiser."""
+        critic = copy.deepcopy(self.who.discriminator)
+        ours = self.who.optimizers[1]
+        theirs = type(ours)(critic.parameters(), lr=1.0)
+        theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
+        for _ in range(k):
+            theirs.zero_grad()
+            (0.5 * objective(critic)).backward()
+            theirs.step()
+            for parameter in critic.parameters():
+                parameter.data = constrain(parameter.data)
+        return critic
+
+
+def halves(critic, game: Game) -> tuple[Tensor, Tensor]:
+    """Logits on real and on generated points, from one pass."""
+    return critic(torch.cat([game.images, game.generated.detach()])).chunk(2)
+
+
+def binary(critic, game) -> Tensor:
+    real, fake = halves(critic, game)
+    return sp(-real).mean() + sp(fake).mean()
+
+
+def squares(critic, points: Tensor) -> Tensor:
+    points = points.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+    return gradient.square().sum(1)
+
+
+def penalised(critic, game) -> Tensor:
+    """Gulrajani's penalty, with the weights that the step's own generator gives."""
+    rng = game.rng.clone_state()
+    weight = torch.rand(8, 1, generator=rng)
+    points = weight * game.images + (1 - weight) * game.generated
+    return binary(critic, game) + 10 * (squares(critic, points).sqrt() - 1).square().mean()
+
+
+def paired(critic, game) -> Tensor:
+    """R3GAN: sp(f - r) + g/2 (R1 + R2)."""
+    real, fake = critic(game.images), critic(game.generated.detach())
+    r1, r2 = squares(critic, game.images), squares(critic, game.generated)
+    return sp(fake - real).mean() + 0.7 / 2 * (r1.mean() + r2.mean())
+
+
+def averaged(critic, game) -> Tensor:
+    real, fake = halves(critic, game)
+    return sp(fake.mean() - real).mean() + sp(fake - real.mean()).mean()
+
+
+def packed(critic, game) -> Tensor:
+    return binary(lambda points: critic(points.reshape(8, 4)), game)
+
+
+def matched(critic, game) -> Tensor:
+    """Feature matching, the generator's part."""
+    mean = [critic.features(points).mean(0) for points in (game.images, game.generated)]
+    return (mean[0] - mean[1]).square().sum()
+
+
+def swapped(critic, game) -> Tensor:
+    real, fake = critic(game.images), critic(game.generated)
+    return sp(real.mean() - fake).mean() + sp(real - fake.mean()).mean()
+
+
+def fooled(critic, game) -> Tensor:
+    return sp(-critic(game.generated)).mean()
+
+
+PLAIN = ({}, binary, fooled)
+CASES = {
+    "sgd": PLAIN,
+    "adam": ({"kind": "adam"}, binary, fooled),
+    "rmsprop": ({"kind": "rmsprop"}, binary, fooled),
+    "penalty": ({"others": "gradient-penalty", "kind": "adam"}, penalised, fooled),
+    "penalties of both kinds": (
+        {"loss": "r3gan", "losses": {"r3gan": {"gamma": 0.7}}, "kind": "adam"},
+        paired,
+        lambda critic, game: sp(critic(game.images) - critic(game.generated)).mean(),
+    ),
+    "clipping": (
+        {"loss": "wgan", "losses": {"wgan": {"clip": 0.3}}, "kind": "rmsprop"},
+        lambda critic, game: critic(game.generated.detach()).mean() - critic(game.images).mean(),
+        lambda critic, game: -critic(game.generated).mean(),
+    ),
+    "packing": (
+        {"others": "packing"},
+        packed,
+        lambda critic, game: sp(-critic(game.generated.reshape(4, 4))).mean(),
+    ),
+    "comparison": ({"others": "relativistic", "kind": "adam"}, averaged, swapped),
+    "features": ({"loss": "improved-gan", "kind": "adam"}, binary, matched),
+}
+
+
+OPTIMISERS = ("sgd", "adam", "rmsprop")
+
+
+@pytest.mark.parametrize(
+    "case, k",
+    [*((case, k) for case in OPTIMISERS for k in (1, 3)), *((case, 2) for case in CASES)],
+)
+def test_the_gradient_is_that_of_explicit_steps(double, case, k) -> None:
+    settings, objective, answer = CASES[case]
+    problem = Problem(a_run(k, **copy.deepcopy(settings)))
+    constrain = problem.who.loss.constrain if case == "clipping" else lambda parameter: parameter
+
+    def ahead() -> Tensor:
+        game = problem.game("generator", 9)
+        _ = game.generated  # as drawn first
+        critic = problem.steps(k, lambda critic: objective(critic, game), constrain)
+        return answer(critic, game)
+
+    found = problem.gradient()
+    by_hand = problem.slope(found, ahead)
+    assert by_hand > 1e-8
+    assert float(sum(g.square().sum() for g in found)) == pytest.approx(by_hand, rel=1e-5)
+    # and in a direction that was not made from it
+    rng = torch.Generator().manual_seed(0)
+    other = [torch.randn(g.shape, generator=rng) for g in found]
+    along = float(sum((g * d).sum() for g, d in zip(found, other, strict=True)))
+    assert along == pytest.approx(problem.slope(other, ahead), rel=1e-4, abs=1e-8)
+
+
+def test_what_clipping_holds_was_beyond_it(double) -> None:
+    """Or the case above would say nothing of clipping: some weights are at the bound, some not."""
+    problem = Problem(a_run(2, **copy.deepcopy(CASES["clipping"][0])))
+    weights = torch.cat([p.detach().flatten() for p in problem.who.discriminator.parameters()])
+    assert 0.1 < float((weights.abs() == 0.3).double().mean()) < 0.9
+
+
+def test_the_second_order_path_is_there(double) -> None:
+    """Plain, against D^k held constant, and against D^k: three gradients."""
+    problem = Problem(a_run(3, kind="adam"))
+    ahead = problem.gradient()
+    plain = problem.game("generator", 9)
+    constant = problem.game("generator", 9)
+    constant.answer(problem.steps(3, lambda critic: binary(critic, constant)))
+    weights = list(problem.who.generator.parameters())
+    others = [
+        torch.autograd.grad(problem.who.loss.generator(game), weights) for game in (plain, constant)
+    ]
+
+    def distance(one, other) -> float:
+        total = sum(float((a - b).square().sum()) for a, b in zip(one, other, strict=True))
+        return (total / sum(float(b.square().sum()) for b in other)) ** 0.5
+
+    assert distance(*others) > 0.01
+    assert distance(ahead, others[0]) > 0.01 and distance(ahead, others[1]) > 0.01
+
+
+def test_each_of_vaegan_s_parts_goes_its_own_way(double) -> None:
+    """The generator's gradient goes through all steps, the encoder's through none.
+
+    By hand: the discriminator's steps see G(z) and reconstructions of fixed codes.
+    """
+    problem = Problem(a_run(2, "vaegan", kind="rmsprop"))
+    who, encoder = problem.who, problem.who.modules["encoder"]
+    _ = problem.game("generator", 9).generated
+    statistics = copy.deepcopy(dict(who.generator.named_buffers()))
+
+    def parts(game, encoded: bool):
+        rng = game.rng.clone_state()
+        mean, log_variance = encoder(game.images).chunk(2, dim=1)
+        noise = torch.randn(mean.shape, generator=rng)
+        codes = mean + (log_variance / 2).exp() * noise
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+        _ = game.generated
+        who.generator.load_state_dict(statistics, strict=False)  # constants of the derivative
+        redrawn = game.reconstruct(codes if encoded else codes.detach())
+        return redrawn, kl
+
+    def error(critic, game, redrawn) -> Tensor:
+        there = critic.features(game.images) - critic.features(redrawn)
+        return 0.5 * there.square().sum(1).mean()
+
+    def critic(game) -> nn.Module:
+        redrawn = parts(game, encoded=False)[0].detach()
+        return problem.steps(2, lambda d: binary(d, game) + sp(d(redrawn)).mean())
+
+    def generator_s() -> Tensor:
+        game = problem.game("generator", 9)
+        d, redrawn = critic(game), parts(game, encoded=False)[0]
+        adversarial = fooled(d, game) + sp(-d(redrawn)).mean()
+        return adversarial + who.loss.weight * error(d, game, redrawn)
+
+    found = problem.gradient()
+    slope = float(sum(g.square().sum() for g in found))
+    assert slope == pytest.approx(problem.slope(found, generator_s), rel=1e-5)
+
+    weights = list(encoder.parameters())
+    found = torch.autograd.grad(who.generator_loss(problem.game("generator", 9)), weights)
+    start = problem.game("generator", 9)
+    discriminator = critic(start)
+    redrawn, kl = parts(start, encoded=True)
+    value = kl + error(discriminator, start, redrawn)
+    for one, other in zip(found, torch.autograd.grad(value, weights), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+MAKERS = {
+    "sgd": lambda p: torch.optim.SGD([p], lr=0.1),
+    "rmsprop": lambda p: torch.optim.RMSprop([p], lr=0.1),
+    "adam": lambda p: torch.optim.Adam([p], lr=0.1, betas=(0.5, 0.9), foreach=False),
+}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_updates_are_those_of_torch(kind: str) -> None:
+    """Six steps, with gradients that are 0 always, from time to time and never."""
+    rng = torch.Generator().manual_seed(0)
+    parameter = nn.Parameter(torch.randn(6, generator=rng))
+    optimizer = MAKERS[kind](parameter)
+    update, kept = lookahead.UPDATES[type(optimizer)]
+    mine = parameter.detach().clone()
+    state = {key: torch.zeros(()) if key == "step" else torch.zeros(6) for key in kept}
+    for step in range(6):
+        gradient = torch.randn(6, generator=rng) * torch.tensor([0, step % 2, 1, 1, 1e-6, 1e3])
+        parameter.grad = gradient.clone()
+        optimizer.step()
+        mine, state = update(mine, gradient, state, optimizer.param_groups[0], lambda v: v)
+        torch.testing.assert_close(mine, parameter.detach(), rtol=1e-5, atol=1e-7)
+        for key in kept:
+            torch.testing.assert_close(state[key], optimizer.state[parameter][key])
+
+
+def test_the_slope_of_a_step_from_nothing_is_finite() -> None:
+    """At a gradient of 0 with averages of 0, d step / d gradient = -lr / eps, by hand."""
+    gradient = torch.zeros(3, requires_grad=True)
+    zeros = {key: torch.zeros(3) for key in ("exp_avg", "exp_avg_sq", "square_avg")}
+    state = {**zeros, "step": torch.zeros((), dtype=torch.float64)}
+    group = {"lr": 0.1, "betas": (0.5, 0.9), "alpha": 0.99, "eps": 1e-3}
+    for update in (lookahead.adam, lookahead.rmsprop):
+        moved, _ = update(torch.ones(3), gradient, state, group, lambda v: v)
+        (slope,) = torch.autograd.grad(moved.sum(), gradient)
+        torch.testing.assert_close(slope, torch.full((3,), -100.0))
+
+
+def test_parameters_may_have_made_different_numbers_of_steps(double) -> None:
+    """As where a part of the discriminator had no gradient for a time."""
+    problem = Problem(a_run(kind="adam"))
+    ours = problem.who.optimizers[1]
+    weights = list(problem.who.discriminator.parameters())
+    ours.state[weights[0]]["step"].fill_(1)
+    ours.state.pop(weights[-1])
+    game = problem.game("generator", 9)
+    ahead = lookahead.Ahead(problem.who.discriminator, ours, lambda parameter: parameter)
+    for _ in range(2):
+        ahead.step(0.5 * binary(ahead.critic, game))
+    critic = problem.steps(2, lambda critic: binary(critic, game))
+    torch.testing.assert_close(ahead.critic(game.images), critic(game.images))
+    assert weights[-1] not in ours.state
+
+
+def test_power_iterations_go_on_as_they_would(double) -> None:
+    """With them the discriminator that is looked ahead to is the one that would come.
+
+    Not by finite differences: the vectors are constants of a step's derivative.
+    """
+    problem = Problem(a_run(others="spectral-norm", kind="adam"))
+    game, who = problem.game("generator", 9), problem.who
+    ahead = lookahead.Ahead(who.discriminator, who.optimizers[1], lambda parameter: parameter)
+    for _ in range(3):
+        ahead.step(who.discriminator_loss(game.look_ahead(ahead.critic)))
+    critic = problem.steps(3, lambda critic: binary(critic, game))
+    torch.testing.assert_close(ahead.critic(game.images), critic(game.images), rtol=1e-10, atol=0)
+
+
+def test_none_ahead_is_no_trick_bit_for_bit(trained) -> None:
+    for loss in ("nonsaturating", "vaegan"):
+        _, none = trained(a_run(0, loss))
+        settings = {"optimizer": {"kind": "sgd", "lr": 0.1}, "discriminator_scale": 0.5}
+        _, plain = trained(tiny_run(loss=loss, training=settings))
+        assert equal(none["player"], plain["player"])
+        assert equal(none["snapshots"], plain["snapshots"])
+
+
+@pytest.mark.parametrize("loss", ["nonsaturating", "wgan", "began", "vaegan", "r3gan"])
+def test_the_discriminator_itself_stays_as_it_is(loss) -> None:
+    others = "" if loss == "wgan" else "spectral-norm"
+    problem = Problem(a_run(2, loss, others, kind="adam"))
+    who = problem.who
+
+    def everything():
+        network = {**who.discriminator.state_dict(), **dict(who.modules.named_buffers())}
+        flags = [p.requires_grad for p in who.discriminator.parameters()]
+        return copy.deepcopy((network, who.optimizers[1].state_dict(), flags))
+
+    before, start = everything(), copy.deepcopy(who.generator.state_dict())
+    game = problem.game("generator", 9)
+    train.update(who.optimizers[0], who.generator_loss(game))
+    assert equal(before, everything())
+    assert not equal(start, who.generator.state_dict())
+    assert who.discriminator.training
+    alone = Problem(a_run(0, loss, others, kind="adam"))
+    other = alone.game("generator", 9)
+    alone.who.generator_loss(other)
+    assert game.log.keys() == other.log.keys()  # what is only thought of is not recorded
+    if loss != "vaegan":  # whose posterior is drawn while it looks ahead, with the same numbers
+        assert equal(game.rng.get_state(), other.rng.get_state())
+
+
+def test_it_goes_on_after_a_break_to_the_same_bits(stores) -> None:
+    run = tiny_run(loss="began", trick="unrolled+spectral-norm")
+    benches = [step_costs.Bench(run, stores["ring"]) for _ in range(2)]
+    for step in range(6):
+        if step == 3:
+            checkpoint.load_player(
+                benches[1].who, copy.deepcopy(checkpoint.player_state(benches[0].who))
+            )
+            pairs = zip(*(bench.who.optimizers for bench in benches), strict=True)
+            for ours, theirs in pairs:
+                theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
+        for bench in benches[: 2 if step >= 3 else 1]:
+            bench.stepper.play(step)
+    assert equal(*(bench.who.generator.state_dict() for bench in benches))
+    assert equal(*(bench.who.discriminator.state_dict() for bench in benches))
+
+
+@pytest.mark.parametrize("loss", plugins.find("loss"))
+def test_nothing_is_judged_or_generated_twice(stores, loss) -> None:
+    dataset = "digits" if loss in ("cgan", "infogan") else "ring"
+    bench = step_costs.Bench(tiny_run(dataset, loss, "unrolled"), stores[dataset])
+    bench.step("discriminator", 0)
+    assert not step_costs.watch(bench, "generator", 0).twice
+
+
+def test_what_a_look_ahead_costs(stores) -> None:
+    """k times real and generated, once more generated; one gradient to differentiate for each."""
+    run = tiny_run(trick="unrolled", settings={"tricks": {"unrolled": {"k": 5}}})
+    bench = step_costs.Bench(run, stores["ring"])
+    assert step_costs.watch(bench, "generator").passes(16).startswith("G 1f 1b, D 11f")
+    assert step_costs.watch(bench, "generator").second == 5
