@@ -117,7 +117,7 @@ def measure(
     plan: Plan,
     run: Run,
     store: Store,
-    steps: int = 20,
+    steps: int | None = None,
     extractors: dict[str, Extractor] | None = None,
 ) -> Cost:
     """Train a run for a few steps in a temporary folder and extrapolate.
@@ -126,11 +126,13 @@ def measure(
         plan: the study.
         run: one run of the cell.
         store: its prepared data.
-        steps: discriminator steps that are timed, after as many that are not.
+        steps: discriminator steps that are timed, after as many that are not; by default a fortieth
+            of the run's, from 5 to 20.
         extractors: those that the run trains with.
     """
     from ganlore import build, checkpoint, train
 
+    steps = steps or min(20, max(5, run.training.steps // 40))
     change = {"snapshots": 1, "history": 2, "budget": 2 * steps * run.training.batch}
     short = run.model_copy(update={"training": run.training.model_copy(update=change)})
     with tempfile.TemporaryDirectory() as folder:
