@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import torch
 from torch import nn
 
+from ganlore.history import sparse
 from ganlore.memory import Meter
 from tiny import tiny_run
 
@@ -52,3 +55,21 @@ def test_counting_changes_no_bit_of_a_step() -> None:
     with Meter(layer.parameters()):
         counted = torch.autograd.grad(layer(x).square().mean(), layer.weight)[0]
     assert torch.equal(plain, counted)
+
+
+def test_a_step_leaves_nothing_behind_in_the_meter() -> None:
+    """A node that keeps its own result must not keep itself alive, its backward pass run or not."""
+    layer = nn.Linear(4, 4)
+    with Meter(layer.parameters()) as meter:
+        layer(torch.randn(8, 4)).tanh().exp()  # nobody goes back through it
+        layer(torch.randn(8, 4)).tanh().sum().backward()
+    gc.collect()
+    assert meter.peak > 0 and meter.now == 0
+
+
+def test_few_of_the_rows_are_weighed_and_each_says_the_most_so_far(trained) -> None:
+    run = tiny_run("digits", trick="progressive", training={"budget": 16 * 24, "history": 24})
+    found = [row["step_memory_mb"] for row in trained(run)[1]["history"]]
+    assert found == sorted(found) and found[0] > 0
+    assert found[-1] > found[0]  # a network that has grown keeps more
+    assert sparse(list(range(1, 25)), 5) == [1, 5, 9, 13, 17, 21, 24]

@@ -635,6 +635,41 @@ def test_sagan_normalises_attention_too(stores) -> None:
 # -- the order of a combination --------------------------------------------------------------------
 
 
+def test_combinations_may_combine_combinations(tmp_path, monkeypatch) -> None:
+    """All parts are applied, and what the combination itself declares holds."""
+    (tmp_path / "tricks").mkdir()
+    text = """from ganlore.tricks import Trick
+
+
+class Nested(Trick):
+    \"\"\"A combination of a combination.\"\"\"
+
+    paper = "arXiv:1805.08318"
+    tip = "nested"
+    combines = ("sagan", "ema")
+    incompatible = {"lsgan": "a reason of the combination's own, which is long enough"}
+
+
+TRICK = Nested
+"""
+    (tmp_path / "tricks/nested.py").write_text(text)
+    monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
+    parts = ["self-attention", "spectral-norm-both", "ttur", "ema"]
+    assert grid.applied(["nested"]) == parts
+    run = tiny_run("digits", loss="hinge", trick="nested")
+    assert [part.name for part in run.applied] == parts
+    assert str(grid.why_not("digits", "dcgan", "lsgan", ("nested",))).startswith("nested with")
+    twice = grid.why_not("digits", "dcgan", "hinge", ("sagan", "ttur"))
+    assert twice is not None and "twice" in twice.text
+
+
+@pytest.mark.parametrize("order", ["progressive+{}", "{}+progressive"])
+@pytest.mark.parametrize("trick", ["minibatch-discrimination", "minibatch-stddev"])
+def test_statistics_of_the_batch_go_with_networks_that_grow(trained, order, trick) -> None:
+    status, _ = trained(tiny_run("digits", trick=order.format(trick)))
+    assert status == "done"
+
+
 @pytest.mark.parametrize("normalise", ["spectral-norm", "spectral-norm-both"])
 def test_what_comes_after_normalisation_is_not_normalised(stores, normalise) -> None:
     for order, expected in (

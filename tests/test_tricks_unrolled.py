@@ -294,6 +294,18 @@ MAKERS = {
 }
 
 
+def test_what_learns_with_the_discriminator_does_not_learn_from_looking_ahead(double) -> None:
+    """InfoGAN's Q has a gradient of the bound alone: none of what the generator's samples gain."""
+    problem = Problem(a_run(loss="infogan"))
+    q = list(problem.who.modules["q"].parameters())
+    (trick,) = problem.who.tricks
+    fooled = trick.generator_step(lambda game: sp(-game.fake_logits).mean())
+    found = torch.autograd.grad(fooled(problem.game("generator", 9)), q, allow_unused=True)
+    assert all(gradient is None for gradient in found)
+    value = problem.who.generator_loss(problem.game("generator", 9))
+    assert all(gradient.abs().sum() > 0 for gradient in torch.autograd.grad(value, q))
+
+
 @pytest.mark.parametrize("kind", MAKERS)
 def test_updates_are_those_of_torch(kind: str) -> None:
     """Six steps, with gradients that are 0 always, from time to time and never."""

@@ -12,6 +12,7 @@ The tables, each a Parquet file in the study's results folder:
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[st
         "lr_generator": optimizer.rates[0],
         "lr_discriminator": optimizer.rates[1],
         "betas": json.dumps(optimizer.betas),
-        "lr_factor_end": optimizer.factor(1.0),
+        "lr_factor_end": optimizer.factor(1.0) * math.prod(t.learning_rate(1.0) for t in tricks),
         "beta2_end": optimizer.beta2(1.0),
         "n_critic": build.n_critic(loss, tricks),
         "batch": run.training.batch,

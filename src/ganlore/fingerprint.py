@@ -82,12 +82,8 @@ def _label(path: Path) -> str:
 @cache
 def _imports(path: Path, _changed: int) -> tuple[Path, ...]:
     names: set[str] = set()
-    waiting: list[ast.AST] = [plugins.parse(path)]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue  # names for annotations: no code of theirs is run
-        waiting.extend(ast.iter_child_nodes(node))
+    # what is imported for annotations alone counts as well: such objects come as arguments
+    for node in ast.walk(plugins.parse(path)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,6 @@ from torch import Tensor, nn
 from ganlore.losses import Loss
 from ganlore.networks import Critic, Generator
 from ganlore.tricks import Trick
-
-if TYPE_CHECKING:
-    from ganlore.features import Extractor
 
 Made = TypeVar("Made")
 
@@ -46,7 +43,7 @@ class Player:
     n_critic: int
     scale: float = 1.0
     optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer] = field(init=False)
-    extractors: dict[str, Extractor] = field(default_factory=dict)
+    extractors: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def relative(self) -> bool:

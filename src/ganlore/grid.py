@@ -139,7 +139,9 @@ def why_not(
     `requires = {something that another one provides: reason}`. What training takes features from
     (a trick's `extractors`) may not be what the data set is evaluated with.
     """
-    tricks = applied(tricks)
+    if twice := _twice(tricks):
+        return twice
+    tricks = tuple(dict.fromkeys((*applied(tricks), *tricks)))  # a combination declares too
     named = [("network", network), *([("loss", loss)] if loss else [])]
     parts = [plugins.declaration(*name) for name in (*named, *(("trick", t) for t in tricks))]
     data = plugins.declaration("dataset", dataset)
@@ -169,14 +171,25 @@ def _losses_provide(need: str) -> bool:
     return any(need in loss.fact("provides", ()) for loss in losses)
 
 
+def _twice(tricks: Sequence[str]) -> Reason | None:
+    """Two tricks of which one is a part of the other, or that have a part in common."""
+    seen: dict[str, str] = {}
+    for trick in tricks:
+        for part in applied([trick]):
+            if part in seen:
+                text = f"{part} would be applied twice: it is in both, or one of them is it"
+                return Reason(trick, seen[part], text)
+            seen[part] = trick
+    return None
+
+
 def applied(tricks: Sequence[str]) -> list[str]:
     """The tricks that are applied, in order: a combination's parts in its place."""
-    return [part for trick in tricks for part in _combines(trick) or [trick]]
-
-
-def _combines(trick: str) -> tuple[str, ...]:
-    parts: tuple[str, ...] = plugins.declaration("trick", trick).fact("combines", ())
-    return parts
+    found: list[str] = []
+    for trick in tricks:
+        parts = plugins.declaration("trick", trick).fact("combines", ())
+        found += applied(parts) if parts else [trick]
+    return found
 
 
 def _why_not(study: Study, cell: Cell) -> str | None:
@@ -201,7 +214,8 @@ def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: 
         )
         if kind == "loss":
             given["optimizer"] = _policy(name, training, given.get("optimizer", {}))
-        parts = [plugin(kind, part) for part in _combines(name)] if kind == "trick" else []
+        own = applied([name]) if kind == "trick" else [name]
+        parts = [plugin(kind, part) for part in own] if own != [name] else []
         settings = plugins.declaration(kind, name).settings(given)
         return PlugIn(name=name, settings=settings, parts=parts)
 

@@ -27,6 +27,11 @@ def marks(steps: int, count: int, multiple: int = 1) -> list[int]:
     return sorted({round(mark) // multiple * multiple for mark in exact} - {0})
 
 
+def sparse(found: list[int], count: int) -> list[int]:
+    """About `count` of some marks, the first and the last among them."""
+    return sorted({*found[:: max(1, len(found) // count)], *found[-1:]})
+
+
 def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
     """The L2 norm over all gradients that an optimiser's last step used."""
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
@@ -40,8 +45,8 @@ class History:
 
     Columns: step (discriminator steps done), images (real images shown), d_loss, g_loss,
     real_logit and fake_logit (means, before tricks), d_gradient_norm, g_gradient_norm, seconds,
-    images_per_second, peak_memory_mb (of the process), step_memory_mb (what a step keeps for its
-    backward pass, `memory.Meter`), and what losses and tricks log.
+    images_per_second, peak_memory_mb (of the process), step_memory_mb (the most that a step
+    kept so far for its backward passes, `memory.Meter`), and what losses and tricks log.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -52,7 +57,7 @@ class History:
         losses: tuple[Tensor, Tensor],
         optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
         seconds: float,
-        step_memory: int,
+        step_memory: int | None,
     ) -> Row:
         """Read a step's tensors (this waits for the device) and keep them as a row.
 
@@ -61,7 +66,8 @@ class History:
             losses: likewise.
             optimizers: likewise; for the gradients that they used.
             seconds: time of training so far.
-            step_memory: bytes that the step kept for its backward passes at most.
+            step_memory: bytes that the step kept for its backward passes at most, None where they
+                were not counted.
         """
         critic, actor = games
         step = critic.step + 1
@@ -79,11 +85,16 @@ class History:
                 "seconds": seconds,
                 "images_per_second": images / seconds,
                 "peak_memory_mb": provenance.peak_memory_mb(),
-                "step_memory_mb": step_memory / 2**20,
+                "step_memory_mb": self._most(step_memory),
                 **{name: float(value) for name, value in (actor.log | critic.log).items()},
             }
         self.rows.append(row)
         return row
+
+    def _most(self, step_memory: int | None) -> float:
+        """The most MiB that a step kept so far."""
+        before = self.rows[-1]["step_memory_mb"] if self.rows else 0.0
+        return max(before, (step_memory or 0) / 2**20)
 
     def diverged(self, bound: float) -> bool:
         """Whether the last row's losses are not finite or beyond the bound."""

@@ -14,7 +14,8 @@ class Kept:
     """A tensor that autograd keeps, from its forward pass until its backward pass is done."""
 
     def __init__(self, tensor: Tensor, meter: Meter) -> None:
-        self.tensor = tensor
+        # not the tensor itself: a step that keeps its own result would keep itself alive
+        self.tensor = tensor.detach()
         self.meter = meter
         self.key = meter.take(tensor)
 
@@ -28,15 +29,16 @@ class Meter:
     Activations are what a step needs beside weights, gradients and the optimiser's state, whose
     sizes the numbers of parameters give. Counted by torch's hooks on saved tensors: the same number
     on every machine, where a process's resident memory is mostly that of the imports. Each storage
-    counts once, and weights not at all.
+    counts once, and the weights that are trained not at all.
 
     Attributes:
-        peak: bytes.
+        peak: bytes at most.
+        now: bytes that are kept still.
     """
 
     def __init__(self, weights: Iterable[Tensor]) -> None:
         self.peak = 0
-        self._now = 0
+        self.now = 0
         self._known = {_place(weight) for weight in weights}
         self._kept: Counter[tuple[int, int]] = Counter()
         self._hooks = saved_tensors_hooks(lambda tensor: Kept(tensor, self), lambda k: k.tensor)
@@ -58,15 +60,15 @@ class Meter:
         key = _place(tensor)
         self._kept[key] += 1
         if self._kept[key] == 1 and key not in self._known:
-            self._now += key[1]
-            self.peak = max(self.peak, self._now)
+            self.now += key[1]
+            self.peak = max(self.peak, self.now)
         return key
 
     def leave(self, key: tuple[int, int]) -> None:
         """Count it no longer."""
         self._kept[key] -= 1
         if not self._kept[key] and key not in self._known:
-            self._now -= key[1]
+            self.now -= key[1]
 
 
 def _place(tensor: Tensor) -> tuple[int, int]:

@@ -217,13 +217,17 @@ def costs_of_tricks(matrix: Matrix) -> pd.DataFrame:
     """One row for each trick: what it adds to a step, over the losses that it goes with.
 
     Returns:
-        Indexed by trick, the dearest first; columns `losses` (how many), and the median and the
-        range over losses of each column of `RELATIVE`, `<name>`, `<name>_min` and `<name>_max`.
+        Indexed by trick, the dearest first; columns `losses` (how many), the median and the range
+        over losses of each column of `RELATIVE`, `<name>`, `<name>_min` and `<name>_max`, and the
+        median of what is added, `step_ms_extra` in milliseconds and `step_memory_mb_extra` in MiB.
     """
     table = matrix.cells.reset_index()
+    for cost, name in RELATIVE.items():
+        table[f"{cost}_extra"] = table[cost] * (1 - 1 / table[name])
     table = table[(table["trick"] != PLAIN) & table["step_ms_relative"].notna()]
     groups = table.groupby("trick")[list(RELATIVE.values())]
-    found = groups.median().join(groups.min().add_suffix("_min"))
+    extra = table.groupby("trick")[[f"{cost}_extra" for cost in RELATIVE]].median()
+    found = groups.median().join(extra).join(groups.min().add_suffix("_min"))
     found = found.join(groups.max().add_suffix("_max")).assign(losses=groups.size())
     return found.sort_values("step_ms_relative", ascending=False)
 

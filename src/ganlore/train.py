@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -13,12 +13,11 @@ from ganlore import build, memory, seeding
 from ganlore.batches import Batch, Batches
 from ganlore.console import Progress
 from ganlore.game import Game, Player
-from ganlore.history import History, marks
+from ganlore.history import History, marks, sparse
 
 if TYPE_CHECKING:
     from ganlore.checkpoint import State
     from ganlore.data import Store
-    from ganlore.features import Extractor
     from ganlore.grid import Run
     from ganlore.settings import Optimizer
 
@@ -134,7 +133,7 @@ def train(
     store: Store,
     state: State,
     device: torch.device,
-    extractors: dict[str, Extractor] | None = None,
+    extractors: dict[str, Any] | None = None,
 ) -> str:
     """Train a run from its last saved state to its end.
 
@@ -158,6 +157,7 @@ def train(
     history = History()
     start, before = state.restore(who, both, history)
     log_at = set(marks(settings.steps, settings.history, who.n_critic))
+    weigh_at = set(sparse(sorted(log_at), 5))  # counting takes time, and the numbers hardly change
     snapshot_at = set(marks(settings.steps, settings.snapshots))
     if start and history.diverged(settings.divergence):
         return "diverged"
@@ -169,15 +169,15 @@ def train(
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
         for step in range(start, settings.steps):
             done = step + 1
-            with memory.Meter(who.weights) if done in log_at else nullcontext() as meter:
+            with memory.Meter(who.weights) if done in weigh_at else nullcontext() as meter:
                 criticised, acted = stepper.play(step)
             if done in snapshot_at:
                 state.snapshot(done, who)
             if done in log_at:
-                assert acted is not None and meter is not None  # marks: multiples of n_critic
+                assert acted is not None  # marks are multiples of n_critic
                 seconds = elapsed()
                 games, losses = (criticised[0], acted[0]), (criticised[1], acted[1])
-                row = history.add(games, losses, both[::-1], seconds, meter.peak)
+                row = history.add(games, losses, both[::-1], seconds, meter.peak if meter else None)
                 progress.update(done, "d_loss {d_loss:.3f} g_loss {g_loss:.3f}".format(**row))
                 if history.diverged(settings.divergence):
                     state.save(done, who, both, history, seconds)

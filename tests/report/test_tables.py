@@ -104,6 +104,12 @@ def test_what_a_trick_costs_is_told_over_its_losses(found) -> None:
         assert row["step_ms_relative"] == pytest.approx(statistics.median(ratios))
         assert row["step_ms_relative_min"] == pytest.approx(min(ratios))
         assert row["step_ms_relative_max"] == pytest.approx(max(ratios))
+        extras = [
+            digits.cell(loss, trick)["step_ms"] - digits.cell(loss, tables.PLAIN)["step_ms"]
+            for loss in digits.losses
+            if digits.cell(loss, trick)
+        ]
+        assert row["step_ms_extra"] == pytest.approx(statistics.median(extras))
     assert list(costs["step_ms_relative"]) == sorted(costs["step_ms_relative"], reverse=True)
 
 

@@ -20,8 +20,8 @@ class Consistency(Trick):
 
     The paper also mirrors images, left to right, which here is `flip`. It is off unless a study
     asks for it: the change must make of a sample another one, and a mirrored digit is no digit.
-    What moves in from outside is the nearest pixel's colour. No image stays where it is: it would
-    be judged twice, to find no difference.
+    What moves in from outside is the nearest pixel's colour. No image stays where it is, unless a
+    pixel is more than the shift: it would be judged twice, to find no difference.
     """
 
     paper = "arXiv:1910.12027"

@@ -61,11 +61,17 @@ class Kernels(Statistic):
 class MinibatchDiscrimination(BatchStatistic):
     """A sample's closeness to the rest of its batch stands beside its features.
 
-    A penalty on the gradient at a sample then includes what it does to the others' logits.
+    A penalty on the gradient at a sample then includes what it does to the others' logits. The
+    kernels begin at a scale that fits the features; a trick that normalises layers stands before
+    this one, or it takes that scale away.
     """
 
     paper = "arXiv:1606.03498"
     tip = "the discriminator is told how near samples are to each other"
+    incompatible = {
+        "wgan": "clipped to a hundredth, the kernels find every sample at every other one's place: "
+        "what they tell is the same for all samples, whatever the batch"
+    }
     kernels: PositiveInt = 100
     dimension: PositiveInt = 5
 

@@ -75,6 +75,7 @@ class Growing(Staged, Stages):
         found = depths(inside, sizes(shape)[1:])
         self.images = sizes(shape)[: len(found) + 1][::-1]
         self.depths = found[::-1]
+        self.enter(len(found), 1.0)  # whole, for whoever looks at it before the first step
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -212,7 +213,13 @@ class Progressive(Rising):
                 "progressive growing needs images whose sides can be halved to no less than "
                 f"{SMALLEST}, and a network of two layers or more"
             )
-        self.levels = counts.pop()
+        levels = counts.pop()
+        if self.levels not in (1, levels):
+            raise ValueError(
+                f"generator and discriminator can be at {self.levels} and at {levels} resolutions; "
+                "to grow together they need equally many"
+            )
+        self.levels, self.level = levels, levels - 1
         return made
 
     def place(self, progress: float) -> tuple[int, float]:

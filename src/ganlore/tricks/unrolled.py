@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -39,10 +40,29 @@ class Unrolled(Trick):
     def _answer(self, step: Callable[[Game], Tensor], game: Game) -> Tensor:
         who = game.player
         ahead = Ahead(game.discriminator, who.optimizers[1], who.loss.constrain)
-        for _ in range(self.k):
-            ahead.step(who.discriminator_loss(game.look_ahead(ahead.critic)))
+        with self._held(game):
+            for _ in range(self.k):
+                ahead.step(who.discriminator_loss(game.look_ahead(ahead.critic)))
         game.answer(ahead.critic)
         return step(game)
+
+    @staticmethod
+    @contextmanager
+    def _held(game: Game) -> Iterator[None]:
+        """Modules that learn with the discriminator are constants in steps that are thought of.
+
+        Else they would learn, through those steps, to lead the discriminator astray.
+        """
+        loss = game.player.loss
+        names = (*loss.discriminator_modules, *loss.shared_modules)
+        held = [p for name in names for p in game.modules[name].parameters() if p.requires_grad]
+        for parameter in held:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in held:
+                parameter.requires_grad_()
 
 
 TRICK = Unrolled
