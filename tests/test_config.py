@@ -28,7 +28,7 @@ AXES = {"datasets": ["ring"], "networks": ["mlp"]}
     [
         ({"grids": [{**AXES, "losses": ["wgn"]}]}, ["loss 'wgn'", "'wgan'", "hinge", "grids.0.losses"]),
         ({"grids": [{**AXES, "tricks": ["spectral_norm"]}]}, ["trick", "'spectral-norm'"]),
-        ({"grids": [{**AXES, "tricks": [["ema", "r2"]]}]}, ["trick 'r2'", "'r1'"]),
+        ({"grids": [{**AXES, "tricks": [["ema", "packin"]]}]}, ["trick 'packin'", "'packing'"]),
         ({"grids": [{**AXES, "datasets": ["rings"]}]}, ["dataset 'rings'", "'ring'", "digits"]),
         ({"grids": [{**AXES, "networks": ["dcgam"]}]}, ["network 'dcgam'", "'dcgan'"]),
         ({"grids": [{**AXES, "variants": ["slow"]}]}, ["variant 'slow'", "base"]),

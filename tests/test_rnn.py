@@ -353,6 +353,15 @@ def test_no_loss_is_missing_without_a_reason() -> None:
 
 def test_it_needs_images() -> None:
     gaps = grid.expand(
-        tiny(grids=[{"datasets": ["ring"], "networks": ["mlp", "rnn"], "losses": ["hinge"]}])
+        tiny(
+            grids=[
+                {
+                    "datasets": ["ring"],
+                    "networks": ["mlp", "rnn"],
+                    "losses": ["hinge"],
+                    "tricks": ["none"],
+                }
+            ]
+        )
     ).missing
     assert {gap.network for gap in gaps if "images" in gap.reason} == {"rnn"}
