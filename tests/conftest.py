@@ -67,3 +67,33 @@ def trained(
         return status, saved
 
     return go
+
+
+@pytest.fixture
+def interrupted(
+    stores: dict[str, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Train a run that is killed once it has saved a state, and again to its end.
+
+    Gives its whole saved state. From `killed` steps on the first state that is saved is the last.
+    """
+
+    def go(run: Run, killed: int = 0) -> Any:
+        store, cpu = stores[run.dataset.name], torch.device("cpu")
+        state = checkpoint.State(tmp_path / "cut", checkpoint.identity(run, store), 0.0)
+        save = checkpoint.State.save
+
+        def save_then_die(self: checkpoint.State, step: int, *rest: Any) -> None:
+            save(self, step, *rest)
+            if step >= killed:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(checkpoint.State, "save", save_then_die)
+            training.train(run, store, state, cpu)
+        assert training.train(run, store, state, cpu) == "done"
+        saved = storage.read_sealed(state.path)
+        saved["snapshots"] = state.snapshots()
+        return saved
+
+    return go

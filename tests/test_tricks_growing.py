@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import step_costs
-from ganlore import build, checkpoint, evaluate, grid, plugins, storage, train
+from ganlore import build, evaluate, grid, plugins, train
 from ganlore.batches import Batches
 from ganlore.networks import Spec, Stages
 from ganlore.tricks._resolution import enlarge, shrink
@@ -412,27 +412,14 @@ def test_losses_and_tricks_go_through_every_stage(trained, loss, trick, network)
 @pytest.mark.parametrize("killed", [5, 15])
 @pytest.mark.parametrize("trick", ["progressive+ema", "stacking+spectral-norm"])
 def test_a_run_resumed_before_within_and_after_a_change_has_the_same_bits(
-    stores, trained, tmp_path, monkeypatch, trick, killed
+    trained, interrupted, trick, killed
 ) -> None:
     """Of 30 steps: growing fades from the 11th to the 20th, stage II begins with the 16th."""
     run = run_of("infogan", trick, training={"budget": 480, "history": 6})
     _, undisturbed = trained(run)
-    state = checkpoint.State(tmp_path / "cut", checkpoint.identity(run, stores["digits"]), 0.0)
-    save = checkpoint.State.save
-
-    def save_then_die(self, step, *rest):
-        save(self, step, *rest)
-        if step >= killed:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(checkpoint.State, "save", save_then_die)
-        train.train(run, stores["digits"], state, CPU)
-    assert train.train(run, stores["digits"], state, CPU) == "done"
-    resumed = storage.read_sealed(state.path)
-    for part in ("player", "optimizers"):
+    resumed = interrupted(run, killed)
+    for part in ("player", "optimizers", "snapshots"):
         assert equal(undisturbed[part], resumed[part])
-    assert equal(undisturbed["snapshots"], state.snapshots())
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 import step_costs
-from ganlore import build, checkpoint, grid, plugins, storage, train
+from ganlore import build, grid, plugins, train
 from ganlore.batches import Batches
 from ganlore.game import Game
 from ganlore.losses import LogitLoss
@@ -576,7 +576,7 @@ def test_no_forward_pass_is_computed_twice(trick, loss, stores) -> None:
     ],
 )
 def test_they_go_together_and_resume_to_the_same_bits(
-    tricks, network, trained, stores, tmp_path, monkeypatch
+    tricks, network, trained, interrupted
 ) -> None:
     cells = {"datasets": ["digits"], "networks": [network], "losses": ["vaegan"]}
     study = tiny(
@@ -589,21 +589,9 @@ def test_they_go_together_and_resume_to_the_same_bits(
     for part in saved["player"].values():
         assert all(bool(value.isfinite().all()) for value in part.values())
 
-    state = checkpoint.State(tmp_path / "cut", checkpoint.identity(run, stores["digits"]), 0.0)
-    save = checkpoint.State.save
-
-    def save_then_die(self, step, *rest):
-        save(self, step, *rest)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(checkpoint.State, "save", save_then_die)
-        train.train(run, stores["digits"], state, CPU)
-    assert train.train(run, stores["digits"], state, CPU) == "done"
-    resumed = storage.read_sealed(state.path)
-    for kept in ("player", "optimizers"):
+    resumed = interrupted(run)
+    for kept in ("player", "optimizers", "snapshots"):
         assert equal(saved[kept], resumed[kept])
-    assert equal(saved["snapshots"], state.snapshots())
 
 
 def test_the_average_of_a_normalised_generator_is_sampled_from(trained, stores) -> None:

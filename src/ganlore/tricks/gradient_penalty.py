@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ganlore import penalties
-from ganlore.settings import NonNegativeFloat
-from ganlore.tricks import Trick
+from ganlore.tricks._one_centred import OneCentred
 
 if TYPE_CHECKING:
     from ganlore.game import Game
 
 
 @dataclass
-class GradientPenalty(Trick):
+class GradientPenalty(OneCentred):
     """The discriminator's gradient between real and generated samples is held at 1."""
 
     paper = "arXiv:1704.00028"
     tip = "a one-centred gradient penalty between real and fake"
     incompatible = {"wgan-gp": "the loss has this penalty already; it would only count twice"}
-    weight: NonNegativeFloat = 10.0
 
-    def penalty(self, game: Game) -> Tensor:
-        """Equation 3's last term: weight E (|grad D(xh)| - 1)^2."""
-        norms = penalties.norms_between(game)
-        return self.weight * penalties.one_centred(norms)
+    def norms(self, game: Game) -> Tensor:
+        """Equation 3's last term: at points on the lines between pairs."""
+        return penalties.norms_between(game)
 
 
 TRICK = GradientPenalty
