@@ -35,7 +35,6 @@ RUN = "{dataset}/{network}/{loss}/{trick}/{variant}/seed{seed}"
 RUN_FOLDER = RESULTS / "runs" / RUN
 
 
-
 def fitted_to(dataset, extractors):
     """The records of extractors that are fitted to a data set."""
     record = str(FITTED / "record.json")
