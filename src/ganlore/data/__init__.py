@@ -45,12 +45,15 @@ class Dataset(ABC):
         provides: what it has that networks, losses and tricks may require, of "images",
             "points", "labels", "power-of-two size", "mode centres".
         extractors: the feature extractors that it is evaluated with.
+        extractor_settings: settings of extractors that are fitted to it, by name, where it wants
+            others than theirs.
         n_train: the number of training samples, where it is no setting.
         source, licence, citation: for the manifest.
     """
 
     name: ClassVar[str] = ""
     provides: ClassVar[tuple[str, ...]] = ()
+    extractor_settings: ClassVar[dict[str, dict[str, Any]]] = {}
     source: ClassVar[str] = ""
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
@@ -168,6 +171,7 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
         "licence": dataset.licence,
         "citation": dataset.citation,
         "settings": settings,
+        "extractor_settings": dataset.extractor_settings,
         "shape": list(splits["train"].samples.shape[1:]),
         "classes": 0 if labels is None else int(labels.max()) + 1,
         "counts": {split: len(splits[split].samples) for split in SPLITS},

@@ -72,9 +72,16 @@ class Extractor(ABC):
         return self
 
 
+def create(name: str, store: Store) -> Extractor:
+    """An extractor with the settings that a data set has for it."""
+    settings = store.manifest.get("extractor_settings", {}).get(name, {})
+    extractor: Extractor = plugins.create("extractor", name, settings)
+    return extractor
+
+
 def fit(name: str, store: Store, folder: Path) -> None:
     """Fit an extractor to a data set; write weights, the features of both splits, and a record."""
-    extractor: Extractor = plugins.create("extractor", name, {})
+    extractor = create(name, store)
     weights, record = extractor.fit(store)
     files = {"weights.pt": storage.write_torch(folder / "weights.pt", weights)}
     extractor.load(weights, store)
@@ -87,7 +94,7 @@ def fit(name: str, store: Store, folder: Path) -> None:
 
 def fit_here(name: str, store: Store) -> Extractor:
     """An extractor fitted to a data set here and now and kept nowhere, for measurements of cost."""
-    extractor: Extractor = plugins.create("extractor", name, {})
+    extractor = create(name, store)
     extractor.load(extractor.fit(store)[0], store)
     return extractor
 
@@ -102,7 +109,7 @@ def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
         f"delete {folder} and run `ganlore extract {store.name} {name} --data {folder.parents[2]}`"
     )
     storage.read_record(folder / "record.json", remedy)
-    extractor: Extractor = plugins.create("extractor", name, {})
+    extractor = create(name, store)
     extractor.load(storage.read_torch(folder / "weights.pt"), store)
     return extractor
 

@@ -14,9 +14,11 @@ from torch.nn import functional
 
 from ganlore import seeding
 from ganlore.batches import as_seen
+from ganlore.console import Progress
 from ganlore.data import Store
+from ganlore.errors import GanloreError
 from ganlore.features import Description, Extractor
-from ganlore.settings import PositiveInt
+from ganlore.settings import PositiveFloat, PositiveInt
 
 CHUNK = 128
 """Images at a time: so many that their activations stay in a processor's cache."""
@@ -39,10 +41,23 @@ class Classes(nn.Module, ABC):
 
 @dataclass
 class Classifying(Extractor):
-    """An extractor that is a classifier; a sample's mode is the class that it is taken for."""
+    """An extractor that is a classifier; a sample's mode is the class that it is taken for.
+
+    Attributes:
+        epochs: passes over the training split.
+        batch: images in a step.
+        rate: the one-cycle schedule's highest learning rate.
+        shift: the most pixels by which a batch is moved, up or down and left or right.
+        channels_last: keep channels innermost in memory: faster where images are large and in
+            colour; other last bits.
+        seed: of the weights' start and the order of images.
+    """
 
     epochs: PositiveInt = 30
     batch: PositiveInt = 64
+    rate: PositiveFloat = 4e-3
+    shift: PositiveInt = 1
+    channels_last: bool = False
     seed: PositiveInt = 1
 
     @abstractmethod
@@ -50,39 +65,65 @@ class Classifying(Extractor):
         """The network for a data set, initialised from torch's global generator."""
 
     def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Train on the training split with small shifts; the record has the test accuracy."""
+        """Train on the training split; the record has the test accuracy.
+
+        Images are moved a little, and mirrored where the data set says that they may be.
+
+        Raises:
+            GanloreError: if the data set has no labels.
+        """
+        found = store.labels("train")
+        if found is None:
+            raise GanloreError(
+                f"data set {store.name}: the extractor {self.name} is a classifier, and the data "
+                "have no labels to fit it to\n  use an extractor that needs none, such as inception"
+            )
         torch.set_num_threads(1)  # the same features whatever machine and load
-        images = as_seen(torch.from_numpy(store.samples("train").copy()))
-        labels = torch.from_numpy(store.labels("train"))
+        images = torch.from_numpy(store.samples("train").copy())
+        mirrored = bool(store.manifest.get("mirrored"))
         with seeding.scope(self.seed, self.name, store.name):
-            network = self.build(store)
-            self._optimise(network, images, labels)
+            network = self._laid_out(self.build(store))
+            self._optimise(network, images, torch.from_numpy(found), mirrored)
         self.network = network.eval()
         features, logits = self.predict(store.samples("test"))
         accuracy = float((logits.argmax(axis=1) == store.labels("test")).mean())
         return network.state_dict(), {"test_accuracy": accuracy, "dimensions": features.shape[1]}
 
-    def _optimise(self, network: Classes, images: Tensor, labels: Tensor) -> None:
-        optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
-        steps = self.epochs * (len(images) // self.batch)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
-        for _ in range(self.epochs):
-            for chosen in torch.randperm(len(images)).split(self.batch)[
-                : len(images) // self.batch
-            ]:
-                batch = functional.pad(images[chosen], (1, 1, 1, 1), value=-1.0)
-                dy, dx = (int(torch.randint(3, ())) for _ in range(2))
-                height, width = images.shape[2:]
-                batch = batch[:, :, dy : dy + height, dx : dx + width]
-                loss = functional.cross_entropy(network(batch), labels[chosen])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
+    def _laid_out(self, network: Classes) -> Classes:
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        return network.to(memory_format=layout)
+
+    def _optimise(self, network: Classes, images: Tensor, labels: Tensor, mirrored: bool) -> None:
+        per_epoch = len(images) // self.batch
+        optimizer = torch.optim.AdamW(network.parameters(), lr=self.rate / 2, weight_decay=1e-2)
+        steps = self.epochs * per_epoch
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.rate, total_steps=steps)
+        with Progress(f"{self.name}", steps) as progress:
+            for epoch in range(self.epochs):
+                order = torch.randperm(len(images)).split(self.batch)[:per_epoch]
+                for step, chosen in enumerate(order):
+                    batch = self._changed(as_seen(images[chosen]), mirrored)
+                    loss = functional.cross_entropy(network(batch), labels[chosen])
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    schedule.step()
+                    progress.update(epoch * per_epoch + step + 1, f"epoch {epoch + 1}")
+
+    def _changed(self, images: Tensor, mirrored: bool) -> Tensor:
+        """Images moved by up to `shift` pixels, and half of them mirrored if they may be."""
+        height, width = images.shape[2:]
+        images = functional.pad(images, (self.shift,) * 4, value=-1.0)
+        dy, dx = (int(torch.randint(2 * self.shift + 1, ())) for _ in range(2))
+        images = images[:, :, dy : dy + height, dx : dx + width]
+        if not mirrored:
+            return images
+        turned = torch.rand(len(images), 1, 1, 1) < 0.5
+        return torch.where(turned, images.flip(3), images)
 
     def load(self, weights: dict[str, Any], store: Store) -> None:
         """Build the network, take the weights and freeze them."""
-        self.network = self.build(store).eval().requires_grad_(False)
+        self.network = self._laid_out(self.build(store)).eval().requires_grad_(False)
         self.network.load_state_dict(weights)
 
     @torch.no_grad()

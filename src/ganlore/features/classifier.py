@@ -30,9 +30,19 @@ class Halve(nn.MaxPool2d):
 
 
 class Network(Classes):
-    """Three 3x3 convolutions, halving once or more down to 4x4, then features and classes."""
+    """Two 3x3 convolutions at each resolution down to 4x4, then features and classes.
 
-    def __init__(self, shape: tuple[int, ...], classes: int, width: int, features: int) -> None:
+    Args:
+        shape: of an image, (C, H, W).
+        classes: how many there are.
+        width: channels at the full resolution.
+        growth: how many times as many after each halving.
+        features: numbers that an image becomes.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], classes: int, width: int, growth: int, features: int
+    ) -> None:
         super().__init__()
         channels, size = shape[0], shape[1]
         layers: list[nn.Module] = []
@@ -43,7 +53,7 @@ class Network(Classes):
             if size <= 4:
                 break
             layers.append(Halve())
-            size //= 2
+            width, size = growth * width, size // 2
         self.trunk = nn.Sequential(*layers, nn.Flatten())
         self.embed = nn.Linear(width * size * size, features)
         self.head = nn.Linear(features, classes)
@@ -64,11 +74,12 @@ class Classifier(Classifying):
 
     paper = "arXiv:1801.01973 (why features should fit the data)"
     width: PositiveInt = 32
+    growth: PositiveInt = 1
     dimensions: PositiveInt = 64
 
     def build(self, store: Store) -> Network:
         """The network for a data set's shape and classes."""
-        return Network(store.shape, store.classes, self.width, self.dimensions)
+        return Network(store.shape, store.classes, self.width, self.growth, self.dimensions)
 
 
 EXTRACTOR = Classifier
