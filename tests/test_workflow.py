@@ -227,7 +227,7 @@ def test_an_edited_extractor_reruns_what_uses_it(
 
 
 def test_a_figure_never_evaluates_again(project: Project) -> None:
-    path = project.folder / "src/ganlore/figures.py"
+    path = project.folder / "src/ganlore/figures/heat.py"
     path.write_text(path.read_text() + "\n\nADDED = 1\n")
     assert set(project.planned()) == {"report"}
 

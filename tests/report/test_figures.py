@@ -94,7 +94,7 @@ def test_curves_are_the_means_of_the_snapshots(found: list[Matrix]) -> None:
 
 
 def test_forty_names_look_different() -> None:
-    looks = [tuple(figures._look(index).values()) for index in range(40)]
+    looks = [tuple(figures.look_of(index).values()) for index in range(40)]
     assert len({str(look) for look in looks}) == 40
 
 

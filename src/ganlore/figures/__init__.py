@@ -1,0 +1,45 @@
+"""From the tables to figures. Every figure takes a `Matrix` and gives a matplotlib `Figure`.
+
+Figures carry no date and no random name: the same table gives the same bytes.
+"""
+
+from ganlore import tables
+from ganlore.figures.costs import cost
+from ganlore.figures.dots import dot_plot
+from ganlore.figures.drawing import INK, inline, save
+from ganlore.figures.heat import grid_of, heat_map
+from ganlore.figures.multiples import learning_curves, look_of, looks, precision_recall
+from ganlore.tables import Matrix
+
+__all__ = [
+    "INK",
+    "cost",
+    "describe",
+    "dot_plot",
+    "grid_of",
+    "heat_map",
+    "inline",
+    "learning_curves",
+    "look_of",
+    "looks",
+    "precision_recall",
+    "save",
+]
+
+
+def describe(matrix: Matrix, kind: str) -> str:
+    """What a figure shows, in words, with the two ends of its range."""
+    what = {
+        "dots": "Dot plot with one row for each cell",
+        "precision-recall": "Scatter plots of precision against recall",
+        "curves": "Line plots of FID over images shown",
+        "cost": "Scatter plot of the time of a step against FID",
+    }.get(kind, f"Heat map of {kind.removeprefix('heat-').replace('-', ' ')}")
+    text = f"{what}: {len(matrix.losses)} losses, {len(matrix.tricks)} tricks on {matrix.title}."
+    ranked = matrix.cells.sort_values("rank")
+    for word, (key, row) in zip(
+        ("Lowest", "Highest"), (next(ranked.iterrows()), next(ranked[::-1].iterrows())), strict=True
+    ):
+        cell = {str(name): value for name, value in row.items()}
+        text += f" {word} FID: {key[0]}, {key[1]}: {tables.estimate(cell, 'fid')}."
+    return text

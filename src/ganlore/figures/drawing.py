@@ -1,0 +1,119 @@
+"""What all figures have in common: their look, their axes, their files."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlore import storage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+INK, MUTED, RULE, PAPER = "#1b1c1e", "#6a6e75", "#d6d8dc", "#fefefe"
+"""Colours with a meaning; a page replaces them by its own (see `inline`)."""
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#948b00")
+"""Okabe and Ito's palette for all kinds of colour vision, of middling lightness for dark pages."""
+
+MARKERS = "osD^vPX*"
+
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "ganlore", "pdf.fonttype": 42,
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 8.5,
+    "axes.titlesize": 9, "axes.labelsize": 8.5, "xtick.labelsize": 8, "ytick.labelsize": 8,
+    "legend.fontsize": 8, "axes.linewidth": 0.6, "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6, "xtick.major.size": 3, "ytick.major.size": 3,
+    "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK, "axes.titlecolor": INK,
+    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "grid.color": RULE, "grid.linewidth": 0.6, "axes.facecolor": "none",
+    "figure.facecolor": PAPER, "savefig.facecolor": PAPER, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.axisbelow": True, "legend.frameon": False,
+    "hatch.linewidth": 0.6, "hatch.color": RULE, "figure.constrained_layout.use": True,
+    "lines.solid_capstyle": "round",
+}  # fmt: skip
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of all figures; matplotlib's own settings are back afterwards."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def subplots(rows: int, columns: int, width: float, height: float, **kinds: Any) -> tuple[Any, Any]:
+    """Axes in a figure that no window knows, so that hundreds can be made."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **kinds)
+
+
+def plain_log(axis: Any) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5, as ordinary numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = sorted(axis.get_view_interval())
+    decades = math.log10(high / low) if low > 0 else 1
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def near(floor: float, lowest: float) -> bool:
+    """Whether a line at the floor leaves the data most of a logarithmic axis."""
+    return floor > 0 and lowest / floor < 20
+
+
+def save(figure: Figure, folder: Path, name: str) -> str:
+    """Write a figure as `<name>.svg` and `<name>.pdf`; gives the SVG's text."""
+    texts: dict[str, bytes] = {}
+    with style():
+        for kind, dated in (("svg", "Date"), ("pdf", "CreationDate")):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, metadata={dated: None})
+            texts[kind] = buffer.getvalue()
+            storage.write_bytes(folder / f"{name}.{kind}", texts[kind])
+    return texts["svg"].decode()
+
+
+def inline(svg: str, name: str, alt: str) -> tuple[str, int]:
+    """An SVG file's text as an element of a page.
+
+    Its names get a prefix, because a page has many figures, and its colours with a meaning become
+    the page's, so that it is legible in a dark one.
+
+    Args:
+        svg: the file's text.
+        name: unique in the page.
+        alt: what the figure shows, for those who do not see it.
+
+    Returns:
+        The element, and its width in CSS pixels.
+    """
+    from html import escape
+
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
+    body = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', body)
+    for colour, variable in ((INK, "ink"), (MUTED, "muted"), (RULE, "rule"), (PAPER, "paper")):
+        body = body.replace(colour, f"var(--{variable})")
+    body = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--sans)", body)
+    opened = re.match(r"<svg[^>]*>", body)
+    assert opened is not None
+    width, height = (float(re.search(rf'\b{side}="([\d.]+)pt"', opened[0])[1])  # type: ignore[index]
+                     for side in ("width", "height"))  # fmt: skip
+    head = f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width:g} {height:g}">'
+    return head + body[opened.end() :].strip(), round(width * 4 / 3)
