@@ -43,7 +43,8 @@ class Dataset(ABC):
 
     Facts (literals):
         provides: what it has that networks, losses and tricks may require, of "images",
-            "points", "labels", "power-of-two size", "mode centres".
+            "points", "labels", "power-of-two size", "halving size" (square images of a size
+            that is a multiple of 4, from 8 up), "mode centres".
         extractors: the feature extractors that it is evaluated with.
         extractor_settings: settings of extractors that are fitted to it, by name, where it wants
             others than theirs.

@@ -11,7 +11,7 @@ from ganlore.data import Dataset, Split
 class Digits(Dataset):
     """1,797 real handwritten digits of 8x8 pixels, ten classes."""
 
-    provides = ("images", "labels", "power-of-two size")
+    provides = ("images", "labels", "power-of-two size", "halving size")
     extractors = ("classifier",)
     n_train = 1438
     source = "scikit-learn's load_digits: the test part of UCI's Optical Recognition of Digits"

@@ -159,13 +159,14 @@ class GrowingTrunk(Growing):
 
 @dataclass
 class Progressive(Rising):
-    """Both networks grow from images of 4x4 pixels to the data's, each new layer faded in.
+    """Both networks grow from small images to the data's size, each new layer faded in.
 
-    Only the growing is here. What else the paper brings, equalised learning rates, pixel
-    norm and the batch's standard deviation, is not, and the layers are the network's own: the
-    largest size has the network as it is, each smaller one those of its parts that lie further
-    inside, and a layer to or from images. With n sizes the budget has 2n - 1 equal parts: a size
-    alone, a fade to the next one, and so on (section 2 and appendix A). The discriminator, its
+    They begin at 4x4 pixels, or with the smallest pictures that the network has inside (7x7 for
+    images of 28x28). Only the growing is here. What else the paper brings, equalised learning
+    rates, pixel norm and the batch's standard deviation, is not, and the layers are the network's
+    own: the largest size has the network as it is, each smaller one those of its parts that lie
+    further inside, and a layer to or from images. With n sizes the budget has 2n - 1 equal parts: a
+    size alone, a fade to the next one, and so on (section 2 and appendix A). The discriminator, its
     penalties included, sees images of the current size; a fade treats real images as it does
     generated ones.
     """

@@ -1,0 +1,61 @@
+"""The small network of "Are GANs Created Equal?", which that study took from InfoGAN."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from ganlore.networks import Discriminator, Generator, Spec, Stages
+from ganlore.networks._convolutional import Convolutional, Seed, stages
+from ganlore.settings import PositiveInt
+
+HALVINGS = 2
+
+
+@dataclass
+class InfoGanSmall(Convolutional):
+    """Two strided convolutions and a hidden layer in each network, as in InfoGAN.
+
+    Lucic et al. 2018 (arXiv:1711.10337) run it at every size from a picture of a quarter of that
+    size; one that can be halved only once has one convolution. The discriminator has no batch norm,
+    for the reason given in `ganlore.networks`; leaky ReLU of 0.2 and weights N(0, 0.02) are theirs,
+    where InfoGAN has 0.1.
+    """
+
+    paper = "arXiv:1711.10337, arXiv:1606.03657"
+    hidden: PositiveInt = 1024
+
+    def generator(self, spec: Spec) -> Generator:
+        """Noise -> hidden layer -> inner picture -> transposed convolutions -> tanh."""
+        size, doublings = stages(spec.shape, HALVINGS)
+        channels = self.width * 2 ** (doublings - 1)
+        bias = not spec.batch_norm
+        norm = [nn.BatchNorm1d(self.hidden)] if spec.batch_norm else []
+        first = nn.Sequential(nn.Linear(spec.inputs, self.hidden, bias=bias), *norm, nn.ReLU())
+        parts: list[tuple[nn.Module, tuple[int, ...]]] = [(first, (self.hidden,))]
+        layer: nn.Module = Seed(self.hidden, channels, size, bias)
+        for index in range(doublings):
+            if index:
+                layer = nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=bias)
+                channels, size = channels // 2, 2 * size
+            active = self.active(channels, spec)
+            parts.append((nn.Sequential(layer, *active), (channels, size, size)))
+        last = nn.ConvTranspose2d(channels, spec.shape[0], 4, 2, 1)
+        parts.append((nn.Sequential(last, nn.Tanh()), spec.shape))
+        return Generator(Stages(parts), spec)
+
+    def discriminator(self, spec: Spec) -> Discriminator:
+        """Strided convolutions -> hidden layer -> a linear head."""
+        inner, halvings = stages(spec.shape, HALVINGS)
+        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
+        inputs, channels, size = spec.shape[0], self.width, spec.shape[1]
+        for _ in range(halvings):
+            size //= 2
+            layers = nn.Sequential(nn.Conv2d(inputs, channels, 4, 2, 1), nn.LeakyReLU(0.2))
+            parts.append((layers, (channels, size, size)))
+            inputs, channels = channels, 2 * channels
+        linear = nn.Linear(inputs * inner * inner, self.hidden)
+        parts.append((nn.Sequential(nn.Flatten(), linear, nn.LeakyReLU(0.2)), (self.hidden,)))
+        return Discriminator(Stages(parts), self.hidden, spec)
+
+
+NETWORK = InfoGanSmall
