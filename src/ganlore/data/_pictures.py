@@ -66,8 +66,9 @@ class Frame:
             raise ValueError(f"{width}x{height} pixels; smaller than crop = {square}")
         size = self.size or square
         left, top = (width - square) // 2, (height - square) // 2
-        box = (left, top, left + square, top + square)
-        return image.resize((size, size), Resampling.BICUBIC, box=box)
+        centre = image.crop((left, top, left + square, top + square))
+        # not `resize(box=...)`, whose filter sees what lies outside the box
+        return centre.resize((size, size), Resampling.BICUBIC)
 
 
 def places(n: int, split: str) -> NDArray[np.int64]:

@@ -14,22 +14,18 @@ from ganlore.features.classifier import Classifier, Network
 from ganlore.settings import PositiveInt
 
 
+@dataclass(frozen=True)
 class Channels(Store):
     """A data set seen channel by channel: three times as many grey pictures of ten classes.
 
     A label is a number whose digits are the channels' classes, the first channel's first: with
     three channels of ten classes 100 a + 10 b + c.
+
+    Attributes:
+        most: training pictures that are shown; 0 means all.
     """
 
-    most = 0
-    """Training pictures that are shown, of each channel about as many; 0 means all."""
-
-    @classmethod
-    def of(cls, store: Store, most: int) -> Channels:
-        """The channels of a data set, so many of its training split."""
-        channels = cls(store.folder, store.manifest)
-        channels.most = most
-        return channels
+    most: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,7 +35,8 @@ class Channels(Store):
     @property
     def classes(self) -> int:
         """Classes of one channel."""
-        return int(round(super().classes ** (1 / super().shape[0])))
+        root: float = super().classes ** (1 / super().shape[0])
+        return round(root)
 
     def samples(self, split: str) -> NDArray[Any]:
         """Channels as pictures, (N, 1, H, W), those of one picture after each other."""
@@ -103,7 +100,7 @@ class ChannelClassifier(Classifier):
     def _channels(self, store: Store) -> Channels:
         if isinstance(store, Channels):
             return store
-        return Channels.of(store, self.pictures)
+        return Channels(store.folder, store.manifest, self.pictures)
 
 
 EXTRACTOR = ChannelClassifier
