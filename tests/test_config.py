@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from ganlore import config, grid
+from ganlore import config, grid, plugins
 from ganlore.errors import GanloreError
 from tiny import REPOSITORY, TINY, tiny
 
@@ -66,6 +66,66 @@ def test_a_wrong_study_is_refused_with_the_reason(changes, told) -> None:
     text = refused(**changes)
     for part in told:
         assert part in text, text
+
+
+@pytest.mark.parametrize(
+    "dataset, extractors, told",
+    [
+        ("digits", ["clasifier"], ["protocol.extractors", "extractor 'clasifier'", "'classifier'"]),
+        ("digits", [], ["protocol.extractors", "at least 1 item"]),
+        ("digits", ["classifier", "classifier"], ["protocol.extractors", "named twice"]),
+        ("ring", ["classifier"], ["protocol.extractors: classifier", "ring", "needs images"]),
+        ("digits", ["coordinates"], ["coordinates", "digits", "points alone"]),
+        ("mnist", ["channel-classifier"], ["channel-classifier", "mnist", "class of its own"]),
+    ],
+)
+def test_an_extractor_that_cannot_be_used_is_refused(dataset, extractors, told) -> None:
+    grids = [{"datasets": [dataset], "networks": ["mlp"]}]
+    text = refused(grids=grids, protocol={"extractors": extractors})
+    assert all(part in text for part in told), text
+
+
+def test_the_protocol_chooses_the_extractors_and_training_may_have_the_others() -> None:
+    grids = [
+        {
+            "datasets": ["digits"],
+            "networks": ["mlp"],
+            "losses": ["hinge"],
+            "tricks": ["perceptual", "ema"],
+        }
+    ]
+    own = grid.expand(tiny(grids=grids))
+    assert {tuple(run.extractors) for run in own.runs} == {("classifier",)}
+    given = grid.expand(tiny(grids=grids, protocol={"extractors": ["residual-classifier"]}))
+    assert {tuple(run.extractors) for run in given.runs} == {("residual-classifier",)}
+    assert [run.trick for run in given.runs] == ["ema"] and "other features" in given.missing[
+        0
+    ].reason
+    assert (
+        own.runs[0].training_hash()
+        == grid.expand(tiny(grids=grids, protocol={"n_fake": 9})).runs[0].training_hash()
+    )
+
+
+def test_what_settings_of_the_data_decide_is_asked_of_the_settings_of_a_cell() -> None:
+    """MNIST's 28 pixels are no power of two; with an edge they are 32."""
+    grids = [
+        {
+            "datasets": ["mnist"],
+            "networks": ["dcgan"],
+            "losses": ["hinge"],
+            "tricks": ["none"],
+            "variants": ["base", "wide"],
+        }
+    ]
+    needs = plugins.declaration("network", "dcgan").fact("requires")
+    if "power-of-two size" not in needs:
+        pytest.skip("the network takes any size")
+    plan = grid.expand(
+        tiny(grids=grids, variants={"wide": {"datasets": {"mnist": {"padded": True}}}})
+    )
+    assert [run.variant for run in plan.runs] == ["wide"]
+    assert needs["power-of-two size"] in plan.missing[0].reason
 
 
 def test_a_study_without_runs_says_why() -> None:

@@ -234,7 +234,7 @@ def not_applicable() -> str:
     every = places()
     kinds: dict[tuple[str, ...], list[Place]] = {}
     for place in every:
-        provided = plugins.declaration("dataset", place.dataset).fact("provides", ())
+        provided = plugins.declaration("dataset", place.dataset).provided()
         kinds.setdefault(tuple(sorted(provided)), []).append(place)
     found = gaps()
     numbered = {text: n for n, text in enumerate(dict.fromkeys(gap.text for gap in found), 1)}

@@ -83,7 +83,17 @@ class Protocol(Model):
     n_real: PositiveInt | None = Field(None, description="Real samples used; none means all.")
     n_fake: PositiveInt = Field(2_500, description="Generated samples at each snapshot.")
     eval_seed: NonNegativeInt = Field(0, description="The seed of the evaluation's noise.")
+    extractors: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="Feature extractors; none means those that each data set declares."
+    )
     pictures: PositiveInt = Field(64, description="Samples of the last snapshot kept to look at.")
+
+    @field_validator("extractors")
+    @classmethod
+    def _once(cls, names: list[str] | None) -> list[str] | None:
+        if names is not None and len(set(names)) != len(names):
+            raise ValueError("an extractor is named twice")
+        return names
 
 
 class Overrides(Model):

@@ -35,7 +35,7 @@ def expand(study: Study) -> Plan:
         training = _changed(study.training, grid.training, f"{where}.training")
         protocol = _changed(study.protocol, grid.protocol, f"{where}.protocol")
         for cell in _cells(study, grid, where):
-            reason = _why_not(study, cell)
+            reason = _why_not(study, cell, protocol)
             if reason:
                 missing[cell] = Missing(**cell.names, reason=reason)
                 continue
@@ -131,13 +131,26 @@ class Reason(NamedTuple):
 
 
 def why_not(
-    dataset: str, network: str, loss: str | None = None, tricks: Sequence[str] = ()
+    dataset: str,
+    network: str,
+    loss: str | None = None,
+    tricks: Sequence[str] = (),
+    settings: dict[str, Any] | None = None,
+    extractors: Sequence[str] | None = None,
 ) -> Reason | None:
     """Why plug-ins have no meaning together, None where they have one.
 
     Any plug-in may declare `incompatible = {name of another plug-in: reason}`, and
     `requires = {something that another one provides: reason}`. What training takes features from
     (a trick's `extractors`) may not be what the data set is evaluated with.
+
+    Args:
+        dataset: a name, as the following ones.
+        network: to be trained on it.
+        loss: to be trained with.
+        tricks: on top of the loss.
+        settings: all of the data set's; its defaults where they are left out.
+        extractors: of the evaluation; the data set's own where they are left out.
     """
     if twice := _twice(tricks):
         return twice
@@ -145,7 +158,9 @@ def why_not(
     named = [("network", network), *([("loss", loss)] if loss else [])]
     parts = [plugins.declaration(*name) for name in (*named, *(("trick", t) for t in tricks))]
     data = plugins.declaration("dataset", dataset)
-    provided = {thing for part in (data, *parts) for thing in part.fact("provides", ())}
+    provided = data.provided(settings)
+    provided |= {thing for part in parts for thing in part.fact("provides", ())}
+    evaluated = data.fact("extractors", ()) if extractors is None else extractors
     for part in parts:
         for need, text in part.fact("requires", {}).items():
             if need not in provided:
@@ -153,7 +168,7 @@ def why_not(
                 if loss or not asked:
                     return Reason(part.name, loss if asked else None, text)
         for name in part.fact("extractors", ()):
-            if name in data.fact("extractors", ()):
+            if name in evaluated:
                 return Reason(
                     part.name,
                     dataset,
@@ -192,9 +207,13 @@ def applied(tricks: Sequence[str]) -> list[str]:
     return found
 
 
-def _why_not(study: Study, cell: Cell) -> str | None:
+def _why_not(study: Study, cell: Cell, protocol: Protocol) -> str | None:
     """Why a cell has no meaning or is left out by the study, None when it runs."""
-    if reason := why_not(cell.dataset, cell.network, cell.loss, cell.tricks):
+    given = _given(study, cell.variant, "dataset", cell.dataset)
+    settings = plugins.declaration("dataset", cell.dataset).settings(given)
+    extractors = _extractors(study, cell.dataset, settings, protocol)
+    names = (cell.dataset, cell.network, cell.loss, cell.tricks)
+    if reason := why_not(*names, settings, extractors):
         return str(reason)
     for rule in study.exclude:
         wanted = rule.model_dump(exclude={"reason"}, exclude_none=True)
@@ -203,15 +222,41 @@ def _why_not(study: Study, cell: Cell) -> str | None:
     return None
 
 
+def _given(study: Study, variant: str, kind: str, name: str) -> dict[str, Any]:
+    """What the study says of a plug-in's settings, and a variant over it."""
+    change, folder = study.variants.get(variant, Variant()), FOLDERS[kind]
+    return config.merge(
+        getattr(study.settings, folder).get(name, {}), getattr(change, folder).get(name, {})
+    )
+
+
+def _extractors(
+    study: Study, dataset: str, settings: dict[str, Any], protocol: Protocol
+) -> list[str]:
+    """The extractors that a data set is evaluated with: the protocol's, or its own.
+
+    Raises:
+        GanloreError: for an unknown one, or one that needs what the data set does not have.
+    """
+    data = plugins.declaration("dataset", dataset)
+    names = list(protocol.extractors or data.fact("extractors", ()))
+    where = f"study {study.name}: protocol.extractors"
+    for name in names:
+        plugins.path_of("extractor", name, where)
+        for need, reason in plugins.declaration("extractor", name).fact("requires", {}).items():
+            if need not in data.provided(settings):
+                raise GanloreError(
+                    f"{where}: {name} cannot be used on the data set {dataset}: {reason}"
+                )
+    return names
+
+
 def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: Protocol) -> Run:
     change = study.variants.get(cell.variant, Variant())
     training = _changed(training, change.training, f"study {study.name}: variants.{cell.variant}")
 
     def plugin(kind: str, name: str) -> PlugIn:
-        folder = FOLDERS[kind]
-        given = config.merge(
-            getattr(study.settings, folder).get(name, {}), getattr(change, folder).get(name, {})
-        )
+        given = _given(study, cell.variant, kind, name)
         if kind == "loss":
             given["optimizer"] = _policy(name, training, given.get("optimizer", {}))
         own = applied([name]) if kind == "trick" else [name]
@@ -219,8 +264,9 @@ def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: 
         settings = plugins.declaration(kind, name).settings(given)
         return PlugIn(name=name, settings=settings, parts=parts)
 
+    dataset = plugin("dataset", cell.dataset)
     run = Run(
-        dataset=plugin("dataset", cell.dataset),
+        dataset=dataset,
         network=plugin("network", cell.network),
         loss=plugin("loss", cell.loss),
         tricks=[plugin("trick", trick) for trick in cell.tricks],
@@ -228,7 +274,7 @@ def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: 
         seed=seed,
         training=training,
         protocol=protocol,
-        extractors=list(plugins.declaration("dataset", cell.dataset).fact("extractors", ())),
+        extractors=_extractors(study, cell.dataset, dataset.settings, protocol),
     )
     _check_batch(study, run)
     return run

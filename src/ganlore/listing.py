@@ -37,7 +37,7 @@ def _entries(declared: Declaration) -> Iterator[tuple[str, str]]:
         yield "n_critic", str(settings.pop("n_critic"))
     if settings:
         yield "settings", wording.settings(settings)
-    for fact in ("tip", "paper", "source", "licence"):
+    for fact in ("tip", "paper", "origin", "licence"):
         if declared.fact(fact, "-") != "-":
             yield fact, declared.fact(fact)
     for need, reason in declared.fact("requires", {}).items():

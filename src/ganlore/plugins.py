@@ -58,15 +58,18 @@ FACTS = frozenset(
         "batch_multiple_of",
         "shape",
         "n_train",
-        "source",
+        "mirrored",
+        "origin",
         "licence",
         "citation",
+        "provides_if",
     }
 )
 """Class attributes that are read as facts. The base classes say what each one means."""
 
 DESCRIPTIVE = frozenset(
     {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
+    | {"provides_if"}
 )
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 
@@ -114,6 +117,22 @@ class Declaration:
     def fact(self, name: str, default: Any = None) -> Any:
         """A fact, or the default where the plug-in does not state it."""
         return self.facts.get(name, default)
+
+    def provided(self, settings: dict[str, Any] | None = None) -> set[str]:
+        """What it provides: its fact `provides`, and by its settings what `provides_if` tells.
+
+        `provides_if = {thing: {setting: values}}`: the thing is there where each of the settings
+        has one of the values.
+
+        Args:
+            settings: all of its settings; the defaults where they are left out.
+        """
+        told = self.settings({}) if settings is None else settings
+        found = set(self.fact("provides", ()))
+        for thing, wanted in self.fact("provides_if", {}).items():
+            if all(told[name] in values for name, values in wanted.items()):
+                found.add(thing)
+        return found
 
 
 def folders(kind: str) -> list[Path]:

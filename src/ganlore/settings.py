@@ -19,7 +19,14 @@ from ganlore.schedules import cosine
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""
 
+Source = Literal["torchvision", "folder"]
+"""Where pictures come from: torchvision's loader, or a folder of picture files."""
+
+Channels = Literal["rgb", "grey"]
+"""What a picture is made of: three channels, or one."""
+
 __all__ = [
+    "Channels",
     "Fraction",
     "Model",
     "NonNegativeFloat",
@@ -27,6 +34,7 @@ __all__ = [
     "Optimizer",
     "PositiveFloat",
     "PositiveInt",
+    "Source",
 ]
 
 

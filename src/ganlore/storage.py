@@ -9,6 +9,7 @@ import io
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,18 +32,30 @@ def sha256(path: Path) -> str:
 
 
 def write_bytes(path: Path, data: bytes) -> str:
+    """Write a file atomically, as `write_blocks` does; returns the SHA-256."""
+    return write_blocks(path, [data])
+
+
+def write_blocks(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
     """Write a file atomically (a temporary file in the same folder, then `os.replace`).
 
     A process killed at any moment leaves the old file or the new one, never a half.
 
+    Args:
+        path: the file.
+        blocks: its bytes, in order; one block is needed at a time.
+
     Returns:
         The SHA-256 of the bytes.
     """
+    digest = hashlib.sha256()
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            for block in blocks:
+                file.write(block)
+                digest.update(block)
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files private; results are to be read by the user's group and by DVC.
@@ -54,7 +67,13 @@ def write_bytes(path: Path, data: bytes) -> str:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
-    return hashlib.sha256(data).hexdigest()
+    return digest.hexdigest()
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left of unfinished writes of a file."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> str:
@@ -68,12 +87,16 @@ def write_json(path: Path, value: Any) -> str:
 
 
 def write_array(path: Path, array: NDArray[Any]) -> str:
-    """Write an array as `.npy`, atomically; returns the SHA-256."""
+    """Write an array as `.npy`, atomically and without a copy of it; returns the SHA-256."""
     import numpy as np
 
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return write_bytes(path, buffer.getvalue())
+    array = np.asarray(array, order="C")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    # np.save would do the same, from one block as large as the file
+    payload = array.reshape(-1).view(np.uint8).data
+    parts = (payload[i : i + CHUNK] for i in range(0, len(payload), CHUNK))
+    return write_blocks(path, (header.getvalue(), *parts))
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> str:

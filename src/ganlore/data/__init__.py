@@ -22,6 +22,8 @@ from ganlore.errors import GanloreError
 from ganlore.settings import PositiveFloat, PositiveInt
 
 SPLITS = ("train", "test")
+CHUNK = 1000
+"""Images that are looked at together, so that what is computed of them stays small."""
 
 
 @dataclass
@@ -42,26 +44,33 @@ class Dataset(ABC):
     """A data set; its annotated attributes are settings, the others are facts.
 
     Facts (literals):
-        provides: what it has that networks, losses and tricks may require, of "images",
-            "points", "labels", "power-of-two size", "halving size" (square images of a size
-            that is a multiple of 4, from 8 up), "mode centres".
+        provides: what it has that networks, losses, tricks and extractors may require, of "images",
+            "points", "labels", "digits in channels", "power-of-two size", "halving size" (square
+            images of a size that is a multiple of 4, from 8 up), "mode centres".
+        provides_if: the same for what depends on settings, {thing: {setting: values}}.
         extractors: the feature extractors that it is evaluated with.
         extractor_settings: settings of extractors that are fitted to it, by name, where it wants
             others than theirs.
-        n_train: the number of training samples, where it is no setting.
-        source, licence, citation: for the manifest.
+        n_train: the number of training samples, where it is known before and is no setting.
+        mirrored: whether a sample mirrored left to right is as good a sample; may be a setting.
+        origin, licence, citation: for the manifest, which tells the first as `source`.
     """
 
     name: ClassVar[str] = ""
     provides: ClassVar[tuple[str, ...]] = ()
     extractor_settings: ClassVar[dict[str, dict[str, Any]]] = {}
-    source: ClassVar[str] = ""
+    mirrored: ClassVar[bool] = False
+    origin: ClassVar[str] = ""
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
 
     @abstractmethod
     def load(self) -> dict[str, Split]:
         """The splits `train` and `test`, in random order."""
+
+    def classes(self) -> list[str] | None:
+        """The names of the classes in the order of labels, once loaded; None: only numbers."""
+        return None
 
     def extras(self) -> dict[str, Any]:
         """More for the manifest, such as the centres of modes; JSON-ready."""
@@ -148,7 +157,8 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
         GanloreError: if what the plug-in loads is not of the store's form.
     """
     splits = dataset.load()
-    _check_form(name, splits)
+    names = _class_names(dataset, splits)
+    _check_form(name, splits, len(names))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
     files: dict[str, Any] = {}
@@ -158,6 +168,7 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
             f"{split}-labels.npy": splits[split].labels,
         }
         for file, array in arrays.items():
+            storage.remove_leftovers(folder / file)
             if array is not None:
                 digest = storage.write_array(folder / file, array)
                 files[file] = {
@@ -165,16 +176,19 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
                     "shape": list(array.shape),
                     "dtype": str(array.dtype),
                 }
-    labels = splits["train"].labels
+    samples = splits["train"].samples
     manifest = {
         "name": name,
-        "source": dataset.source,
+        "source": dataset.origin,
         "licence": dataset.licence,
         "citation": dataset.citation,
         "settings": settings,
         "extractor_settings": dataset.extractor_settings,
-        "shape": list(splits["train"].samples.shape[1:]),
-        "classes": 0 if labels is None else int(labels.max()) + 1,
+        "shape": list(samples.shape[1:]),
+        "classes": len(names),
+        "class_names": names,
+        "mirrored": dataset.mirrored,
+        **(channel_statistics(samples) if samples.ndim == 4 else {}),
         "counts": {split: len(splits[split].samples) for split in SPLITS},
         **dataset.extras(),
         "files": files,
@@ -183,7 +197,33 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
     return Store.open(folder)
 
 
-def _check_form(name: str, splits: dict[str, Split]) -> None:
+def channel_statistics(images: NDArray[np.uint8]) -> dict[str, list[float]]:
+    """Mean and standard deviation of each channel over all pixels, on the scale from 0 to 1.
+
+    Exact but for the last division, from the counts of the 256 grey levels.
+
+    Args:
+        images: (N, C, H, W).
+    """
+    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
+    for start in range(0, len(images), CHUNK):
+        for channel in range(len(counts)):
+            pixels = images[start : start + CHUNK, channel].ravel()
+            counts[channel] += np.bincount(pixels, minlength=256)
+    shares, levels = counts / counts.sum(1, keepdims=True), np.arange(256) / 255
+    means = shares @ levels
+    variances = (shares * (levels - means[:, None]) ** 2).sum(1)
+    return {"mean": means.tolist(), "std": np.sqrt(variances).tolist()}
+
+
+def _class_names(dataset: Dataset, splits: dict[str, Split]) -> list[str]:
+    labels = splits["train"].labels
+    if labels is None:
+        return []
+    return dataset.classes() or [str(label) for label in range(int(labels.max()) + 1)]
+
+
+def _check_form(name: str, splits: dict[str, Split], classes: int) -> None:
     for split in SPLITS:
         samples, labels = splits[split].samples, splits[split].labels
         images = samples.dtype == np.uint8 and samples.ndim == 4
@@ -198,6 +238,20 @@ def _check_form(name: str, splits: dict[str, Split]) -> None:
                 f"data set {name}, split {split}: {len(samples)} samples but labels of shape "
                 f"{labels.shape}; expected one label for each sample"
             )
+        if not len(samples):
+            raise GanloreError(f"data set {name}, split {split}: no samples")
+        if (labels is None) != (not classes):
+            raise GanloreError(f"data set {name}: one split has labels, the other has none")
+        if labels is not None and not 0 <= labels.min() <= labels.max() < classes:
+            raise GanloreError(
+                f"data set {name}, split {split}: labels from {labels.min()} to {labels.max()}, "
+                f"but {classes} classes in the training data; expected 0 to {classes - 1}"
+            )
+    one, other = (splits[split].samples.shape[1:] for split in SPLITS)
+    if one != other:
+        raise GanloreError(
+            f"data set {name}: training samples of shape {one}, test samples of shape {other}"
+        )
 
 
 @dataclass
@@ -209,7 +263,7 @@ class GaussianMixture(Dataset):
 
     provides = ("points", "labels", "mode centres")
     extractors = ("coordinates",)
-    source = "generated here"
+    origin = "generated here"
     licence = "none needed"
     std: PositiveFloat = 0.01
     n_train: PositiveInt = 100_000

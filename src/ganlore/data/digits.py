@@ -14,7 +14,7 @@ class Digits(Dataset):
     provides = ("images", "labels", "power-of-two size", "halving size")
     extractors = ("classifier",)
     n_train = 1438
-    source = "scikit-learn's load_digits: the test part of UCI's Optical Recognition of Digits"
+    origin = "scikit-learn's load_digits: the test part of UCI's Optical Recognition of Digits"
     licence = "CC BY 4.0"
     citation = "Alpaydin and Kaynak 1998, https://doi.org/10.24432/C50P49"
 

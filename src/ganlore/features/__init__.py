@@ -41,7 +41,12 @@ class Description:
 
 @dataclass
 class Extractor(ABC):
-    """A feature extractor for one data set."""
+    """A feature extractor for one data set.
+
+    Facts (literals):
+        requires: what a data set must provide for it, with the reason.
+        paper: where it is from.
+    """
 
     name: ClassVar[str] = ""
 

@@ -16,6 +16,10 @@ from ganlore.features import Description, Extractor
 class Coordinates(Extractor):
     """Coordinates as features; the mode with the nearest centre; high quality within 3 std."""
 
+    requires = {
+        "points": "coordinates are features of points alone",
+        "mode centres": "a point's mode is the centre that it is nearest to",
+    }
     paper = "arXiv:1712.04086"
 
     def load(self, weights: dict[str, Any], store: Store) -> None:

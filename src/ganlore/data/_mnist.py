@@ -1,0 +1,88 @@
+"""MNIST's archives and pictures, for the data sets that are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganlore.data import SPLITS, Split
+from ganlore.data._pictures import Frame, shuffled
+from ganlore.data._sources import Archive, Published
+
+PADDING = 2
+"""Black pixels on each side, from 28 to 32."""
+
+
+@dataclass
+class HandwrittenDigits(Published):
+    """What is made of MNIST's 60,000 and 10,000 digits."""
+
+    origin = "MNIST, http://yann.lecun.com/exdb/mnist"
+    licence = "CC BY-SA 3.0"
+    counts = {"train": 60_000, "test": 10_000}
+    names = tuple("0123456789")
+    path: str = "data/raw/mnist"
+    padded: bool = False
+
+    def archives(self) -> list[Archive]:
+        """Pictures and labels of each split, in the folder where torchvision looks for them."""
+        from torchvision.datasets import MNIST
+
+        raw = Path(self.path, "MNIST", "raw")
+        return [Archive(raw / name, md5, MNIST.mirrors[0] + name) for name, md5 in MNIST.resources]
+
+    def fetch(self) -> None:
+        """Each archive from the first mirror that has it.
+
+        torchvision's own class would take a file that was half unpacked for a whole one.
+        """
+        from torchvision.datasets import MNIST
+        from torchvision.datasets.utils import download_url
+
+        for file in self.archives():
+            for mirror in MNIST.mirrors:
+                try:
+                    url = mirror + file.path.name
+                    download_url(url, file.path.parent, file.path.name, file.md5)
+                    break
+                except (RuntimeError, URLError):
+                    if mirror == MNIST.mirrors[-1]:
+                        raise
+
+    def unpack(self) -> dict[str, Split]:
+        """Both splits; the archives are unpacked anew beside themselves."""
+        from torchvision.datasets.mnist import read_image_file, read_label_file
+        from torchvision.datasets.utils import extract_archive
+
+        files = self.archives()
+        for file in files:
+            extract_archive(file.path, file.path.parent)
+        images, labels = files[::2], files[1::2]
+        splits = {
+            split: Split(
+                read_image_file(images[i].path.with_suffix("")).numpy()[:, None],
+                read_label_file(labels[i].path.with_suffix("")).numpy().astype(np.int64),
+            )
+            for i, split in enumerate(SPLITS)
+        }
+        return shuffled(splits)
+
+    def frame(self) -> Frame:
+        """28x28 grey as they are."""
+        return Frame("grey", 28, exact=True)
+
+    def originals(self) -> dict[str, Split]:
+        """Both splits, with a black edge where they are padded."""
+        splits = super().originals()
+        if not self.padded:
+            return splits
+        return {name: Split(_padded(split.samples), split.labels) for name, split in splits.items()}
+
+
+def _padded(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    edge = (PADDING, PADDING)
+    return np.pad(images, ((0, 0), (0, 0), edge, edge))

@@ -1,0 +1,126 @@
+"""Published data sets of known size, from torchvision's loader or from a folder of pictures."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ganlore.data import SPLITS, Dataset, Split
+from ganlore.data._pictures import Frame, listing, load
+from ganlore.errors import GanloreError
+from ganlore.settings import Source
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file that torchvision reads, the MD5 that it expects, and where the file is found."""
+
+    path: Path
+    md5: str
+    where: str
+
+    @property
+    def state(self) -> str:
+        """What is to be said of the file as it lies there."""
+        from torchvision.datasets.utils import calculate_md5
+
+        if not self.path.is_file():
+            return "missing"
+        found = calculate_md5(self.path)
+        told = f"truncated or altered, {self.path.stat().st_size} bytes with md5 {found}"
+        return "whole" if found == self.md5 else told
+
+
+@dataclass
+class Published(Dataset):
+    """A published data set, whose pictures are counted.
+
+    Facts:
+        names: the classes in the order of labels; none without labels.
+        counts: samples of each split.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ()
+    counts: ClassVar[dict[str, int]] = {}
+    source: Source = "torchvision"
+    path: str = "data/raw"
+
+    def load(self) -> dict[str, Split]:
+        """Both splits, whole, in a random order that is always the same."""
+        return self.originals()
+
+    def originals(self) -> dict[str, Split]:
+        """Both splits as published, in a random order that is always the same.
+
+        Raises:
+            GanloreError: if files are missing, damaged, or too many or too few.
+        """
+        splits = self.from_folder() if self.source == "folder" else self.from_torchvision()
+        self.check_counts({split: len(part.samples) for split, part in splits.items()})
+        return splits
+
+    @abstractmethod
+    def archives(self) -> list[Archive]:
+        """The files that torchvision reads."""
+
+    @abstractmethod
+    def fetch(self) -> None:
+        """Let torchvision fetch the archives that are missing or whose checksum does not fit."""
+
+    @abstractmethod
+    def unpack(self) -> dict[str, Split]:
+        """Both splits from the archives, in the random order of `_pictures.places`."""
+
+    @abstractmethod
+    def frame(self) -> Frame:
+        """What pictures of a folder are brought to."""
+
+    def classes(self) -> list[str] | None:
+        """The names of the classes."""
+        return list(self.names) or None
+
+    def from_torchvision(self) -> dict[str, Split]:
+        """Both splits from torchvision's archives, which are fetched where they are missing."""
+        with self.explained():
+            self.fetch()
+            return self.unpack()
+
+    def from_folder(self) -> dict[str, Split]:
+        """Both splits from `train/` and `test/`, with a folder for each class."""
+        found = {split: listing(Path(self.path, split), bool(self.names)) for split in SPLITS}
+        self.check_counts({split: len(part.files) for split, part in found.items()})
+        return load(found, self.frame(), self.names or None, self.name)
+
+    def check_counts(self, found: dict[str, int]) -> None:
+        """Compare the numbers of samples with those that were published."""
+        for split, expected in self.counts.items():
+            if found[split] != expected:
+                raise GanloreError(
+                    f"data set {self.name}: {self.path} has {found[split]} pictures for the split "
+                    f"{split}, expected {expected}\n  for a selection of pictures use the data set "
+                    "`folder`, which takes any number"
+                )
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn whatever goes wrong inside into an error that tells which files to put where."""
+        try:
+            yield
+        except GanloreError:
+            raise
+        except Exception as error:  # of networks, archives and torchvision itself
+            files = "".join(
+                f"\n    {file.path}: {file.state}\n      expected md5 {file.md5}, from {file.where}"
+                for file in self.archives()
+            )
+            raise GanloreError(
+                f"data set {self.name}: torchvision cannot get it: {type(error).__name__}: {error}"
+                f"\n  put these files there, and prepare it again:{files}\n  or use pictures of "
+                "your own copy: the settings `source: folder` and `path: <folder>`, with "
+                f"<folder>/train/{'<class>/' if self.names else ''}*.png (or jpg, webp, bmp) and "
+                "<folder>/test/ likewise"
+            ) from error

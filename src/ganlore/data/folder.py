@@ -1,0 +1,90 @@
+"""One's own pictures, from a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganlore.data import SPLITS, Dataset, Split
+from ganlore.data._pictures import Frame, Listing, listing, load
+from ganlore.errors import GanloreError
+from ganlore.settings import Channels, Fraction, PositiveInt
+
+SEED = 20180717
+
+
+@dataclass
+class Folder(Dataset):
+    """One's own pictures: `train/` and `test/`, or one folder of which a share is held out.
+
+    With `labels` each folder below these is a class, numbered in the order of names; without,
+    pictures may lie as they like. Each picture's centre square of `crop` pixels (none: the largest)
+    is resized to `size`; with neither, all pictures must be squares of one size. Transparent
+    pictures are laid on white. `held_out` is the share of each class, and of all pictures without
+    labels, that is the test split where there are no folders `train/` and `test/`. `mirrored` tells
+    whether a picture mirrored left to right is as good a picture.
+    """
+
+    provides = ("images",)
+    provides_if = {
+        "labels": {"labels": (True,)},
+        "power-of-two size": {"size": (4, 8, 16, 32, 64, 128, 256, 512, 1024)},
+        "halving size": {"size": (8, 12, 16, 20, 24, 28, 32, 48, 64, 96, 128, 256, 512, 1024)},
+    }
+    extractors = ("inception",)
+    origin = "a folder of pictures"
+    licence = "that of the pictures"
+    citation = "that of the pictures"
+    path: str = "data/raw/folder"
+    labels: bool = True
+    size: PositiveInt | None = None
+    crop: PositiveInt | None = None
+    channels: Channels = "rgb"
+    held_out: Fraction = 0.0
+    mirrored: bool = False  # type: ignore[misc] # a fact of other data sets, here the user's to say
+
+    def load(self) -> dict[str, Split]:
+        """Both splits, in a random order that is always the same."""
+        found = self._divided() if self.held_out else self._listed()
+        classes = found["train"].classes
+        self._names = None if classes is None else sorted(set(classes))
+        return load(found, Frame(self.channels, self.size, self.crop), self._names, self.name)
+
+    def classes(self) -> list[str] | None:
+        """The names of the folders in `train/`."""
+        return self._names
+
+    def _listed(self) -> dict[str, Listing]:
+        if lacking := [split for split in SPLITS if not Path(self.path, split).is_dir()]:
+            raise GanloreError(
+                f"data set {self.name}: {self.path} has no folder {' and no folder '.join(lacking)}"
+                "\n  expected train/ and test/, or the setting `held_out`, the share of all "
+                "pictures that is not trained on"
+            )
+        return {split: listing(Path(self.path, split), self.labels) for split in SPLITS}
+
+    def _divided(self) -> dict[str, Listing]:
+        if there := [split for split in SPLITS if Path(self.path, split).is_dir()]:
+            raise GanloreError(
+                f"data set {self.name}: {self.path} has a folder {' and a folder '.join(there)}, "
+                f"and held_out = {self.held_out} asks for a division of all pictures\n"
+                "  leave out `held_out`, or name another `path`"
+            )
+        found = listing(Path(self.path), self.labels)
+        classes = np.array(found.classes or [""] * len(found.files))
+        order = np.random.default_rng(SEED).permutation(len(classes))
+        held = np.zeros(len(classes), dtype=bool)
+        for name in np.unique(classes):
+            members = order[classes[order] == name]
+            held[members[: round(self.held_out * len(members))]] = True
+        if held.all() or not held.any():
+            raise GanloreError(
+                f"data set {self.name}: held_out = {self.held_out} of {len(classes)} pictures "
+                f"leaves {'no test' if not held.any() else 'no training'} pictures"
+            )
+        return {"train": found.part(~held), "test": found.part(held)}
+
+
+DATASET = Folder
