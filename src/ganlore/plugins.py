@@ -58,6 +58,7 @@ FACTS = frozenset(
         "batch_multiple_of",
         "shape",
         "n_train",
+        "mirrored",
         "source",
         "licence",
         "citation",

@@ -46,6 +46,7 @@ class Dataset(ABC):
             "points", "labels", "power-of-two size", "mode centres".
         extractors: the feature extractors that it is evaluated with.
         n_train: the number of training samples, where it is no setting.
+        mirrored: whether a sample mirrored left to right is as good a sample.
         source, licence, citation: for the manifest.
     """
 
@@ -54,6 +55,7 @@ class Dataset(ABC):
     source: ClassVar[str] = ""
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
+    mirrored: ClassVar[bool] = False
 
     @abstractmethod
     def load(self) -> dict[str, Split]:
