@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from ganlore import config as studies, fingerprint, grid, workers
+from ganlore import config as studies, fingerprint, grid, slots, workers
 from ganlore.errors import GanloreError
 
 min_version("9.0")
@@ -24,6 +24,12 @@ include: "src/ganlore/workflow/rules/study.smk"
 include: "src/ganlore/workflow/rules/data.smk"
 include: "src/ganlore/workflow/rules/runs.smk"
 include: "src/ganlore/workflow/rules/report.smk"
+
+
+# Jobs that may use a GPU at a time: `--resources gpu=N`, or all places that there are. Each job takes
+# one of them by itself (ganlore.slots); Snakemake only counts, and assigns none.
+if "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", slots.total())
 
 
 # Training and evaluation run in workers that have imported torch already. Not for a dry run, and

@@ -30,16 +30,35 @@ class Batches:
     """Shuffled epochs of the training split, whole in memory (or on the GPU) as stored.
 
     The order depends on the seed alone, so that all cells of a study see the same images in the
-    same order. A last batch that would be smaller is left out.
+    same order. A last batch that would be smaller is left out. What is random is drawn on the CPU,
+    for a whole epoch, and moved once: a step waits for no transfer.
+
+    Args:
+        store: the prepared data.
+        size: samples in a batch.
+        seed: the run's.
+        device: where they stay.
+        flip: whether each image is mirrored left to right at even odds, drawn anew in each epoch.
+        layout: the memory format of batches of images.
     """
 
-    def __init__(self, store: Store, size: int, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        store: Store,
+        size: int,
+        seed: int,
+        device: torch.device,
+        flip: bool = False,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:
         # copied: the store's file is opened read-only, and tensors may not share such memory
         self.samples = torch.from_numpy(store.samples("train").copy()).to(device)
         labels = store.labels("train")
         self.labels = None if labels is None else torch.from_numpy(labels).to(device)
         self.size = size
         self.seed = seed
+        self.flip = flip
+        self.layout = layout
         self.per_epoch = len(self.samples) // size
         if not self.per_epoch:
             raise GanloreError(
@@ -47,15 +66,29 @@ class Batches:
                 f"{len(self.samples)} training samples"
             )
         self._epoch = -1
-        self._order = torch.empty(0)
+        self._order = self._mirrored = torch.empty(0)
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step: samples (size, ...) as networks see them, and labels (size,)."""
         epoch, index = divmod(step, self.per_epoch)
         if epoch != self._epoch:
-            rng = seeding.generator(self.seed, "order", epoch)
-            order = torch.randperm(len(self.samples), generator=rng)
-            self._epoch, self._order = epoch, order.to(self.samples.device)
-        chosen = self._order[index * self.size : (index + 1) * self.size]
+            self._shuffle(epoch)
+        here = slice(index * self.size, (index + 1) * self.size)
+        chosen = self._order[here]
         labels = None if self.labels is None else self.labels[chosen]
-        return as_seen(self.samples[chosen]), labels
+        samples = self.samples[chosen]
+        if self.flip:
+            samples = torch.where(self._mirrored[here], samples.flip(-1), samples)
+        seen = as_seen(samples)
+        if seen.dim() == 4:
+            seen = seen.contiguous(memory_format=self.layout)
+        return seen, labels
+
+    def _shuffle(self, epoch: int) -> None:
+        """Draw an epoch's order, and which place in it has a mirrored image, (N, 1, 1, 1)."""
+        n, device = len(self.samples), self.samples.device
+        order = torch.randperm(n, generator=seeding.generator(self.seed, "order", epoch))
+        self._epoch, self._order = epoch, order.to(device)
+        if self.flip:
+            drawn = torch.rand(n, 1, 1, 1, generator=seeding.generator(self.seed, "flip", epoch))
+            self._mirrored = (drawn < 0.5).to(device)

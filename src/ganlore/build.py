@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ganlore import plugins, seeding
+from ganlore import accelerate, plugins, seeding
 from ganlore.errors import GanloreError
 from ganlore.game import Player
 from ganlore.losses import Loss
@@ -69,14 +69,17 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
         evaluated = {name: modules[name] for name in loss.evaluated_modules}
         for trick in tricks:
             _add(modules, trick.modules(generator, discriminator, evaluated), trick.name)
+    for module in (generator, discriminator, modules):
+        accelerate.place(module, run.training, device)
     who = Player(
-        generator.to(device),
-        discriminator.to(device),
-        modules.to(device),
+        generator,
+        discriminator,
+        modules,
         loss,
         tricks,
         n_critic(loss, tricks),
         run.training.discriminator_scale,
+        accelerate.forward(run.training, device),
     )
     who.optimizers = optimizers(run, who)
     return who

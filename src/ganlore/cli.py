@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ganlore import config, grid, listing, plugins
+from ganlore import config, grid, listing, plugins, slots
 from ganlore.console import INTERRUPTED, say
 from ganlore.errors import GanloreError, unknown
 
@@ -99,28 +99,30 @@ def train(
     """Train one run, from its last saved state if there is one."""
     chosen, data, results = _run(run, study, settings, data, results)
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
-    from ganlore import build, checkpoint, features, provenance, storage
-    from ganlore import train as training
-    from ganlore.data import Store
+    # first of all: once torch has looked for GPUs it is too late to choose one
+    with slots.slot(chosen.training.device):
+        from ganlore import build, checkpoint, features, gpu, provenance, storage
+        from ganlore import train as training
+        from ganlore.data import Store
 
-    device = build.device(chosen.training.device)
-    try:
-        store = Store.open(data / "prepared" / chosen.dataset.name)
-        store.require(chosen.dataset.settings)
-        extractors = {
-            name: features.open_fitted(name, store, data / "extractors" / store.name / name)
-            for name in chosen.training_extractors
-        }
-        fitted = provenance.fitted(extractors, store.name, data)
-        identity = checkpoint.identity(chosen, store, fitted)
-        state = checkpoint.State(state_folder, identity, save_every)
-        provenance.environment()
-        status = training.train(chosen, store, state, device, extractors)
-    except Exception as error:
-        failure = {"error": f"{type(error).__name__}: {error}"}
-        storage.write_json(state_folder / "failed.json", failure)
-        raise
-    checkpoint.finish(chosen, store, folder, state, status, str(device), fitted)
+        try:
+            device = build.device(chosen.training.device)
+            store = Store.open(data / "prepared" / chosen.dataset.name)
+            store.require(chosen.dataset.settings)
+            extractors = {
+                name: features.open_fitted(name, store, data / "extractors" / store.name / name)
+                for name in chosen.training_extractors
+            }
+            fitted = provenance.fitted(extractors, store.name, data)
+            identity = checkpoint.identity(chosen, store, fitted)
+            state = checkpoint.State(state_folder, identity, save_every)
+            provenance.environment()
+            status = training.train(chosen, store, state, device, extractors)
+        except Exception as error:
+            failure = {"error": f"{type(error).__name__}: {error}"}
+            storage.write_json(state_folder / "failed.json", failure)
+            raise
+        checkpoint.finish(chosen, store, folder, state, status, gpu.name(device), fitted)
     if benchmark:
         provenance.benchmark(benchmark)
     say(f"{folder}: {status}")

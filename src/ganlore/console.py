@@ -10,6 +10,12 @@ from typing import Any
 INTERVAL = 10.0
 """Seconds between two lines in a log."""
 
+LONG = 600.0
+"""Seconds of training beyond which a run on the CPU says how long it will take."""
+
+MEASURED = 3.0
+"""Seconds of steps that it is measured on."""
+
 INTERRUPTED = "interrupted; finished work is kept, and the next start goes on from it"
 
 
@@ -57,6 +63,43 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+class Forecast:
+    """Says once how long training will take on the CPU, where that is long.
+
+    Measured on steps after the first, which is slower than others.
+
+    Args:
+        total: number of steps to be made.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._first = 0.0
+
+    def told(self, done: int) -> bool:
+        """Take note that `done` steps are done; whether all is said that there is to say."""
+        now = time.monotonic()
+        if done == 1:
+            self._first = now
+        spent = now - self._first
+        if done < 4 or spent < MEASURED:
+            return False
+        step = spent / (done - 1)
+        left = step * (self.total - done)
+        if left > LONG:
+            say(
+                f"torch finds no GPU, and on the CPU this is slow: {1000 * step:.0f} ms a step, so "
+                f"about {_duration(left)} for the {self.total - done} steps that are left"
+            )
+        return True
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.0f} hours" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
 
 
 def say(text: str) -> None:

@@ -24,10 +24,12 @@ NEUTRAL = frozenset(
         "console",
         "errors",
         "fingerprint",
+        "gpu",
         "grid",
         "plan",
         "plugins",
         "provenance",
+        "slots",
         "storage",
         "workers",
     }

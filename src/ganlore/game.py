@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeVar
@@ -31,6 +31,8 @@ class Player:
         n_critic: discriminator steps for each generator step.
         optimizers: the generator's and the discriminator's.
         scale: a factor on what the discriminator minimises.
+        forward: what a forward pass of generator or discriminator is made within
+            (`accelerate.forward`).
         extractors: what the tricks need of extractors fitted to the data, by name; empty where
             nothing is trained.
     """
@@ -42,6 +44,7 @@ class Player:
     tricks: tuple[Trick, ...]
     n_critic: int
     scale: float = 1.0
+    forward: Callable[[], AbstractContextManager[Any]] = nullcontext
     optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer] = field(init=False)
     extractors: dict[str, Any] = field(default_factory=dict)
 
@@ -257,8 +260,13 @@ class Game:
     def generated(self) -> Tensor:
         """G(z), (N, ...)."""
         with torch.no_grad() if self.turn == "discriminator" else nullcontext():
-            out: Tensor = self.player.generator(self.latent, self.condition)
-        return out
+            return self.generate(self.latent)
+
+    def generate(self, latent: Tensor) -> Tensor:
+        """What the generator makes of an input (N, latent), in single precision."""
+        with self.player.forward():
+            out: Tensor = self.player.generator(latent, self.condition)
+        return out.float()
 
     def reconstruct(self, codes: Tensor) -> Tensor:
         """G(codes) for codes that an encoder gave, (N, ...), as evaluation would compute it.
@@ -273,10 +281,9 @@ class Game:
         _ = self.generated  # first: its pass changes statistics that this one's gradient reads
         generator = self.player.generator.train(False)
         try:
-            out: Tensor = generator(codes, self.condition)
+            return self.generate(codes)
         finally:
             generator.train()
-        return out
 
     @cached_property
     def real(self) -> Tensor:
@@ -311,9 +318,16 @@ class Game:
             images: as `real` and `fake`, that is after `view`.
             told: the labels of each, as `told`.
         """
-        features = self.discriminator.features(images)
-        output = self.discriminator.classify(features, told)
-        return features, self.player.loss.score(output, images)
+        critic = self.discriminator
+        # what is differentiated twice: by images in a penalty, by weights when looking ahead
+        twice = self.ahead or (self.turn == "discriminator" and images.requires_grad)
+        within = nullcontext if twice else self.player.forward
+        with within():
+            features = critic.features(images)
+        features = features.float()
+        with nullcontext() if critic.reads_out else within():
+            output = critic.classify(features, told)
+        return features, self.player.loss.score(output.float(), images)
 
     @cached_property
     def _joined(self) -> tuple[tuple[Tensor, Tensor], ...] | None:

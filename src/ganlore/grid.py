@@ -277,6 +277,7 @@ def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: 
         extractors=_extractors(study, cell.dataset, dataset.settings, protocol),
     )
     _check_batch(study, run)
+    _check_flip(study, run)
     return run
 
 
@@ -315,6 +316,17 @@ def _check_batch(study: Study, run: Run) -> None:
         raise GanloreError(
             f"{where}: training.batch = {training.batch} is larger than the data set "
             f"{run.dataset.name}, which has {size} training samples"
+        )
+
+
+def _check_flip(study: Study, run: Run) -> None:
+    """Mirrored images are wrong samples of a data set that does not call them as good."""
+    fact = plugins.declaration("dataset", run.dataset.name).fact("mirrored", False)
+    if run.training.flip and not run.dataset.settings.get("mirrored", fact):
+        raise GanloreError(
+            f"study {study.name}: run {run.id}: training.flip = true, but a sample of "
+            f"{run.dataset.name} mirrored left to right is no sample of it (its fact `mirrored`)\n"
+            "  leave training.flip out, or set it in the grid of other data sets alone"
         )
 
 

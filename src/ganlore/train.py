@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from ganlore import build, memory, seeding
+from ganlore import accelerate, build, gpu, memory, seeding
 from ganlore.batches import Batch, Batches
-from ganlore.console import Progress
+from ganlore.console import Forecast, Progress
 from ganlore.game import Game, Player
 from ganlore.history import History, marks, sparse
 
@@ -146,12 +146,27 @@ def train(
 
     Returns:
         "done", or "diverged" where a loss was not finite or beyond the study's bound.
+
+    Raises:
+        GanloreError: if a GPU's memory is too small; with what may be lowered.
     """
+    with accelerate.kernels(run.training), gpu.memory_told(run):
+        return _train(run, store, state, device, extractors)
+
+
+def _train(
+    run: Run,
+    store: Store,
+    state: State,
+    device: torch.device,
+    extractors: dict[str, Any] | None,
+) -> str:
     settings = run.training
     torch.set_num_threads(settings.threads)
     who = build.player(run, store.shape, store.classes, device)
     who.extractors = {name: found.to(device) for name, found in (extractors or {}).items()}
-    batches = Batches(store, settings.batch, run.seed, device)
+    layout = accelerate.layout(settings)
+    batches = Batches(store, settings.batch, run.seed, device, settings.flip, layout)
     stepper = Stepper(run, who, batches, device)
     both = who.optimizers
     history = History()
@@ -165,12 +180,16 @@ def train(
     def elapsed() -> float:
         return before + time.perf_counter() - began
 
+    slow = settings.device == "auto" and device.type == "cpu"
+    forecast = Forecast(settings.steps - start) if slow else None
     began = time.perf_counter()
     with seeding.scope(run.seed, "training"), Progress(run.id, settings.steps) as progress:
         for step in range(start, settings.steps):
             done = step + 1
             with memory.Meter(who.weights) if done in weigh_at else nullcontext() as meter:
                 criticised, acted = stepper.play(step)
+            if forecast is not None and forecast.told(done - start):
+                forecast = None
             if done in snapshot_at:
                 state.snapshot(done, who)
             if done in log_at:

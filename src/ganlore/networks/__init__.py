@@ -103,6 +103,10 @@ class Critic(nn.Module, ABC):
         width: number of features.
     """
 
+    reads_out: ClassVar[bool] = True
+    """Whether `classify` only reads numbers out of the features. That costs little, and is always
+    in single precision: 8 bits are few for a logit, or for a sample's distance to the batch."""
+
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
         self.spec = spec
@@ -169,6 +173,8 @@ class AutoEncoder(Critic):
         encoder: from samples to a code, (N, width).
         decoder: from the code to a sample; without batch norm.
     """
+
+    reads_out = False
 
     def __init__(self, encoder: Discriminator, decoder: Generator) -> None:
         super().__init__(encoder.spec, encoder.spec.outputs)

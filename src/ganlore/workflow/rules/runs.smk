@@ -14,7 +14,7 @@ rule train:
         RESULTS / "logs/train" / f"{RUN}.log",
     threads: lambda w: run_of(w).training.threads
     resources:
-        gpu=lambda w: int(run_of(w).training.device == "cuda"),
+        gpu=lambda w: int(slots.wanted(run_of(w).training.device)),
     params:
         settings=lambda w: run_of(w).training_settings(),
         code=lambda w: run_of(w).training_code(),
