@@ -86,6 +86,29 @@ class Protocol(Model):
     pictures: PositiveInt = Field(64, description="Samples of the last snapshot kept to look at.")
 
 
+class Keep(Model):
+    """What stays of a run once it is evaluated; it changes no number, so nothing runs again for it.
+
+    Numbers, history, samples and records always stay. What was let go and is needed again (a metric
+    was added) is trained again.
+    """
+
+    snapshots: Literal["all", "last", "none"] = Field(
+        "all",
+        description="Generators along the budget: all of them (snapshots.pt), the last one "
+        "(generator.pt), or none.",
+    )
+    checkpoints: Literal["all", "none"] = Field(
+        "all", description="All networks as training left them (checkpoint.pt)."
+    )
+
+    @property
+    def let_go(self) -> list[str]:
+        """The files of a training that do not stay."""
+        lost = {"snapshots.pt": self.snapshots != "all", "checkpoint.pt": self.checkpoints != "all"}
+        return [name for name, gone in lost.items() if gone]
+
+
 class Overrides(Model):
     """Changed settings, by plug-in."""
 
@@ -154,6 +177,7 @@ class Study(Model):
     seeds: Annotated[list[Seed], Field(min_length=1)]
     training: Training = Training()
     protocol: Protocol = Protocol()
+    keep: Keep = Keep()
     settings: Overrides = Overrides()
     variants: dict[VariantName, Variant] = {}
     grids: list[Grid] = Field(min_length=1)
