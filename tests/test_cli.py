@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore import config, grid, overview, plugins
+from ganlore import config, grid, plugins, verification
 from ganlore.cli import app
 from tiny import TINY, tiny
 
@@ -66,12 +66,12 @@ def test_train_evaluate_status_verify(study: str) -> None:
     result = RUNNER.invoke(app, ["verify", study])
     assert result.exit_code == 1
     assert f"{2 * (len(plan.runs) - 1)} findings" in result.output  # the runs that are missing
-    checked, wrong = overview.verify(grid.Plan(plan.study, (run,), ()))
-    assert checked > 10 and not wrong
+    found = verification.verify(grid.Plan(plan.study, (run,), ()))
+    assert found.checked > 10 and not found.wrong and not found.let_go
     record = json.loads((plan.folder(run) / "run.json").read_text())
     record["settings"]["training"]["batch"] = 32  # someone tells another story
     (plan.folder(run) / "run.json").write_text(json.dumps(record))
-    _, wrong = overview.verify(grid.Plan(plan.study, (run,), ()))
+    wrong = verification.verify(grid.Plan(plan.study, (run,), ())).wrong
     assert len(wrong) == 1 and "its settings were altered" in wrong[0]
 
 

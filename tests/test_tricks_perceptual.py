@@ -20,6 +20,7 @@ from ganlore import (
     checkpoint,
     cli,
     collect,
+    costs,
     evaluate,
     features,
     grid,
@@ -28,6 +29,7 @@ from ganlore import (
     provenance,
     storage,
     train,
+    verification,
 )
 from ganlore.batches import as_seen
 from ganlore.errors import GanloreError
@@ -397,7 +399,7 @@ def test_a_study_is_collected_verified_and_each_run_tells_what_it_used(finished)
     digest = storage.sha256(data / "extractors/digits" / NAME / "record.json")
     assert told["perceptual"]["extractors"] == {NAME: digest}
     assert "extractors" not in told["none"]
-    assert overview.verify(finished)[1] == []
+    assert verification.verify(finished).wrong == []
     assert {overview.progress(finished, run).state for run in finished.runs} == {"done"}
     history = tables["history"]
     assert history[history.trick == "perceptual"].perceptual.notna().all()
@@ -414,7 +416,7 @@ def test_a_run_trained_with_another_extractor_is_stale(mine, stores) -> None:
         cli.evaluate(settings=run.model_dump_json(), data=data, results=Path(mine.study.results))
     assert overview.progress(mine, run).state == "stale"
     assert overview.progress(mine, plain).state == "done"
-    (finding,) = overview.verify(mine)[1]
+    (finding,) = verification.verify(mine).wrong
     assert "perceptual" in finding and "an extractor changed" in finding
     cli.train(settings=run.training_settings(), data=data, results=Path(mine.study.results))
     record = storage.read_json(mine.folder(run) / "run.json", "")
@@ -428,7 +430,7 @@ def test_a_missing_or_damaged_extractor_is_told(mine) -> None:
     words = {"settings": run.training_settings(), "data": data, "results": data / "again"}
     with pytest.raises(GanloreError, match=r"weights\.pt: truncated or altered"):
         cli.train(**words)
-    assert len(overview.verify(mine)[1]) == 1
+    assert len(verification.verify(mine).wrong) == 1
     shutil.rmtree(weights.parent)
     with pytest.raises(GanloreError, match=f"missing\n.*ganlore extract digits {NAME}"):
         cli.train(**words)
@@ -463,5 +465,5 @@ def test_the_cost_of_a_run_can_be_measured_before_it_is_fitted(stores) -> None:
         )
     )
     with hurried():
-        (cost,) = overview.costs(plan).values()
+        (cost,) = costs.costs(plan).values()
     assert cost.seconds > 0

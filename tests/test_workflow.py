@@ -243,6 +243,25 @@ def test_an_edited_loss_cannot_leave_a_stale_table(project: Project) -> None:
     )
 
 
+def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project) -> None:
+    every = project.checkpoints()
+    project.study(keep={"snapshots": "last", "checkpoints": "none"})
+    assert set(project.planned()) == {"collect", "report"}  # which are told the study
+    for path in every:
+        (project.folder / path).unlink()
+    project.snakemake()
+    assert project.planned() == {}  # and nothing is trained for what was let go
+    assert "4 let go as the study says" in project.run("ganlore", "verify")
+    # a changed metric needs the snapshots: they are trained again, measured, and go again
+    project.edit("metrics/frechet.py", "- 2 * trace_of_root", "- trace_of_root * 2")
+    planned = project.planned()
+    assert planned["train"] == planned["evaluate"] == ["hinge/0", "wgan/0"]
+    project.snakemake()
+    assert {Path(path).name for path in project.checkpoints()} == {"generator.pt"}
+    assert project.planned() == {}
+    assert "4 let go as the study says (keep), 0 findings" in project.run("ganlore", "verify")
+
+
 def test_one_and_two_cores_give_the_same_bits(project: Project) -> None:
     two = project.checkpoints()
     shutil.rmtree(project.folder / "results")

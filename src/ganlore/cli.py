@@ -136,6 +136,9 @@ def evaluate(
     data: DataOption = Path("data"),
     results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
     benchmark: BenchmarkOption = None,
+    keep: Annotated[
+        str | None, typer.Option(help="What will stay of the run, as JSON; all by default.")
+    ] = None,
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _run(run, study, settings, data, results)
@@ -145,12 +148,16 @@ def evaluate(
 
     folder = results / "runs" / chosen.id
     remedy = f"delete {folder} and run `ganlore train` or snakemake"
-    record = storage.read_record(folder / "run.json", remedy)
+    # of a training's files only this one is needed; another may have been let go
+    record = storage.read_json(folder / "run.json", remedy)
+    storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
     snapshots = storage.read_torch(folder / "snapshots.pt")
     store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
     evaluation.check_trained(chosen, record, store, data, folder)
     rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
-    evaluation.write(folder, chosen, record, rows, pictures, data)
+    kept = config.Keep.model_validate_json(keep) if keep else None
+    last = snapshots[-1] if snapshots else None
+    evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
     if benchmark:
         provenance.benchmark(benchmark)
     say(f"{folder}: {len(rows)} numbers")
@@ -225,6 +232,7 @@ def plan_study(
     """Show what a study will do: runs, jobs, cells without a run, time and disk."""
     import os
 
+    from ganlore import costs as costing
     from ganlore import overview
 
     plan = grid.expand(config.load(study))
@@ -239,7 +247,7 @@ def plan_study(
         typer.echo(f"  n/a  {gap.dataset} {gap.network} {gap.loss} {gap.trick}: {gap.reason}")
     if not measure:
         return
-    costs = overview.costs(plan)
+    costs = costing.costs(plan)
     seconds = sum(costs[run.cell].seconds + overview.BESIDE for run in plan.runs)
     megabytes = sum(costs[run.cell].megabytes for run in plan.runs)
     slowest = max(cells, key=lambda cell: costs[cell].seconds)
@@ -281,16 +289,60 @@ def status(
         typer.echo(f"  report: {plan.study.reports}/index.html")
 
 
-@app.command("verify")
-def verify(study: StudyArgument = DEFAULT) -> None:
-    """Check every file of a study (data, checkpoints, metrics, settings) against its record."""
-    from ganlore import overview
+@app.command("publish")
+def publish(
+    study: StudyArgument = DEFAULT,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of tables and records; results/<study>.")
+    ] = None,
+    reports: Annotated[
+        Path | None, typer.Option(help="Folder of the report; reports/<study>.")
+    ] = None,
+    limit: Annotated[float, typer.Option(help="Megabytes that it may take.")] = 15.0,
+) -> None:
+    """Copy a finished study's tables, records and report to where git keeps them, and check them.
+
+    Weights, samples and data are left out. `ganlore verify FOLDER` checks the copy in any clone.
+    """
+    from ganlore import publication
 
     plan = grid.expand(config.load(study))
-    checked, wrong = overview.verify(plan)
-    for text in wrong:
-        typer.echo(text)
-    typer.echo(f"{checked} files and records checked, {len(wrong)} findings")
+    name = plan.study.name
+    places = to or Path("results") / name, reports or Path("reports") / name
+    sizes = publication.publish(plan, study, *places, limit)
+    for place in places:
+        size = sum(size for path, size in sizes.items() if path.is_relative_to(place))
+        say(f"{place}: {size / publication.MEGABYTE:.1f} MB")
+    say(f"{len(plan.runs)} runs published; to check them anywhere: ganlore verify {places[0]}")
+
+
+@app.command("verify")
+def verify(
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="[STUDY|FOLDER]",
+            help="A study file, or the folder of a published result; without it the default study "
+            "and every published result.",
+        ),
+    ] = "",
+) -> None:
+    """Check every file of a study (data, checkpoints, metrics, settings) against its record.
+
+    Of a published result: that its tables, records and report agree to the letter.
+    """
+    from ganlore import published, verification
+
+    places = [study] if study else [DEFAULT, *map(str, published.find())]
+    wrong = 0
+    for place in places:
+        if Path(place).is_dir():
+            findings = published.verify(Path(place))
+        else:
+            findings = verification.verify(grid.expand(config.load(place)))
+        head = [place] if len(places) > 1 else []
+        typer.echo("\n".join([*head, *findings.lines()]))
+        wrong += len(findings.wrong)
     if wrong:
         raise typer.Exit(1)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import build, evaluate, plugins, provenance, storage
+from ganlore import build, evaluate, plugins, provenance, retention, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan, Run
@@ -33,7 +33,8 @@ def check_run(plan: Plan, run: Run, store: Store) -> dict[str, Any]:
     """
     folder = plan.folder(run)
     remedy = f"delete {folder} and run snakemake"
-    record = storage.read_record(folder / "run.json", remedy)
+    gone = retention.let_go(plan.study.keep, folder)
+    record = storage.read_record(folder / "run.json", remedy, optional=gone)
     evaluation = storage.read_record(folder / "evaluation.json", remedy)
     data = Path(plan.study.data)
     evaluate.check_trained(run, record, store, data, folder)

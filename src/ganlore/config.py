@@ -89,6 +89,28 @@ class Training(Model):
         "after it was killed comes to the same bits. On a CPU it does anyway.",
     )
 
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32",
+        description="Arithmetic of the networks. tf32: products of single precision by a GPU's "
+        "tensor cores, with 10 bits of mantissa. bf16: generator and discriminator under autocast. "
+        "Weights, optimisers, losses, and what is differentiated twice stay fp32.",
+    )
+    channels_last: bool = Field(
+        False,
+        description="Keep images and the weights of convolutions in the order N H W C, in which "
+        "convolutions are faster; the last digits of results change.",
+    )
+    flip: bool = Field(
+        False,
+        description="Mirror half of the real images left to right, keyed by seed and step; for "
+        "data sets whose mirrored samples are as good.",
+    )
+    deterministic: bool = Field(
+        False,
+        description="Use a GPU's deterministic kernels alone, which are slower: a run that goes on "
+        "after it was killed comes to the same bits. On a CPU it does anyway.",
+    )
+
     @property
     def steps(self) -> int:
         """Discriminator steps: the budget in batches."""
@@ -115,6 +137,29 @@ class Protocol(Model):
         if names is not None and len(set(names)) != len(names):
             raise ValueError("an extractor is named twice")
         return names
+
+
+class Keep(Model):
+    """What stays of a run once it is evaluated; it changes no number, so nothing runs again for it.
+
+    Numbers, history, samples and records always stay. What was let go and is needed again (a metric
+    was added) is trained again.
+    """
+
+    snapshots: Literal["all", "last", "none"] = Field(
+        "all",
+        description="Generators along the budget: all of them (snapshots.pt), the last one "
+        "(generator.pt), or none.",
+    )
+    checkpoints: Literal["all", "none"] = Field(
+        "all", description="All networks as training left them (checkpoint.pt)."
+    )
+
+    @property
+    def let_go(self) -> list[str]:
+        """The files of a training that do not stay."""
+        lost = {"snapshots.pt": self.snapshots != "all", "checkpoint.pt": self.checkpoints != "all"}
+        return [name for name, gone in lost.items() if gone]
 
 
 class Overrides(Model):
@@ -185,6 +230,7 @@ class Study(Model):
     seeds: Annotated[list[Seed], Field(min_length=1)]
     training: Training = Training()
     protocol: Protocol = Protocol()
+    keep: Keep = Keep()
     settings: Overrides = Overrides()
     variants: dict[VariantName, Variant] = {}
     grids: list[Grid] = Field(min_length=1)

@@ -19,7 +19,7 @@ from ganlore.game import Player
 from ganlore.losses import Snapshot
 
 if TYPE_CHECKING:
-    from ganlore.config import Protocol
+    from ganlore.config import Keep, Protocol
     from ganlore.grid import Run
 
 CHUNK = 512
@@ -277,10 +277,19 @@ def write(
     rows: list[Row],
     pictures: dict[str, NDArray[Any]],
     data: Path,
+    keep: Keep | None = None,
+    last: dict[str, Any] | None = None,
 ) -> None:
-    """Write `metrics.csv` and `samples.npz`, and last `evaluation.json` with what was measured."""
+    """Write `metrics.csv` and `samples.npz`, and last `evaluation.json` with what was measured.
+
+    Where the study keeps the last snapshot alone, it is written as `generator.pt`: `last`, None for
+    a run that diverged before its first one.
+    """
     files = {"metrics.csv": storage.write_text(folder / "metrics.csv", storage.csv_text(rows))}
     files["samples.npz"] = storage.write_arrays(folder / "samples.npz", **pictures)
+    (folder / "generator.pt").unlink(missing_ok=True)  # of an evaluation before
+    if keep and keep.snapshots == "last":
+        files["generator.pt"] = storage.write_torch(folder / "generator.pt", last)
     record = {
         "id": run.id,
         "protocol": run.protocol.model_dump(mode="json"),
@@ -288,6 +297,7 @@ def write(
         "extractors": provenance.fitted(run.extractors, run.dataset.name, data),
         "evaluation_hash": run.evaluation_hash(),
         "code_hash": run.evaluation_code(),
+        "let_go": keep.let_go if keep else [],
         "files": files,
     }
     storage.write_json(folder / "evaluation.json", record)

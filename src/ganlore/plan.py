@@ -118,7 +118,7 @@ class Run(Model):
 
     def training_hash(self) -> str:
         """A hash of `training_settings`."""
-        return _hash(json.loads(self.training_settings()))
+        return hashed(json.loads(self.training_settings()))
 
     def training_code(self) -> str:
         """The fingerprint of the code that trains this run."""
@@ -139,7 +139,7 @@ class Run(Model):
 
     def evaluation_hash(self) -> str:
         """A hash of all settings that decide how it is evaluated."""
-        return _hash(self.model_dump(mode="json", include={"protocol", "extractors"}))
+        return hashed(self.model_dump(mode="json", include={"protocol", "extractors"}))
 
 
 @dataclass(frozen=True)
@@ -213,9 +213,10 @@ class Plan:
             for kind, names in named.items()
             for declared in (plugins.declaration(kind, name) for name in sorted(names))
         ]
-        return _hash([told, [repr(gap) for gap in self.missing]])
+        return hashed([told, [repr(gap) for gap in self.missing]])
 
 
-def _hash(value: Any) -> str:
+def hashed(value: Any) -> str:
+    """A hash of a JSON-ready value: 16 hexadecimal digits."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,15 +143,21 @@ def hashes(record: dict[str, Any]) -> dict[str, str]:
     return {k: v["sha256"] if isinstance(v, dict) else v for k, v in files.items()}
 
 
-def read_record(path: Path, remedy: str) -> dict[str, Any]:
+def read_record(path: Path, remedy: str, optional: Collection[str] = ()) -> dict[str, Any]:
     """Read a record, and check every file that it tells of; they lie beside it.
+
+    Args:
+        path: the record.
+        remedy: how to make it again.
+        optional: files that may be absent; where they are there, they are checked.
 
     Raises:
         GanloreError: if the record or a file is missing, truncated or altered.
     """
     record: dict[str, Any] = read_json(path, remedy)
     for name, digest in hashes(record).items():
-        check(path.parent / name, digest, remedy)
+        if name not in optional or (path.parent / name).exists():
+            check(path.parent / name, digest, remedy)
     return record
 
 

@@ -7,8 +7,8 @@ rule train:
         fitted=lambda w: fitted_to(w.dataset, run_of(w).training_extractors),
     output:
         RUN_FOLDER / "run.json",
-        RUN_FOLDER / "snapshots.pt",
-        RUN_FOLDER / "checkpoint.pt",
+        kept("snapshots.pt"),
+        kept("checkpoint.pt"),
         RUN_FOLDER / "history.csv",
     log:
         RESULTS / "logs/train" / f"{RUN}.log",
@@ -29,15 +29,20 @@ rule train:
 
 rule evaluate:
     input:
-        rules.train.output,
+        RUN_FOLDER / "run.json",
+        RUN_FOLDER / "snapshots.pt",
         fitted=lambda w: fitted_to(w.dataset, run_of(w).extractors),
     output:
+        # and generator.pt, where the study keeps the last snapshot alone: were it named here, a study
+        # that begins to keep it would have no provenance of it, and nothing would be evaluated again
         RUN_FOLDER / "evaluation.json",
         RUN_FOLDER / "metrics.csv",
         RUN_FOLDER / "samples.npz",
     log:
         RESULTS / "logs/evaluate" / f"{RUN}.log",
     priority: 5  # finished runs are measured before new ones begin
+    resources:
+        keep=KEEP,  # no parameter: a study that keeps more or less runs nothing again
     params:
         settings=lambda w: run_of(w).model_dump_json(),
         code=lambda w: run_of(w).evaluation_code(),
@@ -49,7 +54,8 @@ rule evaluate:
         ),
     shell:
         "ganlore evaluate --settings {params.settings:q} --data {params.data:q}"
-        " --results {params.results:q} --benchmark {params.benchmark:q} > {log:q} 2>&1"
+        " --results {params.results:q} --benchmark {params.benchmark:q} --keep {resources.keep:q}"
+        " > {log:q} 2>&1"
 
 
 rule collect:

@@ -25,6 +25,7 @@ except GanloreError as error:
 
 STUDY_JSON = STUDY.model_dump_json(exclude_defaults=True)
 RUNS = PLAN.by_id
+KEEP = STUDY.keep.model_dump_json()
 
 DATA = Path(STUDY.data)
 RESULTS = Path(STUDY.results)
@@ -33,6 +34,12 @@ PREPARED = DATA / "prepared" / "{dataset}"
 FITTED = DATA / "extractors" / "{dataset}" / "{extractor}"
 RUN = "{dataset}/{network}/{loss}/{trick}/{variant}/seed{seed}"
 RUN_FOLDER = RESULTS / "runs" / RUN
+
+
+def kept(name):
+    """A file of a training; one that the study does not keep goes once it is evaluated."""
+    path = RUN_FOLDER / name
+    return temp(path) if name in STUDY.keep.let_go else path
 
 
 def fitted_to(dataset, extractors):

@@ -1,0 +1,217 @@
+"""A published result holds together by itself, and every alteration is found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from ganlore import config, grid, publication, published
+from ganlore.cli import app
+from ganlore.errors import GanloreError
+from tiny import TINY
+
+RESULTS, REPORTS = Path("results/tiny"), Path("reports/tiny")
+GRID = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "dragan"], "tricks": ["none"]}  # fmt: skip
+
+
+def ok(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == 0, f"{result.output}\n{result.exception}"
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of two runs with its report, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("study")
+    with chdir(folder):
+        document = config.merge(TINY, {"grids": [GRID], "keep": {"snapshots": "none"}})
+        Path("tiny.yaml").write_text(yaml.safe_dump(document))
+        plan = grid.expand(config.load("tiny.yaml"))
+        ok("prepare", "ring", "--settings", json.dumps(plan.runs[0].dataset.settings))
+        ok("extract", "ring", "coordinates")
+        for run in plan.runs:
+            ok("train", run.id, "--study", "tiny.yaml")
+            ok("evaluate", run.id, "--study", "tiny.yaml")
+            (plan.folder(run) / "snapshots.pt").unlink()  # as the study says
+        ok("collect", "tiny.yaml")
+        ok("report", "tiny.yaml")
+        ok("publish", "tiny.yaml")
+    return folder
+
+
+@pytest.fixture
+def clone(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What git has: the study's file and what was published. No runs, no data."""
+    for place in (RESULTS, REPORTS):
+        shutil.copytree(study / place, tmp_path / place)
+    shutil.copy(study / "tiny.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def findings() -> str:
+    return "\n".join(published.verify(RESULTS).wrong)
+
+
+def rehash(name: str, part: str = "results") -> None:
+    """Make the manifest fit an altered file: the forger's second step."""
+    path = RESULTS / published.MANIFEST
+    manifest = json.loads(path.read_text())
+    folder = RESULTS if part == "results" else REPORTS
+    manifest["files"][part][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    path.write_text(json.dumps(manifest))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_clone_without_runs_and_data_verifies(clone: Path) -> None:
+    found = published.verify(RESULTS)
+    assert found.wrong == [] and found.checked > 25
+    assert "0 findings" in ok("verify", str(RESULTS))
+    assert sorted(path.name for path in clone.rglob("*.pt")) == []
+    assert published.find() == [RESULTS]
+
+
+def test_a_number_in_a_table_is_tied_to_its_run(clone: Path) -> None:
+    rows = (RESULTS / "metrics.csv").read_text()
+    value = next(line for line in rows.splitlines() if ",fid," in line).split(",")[-3]
+    edit(RESULTS / "metrics.csv", value, "0.125")
+    assert "metrics.csv: truncated or altered" in findings()
+    rehash("metrics.csv")
+    text = findings()
+    assert "its rows in metrics.csv are not those that its evaluation recorded" in text
+    assert "cells.csv: not what the published metrics give" in text
+    result = CliRunner().invoke(app, ["verify", str(RESULTS)])
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "name, old, new, told",
+    [
+        ("history.csv", "dragan,none,base,0,2,", "dragan,none,base,0,3,", "rows in history.csv are not"),
+        ("runs.csv", ",done,6,", ",done,7,", "row in runs.csv is not what its record tells"),
+        ("records.jsonl", '"batch": 16', '"batch": 32', "its settings are not those of their hash"),
+        ("records.jsonl", '"n_fake": 50', '"n_fake": 5000', "its protocol is not that of its hash"),
+        ("records.jsonl", '"data_hash": "', '"data_hash": "0', "trained with other data than"),
+        ("records.jsonl", '"snapshots": "', '"snapshots": "0', "other snapshots were evaluated"),
+        ("data/ring/manifest.json", '"radius"', '"radios"', "trained with other data than"),
+        ("extractors/ring/coordinates/record.json", "{", "{ ", "another extractor coordinates"),
+    ],
+)  # fmt: skip
+def test_records_and_tables_agree_to_the_letter(clone, name, old, new, told) -> None:
+    edit(RESULTS / name, old, new)
+    rehash(name)
+    assert told in findings()
+
+
+def test_a_run_that_is_left_out_is_missed(clone: Path) -> None:
+    lines = (RESULTS / "records.jsonl").read_text().splitlines(keepends=True)
+    (RESULTS / "records.jsonl").write_text(lines[0])
+    rehash("records.jsonl")
+    text = findings()
+    assert "a run without a record" in text and "not those of its study's settings" in text
+
+
+def test_a_table_of_the_report_is_made_again(clone: Path) -> None:
+    path = REPORTS / "tables/cells.csv"
+    head, first, *rest = path.read_text().splitlines(keepends=True)
+    column = head.split(",").index("fid")
+    values = first.split(",")
+    exact = float(values[column])
+    for factor, fine in ((1 + 1e-13, True), (1 + 1e-6, False)):  # the libraries' bits; a change
+        values[column] = repr(exact * factor)
+        path.write_text("".join([head, ",".join(values), *rest]))
+        rehash("tables/cells.csv", "reports")
+        assert ("not what the published metrics give" not in findings()) is fine
+
+
+def test_missing_and_strange_files_are_named(clone: Path) -> None:
+    (REPORTS / "index.html").unlink()
+    assert "reports/tiny/index.html: missing" in findings()
+    (REPORTS / "index.html").write_text("another page")
+    (RESULTS / "extra.csv").write_text("a,b\n")
+    text = findings()
+    assert "index.html: truncated or altered" in text
+    assert "extra.csv: not of this publication" in text
+
+
+def test_other_code_or_study_is_a_note_and_no_finding(clone: Path) -> None:
+    edit(Path("tiny.yaml"), "batch: 16", "batch: 8")
+    lines = []
+    for line in (RESULTS / "records.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        record["run"]["code_hash"] = "0" * 16  # trained by a version of another day
+        lines.append(json.dumps(record) + "\n")
+    (RESULTS / "records.jsonl").write_text("".join(lines))
+    rehash("records.jsonl")
+    table = RESULTS / "runs.csv"
+    for record in map(json.loads, lines):
+        plan = grid.expand(config.load("tiny.yaml"))
+        table.write_text(
+            table.read_text().replace(plan.run(record["run"]["id"]).training_code(), "0" * 16)
+        )
+    rehash("runs.csv")
+    found = published.verify(RESULTS)
+    assert found.wrong == []
+    notes = "\n".join(found.notes)
+    assert "2 of 2 runs were trained by other code" in notes
+    assert "tiny.yaml is not what it was" in notes
+
+
+@pytest.fixture
+def again(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The finished study, to be published anew."""
+    shutil.copytree(study, tmp_path / "study")
+    monkeypatch.chdir(tmp_path / "study")
+    return grid.expand(config.load("tiny.yaml"))
+
+
+def test_publishing_again_leaves_nothing_of_before(again: Any) -> None:
+    (REPORTS / "figures/old.svg").write_text("<svg/>")
+    before = (RESULTS / published.MANIFEST).read_text()
+    ok("publish", "tiny.yaml")
+    assert not (REPORTS / "figures/old.svg").exists()
+    assert (RESULTS / published.MANIFEST).read_text() == before
+    assert findings() == ""
+
+
+def test_what_is_not_finished_is_not_published(again: Any) -> None:
+    run = again.runs[0]
+    (again.folder(run) / "metrics.csv").write_text("dataset,value\n")
+    with pytest.raises(GanloreError, match=r"metrics\.csv: truncated or altered"):
+        publication.publish(again, "tiny.yaml", RESULTS, REPORTS)
+
+
+def test_a_report_of_other_numbers_is_not_published(again: Any) -> None:
+    edit(Path("reports/tables/metrics.csv"), ",fid,", ",kid,")
+    with pytest.raises(GanloreError, match="this result is not sound"):
+        publication.publish(again, "tiny.yaml", RESULTS, REPORTS)
+    assert published.find() == []
+
+
+def test_it_stays_small_and_in_folders_of_its_own(again: Any) -> None:
+    with pytest.raises(GanloreError, match=r"above the limit of 0\.01 MB; largest:\n  reports"):
+        publication.publish(again, "tiny.yaml", RESULTS, REPORTS, limit=0.01)
+    with pytest.raises(GanloreError, match="the study itself writes here"):
+        publication.publish(again, "tiny.yaml", Path("results"), REPORTS)
+
+
+def test_a_place_of_this_machine_is_not_published(again: Any) -> None:
+    changed = again.runs[0].model_copy(deep=True)
+    changed.dataset.settings["path"] = "/somewhere/here"
+    plan = grid.Plan(again.study, (changed,), ())
+    with pytest.raises(GanloreError, match="is a place of this machine"):
+        publication.publish(plan, "tiny.yaml", RESULTS, REPORTS)
