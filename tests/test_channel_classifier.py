@@ -12,7 +12,6 @@ from ganlore import features, plugins
 from ganlore.data import Split, Store
 from ganlore.features.channel_classifier import Channels, apart
 
-
 TEMPLATES = np.kron(np.random.default_rng(5).integers(0, 2, (10, 4, 4)), np.ones((1, 2, 2)))
 """Ten coarse patterns of 8x8, in place of ten digits."""
 
