@@ -34,13 +34,16 @@ def expand(study: Study) -> Plan:
         where = f"study {study.name}: grids.{index}"
         training = _changed(study.training, grid.training, f"{where}.training")
         protocol = _changed(study.protocol, grid.protocol, f"{where}.protocol")
+        known: dict[tuple[str, str], Data] = {}
         for cell in _cells(study, grid, where):
-            reason = _why_not(study, cell, protocol)
+            if (place := (cell.dataset, cell.variant)) not in known:
+                known[place] = _data(study, cell, protocol)
+            reason = _why_not(study, cell, known[place])
             if reason:
                 missing[cell] = Missing(**cell.names, reason=reason)
                 continue
             for seed in study.seeds:
-                run = _resolve(study, cell, seed, training, protocol)
+                run = _resolve(study, cell, seed, training, protocol, known[place])
                 if runs.setdefault(run.id, run) != run:
                     raise GanloreError(
                         f"{where}: the run {run.id} is also in an earlier grid, with other "
@@ -207,13 +210,37 @@ def applied(tricks: Sequence[str]) -> list[str]:
     return found
 
 
-def _why_not(study: Study, cell: Cell, protocol: Protocol) -> str | None:
+class Data(NamedTuple):
+    """A data set with its settings, and the extractors that it is evaluated with."""
+
+    plugin: PlugIn
+    extractors: list[str]
+
+
+def _data(study: Study, cell: Cell, protocol: Protocol) -> Data:
+    """The data set of a cell, with the protocol's extractors or its own.
+
+    Raises:
+        GanloreError: for an unknown extractor, or one that needs what the data set does not have.
+    """
+    declared = plugins.declaration("dataset", cell.dataset)
+    settings = declared.settings(_given(study, cell.variant, "dataset", cell.dataset))
+    names = list(protocol.extractors or declared.fact("extractors", ()))
+    where = f"study {study.name}: protocol.extractors"
+    for name in names:
+        plugins.path_of("extractor", name, where)
+        for need, reason in plugins.declaration("extractor", name).fact("requires", {}).items():
+            if need not in declared.provided(settings):
+                raise GanloreError(
+                    f"{where}: {name} cannot be used on the data set {cell.dataset}: {reason}"
+                )
+    return Data(PlugIn(name=cell.dataset, settings=settings), names)
+
+
+def _why_not(study: Study, cell: Cell, data: Data) -> str | None:
     """Why a cell has no meaning or is left out by the study, None when it runs."""
-    given = _given(study, cell.variant, "dataset", cell.dataset)
-    settings = plugins.declaration("dataset", cell.dataset).settings(given)
-    extractors = _extractors(study, cell.dataset, settings, protocol)
     names = (cell.dataset, cell.network, cell.loss, cell.tricks)
-    if reason := why_not(*names, settings, extractors):
+    if reason := why_not(*names, data.plugin.settings, data.extractors):
         return str(reason)
     for rule in study.exclude:
         wanted = rule.model_dump(exclude={"reason"}, exclude_none=True)
@@ -230,28 +257,9 @@ def _given(study: Study, variant: str, kind: str, name: str) -> dict[str, Any]:
     )
 
 
-def _extractors(
-    study: Study, dataset: str, settings: dict[str, Any], protocol: Protocol
-) -> list[str]:
-    """The extractors that a data set is evaluated with: the protocol's, or its own.
-
-    Raises:
-        GanloreError: for an unknown one, or one that needs what the data set does not have.
-    """
-    data = plugins.declaration("dataset", dataset)
-    names = list(protocol.extractors or data.fact("extractors", ()))
-    where = f"study {study.name}: protocol.extractors"
-    for name in names:
-        plugins.path_of("extractor", name, where)
-        for need, reason in plugins.declaration("extractor", name).fact("requires", {}).items():
-            if need not in data.provided(settings):
-                raise GanloreError(
-                    f"{where}: {name} cannot be used on the data set {dataset}: {reason}"
-                )
-    return names
-
-
-def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: Protocol) -> Run:
+def _resolve(
+    study: Study, cell: Cell, seed: int, training: Training, protocol: Protocol, data: Data
+) -> Run:
     change = study.variants.get(cell.variant, Variant())
     training = _changed(training, change.training, f"study {study.name}: variants.{cell.variant}")
 
@@ -264,9 +272,8 @@ def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: 
         settings = plugins.declaration(kind, name).settings(given)
         return PlugIn(name=name, settings=settings, parts=parts)
 
-    dataset = plugin("dataset", cell.dataset)
     run = Run(
-        dataset=dataset,
+        dataset=data.plugin,
         network=plugin("network", cell.network),
         loss=plugin("loss", cell.loss),
         tricks=[plugin("trick", trick) for trick in cell.tricks],
@@ -274,7 +281,7 @@ def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: 
         seed=seed,
         training=training,
         protocol=protocol,
-        extractors=_extractors(study, cell.dataset, dataset.settings, protocol),
+        extractors=data.extractors,
     )
     _check_batch(study, run)
     _check_flip(study, run)
