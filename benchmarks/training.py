@@ -12,7 +12,8 @@ on generated images one after the other, the generator on the same images again,
 parameter, both losses read by `.item()` in every step, fp32, contiguous.
 
 *The project's* is `train.Stepper`, as `ganlore train` makes its steps: as it is by default
-(`plain`), and with the settings that are recommended for the device (`fast`).
+(`plain`), and with the settings that are recommended for the device (`fast`); in both with the
+memory settings that a study's jobs have (`workers.MEMORY`).
 
 Every measurement is a process of its own. The loops take turns, round after round, so that all see
 the machine in the same moods; a ratio is taken within a round, and medians over rounds are told.
@@ -39,7 +40,7 @@ import torch
 from torch.nn.functional import relu, softplus
 
 import document
-from ganlore import accelerate, build, config, data, gpu, grid, plugins, train
+from ganlore import accelerate, build, config, data, grid, plugins, train, workers
 from ganlore.batches import Batches
 from ganlore.data import Split, Store
 from ganlore.grid import Run
@@ -192,7 +193,7 @@ def loader(store: Store) -> torch.utils.data.DataLoader[torch.Tensor]:
 # -- one measurement -------------------------------------------------------------------------------
 
 
-def speed(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> dict[str, Any]:
+def speed(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> float:
     """Images of data in a second, of one loop in this process."""
     device = torch.device(case["device"])
     torch.set_num_threads(1)
@@ -213,18 +214,18 @@ def speed(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> dict
         for _ in range(1 if device.type == "cpu" else 20):  # a clock that does not wait runs ahead
             next(steps)
             count += 1
-    return {"images": count * BATCH / (done() - began), "gpu": gpu.name(device)}
+    return count * BATCH / (done() - began)
 
 
-def apart(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> dict[str, Any]:
+def apart(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> float:
     """`speed` in a process of its own."""
     words = ["--one", loop, "--case", json.dumps(case), "--folder", str(folder)]
     done = subprocess.run(
         [sys.executable, __file__, *words, "--seconds", str(seconds)],
         stdout=subprocess.PIPE, text=True, check=True,
+        env=os.environ if loop == "textbook" else os.environ | workers.MEMORY,
     )  # fmt: skip
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return float(done.stdout)
 
 
 def compare(case: dict[str, Any], folder: Path, rounds: int, seconds: float) -> dict[str, Any]:
@@ -232,7 +233,7 @@ def compare(case: dict[str, Any], folder: Path, rounds: int, seconds: float) -> 
     timed = []
     for index in range(rounds):
         order = LOOPS[index % len(LOOPS) :] + LOOPS[: index % len(LOOPS)]
-        timed.append({loop: apart(loop, case, folder, seconds)["images"] for loop in order})
+        timed.append({loop: apart(loop, case, folder, seconds) for loop in order})
         print(case, {loop: round(timed[-1][loop], 1) for loop in LOOPS}, file=sys.stderr)
     row: dict[str, Any] = dict(case)
     for loop in LOOPS:
@@ -259,8 +260,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        found = speed(arguments.one, arguments.case, arguments.folder, arguments.seconds)
-        print(json.dumps(found))
+        print(speed(arguments.one, arguments.case, arguments.folder, arguments.seconds))
         return
     made = document.made_with(arguments.note)
     there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
