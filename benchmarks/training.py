@@ -82,7 +82,8 @@ def run_of(network: str, width: int | None, loss: str, device: str, changes: dic
         "name": "training-benchmark",
         "seeds": [0],
         "training": training,
-        "settings": {"networks": given},
+        # one discriminator step for each of the generator's, as in the textbook
+        "settings": {"networks": given, "losses": {loss: {"n_critic": 1}}},
         "grids": [
             {"datasets": ["digits"], "networks": [network], "losses": [loss], "tricks": ["none"]}
         ],
