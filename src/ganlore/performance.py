@@ -204,10 +204,9 @@ def training_speed(root: Path, name: str) -> str:
         for device, settings in found["settings"].items()
         if any(row["device"] == device for row in found["rows"])
     ]
-    told = (
-        f"Batch {found['batch']}. Fast settings, {'; '.join(fast)}. In brackets the smallest and "
-    )
-    return f"{table(head, rows, numbers=3)}\n\n{told}the largest ratio of a round."
+    told = f"Batch {found['batch']}. Fast settings, {'; '.join(fast)}."
+    spread = "In brackets the smallest and the largest ratio of a round."
+    return f"{table(head, rows, numbers=3)}\n\n{told} {spread}"
 
 
 def _against(told: dict[str, Any]) -> str:
