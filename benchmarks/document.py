@@ -6,6 +6,7 @@
     python benchmarks/document.py start                 imports
     python benchmarks/document.py profiles              benchmarks/profile_step.py on four runs
     python benchmarks/step_costs.py [--axis trick]
+    python benchmarks/training.py                       the training step and the textbook loop
 
 `study` reads a study that was run: its records, Snakemake's benchmarks and Snakemake's log. `idle`
 wants one that is finished. Run them where nothing else runs, from the project's own folder.
@@ -70,10 +71,17 @@ def made_with(note: str = "") -> dict[str, Any]:
     return {
         "git": {"commit": now["git"]["commit"], "dirty": bool(changed.strip())},
         **{key: now[key] for key in keys},
-        "device": "no GPU",
+        "device": device(),
         "versions": versions,
         **({"note": note} if note else {}),
     }
+
+
+def device() -> str:
+    """The GPU that torch finds, or that there is none."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
 
 
 # -- a study ---------------------------------------------------------------------------------------

@@ -185,6 +185,39 @@ def _step(row: dict[str, Any]) -> str:
     return f"{row['ratio']:.2f}{spread}"
 
 
+def training_speed(root: Path, name: str) -> str:
+    """Images of data in a second, beside the textbook loop's."""
+    found = section(root, name)
+    rows = [
+        [
+            row["device"],
+            row["network"] + (f", width {row['width']}" if row["width"] else ""),
+            row["loss"],
+            f"{row['textbook']['images']:,.0f}",
+            *(_against(row[loop]) for loop in ("plain", "fast")),
+        ]
+        for row in found["rows"]
+    ]
+    head = ["device", "network", "loss", "textbook, images/s", "default settings", "fast settings"]
+    fast = [
+        f"{device}: {', '.join(f'`{key}: {_yaml(value)}`' for key, value in settings.items())}"
+        for device, settings in found["settings"].items()
+        if any(row["device"] == device for row in found["rows"])
+    ]
+    told = f"Batch {found['batch']}. Fast settings, {'; '.join(fast)}."
+    spread = "In brackets the smallest and the largest ratio of a round."
+    return f"{table(head, rows, numbers=3)}\n\n{told} {spread}"
+
+
+def _against(told: dict[str, Any]) -> str:
+    low, high = told["range"]
+    return f"{told['images']:,.0f}: {told['ratio']:.2f}x ({low:.2f}-{high:.2f})"
+
+
+def _yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 BLOCKS: dict[str, Callable[..., str]] = {
     "measured": measured,
     "machine": machine,
@@ -194,5 +227,6 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "profiles": profiles,
     "own-code": ours,
     "step-costs": step_costs,
+    "training-speed": training_speed,
 }
 """The blocks of pages that are made here."""
