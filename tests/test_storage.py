@@ -86,3 +86,21 @@ def test_arrays(tmp_path: Path) -> None:
     assert np.array_equal(np.load(tmp_path / "a.npy"), np.eye(3))
     storage.write_arrays(tmp_path / "b.npz", x=np.eye(2))
     assert np.array_equal(np.load(tmp_path / "b.npz")["x"], np.eye(2))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.arange(24.0).reshape(2, 3, 4), np.zeros((0, 3), np.int64), np.array([True, False]), np.array(3)],
+    ids=["floats", "empty", "booleans", "scalar"],
+)  # fmt: skip
+def test_an_array_is_written_as_numpy_would(tmp_path: Path, array: np.ndarray) -> None:
+    import io
+
+    expected = io.BytesIO()
+    np.save(expected, array)
+    digest = storage.write_array(tmp_path / "a.npy", array)
+    assert (tmp_path / "a.npy").read_bytes() == expected.getvalue()
+    assert digest == storage.sha256(tmp_path / "a.npy")
+    view = np.arange(48.0).reshape(6, 8)[::2, 1:5]  # not one block of memory
+    storage.write_array(tmp_path / "view.npy", view)
+    assert (np.load(tmp_path / "view.npy") == view).all()

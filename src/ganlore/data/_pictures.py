@@ -150,8 +150,6 @@ def decode(data: bytes, channels: Channels) -> Image:
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(data)) as image:
-        image.verify()  # checksums, where the format has them; what is verified cannot be read
-    with Image.open(io.BytesIO(data)) as image:
         if image.mode[0] in "IF":
             raise ValueError(f"mode {image.mode}; expected 8 bits a channel")
         upright = ImageOps.exif_transpose(image)
