@@ -49,7 +49,9 @@ def test_plan_tells_runs_gaps_time_and_disk(study: str) -> None:
     plan = grid.expand(config.load(study))
     assert f"{len(plan.runs)} runs" in text
     assert all(gap.reason in text for gap in plan.missing)
-    assert "minutes on 2 cores" in text and "MB on disk" in text
+    assert "PFLOP" in text and " on 2 cores, timed on a few steps of" in text
+    assert "disk: up to" in text and "while training" in text
+    assert "PFLOP" not in ok("plan", study, "--no-measure")
 
 
 def test_train_evaluate_status_verify(study: str) -> None:

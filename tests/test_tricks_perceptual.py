@@ -457,7 +457,7 @@ def test_a_state_of_another_extractor_is_not_continued(mine, stores, trained, mo
     assert again["identity"] != first["identity"]
 
 
-def test_the_cost_of_a_run_can_be_measured_before_it_is_fitted(stores) -> None:
+def test_the_cost_of_a_run_can_be_measured_before_it_is_fitted(stores, tmp_path) -> None:
     axes = {"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge"]}
     plan = grid.expand(
         tiny(
@@ -465,5 +465,5 @@ def test_the_cost_of_a_run_can_be_measured_before_it_is_fitted(stores) -> None:
         )
     )
     with hurried():
-        (cost,) = costs.costs(plan).values()
-    assert cost.seconds > 0
+        told = costs.Costs(plan, tmp_path)
+        assert told.measure(plan.runs[0]) > 0 and all(told.work.values())

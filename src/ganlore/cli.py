@@ -9,7 +9,11 @@ from typing import Annotated
 
 import typer
 
+<<<<<<< HEAD
 from ganlore import config, grid, listing, plugins, slots
+=======
+from ganlore import config, grid, listing, planning, plugins
+>>>>>>> studies
 from ganlore.console import INTERRUPTED, say
 from ganlore.errors import GanloreError, unknown
 
@@ -227,35 +231,53 @@ def plan_study(
     cores: Annotated[
         int, typer.Option(help="Cores that snakemake will be given; 0 means all.")
     ] = 0,
-    measure: Annotated[bool, typer.Option(help="Time a few steps of each cell.")] = True,
+    measure: Annotated[
+        bool, typer.Option(help="Count arithmetic, and time a few steps of each cell.")
+    ] = True,
+    tflops: Annotated[
+        float,
+        typer.Option(min=0.001, help="What a GPU that is not here sustains, in TFLOP/s."),
+    ] = planning.TFLOPS,
+    seconds: Annotated[float, typer.Option(help="Seconds to spend on timing.")] = 60.0,
 ) -> None:
-    """Show what a study will do: runs, jobs, cells without a run, time and disk."""
+    """Show what a study will do: runs, jobs, cells without a run, GPU hours, time and disk."""
     import os
 
-    from ganlore import costs as costing
-    from ganlore import overview
+    plan = grid.expand(config.load(study))
+    for line in planning.outline(plan):
+        typer.echo(line)
+    if measure:
+        for line in planning.forecast(plan, cores or os.cpu_count() or 1, tflops, seconds):
+            typer.echo(line)
+
+
+@app.command("room")
+def room(
+    study: StudyArgument = DEFAULT,
+    jobs: Annotated[int, typer.Option(help="Runs that train side by side.")] = 1,
+) -> None:
+    """Check that the disk has room for what is left of a study; fails with status 3 if not.
+
+    The Snakefile asks this before the first job. Where it cannot be told, that is no failure.
+    """
+    import tempfile
+
+    from ganlore import disk
+    from ganlore.costs import Costs
 
     plan = grid.expand(config.load(study))
-    cores = cores or os.cpu_count() or 1
-    cells = list(dict.fromkeys(run.cell for run in plan.runs))
-    fits = sum(map(len, plan.extractors.values()))
-    jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + 2
-    typer.echo(f"study {plan.study.name}: {plan.study.title}")
-    typer.echo(f"  {len(plan.runs)} runs = {len(cells)} cells x {len(plan.study.seeds)} seeds")
-    typer.echo(f"  {jobs} jobs: data, extractors, training, evaluation, tables, report")
-    for gap in plan.missing:
-        typer.echo(f"  n/a  {gap.dataset} {gap.network} {gap.loss} {gap.trick}: {gap.reason}")
-    if not measure:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = disk.room(Costs(plan, Path(folder)), jobs)
+    except GanloreError as error:
+        say(f"disk: not checked: {error}")
         return
-    costs = costing.costs(plan)
-    seconds = sum(costs[run.cell].seconds + overview.BESIDE for run in plan.runs)
-    megabytes = sum(costs[run.cell].megabytes for run in plan.runs)
-    slowest = max(cells, key=lambda cell: costs[cell].seconds)
-    typer.echo(
-        f"  about {seconds / cores / 60:.0f} minutes on {cores} cores, measured on a few steps of "
-        f"each cell\n  about {megabytes:.0f} MB on disk\n"
-        f"  the slowest cell: {' '.join(slowest)}, {costs[slowest].seconds:.0f} s a run"
-    )
+    say(f"disk: up to {disk.size(found.peak)}, of {disk.size(found.free)} free")
+    try:
+        found.check(f"study {plan.study.name}")
+    except GanloreError as error:
+        say(f"error: {error}")
+        raise typer.Exit(planning.TOO_LITTLE_ROOM) from None
 
 
 @app.command("status")

@@ -22,7 +22,7 @@ ADDRESS = "GANLORE_WORKERS"
 ACCEPTED = b"+"
 """What a server says before anything of a request runs; it ends the connection if it declines."""
 
-COMMANDS = frozenset({"train", "evaluate"})
+COMMANDS = frozenset({"train", "evaluate", "room"})
 
 
 def ask(arguments: list[str]) -> int | None:

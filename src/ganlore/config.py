@@ -155,6 +155,10 @@ class Keep(Model):
         "all", description="All networks as training left them (checkpoint.pt)."
     )
 
+    check_room: bool = Field(
+        True, description="Refuse to start where the disk has too little room for the study."
+    )
+
     @property
     def let_go(self) -> list[str]:
         """The files of a training that do not stay."""

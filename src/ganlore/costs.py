@@ -1,89 +1,233 @@
-"""What a study costs before it starts."""
+"""What a study will cost, before it starts: arithmetic, time, and room on the disk.
+
+Three kinds of numbers, never mixed: arithmetic is counted, time on this machine is measured on a
+few steps, and time on a GPU that is not here is estimated from the arithmetic at a rate that the
+user states. No data are needed where a data set tells its shape.
+"""
 
 from __future__ import annotations
 
+import statistics
 import tempfile
-from dataclasses import dataclass
-from functools import cache
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ganlore import storage
+import numpy as np
+
+from ganlore import arithmetic, build, checkpoint, data, plugins, storage, train
+from ganlore.data import Dataset, Split, Store
 from ganlore.grid import Plan, Run
 
 if TYPE_CHECKING:
-    from ganlore.data import Store
     from ganlore.features import Extractor
+    from ganlore.game import Player
+
+Key = tuple[str, ...]
+
+STAND_IN = 256
+"""Samples of a data set that stands for a larger one."""
+
+LONG = 0.1
+"""Seconds beyond which a step is timed only once or twice."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a cell costs: seconds of a run's training, and MiB that its files take."""
+class _Anything(Dataset):
+    """Noise of a data set's shape, to be timed with."""
 
-    seconds: float
-    megabytes: float
+    def __init__(self, shape: tuple[int, ...], classes: int, n: int) -> None:
+        self.shape, self.n, self.labels = shape, max(n, STAND_IN, classes), classes
+
+    def load(self) -> dict[str, Split]:
+        """Both splits alike."""
+        rng = np.random.default_rng(0)
+        size = (self.n, *self.shape)
+        images = len(self.shape) == 3
+        samples = (
+            rng.integers(256, size=size, dtype=np.uint8)
+            if images
+            else rng.standard_normal(size, dtype=np.float32)
+        )
+        labels = np.arange(self.n) % self.labels if self.labels else None
+        return {split: Split(samples, labels) for split in data.SPLITS}
 
 
-def measure(
-    plan: Plan,
-    run: Run,
-    store: Store,
-    steps: int | None = None,
-    extractors: dict[str, Extractor] | None = None,
-) -> Cost:
-    """Train a run for a few steps in a temporary folder and extrapolate.
+@dataclass
+class Costs:
+    """The costs of a plan's runs, found out as they are asked for.
 
-    Args:
+    Attributes:
         plan: the study.
-        run: one run of the cell.
-        store: its prepared data.
-        steps: discriminator steps that are timed, after as many that are not; by default a fortieth
-            of the run's, from 5 to 20.
-        extractors: those that the run trains with.
+        folder: a temporary one.
     """
-    from ganlore import build, checkpoint, train
 
-    steps = steps or min(20, max(5, run.training.steps // 40))
-    change = {"snapshots": 1, "history": 2, "budget": 2 * steps * run.training.batch}
-    short = run.model_copy(update={"training": run.training.model_copy(update=change)})
-    with tempfile.TemporaryDirectory() as folder:
-        state = checkpoint.State(Path(folder), "", float("inf"))
-        train.train(short, store, state, build.device(run.training.device), extractors)
-        saved = storage.read_sealed(state.path)
-        size = next(Path(folder).glob("snapshot-*.pt")).stat().st_size
-        whole = state.path.stat().st_size
-    assert saved is not None
-    rows = saved["history"]
-    step = (rows[-1]["seconds"] - rows[0]["seconds"]) / (rows[-1]["step"] - rows[0]["step"])
-    return Cost(step * run.training.steps, (run.training.snapshots * size + whole) / 2**20)
+    plan: Plan
+    folder: Path
+    _extractors: dict[tuple[str, str], Extractor] = field(default_factory=dict)
 
+    @cached_property
+    def runs(self) -> dict[Key, Run]:
+        """One run of each cell, by the cell's names."""
+        return {run.cell: run for run in reversed(self.plan.runs)}
 
-def costs(plan: Plan) -> dict[tuple[str, ...], Cost]:
-    """The cost of each cell, measured here and now on a few steps of each."""
-    from ganlore import features, plugins
-    from ganlore.data import Store, prepare
+    @cached_property
+    def stores(self) -> dict[str, Store]:
+        """What stands for each data set: noise of its shape, or itself where it does not tell it.
 
-    found: dict[tuple[str, ...], Cost] = {}
+        Raises:
+            GanloreError: if a data set has to be loaded for its shape and cannot be.
+        """
+        found = {}
+        batch = max(run.training.batch for run in self.plan.runs)
+        for name, settings in self.plan.datasets.items():
+            plugin: Dataset = plugins.create("dataset", name, settings)
+            prepared = Path(self.plan.study.data) / "prepared" / name / "manifest.json"
+            if prepared.exists():
+                told = storage.read_json(prepared, "run snakemake")
+                shape, classes = tuple(told["shape"]), int(told["classes"])
+                plugin = _Anything(shape, classes, batch)
+            elif (told := plugin.form()) is not None:
+                plugin = _Anything(*told, batch)
+            found[name] = data.prepare(name, plugin, settings, self.folder / name)
+        return found
 
-    @cache
-    def fitted(dataset: str, name: str) -> Extractor:
-        folder = Path(plan.study.data) / "extractors" / dataset / name
-        if (folder / "record.json").exists():
-            return features.open_fitted(name, stores[dataset], folder)
-        return features.fit_here(name, stores[dataset])
+    def extractors(self, run: Run) -> dict[str, Extractor]:
+        """What a run trains with, fitted to noise: it costs the same."""
+        store = self.stores[run.dataset.name]
+        for name in run.training_extractors:
+            if (store.name, name) not in self._extractors:
+                short = plugins.declaration("extractor", name).model.model_fields
+                few = {"epochs": 1} if "epochs" in short else {}
+                extractor: Extractor = plugins.create("extractor", name, few)
+                extractor.load(extractor.fit(store)[0], store)
+                self._extractors[store.name, name] = extractor
+        return {name: self._extractors[store.name, name] for name in run.training_extractors}
 
-    with tempfile.TemporaryDirectory() as folder:
-        stores: dict[str, Store] = {}
-        for name, settings in plan.datasets.items():
-            prepared = Path(plan.study.data) / "prepared" / name
-            if (prepared / "manifest.json").exists():
-                stores[name] = Store.open(prepared)
-            else:
-                dataset = plugins.create("dataset", name, settings)
-                stores[name] = prepare(name, dataset, settings, Path(folder) / name)
-        for run in plan.runs:
-            if run.cell not in found:
-                dataset = run.dataset.name
-                extractors = {name: fitted(dataset, name) for name in run.training_extractors}
-                found[run.cell] = measure(plan, run, stores[dataset], extractors=extractors)
-    return found
+    # -- counted -----------------------------------------------------------------------------------
+
+    @cached_property
+    def sizes(self) -> dict[Key, arithmetic.Sizes]:
+        """What a run of each cell saves."""
+
+        def add(one: Any, plain: Any, other: Any) -> arithmetic.Sizes:
+            names = ("snapshot", "checkpoint", "state")
+            found = (getattr(one, n) + getattr(other, n) - getattr(plain, n) for n in names)
+            return arithmetic.Sizes(*found)
+
+        return self._along_axes(lambda run: arithmetic.sizes(run, self._player(run)), add)
+
+    @cached_property
+    def work(self) -> dict[Key, float]:
+        """Multiplications and additions that a run of each cell trains with."""
+
+        def count(run: Run) -> float:
+            store = self.stores[run.dataset.name]
+            who, extractors = self._player(run), self.extractors(run)
+            step = arithmetic.count(run, who, store.shape, store.classes, extractors)
+            return step * run.training.steps
+
+        return self._along_axes(count, lambda one, plain, other: one * other / plain)
+
+    def _player(self, run: Run) -> Player:
+        store = self.stores[run.dataset.name]
+        return build.player(run, store.shape, store.classes, arithmetic.CPU)
+
+    def _along_axes(
+        self, find: Callable[[Run], Any], combine: Callable[[Any, Any, Any], Any]
+    ) -> dict[Key, Any]:
+        """A number of each cell: found for each loss and each trick, combined for the others.
+
+        With twenty losses and twenty-six tricks that is forty-five cells in place of five hundred.
+        """
+        found: dict[Key, Any] = {}
+        for block in self._blocks():
+            losses, tricks = {cell[2] for cell in block}, {cell[3] for cell in block}
+            # the corner that most cells can be combined from
+            loss = max(sorted(losses), key=lambda name: sum(cell[2] == name for cell in block))
+            trick = max(sorted(tricks), key=lambda name: sum(cell[3] == name for cell in block))
+            for cell in block:
+                dataset, network, a, b, variant = cell
+                corners = [(dataset, network, *names, variant)
+                           for names in ((a, trick), (loss, trick), (loss, b))]  # fmt: skip
+                whole = cell in corners or any(corner not in block for corner in corners)
+                for needed in [cell] if whole else corners:
+                    if needed not in found:
+                        found[needed] = find(self.runs[needed])
+                if not whole:
+                    found[cell] = combine(*(found[corner] for corner in corners))
+        return found
+
+    def _blocks(self) -> Iterator[list[Key]]:
+        """The cells of each data set, network and variant."""
+        blocks: dict[Key, list[Key]] = {}
+        for cell in self.runs:
+            blocks.setdefault((*cell[:2], cell[4]), []).append(cell)
+        yield from blocks.values()
+
+    # -- measured ----------------------------------------------------------------------------------
+
+    def timed(self, patience: float) -> tuple[dict[Key, float], int]:
+        """Seconds of a run of each cell on this machine.
+
+        Cells are timed, a few steps of each, until patience ends; from those the others follow by
+        their arithmetic.
+
+        Args:
+            patience: seconds to spend.
+
+        Returns:
+            The seconds, and how many cells were timed.
+        """
+        began = time.perf_counter()
+        found: dict[Key, float] = {}
+        for cell in self._in_turns():
+            found[cell] = self.measure(self.runs[cell])
+            if time.perf_counter() - began > patience:
+                break
+        if len(found) == len(self.runs):
+            return found, len(found)
+        rates = {cell: found[cell] / self.work[cell] for cell in found}
+        near: dict[Key, list[float]] = {}
+        for cell, rate in rates.items():
+            near.setdefault(cell[:2], []).append(rate)
+        middle = statistics.median(rates.values())
+        for cell in self.runs.keys() - found.keys():
+            rate = statistics.median(near.get(cell[:2], [middle]))
+            found[cell] = rate * self.work[cell]
+        return found, len(rates)
+
+    def _in_turns(self) -> Iterator[Key]:
+        """The cells, those of each block in turn: a network that comes late is not left out."""
+        waiting = [list(reversed(block)) for block in self._blocks()]
+        while any(waiting):
+            for block in waiting:
+                if block:
+                    yield block.pop()
+
+    def measure(self, run: Run) -> float:
+        """Seconds of a run, from a few of its steps after as many that are not timed."""
+        n_critic = build.n_critic(
+            plugins.create("loss", run.loss.name, run.loss.settings),
+            [plugins.create("trick", part.name, part.settings) for part in run.applied],
+        )
+        step = self._step(run, max(n_critic, 2))
+        if step < LONG:
+            step = self._step(run, max(n_critic, min(20, run.training.steps // 40)))
+        return step * run.training.steps
+
+    def _step(self, run: Run, steps: int) -> float:
+        """Seconds of a step, as the mean of so many after as many that are not timed."""
+        change = {"snapshots": 1, "history": 2, "budget": 2 * steps * run.training.batch}
+        short = run.model_copy(update={"training": run.training.model_copy(update=change)})
+        store = self.stores[run.dataset.name]
+        device = build.device(run.training.device)
+        with tempfile.TemporaryDirectory() as folder:
+            state = checkpoint.State(Path(folder), "", float("inf"))
+            train.train(short, store, state, device, self.extractors(run))
+            saved = storage.read_sealed(state.path)
+        assert saved is not None
+        first, last = saved["history"][0], saved["history"][-1]
+        return float((last["seconds"] - first["seconds"]) / (last["step"] - first["step"]))

@@ -68,8 +68,16 @@ class Dataset(ABC):
     def load(self) -> dict[str, Split]:
         """The splits `train` and `test`, in random order."""
 
+<<<<<<< HEAD
     def classes(self) -> list[str] | None:
         """The names of the classes in the order of labels, once loaded; None: only numbers."""
+=======
+    def form(self) -> tuple[tuple[int, ...], int] | None:
+        """The shape of a sample and the number of classes, where they are known before loading.
+
+        With them the costs of a study are told before its data are there.
+        """
+>>>>>>> studies
         return None
 
     def extras(self) -> dict[str, Any]:
@@ -279,6 +287,10 @@ class GaussianMixture(Dataset):
         """Points of both splits."""
         rng = np.random.default_rng(self.seed)
         return {"train": self._draw(self.n_train, rng), "test": self._draw(self.n_test, rng)}
+
+    def form(self) -> tuple[tuple[int, ...], int]:
+        """Points in the plane; a class for each mode."""
+        return (2,), len(self.centres())
 
     def extras(self) -> dict[str, Any]:
         """Centres and spread of the modes."""

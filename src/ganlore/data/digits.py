@@ -18,6 +18,10 @@ class Digits(Dataset):
     licence = "CC BY 4.0"
     citation = "Alpaydin and Kaynak 1998, https://doi.org/10.24432/C50P49"
 
+    def form(self) -> tuple[tuple[int, ...], int]:
+        """8x8, grey."""
+        return (1, 8, 8), 10
+
     def load(self) -> dict[str, Split]:
         """A stratified split, 80 % for training, from a fixed seed."""
         from sklearn.datasets import load_digits

@@ -1,0 +1,253 @@
+"""What a study is told to cost before it starts: arithmetic, hours, disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from ganlore import arithmetic, build, checkpoint, config, disk, grid, planning, storage
+from ganlore.arithmetic import Arithmetic, Sizes
+from ganlore.cli import app
+from ganlore.costs import Costs
+from ganlore.data import Store
+from ganlore.errors import GanloreError
+from ganlore.grid import Plan
+from ganlore.train import Stepper
+from tiny import REPOSITORY, tiny, tiny_run
+
+CPU = torch.device("cpu")
+GRID = {"datasets": ["ring"], "networks": ["mlp"]}
+
+
+def plan_of(losses: list[str], tricks: list[str], **changes: Any) -> Plan:
+    return grid.expand(tiny(grids=[{**GRID, "losses": losses, "tricks": tricks}], **changes))
+
+
+@pytest.mark.parametrize(
+    "loss, critic, actor",
+    [
+        # one hidden layer of 8: G has 4 x 8 + 8 x 2 weights, D 2 x 8 + 8 x 1. A product costs two
+        # operations a weight and sample forward, two for the gradient of its weights and two for
+        # that of its input, which the first layer needs only where something before it is trained.
+        # D's step: G forward, D forward on 32 samples, back through both layers but for the input.
+        ("nonsaturating", 2 * 16 * (48 + 2 * (24 + 24 + 8)), 0),
+    ],
+)
+def test_a_small_step_is_what_a_hand_counts(loss: str, critic: int, actor: int) -> None:
+    run = tiny_run("ring", loss, settings={"networks": {"mlp": {"depth": 1}}})
+    who = build.player(run, (2,), 8, CPU)
+    weights = [p.numel() for p in who.generator.parameters() if p.dim() == 2]
+    assert weights == [32, 16]
+    weights = [p.numel() for p in who.discriminator.parameters() if p.dim() == 2]
+    assert weights == [16, 8]
+    # G's step: G and D forward, back through D to its input (not to its weights: they are not
+    # trained here), back through G to its weights and to its hidden layer
+    actor = 2 * 16 * (48 + 24 + 24 + (48 + 16))
+    assert arithmetic.count(run, who, (2,), 8) == critic + actor
+
+
+@pytest.mark.parametrize("trick", ["none", "gradient-penalty", "spectral-norm", "unrolled", "ema"])
+@pytest.mark.parametrize("loss", ["wgan-gp", "vaegan"])
+def test_counted_without_values_is_counted_with_them(
+    stores: dict[str, Store], loss: str, trick: str
+) -> None:
+    """A real step of the same networks on real tensors."""
+    if loss == "wgan-gp" and trick == "gradient-penalty":
+        return  # no such cell
+    run, store = tiny_run("digits", loss, trick), stores["digits"]
+    who = build.player(run, store.shape, store.classes, CPU)
+    batch = torch.zeros(16, 1, 8, 8), torch.zeros(16, dtype=torch.long)
+    stepper = Stepper(run, who, {0: batch}, CPU)  # type: ignore[arg-type]
+    stepper.begin(0)
+    with Arithmetic() as critic:
+        stepper.discriminator(0)
+    with Arithmetic() as actor:
+        stepper.generator(0)
+    real = critic.total + actor.total / who.n_critic
+    again = build.player(run, store.shape, store.classes, CPU)
+    assert real > 0 and arithmetic.count(run, again, store.shape, store.classes) == real
+
+
+def test_growing_networks_are_counted_along_the_way(stores: dict[str, Store]) -> None:
+    store = stores["digits"]
+    counted = [
+        arithmetic.count(run, build.player(run, store.shape, 10, CPU), store.shape, 10)
+        for run in (tiny_run("digits", trick=trick) for trick in ("none", "progressive"))
+    ]
+    assert counted[1] < counted[0]  # smaller pictures in the first part
+
+
+def test_sizes_are_those_of_the_files(
+    trained: Callable[..., tuple[str, Any]], stores: dict[str, Store], tmp_path: Path
+) -> None:
+    run = tiny_run("digits", "vaegan", "ema")
+    _, saved = trained(run)
+    who = build.player(run, (1, 8, 8), 10, CPU)
+    told = arithmetic.sizes(run, who)
+    storage.write_torch(tmp_path / "snapshot.pt", saved["snapshots"][-1])
+    storage.write_torch(tmp_path / "checkpoint.pt", saved["player"])
+    storage.write_torch(tmp_path / "state.pt", {k: saved[k] for k in ("player", "optimizers")})
+    for name, size in (
+        ("snapshot", told.snapshot), ("checkpoint", told.checkpoint), ("state", told.state)
+    ):  # fmt: skip
+        # torch's archive has a header and up to 64 bytes of padding for each tensor
+        file = (tmp_path / f"{name}.pt").stat().st_size
+        assert size < file < size + 400 * 1024, name
+    assert told.snapshot < told.checkpoint < told.state
+
+
+def test_cells_beyond_the_axes_are_combined(tmp_path: Path) -> None:
+    """Of 3 losses x 4 tricks, 6 cells are counted, and the others follow near enough."""
+    plan = plan_of(["nonsaturating", "lsgan", "dragan"], ["none", "packing", "r1", "relativistic"])
+    told = Costs(plan, tmp_path)
+    counted = []
+
+    def find(run: Any) -> float:
+        counted.append(run.cell)
+        store = told.stores["ring"]
+        return arithmetic.count(run, told._player(run), store.shape, store.classes)
+
+    found = told._along_axes(find, lambda one, plain, other: one * other / plain)
+    assert len(counted) == 6 and len(found) == 12
+    assert found.keys() == {run.cell for run in plan.runs}
+    for cell in found.keys() - set(counted):
+        assert found[cell] == pytest.approx(find(told.runs[cell]), rel=0.5), cell
+
+
+def test_time_ends_with_patience_and_the_rest_follows(tmp_path, monkeypatch) -> None:
+    plan = plan_of(["nonsaturating", "lsgan", "wgan-gp"], ["none"])
+    told = Costs(plan, tmp_path)
+    timed = []
+    monkeypatch.setattr(
+        Costs, "measure", lambda self, run: timed.append(run) or 1e-9 * self.work[run.cell]
+    )
+    seconds, n = told.timed(patience=0.0)
+    assert n == len(timed) == 1
+    assert seconds == pytest.approx({cell: 1e-9 * work for cell, work in told.work.items()})
+    assert told.timed(patience=60.0)[1] == 3
+
+
+def test_a_measured_step_is_timed_without_data(tmp_path: Path) -> None:
+    plan = plan_of(["hinge"], ["none"], data=str(tmp_path / "nowhere"))
+    assert 0 < Costs(plan, tmp_path / "here").measure(plan.runs[0]) < 10
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    "keep, snapshots, checkpoints",
+    [({}, 2, 1), ({"snapshots": "last"}, 1, 1), ({"snapshots": "none", "checkpoints": "none"}, 0, 0)],
+)  # fmt: skip
+def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, checkpoints) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Costs, "sizes", dict.fromkeys([("ring", "mlp", "hinge", "none", "base")],
+                                                      Sizes(1_000_000, 5_000_000, 9_000_000)))  # fmt: skip
+    plan = plan_of(["hinge"], ["none"], keep=keep, seeds=[0, 1, 2])
+    room = disk.room(Costs(plan, tmp_path / "t"), jobs=4)
+    beside = 2 * 8 * 2 + 3 * disk.ROW + disk.RECORDS  # 8 samples of 2 numbers, twice
+    run = snapshots * 1_000_000 + checkpoints * 5_000_000 + beside
+    assert (room.run, room.kept) == (run, 3 * run)
+    assert room.working == 4 * (2 * 9_000_000 + 3 * 2 * 1_000_000 + 5_000_000)
+    # 500 points of two float32 and a label, and their features
+    assert room.data == 500 * (2 * 4 + 8) + 500 * 2 * 4
+    assert room.peak == room.data + room.kept + room.working + room.report
+    # what is done takes no more
+    folder = plan.folder(plan.runs[0])
+    folder.mkdir(parents=True)
+    (folder / "evaluation.json").write_text("{}")
+    assert disk.room(Costs(plan, tmp_path / "u"), jobs=4).kept == 2 * run
+
+
+def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
+    """What two runs leave on the disk is below what was told, and not far below."""
+    monkeypatch.chdir(tmp_path)
+    changes = {"settings": {"networks": {"mlp": {"width": 256, "depth": 3}}}}
+    plan = plan_of(["hinge", "wgan-gp"], ["none"], **changes)
+    told = disk.room(Costs(plan, tmp_path / "t"), jobs=1)
+    store = Costs(plan, tmp_path / "s").stores["ring"]
+    for run in plan.runs:
+        state = checkpoint.State(tmp_path / "results/state" / run.id, "")
+        from ganlore import train
+
+        status = train.train(run, store, state, CPU)
+        checkpoint.finish(run, store, plan.folder(run), state, status, "cpu")
+    used = sum(path.stat().st_size for path in (tmp_path / "results").rglob("*.*"))
+    assert used < told.kept < 1.5 * used
+
+
+def test_a_full_disk_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = disk.Room(data=1, kept=3_000_000_000, working=2, report=3, run=4, free=2_000_000_000)
+    with pytest.raises(GanloreError) as error:
+        room.check("study x")
+    for words in ("up to 3.0 GB", "2.0 GB are free", "snapshots: last", "check_room: false"):
+        assert words in str(error.value)
+    disk.Room(data=1, kept=3, working=2, report=3, run=4, free=9).check("study x")
+
+
+def test_room_has_a_status_of_its_own_where_the_disk_is_full(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = plan_of(["hinge"], ["none"]).study.model_dump_json()
+    run = CliRunner().invoke
+    assert run(app, ["room", study]).exit_code == 0
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    assert run(app, ["room", study]).exit_code == planning.TOO_LITTLE_ROOM != 1
+
+
+def test_plan_estimates_a_gpu_that_is_not_here(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Costs, "work", {("ring", "mlp", "hinge", "none", "base"): 3.6e18})
+    monkeypatch.setattr(Costs, "measure", lambda self, run: 100.0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    plan = plan_of(["hinge"], ["none"], seeds=[0, 1])
+    text = "\n".join(planning.forecast(plan, cores=2, tflops=20, patience=0))
+    assert "7,200 PFLOP" in text and "100 hours of one, if it sustains 20 TFLOP/s" in text
+    assert "an estimate" in text and "--config 'seeds=[0]' is 50 hours" in text
+    assert "102 seconds on 2 cores" in text  # 2 runs of 100 s and what is beside them
+    half = "\n".join(planning.forecast(plan, cores=2, tflops=40, patience=0))
+    assert "50 hours of one" in half
+
+
+STUDIES = sorted((REPOSITORY / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_can_be_planned(path: Path) -> None:
+    """Its names exist, its settings fit, and what it leaves out has a reason."""
+    plan = grid.expand(config.load(path))
+    assert plan.study.name == path.stem
+    assert all(len(gap.reason) > 20 for gap in plan.missing)
+    text = path.read_text()
+    assert text.startswith("# yaml-language-server: $schema=study.schema.json\n# ")
+    if plan.runs[0].training.budget >= 1_000_000:  # full size: nothing fills the disk by surprise
+        assert plan.study.keep.let_go == ["snapshots.pt", "checkpoint.pt"]
+        assert "ganlore plan" in text
+        ignored = (REPOSITORY / ".gitignore").read_text().split()
+        assert f"/{plan.study.name}/" in ignored and plan.study.results.startswith(plan.study.name)
+
+
+def test_budgets_are_the_published_ones() -> None:
+    """As read: the studies may want data sets that this checkout lacks."""
+    steps = {}
+    for name in ("cifar10", "celeba", "mnist", "stacked-mnist"):
+        training = config.read(REPOSITORY / f"configs/{name}.yaml")["training"]
+        steps[name] = training["budget"] / training["batch"]
+    assert steps == {
+        "cifar10": 78_125,
+        "celeba": 101_250,
+        "mnist": 15_625,
+        "stacked-mnist": 100_000,
+    }
+
+
+def test_durations_and_sizes_are_readable() -> None:
+    told = [planning.duration(hours) for hours in (0.001, 0.5, 2.25, 12345)]
+    assert told == ["4 seconds", "30 minutes", "2.2 hours", "12,345 hours"]
+    assert [disk.size(n) for n in (5, 1500, 2.5e7, 3.2e9, 4e12)] == [
+        "5 B", "1.5 kB", "25 MB", "3.2 GB", "4.0 TB",
+    ]  # fmt: skip
