@@ -10,11 +10,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-<<<<<<< HEAD
-from ganlore import config as studies, fingerprint, grid, slots, workers
-=======
-from ganlore import config as studies, fingerprint, grid, planning, workers
->>>>>>> studies
+from ganlore import config as studies, fingerprint, grid, planning, slots, workers
 from ganlore.errors import GanloreError
 
 min_version("9.0")

@@ -9,11 +9,7 @@ from typing import Annotated
 
 import typer
 
-<<<<<<< HEAD
-from ganlore import config, grid, listing, plugins, slots
-=======
-from ganlore import config, grid, listing, planning, plugins
->>>>>>> studies
+from ganlore import config, grid, listing, planning, plugins, slots
 from ganlore.console import INTERRUPTED, say
 from ganlore.errors import GanloreError, unknown
 

@@ -68,16 +68,15 @@ class Dataset(ABC):
     def load(self) -> dict[str, Split]:
         """The splits `train` and `test`, in random order."""
 
-<<<<<<< HEAD
     def classes(self) -> list[str] | None:
         """The names of the classes in the order of labels, once loaded; None: only numbers."""
-=======
+        return None
+
     def form(self) -> tuple[tuple[int, ...], int] | None:
         """The shape of a sample and the number of classes, where they are known before loading.
 
         With them the costs of a study are told before its data are there.
         """
->>>>>>> studies
         return None
 
     def extras(self) -> dict[str, Any]:

@@ -75,6 +75,11 @@ class HandwrittenDigits(Published):
         """28x28 grey as they are."""
         return Frame("grey", 28, exact=True)
 
+    def form(self) -> tuple[tuple[int, ...], int]:
+        """28x28 grey, or 32x32."""
+        size = 28 + 2 * PADDING * self.padded
+        return (1, size, size), len(self.classes() or ())
+
     def originals(self) -> dict[str, Split]:
         """Both splits, with a black edge where they are padded."""
         splits = super().originals()

@@ -48,6 +48,12 @@ class Frame:
     crop: int | None = None
     exact: bool = False
 
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """The shape of a picture in it, (C, H, W), where its size is known."""
+        channels = 3 if self.channels == "rgb" else 1
+        return None if self.size is None else (channels, self.size, self.size)
+
     def cut(self, image: Image) -> Image:
         """A picture's centre square, resized with Pillow's antialiased bicubic filter.
 

@@ -83,6 +83,11 @@ class Published(Dataset):
         """The names of the classes."""
         return list(self.names) or None
 
+    def form(self) -> tuple[tuple[int, ...], int] | None:
+        """The pictures' shape, and how many classes have names."""
+        shape = self.frame().shape
+        return None if shape is None else (shape, len(self.classes() or ()))
+
     def from_torchvision(self) -> dict[str, Split]:
         """Both splits from torchvision's archives, which are fetched where they are missing."""
         with self.explained():

@@ -44,6 +44,11 @@ class StackedMnist(HandwrittenDigits):
         """000 to 999."""
         return [f"{number:03}" for number in range(1000)]
 
+    def form(self) -> tuple[tuple[int, ...], int]:
+        """As MNIST's digits, one in each of three channels."""
+        (_, *size), classes = super().form()
+        return (3, *size), classes
+
 
 def stacked(digits: Split, n: int, rng: np.random.Generator) -> Split:
     """Random triples of digits (N, 1, H, W) as pictures (n, 3, H, W), and their numbers."""
