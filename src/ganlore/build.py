@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from ganlore.grid import Run
 
 
-def device(wanted: str) -> torch.device:
-    """The device that a study's `training.device` means on this machine.
+def device(wanted: str, key: str = "training.device") -> torch.device:
+    """The device that a study's setting means on this machine.
+
+    Args:
+        wanted: auto, cpu or cuda.
+        key: the setting, to be named.
 
     Raises:
         GanloreError: if a GPU is wanted and torch finds none.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise GanloreError(
-            "training.device = 'cuda', but torch finds no GPU\n"
+            f"{key} = 'cuda', but torch finds no GPU\n"
             "  use 'auto' or 'cpu', or install a driver that torch can use"
         )
     gpu = wanted != "cpu" and torch.cuda.is_available()

@@ -35,7 +35,7 @@ def expand(study: Study) -> Plan:
         training = _changed(study.training, grid.training, f"{where}.training")
         protocol = _changed(study.protocol, grid.protocol, f"{where}.protocol")
         for cell in _cells(study, grid, where):
-            reason = _why_not(study, cell)
+            reason = _why_not(study, cell, protocol)
             if reason:
                 missing[cell] = Missing(**cell.names, reason=reason)
                 continue
@@ -131,13 +131,18 @@ class Reason(NamedTuple):
 
 
 def why_not(
-    dataset: str, network: str, loss: str | None = None, tricks: Sequence[str] = ()
+    dataset: str,
+    network: str,
+    loss: str | None = None,
+    tricks: Sequence[str] = (),
+    extractors: Sequence[str] | None = None,
 ) -> Reason | None:
     """Why plug-ins have no meaning together, None where they have one.
 
     Any plug-in may declare `incompatible = {name of another plug-in: reason}`, and
     `requires = {something that another one provides: reason}`. What training takes features from
-    (a trick's `extractors`) may not be what the data set is evaluated with.
+    (a trick's `extractors`) may not be what the data set is evaluated with: `extractors`, by
+    default those that it names itself.
     """
     if twice := _twice(tricks):
         return twice
@@ -145,6 +150,7 @@ def why_not(
     named = [("network", network), *([("loss", loss)] if loss else [])]
     parts = [plugins.declaration(*name) for name in (*named, *(("trick", t) for t in tricks))]
     data = plugins.declaration("dataset", dataset)
+    evaluated = data.fact("extractors", ()) if extractors is None else extractors
     provided = {thing for part in (data, *parts) for thing in part.fact("provides", ())}
     for part in parts:
         for need, text in part.fact("requires", {}).items():
@@ -153,7 +159,7 @@ def why_not(
                 if loss or not asked:
                     return Reason(part.name, loss if asked else None, text)
         for name in part.fact("extractors", ()):
-            if name in data.fact("extractors", ()):
+            if name in evaluated:
                 return Reason(
                     part.name,
                     dataset,
@@ -192,9 +198,9 @@ def applied(tricks: Sequence[str]) -> list[str]:
     return found
 
 
-def _why_not(study: Study, cell: Cell) -> str | None:
+def _why_not(study: Study, cell: Cell, protocol: Protocol) -> str | None:
     """Why a cell has no meaning or is left out by the study, None when it runs."""
-    if reason := why_not(cell.dataset, cell.network, cell.loss, cell.tricks):
+    if reason := why_not(*cell[:4], protocol.extractors):
         return str(reason)
     for rule in study.exclude:
         wanted = rule.model_dump(exclude={"reason"}, exclude_none=True)
@@ -228,10 +234,24 @@ def _resolve(study: Study, cell: Cell, seed: int, training: Training, protocol: 
         seed=seed,
         training=training,
         protocol=protocol,
-        extractors=list(plugins.declaration("dataset", cell.dataset).fact("extractors", ())),
+        extractors=_extractors(study, cell.dataset, protocol),
     )
     _check_batch(study, run)
     return run
+
+
+def _extractors(study: Study, dataset: str, protocol: Protocol) -> list[str]:
+    """The extractors that a data set is evaluated with: the protocol's, or its own choice."""
+    data = plugins.declaration("dataset", dataset)
+    if protocol.extractors is None:
+        return list(data.fact("extractors", ()))
+    where = f"study {study.name}: protocol.extractors"
+    for name in protocol.extractors:
+        plugins.path_of("extractor", name, where)
+        for need, text in plugins.declaration("extractor", name).fact("requires", {}).items():
+            if need not in data.fact("provides", ()):
+                raise GanloreError(f"{where}: {name} with the data set {dataset}: {text}")
+    return list(protocol.extractors)
 
 
 def _policy(loss: str, training: Training, given: dict[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,8 @@ FACTS = frozenset(
         "source",
         "licence",
         "citation",
+        "resize",
+        "weights",
     }
 )
 """Class attributes that are read as facts. The base classes say what each one means."""

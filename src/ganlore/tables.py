@@ -25,7 +25,7 @@ CELL = ["dataset", "network", "loss", "trick", "variant"]
 RUN = [*CELL, "train_seed", "extractor"]
 """The columns that name a run as one extractor sees it."""
 
-PROTOCOL = ["split", "n_real", "n_fake"]
+PROTOCOL = ["resize", "split", "n_real", "n_fake"]
 COST = ["step_ms", "seconds", "peak_memory_mb", "step_memory_mb"]
 RELATIVE = {"step_ms": "step_ms_relative", "step_memory_mb": "step_memory_relative"}
 """Costs that are also given as multiples of the same loss's without a trick."""
@@ -111,7 +111,8 @@ def _planned(plan: Plan, table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _check_protocols(metrics: pd.DataFrame, path: Path) -> None:
     measured = metrics[metrics["status"] == "done"]
-    for key, rows in measured.groupby(["dataset", "extractor"]):
+    # metrics over all pairs may have a size of their own
+    for key, rows in measured.groupby(["dataset", "extractor", "metric"]):
         protocols = rows[PROTOCOL].drop_duplicates()
         if len(protocols) > 1:
             raise GanloreError(
@@ -248,6 +249,7 @@ class Matrix:
         metrics: rows of the tidy table.
         missing: reason for each (loss, trick) that has no meaning.
         floor: value of each metric for real data.
+        n_neighbours: the protocol's: samples of a side for metrics over all pairs, None for all.
     """
 
     dataset: str
@@ -261,6 +263,7 @@ class Matrix:
     metrics: pd.DataFrame
     missing: dict[tuple[str, str], str]
     floor: dict[str, float] = field(default_factory=dict)
+    n_neighbours: int | None = None
 
     @property
     def slug(self) -> str:
@@ -303,10 +306,12 @@ class Matrix:
     @property
     def protocol(self) -> str:
         """What a number depends on beside the samples, for a caption."""
-        row = self.cells.iloc[0]
+        row, fewer = self.cells.iloc[0], self.n_neighbours
+        resize = f" (resize: {row['resize']})" if row["resize"] != "none" else ""
+        pairs = f" (the first {fewer:,} of each for metrics over all pairs)" if fewer else ""
         return (
-            f"{self.extractor} features, {row['n_real']:,} real ({row['split']} split) against "
-            f"{row['n_fake']:,} generated"
+            f"{self.extractor} features{resize}, {row['n_real']:,} real ({row['split']} split) "
+            f"against {row['n_fake']:,} generated{pairs}"
         )
 
 
@@ -348,6 +353,7 @@ def _matrix(
         metrics=_where(tables.metrics, wanted),
         missing=missing,
         floor=dict(zip(floor["metric"], floor["value"], strict=True)),
+        n_neighbours=plan.protocols[dataset][0].n_neighbours,
     )
 
 

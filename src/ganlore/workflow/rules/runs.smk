@@ -31,6 +31,7 @@ rule evaluate:
     input:
         rules.train.output,
         fitted=lambda w: fitted_to(w.dataset, run_of(w).extractors),
+        references=lambda w: references_of(w.dataset, run_of(w).extractors),
     output:
         RUN_FOLDER / "evaluation.json",
         RUN_FOLDER / "metrics.csv",
@@ -55,6 +56,7 @@ rule evaluate:
 rule collect:
     input:
         FITTED_ALL,
+        REFERENCES_ALL,
         [PLAN.folder(run) / "run.json" for run in PLAN.runs],
         [PLAN.folder(run) / "evaluation.json" for run in PLAN.runs],
     output:
