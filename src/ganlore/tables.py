@@ -25,7 +25,7 @@ CELL = ["dataset", "network", "loss", "trick", "variant"]
 RUN = [*CELL, "train_seed", "extractor"]
 """The columns that name a run as one extractor sees it."""
 
-PROTOCOL = ["resize", "split", "n_real", "n_fake"]
+PROTOCOL = ["split", "n_real", "n_fake", "resize"]
 COST = ["step_ms", "seconds", "peak_memory_mb", "step_memory_mb"]
 RELATIVE = {"step_ms": "step_ms_relative", "step_memory_mb": "step_memory_relative"}
 """Costs that are also given as multiples of the same loss's without a trick."""
@@ -155,7 +155,7 @@ def cells(tables: Tables, ends: pd.DataFrame) -> pd.DataFrame:
         ends: `finals(tables.metrics)`.
 
     Returns:
-        Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`),
+        Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`, `resize`),
         `n_seeds`, `n_diverged`, and for each metric its mean over the seeds that did not
         diverge as `<metric>`, with `_low` and `_high` the ends of the 95 % t interval and `_n`
         the seeds in it; the same with `_best` after the metric's name at each seed's snapshot

@@ -111,9 +111,9 @@ class Comparison:
         mode_shares: the data's share of each mode, (n_modes,), summing to 1.
         asked: the mode that a conditional generator was asked for, (n_fake,).
         codes: the categorical code that each sample was made from, (n_fake,).
-        probabilities: of each sample's classes, (n_fake, classes), for the Inception Score.
         originals: held-out samples, (n_held_out, ...), as networks see them.
         reconstructions: what an encoder and the generator make of them, of the same shape.
+        probabilities: of each sample's classes, (n_fake, classes), for the Inception Score.
         reference: `real` with what is known of it already; by default nothing is.
         n_pairs: so many samples of each side are enough for metrics over all pairs; None: all.
 
@@ -130,9 +130,9 @@ class Comparison:
     mode_shares: NDArray[np.floating] | None = None
     asked: NDArray[np.integer] | None = None
     codes: NDArray[np.integer] | None = None
-    probabilities: Features | None = None
     originals: NDArray[np.floating] | None = None
     reconstructions: NDArray[np.floating] | None = None
+    probabilities: Features | None = None
     reference: Reference | None = None
     n_pairs: int | None = None
 

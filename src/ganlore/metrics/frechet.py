@@ -89,7 +89,7 @@ def _gaussian(features: Features) -> tuple[Array, Array]:
     n, d = features.shape
     if n <= d:
         # The centred features are themselves a root, and a smaller one than the covariance's.
-        root: Array = (features - mean).T / np.sqrt(n - 1)
+        root: Array = (features - mean).T / float(np.sqrt(n - 1))
         return mean, root
     covariance = _covariance(features, mean)
     if d >= _QUICK_FROM:
