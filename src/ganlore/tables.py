@@ -155,8 +155,8 @@ def cells(tables: Tables, ends: pd.DataFrame) -> pd.DataFrame:
         ends: `finals(tables.metrics)`.
 
     Returns:
-        Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`, `resize`),
-        `n_seeds`, `n_diverged`, and for each metric its mean over the seeds that did not
+        Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`,
+        `resize`), `n_seeds`, `n_diverged`, and for each metric its mean over the seeds that did not
         diverge as `<metric>`, with `_low` and `_high` the ends of the 95 % t interval and `_n`
         the seeds in it; the same with `_best` after the metric's name at each seed's snapshot
         of lowest FID; the mean cost of a run: `step_ms` (a discriminator step, with its share
@@ -187,7 +187,7 @@ def _summary(name: str, values: pd.Series[Any]) -> dict[str, float]:
 
 
 def _protocols(tables: Tables) -> dict[tuple[str, str], dict[str, Any]]:
-    """Split, n_real and n_fake by data set and extractor.
+    """Split, n_real, n_fake and resize by data set and extractor.
 
     A diverged run was never compared with anything, so that its row has no n_real; where all
     diverged, the floor's row says it.

@@ -95,7 +95,8 @@ def _gaussian(features: Features) -> tuple[Array, Array]:
     if d >= _QUICK_FROM:
         try:
             # also a root, and a tenth of the time; only a regular covariance has one
-            return mean, np.linalg.cholesky(covariance)
+            lower: Array = np.linalg.cholesky(covariance)
+            return mean, lower
         except np.linalg.LinAlgError:
             pass
     return mean, _covariance_root(covariance)
