@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from cleanfid import fid as cleanfid
 from cleanfid.inception_torchscript import InceptionV3W
 from cleanfid.resize import build_resizer
@@ -35,8 +39,9 @@ from ganlore.errors import GanloreError
 from ganlore.features import inception
 from ganlore.grid import Plan
 from ganlore.metrics.inception_score import inception_score
+from ganlore.reference import Kept
 from inception import COLOURS, stand_in
-from tiny import tiny
+from tiny import REPOSITORY, TINY, tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 CPU = torch.device("cpu")
@@ -273,6 +278,19 @@ def test_what_is_kept_of_the_data_changes_no_number(copy: Plan) -> None:
     )  # fmt: skip
 
 
+def test_what_is_kept_is_used(made: Plan) -> None:
+    (run,) = made.runs
+    data = Path(made.study.data)
+    store = Store.open(data / "prepared/discs")
+    kept = Kept(store, "inception", data, run.protocol)
+    assert set(kept.reference().known) == {
+        "frechet._gaussian", "first 60: kernel._within_real", "first 60: neighbours._surroundings"
+    }  # fmt: skip
+    assert len(kept.floor()) == 7
+    other = run.protocol.model_copy(update={"n_real": 149})
+    assert Kept(store, "inception", data, other).reference().known == {}
+
+
 def test_the_device_changes_no_noise(made: Plan) -> None:
     """The protocol's device is for the networks; `cuda` without one is refused by its key."""
     if not torch.cuda.is_available():
@@ -354,6 +372,29 @@ def test_an_altered_file_is_named_with_its_remedy(copy: Plan, file: str, remedy:
         )  # fmt: skip
     told = str(caught.value)
     assert f"{path}: truncated or altered" in told and remedy in told and "delete" in told
+
+
+# --- the workflow ---------------------------------------------------------------------------------
+
+
+@pytest.mark.workflow
+def test_the_weights_are_fetched_before_what_needs_them(tmp_path: Path, weights: Path) -> None:
+    study = {**TINY, "protocol": {**TINY["protocol"], "n_neighbours": 40}}
+    grids = [
+        {"datasets": ["discs"], "networks": ["dcgan"], "losses": ["hinge"], "tricks": ["none"]}
+    ]
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({**study, "grids": grids}))
+
+    def planned(**environment: str) -> list[str]:
+        clean = {k: v for k, v in os.environ.items() if k != "GANLORE_INCEPTION"}
+        done = subprocess.run(
+            ["snakemake", "-n", "-s", REPOSITORY / "Snakefile", "--configfile", "study.yaml"],
+            cwd=tmp_path, env={**clean, **environment}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return re.findall(r"^rule (\w+):", done.stdout, flags=re.M)
+
+    assert "fetch" in planned() and "reference" in planned()
+    assert "fetch" not in planned(GANLORE_INCEPTION=str(weights))
 
 
 # --- planning -------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def fetch(weights: Weights, data: Path) -> Path:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with _alone(part):
+    with _alone(path.parent):
         if path.exists():  # another process was faster
             return path
         _continue(weights, part, data)
@@ -153,13 +153,14 @@ def fetch(weights: Weights, data: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(part: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Iterator[None]:
     """Two processes do not write one file: the second waits for the first."""
-    lock = part.with_name(f".{part.name}.lock")
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    lock.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
 
 
 def _continue(weights: Weights, part: Path, data: Path) -> None:

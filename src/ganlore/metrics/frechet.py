@@ -95,8 +95,7 @@ def _gaussian(features: Features) -> tuple[Array, Array]:
     if d >= _QUICK_FROM:
         try:
             # also a root, and a tenth of the time; only a regular covariance has one
-            lower: Array = np.linalg.cholesky(covariance)
-            return mean, lower
+            return mean, np.linalg.cholesky(covariance).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             pass
     return mean, _covariance_root(covariance)

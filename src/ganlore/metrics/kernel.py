@@ -1,5 +1,7 @@
 """Kernel distance between two sets of features: KID where the features are Inception's."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ganlore.metrics import Comparison, Metric
@@ -16,8 +18,8 @@ METRICS = {
 }
 
 
-# So many columns are converted to float64 at a time: 134 MB of 2,048 dimensions.
-_COLUMNS = 8192
+# So many numbers of one side are converted to float64 at a time, 134 MB.
+_NUMBERS = 2**24
 
 
 def measure(comparison: Comparison) -> dict[str, float]:
@@ -55,7 +57,7 @@ def _distance(
 ) -> float:
     n, m = len(real), len(fake)
     across = 0.0
-    for columns in row_chunks(m, 0, _COLUMNS):
+    for columns in _columns(fake):
         y = fake[columns].astype(np.float64, copy=False)
         across += sum(_sum(_base(real[rows], y)) for rows in row_chunks(n, len(y), chunk_rows))
     return within_real + _within(fake, chunk_rows) - 2 * across / (n * m)
@@ -69,7 +71,7 @@ def _within(points: Features, chunk_rows: int | None = None) -> float:
     """The mean kernel of two different points."""
     # The matrix is symmetric: the part right of each diagonal block counts twice.
     n, total = len(points), 0.0
-    for columns in row_chunks(n, 0, _COLUMNS):
+    for columns in _columns(points):
         y = points[columns].astype(np.float64, copy=False)
         for rows in row_chunks(columns.start, len(y), chunk_rows):
             total += 2 * _sum(_base(points[rows], y))
@@ -78,6 +80,10 @@ def _within(points: Features, chunk_rows: int | None = None) -> float:
             np.fill_diagonal(base, 0)
             total += _sum(base) + 2 * _sum(_base(y[rows], y[rows.stop :]))
     return total / (n * (n - 1))
+
+
+def _columns(points: Features) -> Iterator[slice]:
+    return row_chunks(len(points), 0, max(1, _NUMBERS // points.shape[1]))
 
 
 def _base(x: Features, y: Array) -> Array:
