@@ -10,7 +10,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from ganlore import config as studies, fingerprint, grid, planning, slots, workers
+from ganlore import config as studies, fingerprint, grid, planning, slots, weights, workers
 from ganlore.errors import GanloreError
 
 min_version("9.0")
@@ -57,6 +57,7 @@ rule data:
     input:
         expand(PREPARED / "manifest.json", dataset=PLAN.datasets),
         FITTED_ALL,
+        REFERENCES_ALL,
 
 
 rule runs:

@@ -70,16 +70,52 @@ def extract(
     dataset: Annotated[str, typer.Argument(help="A prepared data set.")],
     extractor: Annotated[str, typer.Argument(help="A feature extractor.")],
     data: DataOption = Path("data"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda: where features are made.")] = (
+        "auto"
+    ),
 ) -> None:
     """Fit a feature extractor to a data set, and keep the features of its real samples."""
-    from ganlore import features
+    from ganlore import build, features
     from ganlore.data import Store
 
     plugins.path_of("extractor", extractor)
     folder = data / "extractors" / dataset / extractor
-    features.fit(extractor, Store.open(data / "prepared" / dataset), folder)
+    store = Store.open(data / "prepared" / dataset)
+    features.fit(extractor, store, folder, build.device(device, "--device"))
     record = json.loads((folder / "record.json").read_text())
     say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
+
+
+@app.command("reference")
+def reference(
+    dataset: Annotated[str, typer.Argument(help="A prepared data set.")],
+    extractor: Annotated[str, typer.Argument(help="An extractor that was fitted to it.")],
+    protocol: Annotated[str, typer.Option(help="The protocol as JSON, as the Snakefile gives it.")],
+    data: DataOption = Path("data"),
+) -> None:
+    """Measure the data alone: what evaluations reuse, and the floor that perfect samples get."""
+    from ganlore import evaluate
+    from ganlore.data import Store
+
+    store = Store.open(data / "prepared" / dataset)
+    chosen = config.Protocol.model_validate_json(protocol)
+    say(str(evaluate.refer(extractor, store, data, chosen)))
+
+
+@app.command("fetch")
+def fetch(
+    extractor: Annotated[str, typer.Argument(help="An extractor that needs weights.")],
+    data: DataOption = Path("data"),
+) -> None:
+    """Fetch the published weights of an extractor once; a cut download goes on where it was."""
+    from ganlore import weights
+
+    plugins.path_of("extractor", extractor)
+    wanted = weights.required(extractor)
+    if wanted.own:
+        say(f"{wanted.variable} names {wanted.own}: it is used, and nothing is fetched")
+        return
+    say(str(weights.fetch(wanted, data)))
 
 
 @app.command("train")

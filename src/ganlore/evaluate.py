@@ -17,12 +17,14 @@ from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.game import Player
 from ganlore.losses import Snapshot
+from ganlore.reference import Kept
 
 if TYPE_CHECKING:
     from ganlore.config import Keep, Protocol
     from ganlore.grid import Run
 
 CHUNK = 512
+CPU = torch.device("cpu")
 Row = dict[str, Any]
 
 
@@ -50,15 +52,25 @@ def load(who: Player, snapshot: dict[str, Any]) -> None:
 
 
 @torch.no_grad()
-def sample(snapshot: Snapshot) -> NDArray[Any] | None:
-    """Generated samples in the store's form, (n_fake, ...), None if any is not finite."""
+def sample(snapshot: Snapshot, device: torch.device = CPU) -> NDArray[Any] | None:
+    """Generated samples in the store's form, (n_fake, ...), None if any is not finite.
+
+    Args:
+        snapshot: what they are made from, on the CPU.
+        device: where they are made, chunk by chunk.
+    """
     chunks = []
+    snapshot.generator.to(device)
     for start in range(0, len(snapshot.latent), CHUNK):
         here = slice(start, start + CHUNK)
-        part = None if snapshot.labels is None else snapshot.labels[here]
-        chunks.append(snapshot.generator(snapshot.latent[here], part))
-    samples = torch.cat(chunks)
-    return as_stored(samples).numpy() if bool(samples.isfinite().all()) else None
+        part = None if snapshot.labels is None else snapshot.labels[here].to(device)
+        made = snapshot.generator(snapshot.latent[here].to(device), part)
+        if not bool(made.isfinite().all()):
+            break
+        chunks.append(as_stored(made).cpu())
+    snapshot.generator.to(CPU)
+    finished = sum(map(len, chunks)) == len(snapshot.latent)
+    return torch.cat(chunks).numpy() if finished else None
 
 
 @torch.no_grad()
@@ -70,9 +82,11 @@ def evidence(who: Player, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
     return found
 
 
-def observe(who: Player, drawn: Snapshot) -> tuple[NDArray[Any], dict[str, Any]] | None:
+def observe(
+    who: Player, drawn: Snapshot, device: torch.device = CPU
+) -> tuple[NDArray[Any], dict[str, Any]] | None:
     """Samples and evidence of the weights that are loaded; None if any number is not finite."""
-    samples = sample(drawn)
+    samples = sample(drawn, device)
     more = evidence(who, drawn)
     finite = all(np.isfinite(values).all() for values in more.values())
     return (samples, more) if samples is not None and finite else None
@@ -96,6 +110,7 @@ def compare(
     samples: NDArray[Any],
     store: Store,
     evidence: dict[str, Any] | None = None,
+    n_pairs: int | None = None,
 ) -> dict[str, float]:
     """All metrics of samples against the data's features, by name.
 
@@ -105,6 +120,7 @@ def compare(
         samples: in the store's form.
         store: the prepared data.
         evidence: more fields of the comparison, as the function of this name gives them.
+        n_pairs: the protocol's `n_neighbours`.
     """
     described = extractor.describe(samples)
     return metrics.measure_all(
@@ -113,8 +129,10 @@ def compare(
             fake=described.features,
             modes=described.modes,
             high_quality=described.high_quality,
+            probabilities=described.probabilities,
             mode_shares=store.shares(),
             reference=reference,
+            n_pairs=n_pairs,
             **(evidence or {}),
         )
     )
@@ -137,7 +155,8 @@ def evaluate(
         run that diverged has a last row for each metric at its full budget, with an empty value.
     """
     torch.set_num_threads(run.training.threads)
-    who = build.player(run, store.shape, store.classes, torch.device("cpu"))
+    device = build.device(run.protocol.device, "protocol.device")
+    who = build.player(run, store.shape, store.classes, CPU)
     for module in (who.evaluated, *who.evaluated_modules.values()):
         module.eval()
     protocol = run.protocol
@@ -145,31 +164,31 @@ def evaluate(
     shown: dict[str, NDArray[Any]] = {}
     fitted = {}
     for name in run.extractors:
-        folder = data / "extractors" / store.name / name
-        real = features.reference(folder, protocol.reference, protocol.n_real)
-        fitted[name] = features.open_fitted(name, store, folder), metrics.Reference(real)
+        kept = Kept(store, name, data, protocol)
+        extractor = features.open_fitted(name, store, kept.fitted).to(device)
+        fitted[name] = extractor, kept.reference()
     drawn = draw(who, run, store)
     finite = True
     for snapshot in snapshots:
         load(who, snapshot)
-        observed = observe(who, drawn)
+        observed = observe(who, drawn, device)
         finite = observed is not None
         if observed is None:
             break
         samples, more = observed
         shown = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
         last = snapshot
-        for name, (extractor, reference) in fitted.items():
+        for extractor, reference in fitted.values():
             began = time.perf_counter()
-            values = compare(extractor, reference, samples, store, more)
+            values = compare(extractor, reference, samples, store, more, protocol.n_neighbours)
             seconds = time.perf_counter() - began
             n_real = len(reference.features)
-            rows += _rows(run, snapshot["step"], name, n_real, values, seconds, "done")
+            rows += _rows(run, snapshot["step"], extractor, n_real, values, seconds, "done")
     if record["status"] == "diverged" or not finite:
         rows = [row for row in rows if row["step"] < run.training.steps]
-        for name, (extractor, reference) in fitted.items():
+        for extractor, reference in fitted.values():
             empty = _none(extractor, reference, store, evidence(who, drawn))
-            rows += _rows(run, run.training.steps, name, 0, empty, 0.0, "diverged")
+            rows += _rows(run, run.training.steps, extractor, 0, empty, 0.0, "diverged")
     if shown:
         load(who, last)
         shown |= pictures(who, drawn)
@@ -193,30 +212,59 @@ def _none(
 
 def floor(extractor: str, store: Store, data: Path, protocol: Protocol) -> list[Row]:
     """The metrics of the other split against the reference: real data in place of samples."""
-    folder = data / "extractors" / store.name / extractor
-    fitted = features.open_fitted(extractor, store, folder)
-    real = features.reference(folder, protocol.reference, protocol.n_real)
+    kept = Kept(store, extractor, data, protocol)
+    found = kept.floor()
+    return _floor(kept, store, extractor)[1] if found is None else found
+
+
+def refer(extractor: str, store: Store, data: Path, protocol: Protocol) -> Path:
+    """Measure the data alone, and keep it for evaluations; gives the folder."""
+    kept = Kept(store, extractor, data, protocol)
+    if not kept.there():
+        kept.write(*_floor(kept, store, extractor))
+    return kept.folder
+
+
+def _floor(kept: Kept, store: Store, name: str) -> tuple[metrics.Reference, list[Row]]:
+    """The floor's rows, and the reference with what its metrics have found out of it."""
+    protocol = kept.protocol
+    device = build.device(protocol.device, "protocol.device")
+    extractor = features.open_fitted(name, store, kept.fitted).to(device)
+    reference = kept.reference()
     other = "test" if protocol.reference == "train" else "train"
     samples = store.samples(other)[: protocol.n_fake]
-    values = compare(fitted, metrics.Reference(real), samples, store)
-    return [
+    values = compare(extractor, reference, samples, store, n_pairs=protocol.n_neighbours)
+    sizes = len(reference.features), len(samples)
+    rows = [
         {
             "dataset": store.name,
-            "extractor": extractor,
-            "split": protocol.reference,
-            "n_real": len(real),
-            "n_fake": len(samples),
+            **_told(metric, extractor, protocol, *sizes),
             "metric": metric,
             "value": value,
         }
         for metric, value in values.items()
     ]
+    return reference, rows
+
+
+def _told(
+    metric: str, extractor: features.Extractor, protocol: Protocol, n_real: int, n_fake: int
+) -> Row:
+    """The columns that say how a number was measured."""
+    n = protocol.n_neighbours if metrics.metrics()[metric].pairs else None
+    return {
+        "extractor": extractor.name,
+        "resize": extractor.resize,
+        "split": protocol.reference,
+        "n_real": min(n_real, n or n_real),
+        "n_fake": min(n_fake, n or n_fake),
+    }
 
 
 def _rows(
     run: Run,
     step: int,
-    extractor: str,
+    extractor: features.Extractor,
     n_real: int,
     values: dict[str, float],
     seconds: float,
@@ -228,10 +276,7 @@ def _rows(
             "eval_seed": run.protocol.eval_seed,
             "step": step,
             "images": step * run.training.batch,
-            "extractor": extractor,
-            "split": run.protocol.reference,
-            "n_real": n_real,
-            "n_fake": run.protocol.n_fake,
+            **_told(metric, extractor, run.protocol, n_real, run.protocol.n_fake),
             "metric": metric,
             "value": value,
             "seconds": seconds,
@@ -294,6 +339,7 @@ def write(
         "id": run.id,
         "protocol": run.protocol.model_dump(mode="json"),
         "snapshots": trained["files"]["snapshots.pt"],
+        "device": str(build.device(run.protocol.device, "protocol.device")),
         "extractors": provenance.fitted(run.extractors, run.dataset.name, data),
         "evaluation_hash": run.evaluation_hash(),
         "code_hash": run.evaluation_code(),

@@ -31,6 +31,7 @@ NEUTRAL = frozenset(
         "provenance",
         "slots",
         "storage",
+        "weights",
         "workers",
     }
 )
@@ -155,6 +156,12 @@ def evaluation(
     # metrics are found by listing their folder, so no import leads to them
     files += sorted((plugins.PACKAGE / "metrics").glob("*.py"))
     return of([module("evaluate"), *_plug_ins(network, loss, tricks), *files])
+
+
+def reference(extractor: str) -> str:
+    """Of the code that measures the data's own features."""
+    files = sorted((plugins.PACKAGE / "metrics").glob("*.py"))
+    return of([module("evaluate"), plugins.path_of("extractor", extractor), *files])
 
 
 def report() -> str:

@@ -179,6 +179,21 @@ def step_costs(root: Path, name: str) -> str:
     return "\n\n".join(lines)
 
 
+def evaluation(root: Path, name: str) -> str:
+    """Time and memory of the metrics on given features, beside other packages'."""
+    found = section(root, name)
+    keys = ("seconds", "memory_mb", "added_mb")
+    rows = [[row["name"], *(with_unit(key, row[key]) for key in keys)] for row in found["rows"]]
+    head = [f"{found['samples']:,} + {found['samples']:,} x {found['dimensions']:,}"]
+    text = table([*head, "time", "memory (RSS)", "added by the computation"], rows, numbers=3)
+    shares = [_share(found[key]) for key in ("memory_share", "added_share")]
+    return (
+        f"{text}\n\n{found['times_faster']:.1f} times as fast, with {shares[0]} of the memory "
+        f"({shares[1]} of what the computation adds); no number differs by more than "
+        f"{found['largest_difference']:.0e}. Medians of turns: {found['repeats']}."
+    )
+
+
 def _step(row: dict[str, Any]) -> str:
     low, high = row["quartiles"]
     spread = f" ({low:.2f}-{high:.2f})" if f"{low:.2f}" != f"{high:.2f}" else ""
@@ -228,5 +243,6 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "own-code": ours,
     "step-costs": step_costs,
     "training-speed": training_speed,
+    "evaluation": evaluation,
 }
 """The blocks of pages that are made here."""

@@ -192,6 +192,15 @@ class Plan:
         return {name: tuple(extractors) for name, extractors in found.items()}
 
     @property
+    def references(self) -> dict[tuple[str, str], Protocol]:
+        """The protocol of each data set and extractor that samples are compared in."""
+        return {
+            (dataset, extractor): protocol
+            for dataset, (protocol, extractors) in self.protocols.items()
+            for extractor in extractors
+        }
+
+    @property
     def datasets(self) -> dict[str, dict[str, Any]]:
         """The settings of each data set."""
         return {run.dataset.name: run.dataset.settings for run in self.runs}

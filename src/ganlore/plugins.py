@@ -63,6 +63,8 @@ FACTS = frozenset(
         "licence",
         "citation",
         "provides_if",
+        "resize",
+        "weights",
     }
 )
 """Class attributes that are read as facts. The base classes say what each one means."""

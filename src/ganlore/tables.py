@@ -25,7 +25,7 @@ CELL = ["dataset", "network", "loss", "trick", "variant"]
 RUN = [*CELL, "train_seed", "extractor"]
 """The columns that name a run as one extractor sees it."""
 
-PROTOCOL = ["split", "n_real", "n_fake"]
+PROTOCOL = ["split", "n_real", "n_fake", "resize"]
 COST = ["step_ms", "seconds", "peak_memory_mb", "step_memory_mb"]
 RELATIVE = {"step_ms": "step_ms_relative", "step_memory_mb": "step_memory_relative"}
 """Costs that are also given as multiples of the same loss's without a trick."""
@@ -111,7 +111,8 @@ def _planned(plan: Plan, table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _check_protocols(metrics: pd.DataFrame, path: Path) -> None:
     measured = metrics[metrics["status"] == "done"]
-    for key, rows in measured.groupby(["dataset", "extractor"]):
+    # metrics over all pairs may have a size of their own
+    for key, rows in measured.groupby(["dataset", "extractor", "metric"]):
         protocols = rows[PROTOCOL].drop_duplicates()
         if len(protocols) > 1:
             raise GanloreError(
@@ -154,8 +155,8 @@ def cells(tables: Tables, ends: pd.DataFrame) -> pd.DataFrame:
         ends: `finals(tables.metrics)`.
 
     Returns:
-        Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`),
-        `n_seeds`, `n_diverged`, and for each metric its mean over the seeds that did not
+        Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`,
+        `resize`), `n_seeds`, `n_diverged`, and for each metric its mean over the seeds that did not
         diverge as `<metric>`, with `_low` and `_high` the ends of the 95 % t interval and `_n`
         the seeds in it; the same with `_best` after the metric's name at each seed's snapshot
         of lowest FID; the mean cost of a run: `step_ms` (a discriminator step, with its share
@@ -186,7 +187,7 @@ def _summary(name: str, values: pd.Series[Any]) -> dict[str, float]:
 
 
 def _protocols(tables: Tables) -> dict[tuple[str, str], dict[str, Any]]:
-    """Split, n_real and n_fake by data set and extractor.
+    """Split, n_real, n_fake and resize by data set and extractor.
 
     A diverged run was never compared with anything, so that its row has no n_real; where all
     diverged, the floor's row says it.
@@ -248,6 +249,7 @@ class Matrix:
         metrics: rows of the tidy table.
         missing: reason for each (loss, trick) that has no meaning.
         floor: value of each metric for real data.
+        n_neighbours: the protocol's: samples of a side for metrics over all pairs, None for all.
     """
 
     dataset: str
@@ -261,6 +263,7 @@ class Matrix:
     metrics: pd.DataFrame
     missing: dict[tuple[str, str], str]
     floor: dict[str, float] = field(default_factory=dict)
+    n_neighbours: int | None = None
 
     @property
     def slug(self) -> str:
@@ -303,10 +306,12 @@ class Matrix:
     @property
     def protocol(self) -> str:
         """What a number depends on beside the samples, for a caption."""
-        row = self.cells.iloc[0]
+        row, fewer = self.cells.iloc[0], self.n_neighbours
+        resize = f" (resize: {row['resize']})" if row["resize"] != "none" else ""
+        pairs = f" (the first {fewer:,} of each for metrics over all pairs)" if fewer else ""
         return (
-            f"{self.extractor} features, {row['n_real']:,} real ({row['split']} split) against "
-            f"{row['n_fake']:,} generated"
+            f"{self.extractor} features{resize}, {row['n_real']:,} real ({row['split']} split) "
+            f"against {row['n_fake']:,} generated{pairs}"
         )
 
 
@@ -348,6 +353,7 @@ def _matrix(
         metrics=_where(tables.metrics, wanted),
         missing=missing,
         floor=dict(zip(floor["metric"], floor["value"], strict=True)),
+        n_neighbours=plan.protocols[dataset][0].n_neighbours,
     )
 
 

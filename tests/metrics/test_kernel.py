@@ -94,3 +94,11 @@ def test_float32_extremes_stay_finite():
 def test_chunks_of_no_rows_are_an_error():
     with pytest.raises(ValueError, match="chunk_rows must be at least 1: got 0"):
         kernel_distance(*sets(4, 4), chunk_rows=0)
+
+
+@pytest.mark.parametrize("columns", [1, 7, 30, 64])
+def test_the_columns_do_not_matter(columns, monkeypatch):
+    real, fake = sets(60, 50)
+    expected = kernel_distance(real, fake)
+    monkeypatch.setattr("ganlore.metrics.kernel._NUMBERS", 6 * columns)
+    assert kernel_distance(real, fake) == pytest.approx(expected, rel=1e-10)

@@ -13,6 +13,7 @@ EXPECTED = [
     "code_nmi",
     "asked_share",
     "fid",
+    "inception_score",
     "kid",
     "modes",
     "high_quality",
@@ -36,6 +37,7 @@ def comparison(seed=0, n=12, d=3):
         mode_shares=np.full(4, 0.25),
         asked=rng.integers(0, 4, n + 3),
         codes=rng.integers(0, 5, n + 3),
+        probabilities=rng.dirichlet(np.ones(6), n + 3),
         originals=rng.standard_normal((6, 1, 2, 2)),
         reconstructions=rng.standard_normal((6, 1, 2, 2)),
     )
@@ -83,13 +85,20 @@ def test_the_direction_of_every_metric():
     told = {"asked": modes, "codes": modes, "originals": images}
     first = measure_all(
         Comparison(
-            real, good, modes, np.ones(80, dtype=bool), shares, **told, reconstructions=images
+            real,
+            good,
+            modes,
+            np.ones(80, dtype=bool),
+            shares,
+            **told,
+            reconstructions=images,
+            probabilities=np.eye(4)[modes],
         )
     )
     second = measure_all(
         Comparison(
             real, bad, np.full(80, 3), np.zeros(80, dtype=bool), shares, **told,
-            reconstructions=images + 1,
+            reconstructions=images + 1, probabilities=np.full((80, 4), 0.25),
         )
     )  # fmt: skip
     for name, metric in metrics().items():
@@ -184,10 +193,11 @@ def test_a_value_that_is_not_declared_is_an_error(drop):
 # --- what a comparison accepts --------------------------------------------------------------------
 
 
-def test_features_become_float64_and_float64_is_not_copied():
-    assert comparison().real.dtype == comparison().fake.dtype == np.float64
-    features = np.eye(4)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_features_of_single_and_double_precision_are_not_copied(kind):
+    features = np.eye(4, dtype=kind)
     assert Comparison(features, features).real is features
+    assert Comparison(features.astype(int), features).real.dtype == np.float64
 
 
 def test_float32_and_float64_give_the_same_numbers():
@@ -202,6 +212,7 @@ def test_float32_and_float64_give_the_same_numbers():
         single.codes,
         single.originals,
         single.reconstructions,
+        single.probabilities,
     )
     assert measure_all(single) == measure_all(double)
 

@@ -102,6 +102,7 @@ def _metrics(run: grid.Run, rng: np.random.Generator, failed: bool) -> list[dict
     dataset, training, rows = run.dataset.name, run.training, []
     common = {
         **run.key, "eval_seed": 0, "extractor": run.extractors[0], "split": "train",
+        "resize": "none",
         "n_fake": run.protocol.n_fake, "seconds": 0.1,
     }  # fmt: skip
     n_real = {"digits": 1438, "ring": 2500}[dataset]
@@ -245,6 +246,7 @@ def _floor(plan: grid.Plan) -> list[dict[str, Any]]:
                 {
                     "dataset": dataset,
                     "extractor": extractors[0],
+                    "resize": "none",
                     "split": "train",
                     "n_real": n[0],
                     "n_fake": n[1],

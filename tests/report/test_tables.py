@@ -23,7 +23,7 @@ def tidy(rows: list[tuple[str, int, int, float, str]]) -> tables.Tables:
     metrics = pd.DataFrame(
         [
             ("digits", "dcgan", "hinge", trick, "base", seed, step, 64 * step, "classifier",
-             "train", 1438 if status == "done" else 0, 500, metric, value * factor, status)
+             "train", 1438 if status == "done" else 0, 500, "none", metric, value * factor, status)
             for trick, seed, step, value, status in rows
             for metric, factor in (("fid", 1.0), ("recall", 0.01))
         ],
@@ -35,7 +35,7 @@ def tidy(rows: list[tuple[str, int, int, float, str]]) -> tables.Tables:
     runs["step_ms"] = runs["trick"].map(cost) + runs["train_seed"]
     runs["step_memory_mb"] = runs["trick"].map({"none": 0.5, "r1": 0.75})
     floor = pd.DataFrame(
-        [("digits", "classifier", "train", 1438, 359, "fid", 2.0)],
+        [("digits", "classifier", "train", 1438, 359, "none", "fid", 2.0)],
         columns=["dataset", "extractor", *tables.PROTOCOL, "metric", "value"],
     )
     return tables.Tables(metrics, metrics, runs, floor)

@@ -32,11 +32,14 @@ class Description:
         modes: (N,) index of each one's mode, None where the data have none.
         high_quality: (N,) whether a sample is within 3 standard deviations of its mode's centre;
             None where centres are not known.
+        probabilities: (N, classes) of each one's classes, None but for Inception, on whose classes
+            the Inception Score is defined.
     """
 
-    features: NDArray[np.float64]
+    features: NDArray[np.floating[Any]]
     modes: NDArray[np.int64] | None = None
     high_quality: NDArray[np.bool_] | None = None
+    probabilities: NDArray[np.floating[Any]] | None = None
 
 
 @dataclass
@@ -44,11 +47,14 @@ class Extractor(ABC):
     """A feature extractor for one data set.
 
     Facts (literals):
-        requires: what a data set must provide for it, with the reason.
-        paper: where it is from.
+        paper: the source.
+        requires: {what the data set must provide: reason}, for example "images".
+        resize: what is done to samples before the network, as rows of the metrics table tell it.
+        weights: {"url", "sha256", "bytes"} of a file that is fetched once (`ganlore.weights`).
     """
 
     name: ClassVar[str] = ""
+    resize: ClassVar[str] = "none"
 
     def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
         """Weights (tensors by name) and a JSON-ready record; nothing to fit by default."""
@@ -73,7 +79,7 @@ class Extractor(ABC):
         raise NotImplementedError(f"the extractor {self.name} has no layers to train with")
 
     def to(self, device: torch.device) -> Extractor:
-        """This extractor, with what `layers` needs on a device."""
+        """This extractor, with what `layers` and `describe` need on a device."""
         return self
 
 
@@ -84,12 +90,21 @@ def create(name: str, store: Store) -> Extractor:
     return extractor
 
 
-def fit(name: str, store: Store, folder: Path) -> None:
-    """Fit an extractor to a data set; write weights, the features of both splits, and a record."""
+def fit(name: str, store: Store, folder: Path, device: torch.device | None = None) -> None:
+    """Fit an extractor to a data set; write weights, the features of both splits, and a record.
+
+    Args:
+        name: the extractor's.
+        store: the prepared data.
+        folder: where all is written.
+        device: where features are computed, the CPU by default.
+    """
     extractor = create(name, store)
     weights, record = extractor.fit(store)
     files = {"weights.pt": storage.write_torch(folder / "weights.pt", weights)}
     extractor.load(weights, store)
+    if device is not None:
+        extractor = extractor.to(device)
     for split in SPLITS:
         features = extractor.describe(store.samples(split)).features.astype(np.float32)
         files[f"{split}.npy"] = storage.write_array(folder / f"{split}.npy", features)
@@ -111,7 +126,8 @@ def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
         GanloreError: if a file is missing, truncated or altered.
     """
     remedy = (
-        f"delete {folder} and run `ganlore extract {store.name} {name} --data {folder.parents[2]}`"
+        f"delete {folder} and run `ganlore extract {store.name} {name} --data {folder.parents[2]}`,"
+        " or snakemake"
     )
     storage.read_record(folder / "record.json", remedy)
     extractor = create(name, store)
@@ -119,7 +135,10 @@ def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
     return extractor
 
 
-def reference(folder: Path, split: str, n: int | None) -> NDArray[np.float64]:
-    """Features of the first n (or all) real samples of a split, (n, d), as `fit` kept them."""
-    features: NDArray[np.float64] = np.load(folder / f"{split}.npy")[:n].astype(np.float64)
+def reference(folder: Path, split: str, n: int | None) -> NDArray[np.float32]:
+    """Features of the first n (or all) real samples of a split, (n, d), as `fit` kept them.
+
+    Mapped and read-only: evaluations side by side share one copy.
+    """
+    features: NDArray[np.float32] = np.load(folder / f"{split}.npy", mmap_mode="r")[:n]
     return features

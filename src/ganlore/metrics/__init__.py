@@ -5,22 +5,24 @@ Every file in this folder whose name has no leading underscore is a plug-in. It 
 a value for each of its names that has a meaning for the comparison. Nothing else needs to know.
 """
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganlore.errors import unknown
-from ganlore.metrics._arrays import Array, Features, feature_pair
+from ganlore.metrics._arrays import Array, Features, as_floats, feature_pair
 
 __all__ = ["Comparison", "Metric", "Reference", "measure_all", "metrics"]
 
-T = TypeVar("T")
+Known = tuple[Array, ...]
+"""What is kept of a computation: arrays, so that it can be written to a file."""
 
 _SHARES_TOLERANCE = 1e-6
 
@@ -35,6 +37,7 @@ class Metric:
         bounds: least and greatest possible value, None where there is no bound.
         paper: arXiv id of the definition.
         only: the losses that have it, where not all have: "conditional losses".
+        pairs: whether it looks at all pairs of samples, so that fewer samples may have to do.
     """
 
     label: str
@@ -42,37 +45,62 @@ class Metric:
     bounds: tuple[float | None, float | None]
     paper: str
     only: str = ""
+    pairs: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Features of the data that many sets of samples are compared with.
 
-    What a metric computes of them alone is computed once, and kept here.
+    What a metric computes of them alone is computed once, and kept here. It can be taken out
+    (`known`) and given to another one of the same features.
 
     Attributes:
-        features: (n_real, d), in float64.
+        features: (n_real, d), in float32 or float64.
+        known: what is known of them: {name of a computation: its arrays}.
     """
 
     features: Features
-    _known: dict[Callable[[Array], Any], Any] = field(default_factory=dict, repr=False)
+    known: dict[str, Known] = field(default_factory=dict, repr=False)
+    _fewer: dict[int, Reference] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "features", np.asarray(self.features, dtype=np.float64))
+        object.__setattr__(self, "features", as_floats(self.features))
 
-    def once(self, compute: Callable[[Array], T]) -> T:
-        """`compute(features)`, from memory where it was asked for before."""
-        if compute not in self._known:
-            self._known[compute] = compute(np.asarray(self.features, dtype=np.float64))
-        value: T = self._known[compute]
-        return value
+    def once(self, compute: Callable[[Features], Known]) -> Known:
+        """`compute(features)`, from memory where it is known."""
+        name = f"{compute.__module__.rpartition('.')[2]}.{compute.__name__}"
+        if name not in self.known:
+            self.known[name] = compute(self.features)
+        return self.known[name]
+
+    def first(self, n: int) -> Reference:
+        """The reference of the first n features, one and the same whenever it is asked for."""
+        if n >= len(self.features):
+            return self
+        if n not in self._fewer:
+            prefix = f"first {n}: "
+            known = {
+                name.removeprefix(prefix): arrays
+                for name, arrays in self.known.items()
+                if name.startswith(prefix)
+            }
+            self._fewer[n] = Reference(self.features[:n], known)
+        return self._fewer[n]
+
+    def everything(self) -> dict[str, Known]:
+        """`known`, that of the first few features included: what another one can be given."""
+        found = dict(self.known)
+        for n, fewer in self._fewer.items():
+            found |= {f"first {n}: {name}": arrays for name, arrays in fewer.known.items()}
+        return found
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """What a metric sees: generated samples beside data, as features.
 
-    Features become float64, in which no metric of this package overflows on finite float32.
+    Metrics compute in float64, in which none of this package overflows on finite float32.
 
     Attributes:
         real: features of the data, (n_real, d).
@@ -85,7 +113,9 @@ class Comparison:
         codes: the categorical code that each sample was made from, (n_fake,).
         originals: held-out samples, (n_held_out, ...), as networks see them.
         reconstructions: what an encoder and the generator make of them, of the same shape.
+        probabilities: of each sample's classes, (n_fake, classes), for the Inception Score.
         reference: `real` with what is known of it already; by default nothing is.
+        n_pairs: so many samples of each side are enough for metrics over all pairs; None: all.
 
     Raises:
         ValueError: if shapes do not fit, there are fewer than 2 rows on a side, features are not
@@ -102,7 +132,9 @@ class Comparison:
     codes: NDArray[np.integer] | None = None
     originals: NDArray[np.floating] | None = None
     reconstructions: NDArray[np.floating] | None = None
+    probabilities: Features | None = None
     reference: Reference | None = None
+    n_pairs: int | None = None
 
     def __post_init__(self) -> None:
         real, fake = feature_pair(self.real, self.fake)
@@ -119,11 +151,21 @@ class Comparison:
         if self.mode_shares is not None:
             object.__setattr__(self, "mode_shares", _shares(self.mode_shares))
         _check_modes(self.modes, self.mode_shares)
+        _check_probabilities(self.probabilities, len(fake))
         _check_pairs(self.originals, self.reconstructions)
 
-    def of_real(self, compute: Callable[[Array], T]) -> T:
+    def of_real(self, compute: Callable[[Features], Known]) -> Known:
         """`compute(real)`, computed once for all comparisons with the same reference."""
         return (self.reference or Reference(self.real)).once(compute)
+
+    @property
+    def pairs(self) -> Comparison:
+        """The features that metrics over all pairs compare: the first `n_pairs` of each side."""
+        n = self.n_pairs
+        if n is None or n >= max(len(self.real), len(self.fake)):
+            return self
+        reference = (self.reference or Reference(self.real)).first(n)
+        return Comparison(reference.features, self.fake[:n], reference=reference)
 
 
 def metrics() -> dict[str, Metric]:
@@ -204,6 +246,14 @@ def _shares(values: NDArray[np.floating]) -> NDArray[np.float64]:
             f"and a sum of {shares.sum():g}"
         )
     return shares
+
+
+def _check_probabilities(probabilities: Features | None, n_fake: int) -> None:
+    if probabilities is not None and (probabilities.ndim != 2 or len(probabilities) != n_fake):
+        raise ValueError(
+            f"probabilities must be of shape ({n_fake}, classes), one row for each row of fake: "
+            f"got {probabilities.shape}"
+        )
 
 
 def _check_modes(

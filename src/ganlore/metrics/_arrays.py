@@ -1,4 +1,4 @@
-"""What all metrics need of their arrays: checked shapes, float64, chunks that bound the memory."""
+"""What all metrics need of their arrays: checks, distances, and chunks that bound the memory."""
 
 from collections.abc import Iterator
 
@@ -19,8 +19,8 @@ _LARGEST = 1e45
 
 def feature_pair(
     real: Features, fake: Features, *, rows: int = 2, reason: str = ""
-) -> tuple[Array, Array]:
-    """Checks two sets of features and converts them to float64.
+) -> tuple[Features, Features]:
+    """Checks two sets of features.
 
     Args:
         real: features of the data, (n_real, d).
@@ -29,50 +29,77 @@ def feature_pair(
         reason: why that many, for the message.
 
     Returns:
-        Both arrays in float64, not copied when they already are.
+        Both arrays, those in float32 as they are and others in float64. What is computed of them
+        is computed in float64, chunk by chunk: a copy of 50,000 x 2,048 would take 820 MB.
 
     Raises:
         ValueError: if a set is not 2-D, the widths differ, there are too few rows, or a row is not
             finite (up to 1e45). The message gives the shapes, or how many rows of which set are
             bad.
     """
-    pair = np.asarray(real, dtype=np.float64), np.asarray(fake, dtype=np.float64)
-    real64, fake64 = pair
-    shapes = f"got real {real64.shape} and fake {fake64.shape}"
-    if real64.ndim != 2 or fake64.ndim != 2 or real64.shape[1] != fake64.shape[1]:
+    pair = as_floats(real), as_floats(fake)
+    real, fake = pair
+    shapes = f"got real {real.shape} and fake {fake.shape}"
+    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
         raise ValueError(f"features must be (n_real, d) and (n_fake, d) with one d: {shapes}")
-    if real64.shape[1] == 0:
+    if real.shape[1] == 0:
         raise ValueError(f"features must have at least one column: {shapes}")
-    if min(len(real64), len(fake64)) < rows:
+    if min(len(real), len(fake)) < rows:
         raise ValueError(f"real and fake must have at least {rows} rows each{reason}: {shapes}")
     bad = [_count_bad_rows(side) for side in pair]
     if any(bad):
         raise ValueError(
-            f"features must be finite: {bad[0]} of {len(real64)} rows of real and {bad[1]} of "
-            f"{len(fake64)} rows of fake hold NaN, infinity or a number beyond {_LARGEST:g}"
+            f"features must be finite: {bad[0]} of {len(real)} rows of real and {bad[1]} of "
+            f"{len(fake)} rows of fake hold NaN, infinity or a number beyond {_LARGEST:g}"
         )
     return pair
 
 
-def _count_bad_rows(features: Array) -> int:
+def as_floats(features: Features) -> Features:
+    """float32 as it is, everything else in float64; not copied where it is one of both."""
+    array = np.asarray(features)
+    return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
+
+
+def squared_norms(points: Array) -> Array:
+    """|x|^2 of each row, (n,)."""
+    norms: Array = np.einsum("ij,ij->i", points, points)
+    return norms
+
+
+def squared_distances(x: Array, x_norms: Array, y: Array, y_norms: Array) -> Array:
+    """|x - y|^2 of all pairs of rows, (n, m).
+
+    Rounding may leave them a little below 0, by no more than the error that a radius carries.
+    """
+    distances: Array = (-2 * x) @ y.T
+    distances += x_norms[:, None]
+    distances += y_norms
+    return distances
+
+
+def _count_bad_rows(features: Features) -> int:
     # Extremes by row, as NaN goes through them and they need no copy of the features.
-    good = (features.min(axis=1) >= -_LARGEST) & (features.max(axis=1) <= _LARGEST)
-    return int((~good).sum())
+    least, most = (side.astype(np.float64) for side in (features.min(axis=1), features.max(axis=1)))
+    return int((~((least >= -_LARGEST) & (most <= _LARGEST))).sum())
 
 
-def row_chunks(n_rows: int, n_columns: int, chunk_rows: int | None = None) -> Iterator[slice]:
+def row_chunks(
+    n_rows: int, n_columns: int, chunk_rows: int | None = None, least: int = _BLOCK_ROWS
+) -> Iterator[slice]:
     """Slices that walk over the rows of an (n_rows, n_columns) table of pairs, in order.
 
     Args:
         n_rows: rows of the whole table.
         n_columns: columns of the whole table.
-        chunk_rows: rows of a chunk; by default what fits in 1 MiB of float64, and at least 128.
+        chunk_rows: rows of a chunk; by default what fits in 1 MiB of float64, and at least `least`.
+        least: the fewest rows of a chunk by default.
 
     Raises:
         ValueError: if `chunk_rows` is less than 1.
     """
     if chunk_rows is None:
-        chunk_rows = max(_BLOCK_ROWS, _BLOCK_BYTES // (8 * max(1, n_columns)))
+        chunk_rows = max(least, _BLOCK_BYTES // (8 * max(1, n_columns)))
     if chunk_rows < 1:
         raise ValueError(f"chunk_rows must be at least 1: got {chunk_rows}")
     for start in range(0, n_rows, chunk_rows):

@@ -8,25 +8,51 @@ generator that repeats training samples, a grid, a set against itself) and `<` a
 them, so each radius carries its rounding error, and what is closer to a radius than that is a tie.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from ganlore.metrics import Comparison, Metric
-from ganlore.metrics._arrays import Array, Features, feature_pair, row_chunks
+from ganlore.metrics import Comparison, Metric, _pairs
+from ganlore.metrics._arrays import (
+    Array,
+    Features,
+    feature_pair,
+    row_chunks,
+    squared_distances,
+    squared_norms,
+)
 
 METRICS = {
     "precision": Metric(
-        label="Precision", higher_is_better=True, bounds=(0.0, 1.0), paper="arXiv:1904.06991"
+        label="Precision",
+        higher_is_better=True,
+        bounds=(0.0, 1.0),
+        paper="arXiv:1904.06991",
+        pairs=True,
     ),
     "recall": Metric(
-        label="Recall", higher_is_better=True, bounds=(0.0, 1.0), paper="arXiv:1904.06991"
+        label="Recall",
+        higher_is_better=True,
+        bounds=(0.0, 1.0),
+        paper="arXiv:1904.06991",
+        pairs=True,
     ),
     "density": Metric(
-        label="Density", higher_is_better=True, bounds=(0.0, None), paper="arXiv:2002.09797"
+        label="Density",
+        higher_is_better=True,
+        bounds=(0.0, None),
+        paper="arXiv:2002.09797",
+        pairs=True,
     ),
     "coverage": Metric(
-        label="Coverage", higher_is_better=True, bounds=(0.0, 1.0), paper="arXiv:2002.09797"
+        label="Coverage",
+        higher_is_better=True,
+        bounds=(0.0, 1.0),
+        paper="arXiv:2002.09797",
+        pairs=True,
     ),
 }
 
@@ -34,10 +60,16 @@ PRECISION_K = 3
 DENSITY_K = 5
 
 
+_SINGLE_FROM = 256
+"""From so many dimensions on, single precision goes ahead (`_pairs`); fewer are quick anyway."""
+
+
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `precision`, `recall`, `density` and `coverage`."""
+    comparison = comparison.pairs
     real, fake = _checked(comparison.real, comparison.fake, PRECISION_K, DENSITY_K)
-    return _measure(comparison.of_real(_surroundings), real, fake, DENSITY_K, None)
+    known = _Surroundings(*comparison.of_real(_surroundings))
+    return _measure(known, real, fake, PRECISION_K, DENSITY_K, None)
 
 
 def neighbour_metrics(
@@ -67,52 +99,52 @@ def neighbour_metrics(
     """
     real, fake = _checked(real, fake, precision_k, density_k)
     known = _surroundings(real, precision_k, density_k, chunk_rows)
-    return _measure(known, real, fake, density_k, chunk_rows)
+    return _measure(known, real, fake, precision_k, density_k, chunk_rows)
 
 
 class _Surroundings(NamedTuple):
-    """What is known of the data alone.
+    """What is known of the data alone: its centre, and squared radii as in `_Balls`.
 
     Both sets are seen from the data's centre, which keeps |x|^2, and so the rounding, small, also
     when the generated samples have gone far away.
     """
 
     centre: Array
-    precision_k: int
-    narrow: "_Balls"
-    wide: "_Balls"
+    narrow_open: Array
+    narrow_closed: Array
+    wide_open: Array
+    wide_closed: Array
 
 
 def _surroundings(
-    real: Array,
+    real: Features,
     precision_k: int = PRECISION_K,
     density_k: int = DENSITY_K,
     chunk_rows: int | None = None,
 ) -> _Surroundings:
-    centre = real.mean(axis=0)
-    narrow, wide = _balls(real - centre, (precision_k, density_k), chunk_rows)
-    return _Surroundings(centre, precision_k, narrow, wide)
+    centre = real.mean(axis=0, dtype=np.float64)
+    narrow, wide = _balls(real, centre, (precision_k, density_k), chunk_rows)
+    return _Surroundings(centre, *narrow, *wide)
 
 
 def _measure(
-    known: _Surroundings, real: Array, fake: Array, density_k: int, chunk_rows: int | None
+    known: _Surroundings,
+    real: Features,
+    fake: Features,
+    precision_k: int,
+    density_k: int,
+    chunk_rows: int | None,
 ) -> dict[str, float]:
-    centre, precision_k, narrow, wide = known
-    centred = fake - centre
-    (around_fake,) = _balls(centred, (precision_k,), chunk_rows)
-
+    (around_fake,) = _balls(fake, known.centre, (precision_k,), chunk_rows)
     is_precise = np.zeros(len(fake), dtype=np.bool_)
     is_recalled = np.zeros(len(real), dtype=np.bool_)
     is_covered = np.zeros(len(real), dtype=np.bool_)
     n_inside = 0
-    fake_norms = _squared_norms(centred)
-    for rows in row_chunks(len(real), len(fake), chunk_rows):
-        chunk = real[rows] - centre
-        distances = _squared_distances(chunk, _squared_norms(chunk), centred, fake_norms)
-        is_precise |= (distances <= narrow.closed[rows, None]).any(axis=0)
-        is_recalled[rows] = (distances <= around_fake.closed).any(axis=1)
-        inside = distances < wide.open[rows, None]
-        is_covered[rows] = inside.any(axis=1)
+    for i, j, squared in _near(known, around_fake.closed, real, fake, chunk_rows):
+        is_precise[j[squared <= known.narrow_closed[i]]] = True
+        is_recalled[i[squared <= around_fake.closed[j]]] = True
+        inside = squared < known.wide_open[i]
+        is_covered[i[inside]] = True
         n_inside += int(inside.sum())
     return {
         "precision": float(is_precise.mean()),
@@ -120,6 +152,31 @@ def _measure(
         "density": n_inside / (density_k * len(fake)),
         "coverage": float(is_covered.mean()),
     }
+
+
+def _near(
+    known: _Surroundings,
+    around_fake: Array,
+    real: Features,
+    fake: Features,
+    chunk_rows: int | None,
+) -> Iterator[_pairs.Near]:
+    """Pairs of data and samples of which one may lie in the other's ball, chunk by chunk."""
+    around_real = [known.narrow_closed, known.wide_open]
+    if len(known.centre) >= _SINGLE_FROM:
+        one, other = (_pairs.Points.of(side, known.centre) for side in (real, fake))
+        if one.fit and other.fit:
+            yield from _pairs.near(one, other, around_real, [around_fake])
+            return
+    centred = fake - known.centre
+    norms, reach = squared_norms(centred), np.maximum(*around_real)
+    for rows in row_chunks(len(real), len(fake), chunk_rows):
+        chunk = real[rows] - known.centre
+        distances = squared_distances(chunk, squared_norms(chunk), centred, norms)
+        close = distances <= reach[rows, None]
+        close |= distances <= around_fake
+        i, j = np.nonzero(close)
+        yield _pairs.Near(i + rows.start, j, distances[i, j])
 
 
 def precision_recall(real: Features, fake: Features, k: int = PRECISION_K) -> tuple[float, float]:
@@ -171,21 +228,34 @@ class _Balls(NamedTuple):
     closed: Array
 
 
-def _checked(real: Features, fake: Features, *ks: int) -> tuple[Array, Array]:
+def _checked(real: Features, fake: Features, *ks: int) -> tuple[Features, Features]:
     if min(ks) < 1:
         raise ValueError(f"k must be at least 1: got {min(ks)}")
     return feature_pair(real, fake, rows=max(ks) + 1, reason=f" (k + 1, with k = {max(ks)})")
 
 
-def _balls(points: Array, ks: tuple[int, ...], chunk_rows: int | None) -> list[_Balls]:
-    nearest = _nearest_squared_distances(points, max(ks), chunk_rows)
-    norms = _squared_norms(points)
+def _balls(
+    features: Features, centre: Array, ks: tuple[int, ...], chunk_rows: int | None
+) -> list[_Balls]:
+    nearest, norms = _nearest(features, centre, max(ks), chunk_rows)
     balls = []
     for k in ks:
         squared = nearest[:, k - 1]
-        error = _rounding(points.shape[1]) * (norms + squared)
+        error = _rounding(len(centre)) * (norms + squared)
         balls.append(_Balls(squared - error, squared + error))
     return balls
+
+
+def _nearest(
+    features: Features, centre: Array, k: int, chunk_rows: int | None
+) -> tuple[Array, Array]:
+    """Squared distances to the k nearest other points, (n, k), and squared norms, (n,)."""
+    if len(centre) >= _SINGLE_FROM:
+        points = _pairs.Points.of(features, centre)
+        if points.fit:
+            return _pairs.nearest(points, k), points.norms
+    centred = features - centre
+    return _nearest_squared_distances(centred, k, chunk_rows), squared_norms(centred)
 
 
 def _rounding(d: int) -> float:
@@ -199,12 +269,12 @@ def _rounding(d: int) -> float:
 def _nearest_squared_distances(points: Array, k: int, chunk_rows: int | None) -> Array:
     """Squared distances to the k nearest other points, ascending, (n, k)."""
     n = len(points)
-    norms = _squared_norms(points)
+    norms = squared_norms(points)
     nearest = np.full((n, k), np.inf)
     for rows in row_chunks(n, n, chunk_rows):
         # The matrix is symmetric: what lies right of the diagonal block also serves the later rows.
         right = slice(rows.start, n)
-        block = _squared_distances(points[rows], norms[rows], points[right], norms[right])
+        block = squared_distances(points[rows], norms[rows], points[right], norms[right])
         np.fill_diagonal(block, np.inf)
         width = rows.stop - rows.start
         nearest[rows.stop :] = _smallest(nearest[rows.stop :], block[:, width:].T, k)
@@ -217,16 +287,3 @@ def _smallest(so_far: Array, block: Array, k: int) -> Array:
     if block.shape[1] > k:
         block = np.partition(block, k - 1, axis=1)[:, :k]
     return np.partition(np.concatenate([so_far, block], axis=1), k - 1, axis=1)[:, :k]
-
-
-def _squared_norms(points: Array) -> Array:
-    norms: Array = np.einsum("ij,ij->i", points, points)
-    return norms
-
-
-def _squared_distances(x: Array, x_norms: Array, y: Array, y_norms: Array) -> Array:
-    # Rounding may leave them a little below 0, by no more than the error that a radius carries.
-    distances: Array = (-2 * x) @ y.T
-    distances += x_norms[:, None]
-    distances += y_norms
-    return distances

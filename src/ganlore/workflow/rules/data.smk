@@ -19,9 +19,25 @@ rule prepare:
         " --data {params.data:q} > {log:q} 2>&1"
 
 
+# A file that is put there by hand is used like a fetched one; its hash is checked by all who read it.
+rule fetch:
+    output:
+        DATA / "weights" / "{file}",
+    log:
+        RESULTS / "logs/fetch/{file}.log",
+    params:
+        extractor=lambda w: next(
+            name for name, file in WEIGHTS.items() if file.name == w.file
+        ),
+        data=lambda w: str(DATA),
+    shell:
+        "ganlore fetch {params.extractor} --data {params.data:q} > {log:q} 2>&1"
+
+
 rule extract:
     input:
         rules.prepare.output,
+        weights=lambda w: WEIGHTS.get(w.extractor, []),
     output:
         FITTED / "record.json",
         FITTED / "weights.pt",
@@ -35,6 +51,29 @@ rule extract:
     params:
         code=lambda w: fingerprint.extraction(w.extractor),
         data=lambda w: str(DATA),
+        device=lambda w: PLAN.protocols[w.dataset][0].device,
     shell:
         "ganlore extract {wildcards.dataset} {wildcards.extractor}"
-        " --data {params.data:q} > {log:q} 2>&1"
+        " --data {params.data:q} --device {params.device} > {log:q} 2>&1"
+
+
+rule reference:
+    input:
+        rules.prepare.output,
+        rules.extract.output,
+    output:
+        REFERENCE / "record.json",
+        REFERENCE / "statistics.npz",
+        REFERENCE / "floor.json",
+    log:
+        RESULTS / "logs/reference/{dataset}/{extractor}/{protocol}.log",
+    benchmark:
+        RESULTS / "benchmarks/reference/{dataset}/{extractor}/{protocol}.tsv"
+    priority: 8  # evaluations wait for it
+    params:
+        code=lambda w: fingerprint.reference(w.extractor),
+        protocol=lambda w: PLAN.protocols[w.dataset][0].model_dump_json(),
+        data=lambda w: str(DATA),
+    shell:
+        "ganlore reference {wildcards.dataset} {wildcards.extractor}"
+        " --protocol {params.protocol:q} --data {params.data:q} > {log:q} 2>&1"

@@ -32,6 +32,7 @@ rule evaluate:
         RUN_FOLDER / "run.json",
         RUN_FOLDER / "snapshots.pt",
         fitted=lambda w: fitted_to(w.dataset, run_of(w).extractors),
+        references=lambda w: references_of(w.dataset, run_of(w).extractors),
     output:
         # and generator.pt, where the study keeps the last snapshot alone: were it named here, a study
         # that begins to keep it would have no provenance of it, and nothing would be evaluated again
@@ -61,6 +62,7 @@ rule evaluate:
 rule collect:
     input:
         FITTED_ALL,
+        REFERENCES_ALL,
         [PLAN.folder(run) / "run.json" for run in PLAN.runs],
         [PLAN.folder(run) / "evaluation.json" for run in PLAN.runs],
     output:

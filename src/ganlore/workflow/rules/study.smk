@@ -32,6 +32,7 @@ RESULTS = Path(STUDY.results)
 REPORTS = Path(STUDY.reports)
 PREPARED = DATA / "prepared" / "{dataset}"
 FITTED = DATA / "extractors" / "{dataset}" / "{extractor}"
+REFERENCE = FITTED / "reference" / "{protocol}"
 RUN = "{dataset}/{network}/{loss}/{trick}/{variant}/seed{seed}"
 RUN_FOLDER = RESULTS / "runs" / RUN
 
@@ -55,6 +56,29 @@ FITTED_ALL = [
 ]
 
 
+def references_of(dataset, extractors):
+    """The records of what is measured of a data set alone."""
+    record = str(REFERENCE / "record.json")
+    return [
+        record.format(
+            dataset=dataset,
+            extractor=name,
+            protocol=PLAN.references[dataset, name].place,
+        )
+        for name in extractors
+    ]
+
+
+REFERENCES_ALL = [
+    record for key in PLAN.references for record in references_of(key[0], [key[1]])
+]
+WEIGHTS = {
+    name: found.path(DATA)
+    for name in sorted({name for many in PLAN.extractors.values() for name in many})
+    if (found := weights.of(name))
+}
+
+
 def run_of(wildcards):
     """The run that a job's wildcards name."""
     return RUNS[RUN.format(**wildcards)]
@@ -67,4 +91,6 @@ wildcard_constraints:
     trick="[^/]+",
     variant="[^/]+",
     extractor="[^/]+",
+    protocol="[^/]+",
+    file="[^/]+",
     seed=r"\d+",

@@ -1,0 +1,179 @@
+"""FID, precision, recall, density and coverage of given features, beside clean-fid and prdc.
+
+    python benchmarks/evaluation.py                     10,000 + 10,000 features of 2,048 dimensions
+    python benchmarks/evaluation.py --samples 2000      smaller, nothing is written down
+
+The others are used as their documentation has it: clean-fid's `frechet_distance` on `np.mean` and
+`np.cov` (its `fid_from_feats`), and `prdc.compute_prdc`, which has one k for its four numbers; ours
+gets the same k here. Both sides get the same files of float32 features, as an extractor makes them.
+
+They take turns, each in a process of its own for each turn, with all cores. Time is that of the
+computation, without imports and reading. Memory is the largest resident set of the process, and the
+same without what it was before the computation: clean-fid brings torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SIDES = ("ours", "clean-fid and prdc")
+K = 5
+"""prdc's own default; it sets the radius of all four metrics."""
+TOLERANCE = 1e-4
+MOST_SECONDS, MOST_MEMORY = 1 / 4, 1 / 2
+"""The goals, as shares of the others'."""
+
+
+def make(folder: Path, samples: int, dimensions: int) -> None:
+    """Features like Inception's: not negative, sparse, a few strong directions and many weak ones.
+
+    The generated ones have less variety, so that none of the numbers is 0 or 1.
+    """
+    rng = np.random.default_rng(0)
+    inner = min(256, dimensions)
+    strength = (1 + np.arange(inner)) ** -0.7
+    mixing = rng.standard_normal((inner, dimensions)).astype(np.float32)
+    bias = rng.standard_normal(dimensions).astype(np.float32)
+    for name, spread in (("real", 1.0), ("fake", 0.9)):
+        hidden = (spread * strength * rng.standard_normal((samples, inner))).astype(np.float32)
+        noise = 0.1 * rng.standard_normal((samples, dimensions)).astype(np.float32)
+        features = np.maximum(hidden @ mixing + bias + noise, 0) / 2
+        np.save(folder / f"{name}.npy", features)
+
+
+def ours(real: Any, fake: Any) -> dict[str, float]:
+    """What `ganlore evaluate` calls."""
+    from ganlore.metrics.frechet import frechet_from_features
+    from ganlore.metrics.neighbours import neighbour_metrics
+
+    near = neighbour_metrics(real, fake, precision_k=K, density_k=K)
+    return {"fid": frechet_from_features(real, fake), **near}
+
+
+def theirs(real: Any, fake: Any) -> dict[str, float]:
+    """clean-fid and prdc."""
+    import warnings
+
+    from cleanfid.fid import frechet_distance
+    from prdc import compute_prdc
+
+    warnings.simplefilter("ignore")  # scipy deprecates an argument that clean-fid uses
+    (mean1, cov1), (mean2, cov2) = (
+        (np.mean(features, axis=0), np.cov(features, rowvar=False)) for features in (real, fake)
+    )
+    fid = float(frechet_distance(mean1, cov1, mean2, cov2))
+    near = compute_prdc(real_features=real, fake_features=fake, nearest_k=K)
+    return {"fid": fid, **{name: float(value) for name, value in near.items()}}
+
+
+def side(name: str, folder: Path) -> None:
+    """One turn, in this process; the last line of its output has what it took."""
+    if name == SIDES[0]:
+        compute = ours
+        import ganlore.metrics.frechet
+        import ganlore.metrics.neighbours  # noqa: F401
+    else:
+        compute = theirs
+        import prdc  # noqa: F401
+    real, fake = (np.load(folder / f"{part}.npy") for part in ("real", "fake"))
+    before = _memory_mb()
+    began = time.perf_counter()
+    values = compute(real, fake)
+    seconds = time.perf_counter() - began
+    told = {"seconds": seconds, "memory_mb": _memory_mb(), "values": values}
+    print("\n" + json.dumps({**told, "added_mb": told["memory_mb"] - before}))
+
+
+def _memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def turn(name: str, folder: Path) -> dict[str, Any]:
+    """One turn of a side in a process of its own."""
+    command = [sys.executable, __file__, "--side", name, "--features", str(folder)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(name, {k: round(v, 2) for k, v in found.items() if k != "values"}, file=sys.stderr)
+    return found
+
+
+def compare(samples: int, dimensions: int, repeats: int) -> dict[str, Any]:
+    """The median turn of each side, and the largest difference of their numbers.
+
+    Raises:
+        SystemExit: if a number differs by more than 1e-4 (FID: of its value).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder), samples, dimensions)
+        turns: dict[str, list[dict[str, Any]]] = {name: [] for name in SIDES}
+        for _ in range(repeats):
+            for name in SIDES:
+                turns[name].append(turn(name, Path(folder)))
+    keys = ("seconds", "memory_mb", "added_mb")
+    rows = [
+        {"name": name, **{key: statistics.median(t[key] for t in found) for key in keys}}
+        for name, found in turns.items()
+    ]
+    one, other = (turns[name][0]["values"] for name in SIDES)
+    differences = {
+        name: abs(one[name] - other[name]) / (max(1, abs(other[name])) if name == "fid" else 1)
+        for name in one
+    }
+    if wrong := {name: gap for name, gap in differences.items() if gap > TOLERANCE}:
+        raise SystemExit(f"numbers differ: {wrong}\n  {one}\n  {other}")
+    first, second = rows
+    return {
+        "samples": samples,
+        "dimensions": dimensions,
+        "repeats": repeats,
+        "rows": rows,
+        "values": one,
+        "largest_difference": max(differences.values()),
+        "times_faster": second["seconds"] / first["seconds"],
+        "memory_share": first["memory_mb"] / second["memory_mb"],
+        "added_share": first["added_mb"] / second["added_mb"],
+    }
+
+
+def main() -> None:
+    """Compare both sides and write it down."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--samples", type=int, default=10_000, help="features of each set")
+    parser.add_argument("--dimensions", type=int, default=2_048)
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each side")
+    parser.add_argument("--note", default="", help="shown beside the machine and the commit")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--features", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        side(arguments.side, arguments.features)
+        return
+    import document
+
+    made = document.made_with(arguments.note)
+    made["versions"] = {
+        name: importlib.metadata.version(name)
+        for name in ("numpy", "scipy", "clean-fid", "prdc", "scikit-learn")
+    }
+    found = compare(arguments.samples, arguments.dimensions, arguments.repeats)
+    print(json.dumps(found, indent=1))
+    if (arguments.samples, arguments.dimensions) == (10_000, 2_048):
+        document.record("evaluation", found, made)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Inception's features, with the weights and the resize of clean-fid: FID as papers give it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ganlore import weights as files
+from ganlore.data import Store
+from ganlore.errors import GanloreError
+from ganlore.features import Description, Extractor
+from ganlore.settings import PositiveInt
+
+SIZE = 299
+"""Pixels of a side, as Inception takes them."""
+
+
+@dataclass
+class Inception(Extractor):
+    """Pool features of Inception (2,048 for each image), resized as clean-fid does.
+
+    The network is the TorchScript file that StyleGAN2-ADA, clean-fid and others compute FID with: a
+    translation of the network of 2015-12-05 that FID and Inception Score are defined on. Inputs are
+    rounded to the 256 levels of an image file, grey images have their one channel three times.
+    """
+
+    paper = "arXiv:2104.11222 (the resize), arXiv:1706.08500 (FID on these features)"
+    requires = {"images": "Inception looks at pictures"}
+    resize = "clean-fid bicubic 299"
+    # as recorded by k-diffusion and others that download it from there
+    weights = {
+        "url": "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
+        "inception-2015-12-05.pt",
+        "sha256": "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+        "bytes": 95607719,
+    }
+    chunk: PositiveInt = 64
+
+    def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Nothing to fit: the hash of the weights, which all later features must come from."""
+        _, digest = self._file(store)
+        return {"sha256": digest}, {"weights_sha256": digest}
+
+    def load(self, weights: dict[str, Any], store: Store) -> None:
+        """Read the network, once its file is the one that the data's features were made with."""
+        path, digest = self._file(store)
+        if digest != weights["sha256"]:
+            raise GanloreError(
+                f"{path}: other weights than those that the features of {store.name} were made "
+                f"with\n  expected sha256 {weights['sha256']}\n  found    sha256 {digest}\n"
+                f"  to mend it: bring the first ones back, or run snakemake (`ganlore extract "
+                f"{store.name} {self.name}`) to make the features anew"
+            )
+        self.network = _read(path)
+
+    def _file(self, store: Store) -> tuple[Path, str]:
+        return files.required(self.name).check(store.folder.parents[1])
+
+    def to(self, device: torch.device) -> Inception:
+        """With the network on a device."""
+        self.network = self.network.to(device)
+        return self
+
+    @torch.no_grad()
+    def describe(self, samples: NDArray[Any]) -> Description:
+        """Features (N, 2048) and class probabilities (N, 1008), in float32, in chunks."""
+        device = self.network.output.weight.device
+        features, probabilities = [], []
+        for start in range(0, len(samples), self.chunk):
+            part = torch.from_numpy(np.array(samples[start : start + self.chunk]))
+            # TF32, the default of convolutions on a GPU, would keep 3 of the 7 digits
+            with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+                found = self.network.layers((resized(part.to(device)) - 128) / 128)
+            found = found.reshape(len(part), -1).float()
+            # without the bias, as the Inception Score is computed (StyleGAN2-ADA, and before it)
+            logits = functional.linear(found, self.network.output.weight.float())
+            features.append(found.cpu())
+            probabilities.append(logits.softmax(1).cpu())
+        return Description(
+            torch.cat(features).numpy(), probabilities=torch.cat(probabilities).numpy()
+        )
+
+
+def resized(images: Tensor) -> Tensor:
+    """Images as Inception takes them: float32 (N, 3, 299, 299) in 0 to 255.
+
+    clean-fid's resize (arXiv:2104.11222, section 3: bicubic with antialiasing, by PIL in floating
+    point, one channel at a time) as one batched operation on any device. In float64 it is equal to
+    PIL's to the last bit of float32; in float32 pixels would be off by up to 0.01 of 255.
+
+    Args:
+        images: uint8 (N, 1 or 3, H, W).
+
+    Raises:
+        GanloreError: if they have another number of channels.
+    """
+    if images.shape[1] not in (1, 3):
+        raise GanloreError(
+            f"Inception takes grey or RGB images; found {images.shape[1]} channels\n"
+            "  use `protocol: {extractors: [classifier]}` in the study"
+        )
+    size = (SIZE, SIZE)
+    pixels = functional.interpolate(
+        images.double(), size, mode="bicubic", antialias=True, align_corners=False
+    )
+    return pixels.clamp(0, 255).float().expand(-1, 3, -1, -1)
+
+
+def _read(path: Path) -> Any:
+    """The TorchScript network of a file.
+
+    Raises:
+        GanloreError: if it is none, or lacks what is used of it.
+    """
+    try:
+        with warnings.catch_warnings():  # TorchScript is deprecated, and the file is what it is
+            warnings.simplefilter("ignore", FutureWarning)
+            network: Any = torch.jit.load(path, map_location="cpu")
+        for part in ("layers", "output"):
+            getattr(network, part)
+    except (RuntimeError, AttributeError, ValueError) as error:
+        told = str(error).strip().splitlines()[-1]
+        raise GanloreError(
+            f"{path}: not a TorchScript network with `layers` and `output`, as clean-fid's "
+            f"inception-2015-12-05.pt ({told})"
+        ) from None
+    return network.eval()
+
+
+EXTRACTOR = Inception

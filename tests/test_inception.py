@@ -1,0 +1,430 @@
+"""FID as the field computes it: clean-fid's resize and features, and the whole chain on a stand-in."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from cleanfid import fid as cleanfid
+from cleanfid.inception_torchscript import InceptionV3W
+from cleanfid.resize import build_resizer
+from PIL import Image
+
+from ganlore import (
+    build,
+    checkpoint,
+    collect,
+    config,
+    evaluate,
+    features,
+    grid,
+    plugins,
+    report,
+    storage,
+    train,
+)
+from ganlore import data as datasets
+from ganlore.data import Store
+from ganlore.errors import GanloreError
+from ganlore.features import inception
+from ganlore.grid import Plan
+from ganlore.metrics.inception_score import inception_score
+from ganlore.reference import Kept
+from inception import COLOURS, stand_in
+from tiny import REPOSITORY, TINY, tiny
+
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+CPU = torch.device("cpu")
+RNG = np.random.default_rng(0)
+
+
+# --- the resize -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [8, 28, 32, 64, 299, 320])
+def test_the_resize_is_clean_fids_own(size: int) -> None:
+    images = RNG.integers(0, 256, (2, 3, size, size), dtype=np.uint8)
+    ours = inception.resized(torch.from_numpy(images)).numpy()
+    clean = build_resizer("clean")
+    for image, found in zip(images, ours, strict=True):
+        expected = clean(image.transpose(1, 2, 0)).transpose(2, 0, 1)
+        assert np.abs(found - expected).max() <= 2**-16  # half of the last bit at 255
+    assert ours.dtype == np.float32 and ours.shape == (2, 3, 299, 299)
+
+
+def test_a_hard_edge_stays_within_the_levels() -> None:
+    # bicubic overshoots beside an edge: clean-fid clips
+    edge = np.zeros((1, 1, 8, 8), dtype=np.uint8)
+    edge[..., 4:] = 255
+    found = inception.resized(torch.from_numpy(edge))
+    assert found.min() == 0 and found.max() == 255
+
+
+def test_a_grey_picture_is_that_picture_in_rgb() -> None:
+    grey = torch.from_numpy(RNG.integers(0, 256, (2, 1, 28, 28), dtype=np.uint8))
+    assert torch.equal(inception.resized(grey), inception.resized(grey.repeat(1, 3, 1, 1)))
+    with pytest.raises(GanloreError, match="found 4 channels"):
+        inception.resized(torch.zeros(1, 4, 8, 8, dtype=torch.uint8))
+
+
+# --- the features ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stand_in(tmp_path_factory.mktemp("weights") / "inception-2015-12-05.pt")
+
+
+@pytest.fixture(autouse=True)
+def used(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANLORE_INCEPTION", str(weights))
+    plugin = tmp_path / "plugins/data/discs.py"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(COLOURS)
+    monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path / "plugins"))
+
+
+def prepared(data: Path) -> Store:
+    return datasets.prepare(
+        "discs", plugins.create("dataset", "discs", {}), {}, data / "prepared/discs"
+    )
+
+
+def opened(store: Store, **settings: Any) -> features.Extractor:
+    extractor = plugins.create("extractor", "inception", settings)
+    extractor.load(extractor.fit(store)[0], store)
+    return extractor
+
+
+def test_features_are_those_of_clean_fids_wrapper(tmp_path: Path, monkeypatch) -> None:
+    """The wrapper wants 2,048 of them."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    path = stand_in(folder / "inception-2015-12-05.pt", channels=32, side=8)
+    monkeypatch.setenv("GANLORE_INCEPTION", str(path))
+    store = prepared(tmp_path)
+    samples = store.samples("test")[:5]
+    wrapper = InceptionV3W(str(folder), download=False)
+    clean = build_resizer("clean")
+    seen = np.stack([clean(image.transpose(1, 2, 0)).transpose(2, 0, 1) for image in samples])
+    with torch.no_grad():
+        expected = wrapper(torch.from_numpy(seen)).numpy()
+    described = opened(store).describe(samples)
+    assert described.features.shape == (5, 2048)
+    assert np.abs(described.features - expected).max() < 1e-5 * np.abs(expected).max()
+    # and probabilities are those that StyleGAN2-ADA asks the same file for
+    with torch.no_grad():
+        told = torch.jit.load(path)(torch.from_numpy(seen), no_output_bias=True).numpy()
+    assert np.abs(described.probabilities - told).max() < 1e-5
+
+
+def test_chunks_do_not_matter(tmp_path: Path) -> None:
+    store = prepared(tmp_path)
+    whole, parts = (opened(store, chunk=n).describe(store.samples("test")[:9]) for n in (64, 4))
+    assert np.allclose(whole.features, parts.features, rtol=1e-5)
+    assert np.allclose(whole.probabilities, parts.probabilities, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_features(tmp_path: Path) -> None:
+    store = prepared(tmp_path)
+    one = opened(store).describe(store.samples("test")).features
+    other = opened(store).to(torch.device("cuda")).describe(store.samples("test")).features
+    assert np.abs(one - other).max() < 1e-4 * np.abs(one).max()
+
+
+# --- the whole chain ------------------------------------------------------------------------------
+
+
+def run_all(folder: Path, **protocol: Any) -> Plan:
+    """prepare -> extract -> reference -> train -> evaluate -> collect, of one small run."""
+    plan = grid.expand(
+        tiny(
+            grids=[
+                {"datasets": ["discs"], "networks": ["dcgan"], "losses": ["nonsaturating"],
+                 "tricks": ["none"]}
+            ],
+            protocol={"n_real": 150, "n_fake": 100, **protocol},
+            **{name: str(folder / name) for name in ("data", "results", "reports")},
+        )
+    )  # fmt: skip
+    data, (run,) = Path(plan.study.data), plan.runs
+    store = prepared(data)
+    for name in run.extractors:
+        features.fit(name, store, data / "extractors" / store.name / name)
+        evaluate.refer(name, store, data, run.protocol)
+    state = checkpoint.State(folder / "state", checkpoint.identity(run, store), float("inf"))
+    status = train.train(run, store, state, CPU)
+    out = plan.folder(run)
+    checkpoint.finish(run, store, out, state, status, "cpu")
+    record = storage.read_json(out / "run.json", "")
+    rows, pictures = evaluate.evaluate(
+        run, record, storage.read_torch(out / "snapshots.pt"), store, data
+    )
+    evaluate.write(out, run, record, rows, pictures, data)
+    collect.write(plan, collect.collect(plan))
+    return plan
+
+
+@pytest.fixture(scope="module")
+def made(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    folder = tmp_path_factory.mktemp("chain")
+    (folder / "plugins/data").mkdir(parents=True)
+    (folder / "plugins/data/discs.py").write_text(COLOURS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANLORE_INCEPTION", str(weights))
+        patch.setenv("GANLORE_PLUGINS", str(folder / "plugins"))
+        return run_all(folder, n_neighbours=60)
+
+
+@pytest.fixture
+def copy(made: Plan, tmp_path: Path) -> Plan:
+    """The same study in a place of its own, for damaging."""
+    places = {}
+    for name in ("data", "results"):
+        shutil.copytree(getattr(made.study, name), tmp_path / name)
+        places[name] = str(tmp_path / name)
+    return grid.expand(made.study.model_copy(update=places))
+
+
+def last(plan: Plan) -> pd.DataFrame:
+    table = pd.read_parquet(Path(plan.study.results) / "metrics.parquet")
+    return table[table.step == table.step.max()].set_index("metric")
+
+
+def generated(plan: Plan) -> np.ndarray:
+    """The samples of the last snapshot, as the evaluation drew them."""
+    (run,) = plan.runs
+    store = Store.open(Path(plan.study.data) / "prepared/discs")
+    who = build.player(run, store.shape, store.classes, CPU)
+    who.evaluated.eval()
+    evaluate.load(who, storage.read_torch(plan.folder(run) / "snapshots.pt")[-1])
+    return evaluate.sample(evaluate.draw(who, run, store))
+
+
+@pytest.mark.filterwarnings("ignore")  # scipy deprecates an argument that clean-fid uses
+def test_the_whole_chain_gives_clean_fids_own_number(made: Plan, weights: Path, tmp_path) -> None:
+    store = Store.open(Path(made.study.data) / "prepared/discs")
+    for name, images in (("real", store.samples("train")[:150]), ("fake", generated(made))):
+        (tmp_path / name).mkdir()
+        for index, image in enumerate(images):
+            Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / name / f"{index:04}.png")
+    network = torch.jit.load(weights).eval()
+    expected = cleanfid.compute_fid(
+        str(tmp_path / "real"), str(tmp_path / "fake"), mode="clean", num_workers=0, device=CPU,
+        custom_feat_extractor=lambda x: network(x, return_features=True), verbose=False,
+    )  # fmt: skip
+    ours = last(made).value
+    assert expected > 0.1
+    assert ours["fid"] == pytest.approx(expected, abs=1e-3)
+    # the Inception Score of the same pictures, by the file's own softmax
+    with torch.no_grad():
+        seen = inception.resized(torch.from_numpy(generated(made)))
+        told = network(seen, no_output_bias=True).numpy()
+    assert ours["inception_score"] == pytest.approx(inception_score(told), rel=1e-5)
+    assert 1 < ours["inception_score"] < 10
+
+
+def test_every_row_tells_its_protocol(made: Plan) -> None:
+    table = last(made)
+    for column, value in {
+        "extractor": "inception", "resize": "clean-fid bicubic 299", "split": "train",
+        "eval_seed": 0,
+    }.items():  # fmt: skip
+        assert set(table[column]) == {value}
+    pairs = ["kid", "precision", "recall", "density", "coverage"]
+    sizes = table[["n_real", "n_fake"]]
+    assert (sizes.loc[pairs] == 60).all(axis=None)
+    assert (sizes.drop(index=pairs) == [150, 100]).all(axis=None)
+
+
+def test_the_floor_is_that_of_the_other_split(made: Plan) -> None:
+    floor = pd.read_csv(Path(made.study.results) / "floor.csv").set_index("metric")
+    assert floor.value["fid"] < last(made).value["fid"]
+    assert set(floor.resize) == {"clean-fid bicubic 299"} and floor.n_fake["fid"] == 80
+    assert floor.n_fake["recall"] == 60
+
+
+def test_the_report_prints_the_protocol(made: Plan) -> None:
+    page = report.build(made).read_text()
+    assert "inception features (resize: clean-fid bicubic 299), 150 real (train split)" in page
+    assert "Inception Score" in page
+
+
+def test_what_is_kept_of_the_data_changes_no_number(copy: Plan) -> None:
+    """Evaluated anew, without what `reference` has kept: the same to the last bit."""
+    (run,) = copy.runs
+    data, folder = Path(copy.study.data), copy.folder(run)
+    shutil.rmtree(data / "extractors/discs/inception/reference")
+    rows, _ = evaluate.evaluate(
+        run, storage.read_json(folder / "run.json", ""),
+        storage.read_torch(folder / "snapshots.pt"), Store.open(data / "prepared/discs"), data,
+    )  # fmt: skip
+    text = storage.csv_text(rows)
+    kept = pd.read_csv(folder / "metrics.csv").drop(columns="seconds")
+    pd.testing.assert_frame_equal(
+        pd.read_csv(io.StringIO(text)).drop(columns="seconds"), kept,
+        check_exact=True,
+    )  # fmt: skip
+
+
+def test_what_is_kept_is_used(made: Plan) -> None:
+    (run,) = made.runs
+    data = Path(made.study.data)
+    store = Store.open(data / "prepared/discs")
+    kept = Kept(store, "inception", data, run.protocol)
+    assert set(kept.reference().known) == {
+        "frechet._gaussian", "first 60: kernel._within_real", "first 60: neighbours._surroundings"
+    }  # fmt: skip
+    assert len(kept.floor()) == 7
+    other = run.protocol.model_copy(update={"n_real": 149})
+    assert Kept(store, "inception", data, other).reference().known == {}
+
+
+def test_the_device_changes_no_noise(made: Plan) -> None:
+    """The protocol's device is for the networks; `cuda` without one is refused by its key."""
+    if not torch.cuda.is_available():
+        protocol = made.runs[0].protocol.model_copy(update={"device": "cuda"})
+        run = made.runs[0].model_copy(update={"protocol": protocol})
+        store = Store.open(Path(made.study.data) / "prepared/discs")
+        with pytest.raises(GanloreError, match=r"protocol\.device = 'cuda'"):
+            evaluate.evaluate(run, {}, [], store, Path(made.study.data))
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+def test_results_of_two_weight_files_are_never_mixed(copy: Plan, tmp_path, monkeypatch) -> None:
+    other = stand_in(tmp_path / "other.pt", seed=1)
+    monkeypatch.setenv("GANLORE_INCEPTION", str(other))
+    data = Path(copy.study.data)
+    store = Store.open(data / "prepared/discs")
+    folder = data / "extractors/discs/inception"
+    with pytest.raises(GanloreError, match=r"other\.pt: other weights than those") as caught:
+        features.open_fitted("inception", store, folder)
+    told = storage.read_json(folder / "record.json", "")["weights_sha256"]
+    assert told in str(caught.value) and storage.sha256(other) in str(caught.value)
+    features.fit("inception", store, folder)
+    with pytest.raises(GanloreError, match="stale: extractors of its evaluation"):
+        collect.collect(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network", None])
+def test_a_file_that_is_no_network_is_named(tmp_path: Path, monkeypatch, content) -> None:
+    path = tmp_path / "wrong.pt"
+    if content is None:
+        torch.jit.save(torch.jit.script(torch.nn.ReLU()), str(path))
+    else:
+        path.write_bytes(content)
+    monkeypatch.setenv("GANLORE_INCEPTION", str(path))
+    with pytest.raises(GanloreError, match=r"wrong\.pt: not a TorchScript network with `layers`"):
+        opened(prepared(tmp_path))
+
+
+def test_missing_weights_say_where_they_go(tmp_path: Path, monkeypatch) -> None:
+    store = prepared(tmp_path)
+    monkeypatch.setenv("GANLORE_INCEPTION", str(tmp_path / "nowhere.pt"))
+    with pytest.raises(GanloreError, match=r"nowhere\.pt: missing; GANLORE_INCEPTION names it"):
+        opened(store)
+    monkeypatch.delenv("GANLORE_INCEPTION")
+    with pytest.raises(GanloreError) as caught:
+        opened(store)
+    place = tmp_path / "weights/inception-2015-12-05.pt"
+    for part in (f"{place}: missing", "f58cb9b6ec323ed6", "ganlore fetch inception"):
+        assert part in str(caught.value)
+    place.parent.mkdir()
+    stand_in(place)  # in the place of the published file there can be no other
+    with pytest.raises(GanloreError, match="truncated or altered"):
+        opened(store)
+
+
+@pytest.mark.parametrize(
+    "file, remedy",
+    [
+        ("train.npy", "ganlore extract discs inception"),
+        ("weights.pt", "ganlore extract discs inception"),
+        ("reference/train-150-100-60/statistics.npz", "run snakemake, or go on without it"),
+        ("reference/train-150-100-60/floor.json", "run snakemake, or go on without it"),
+    ],
+)
+def test_an_altered_file_is_named_with_its_remedy(copy: Plan, file: str, remedy: str) -> None:
+    path = Path(copy.study.data) / "extractors/discs/inception" / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    (run,) = copy.runs
+    folder = copy.folder(run)
+    store = Store.open(Path(copy.study.data) / "prepared/discs")
+    with pytest.raises(GanloreError) as caught:
+        evaluate.evaluate(
+            run, storage.read_json(folder / "run.json", ""),
+            storage.read_torch(folder / "snapshots.pt"), store, Path(copy.study.data),
+        )  # fmt: skip
+    told = str(caught.value)
+    assert f"{path}: truncated or altered" in told and remedy in told and "delete" in told
+
+
+# --- the workflow ---------------------------------------------------------------------------------
+
+
+@pytest.mark.workflow
+def test_the_weights_are_fetched_before_what_needs_them(tmp_path: Path, weights: Path) -> None:
+    study = {**TINY, "protocol": {**TINY["protocol"], "n_neighbours": 40}}
+    grids = [
+        {"datasets": ["discs"], "networks": ["dcgan"], "losses": ["hinge"], "tricks": ["none"]}
+    ]
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({**study, "grids": grids}))
+
+    def planned(**environment: str) -> list[str]:
+        clean = {k: v for k, v in os.environ.items() if k != "GANLORE_INCEPTION"}
+        done = subprocess.run(
+            ["snakemake", "-n", "-s", REPOSITORY / "Snakefile", "--configfile", "study.yaml"],
+            cwd=tmp_path, env={**clean, **environment}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return re.findall(r"^rule (\w+):", done.stdout, flags=re.M)
+
+    assert "fetch" in planned() and "reference" in planned()
+    assert "fetch" not in planned(GANLORE_INCEPTION=str(weights))
+
+
+# --- planning -------------------------------------------------------------------------------------
+
+
+def test_a_study_may_choose_its_extractors() -> None:
+    changed: dict[str, Any] = {"protocol": {"extractors": ["inception", "classifier"]}}
+    digits = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge"]}]
+    runs = grid.expand(tiny(grids=digits, **changed)).runs
+    assert runs[0].extractors == ["inception", "classifier"]
+    assert grid.expand(tiny(grids=digits)).runs[0].extractors == ["classifier"]
+    with pytest.raises(
+        GanloreError, match=r"protocol\.extractors: inception with the data set ring"
+    ):
+        grid.expand(tiny(**changed))
+    with pytest.raises(GanloreError, match="did you mean 'inception'"):
+        grid.expand(tiny(protocol={"extractors": ["inceptoin"]}))
+
+
+def test_what_trains_may_not_measure() -> None:
+    digits = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge"],
+               "tricks": ["perceptual", "none"]}]  # fmt: skip
+    plan = grid.expand(tiny(grids=digits, protocol={"extractors": ["residual-classifier"]}))
+    (gap,) = plan.missing
+    assert "both would use residual-classifier" in gap.reason
+
+
+def test_another_protocol_is_another_place() -> None:
+    places = {
+        config.Protocol(**change).place
+        for change in ({}, {"reference": "test"}, {"n_real": 5}, {"n_fake": 5}, {"n_neighbours": 5})
+    }
+    assert len(places) == 5
