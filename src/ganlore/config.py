@@ -89,28 +89,6 @@ class Training(Model):
         "after it was killed comes to the same bits. On a CPU it does anyway.",
     )
 
-    precision: Literal["fp32", "tf32", "bf16"] = Field(
-        "fp32",
-        description="Arithmetic of the networks. tf32: products of single precision by a GPU's "
-        "tensor cores, with 10 bits of mantissa. bf16: generator and discriminator under autocast. "
-        "Weights, optimisers, losses, and what is differentiated twice stay fp32.",
-    )
-    channels_last: bool = Field(
-        False,
-        description="Keep images and the weights of convolutions in the order N H W C, in which "
-        "convolutions are faster; the last digits of results change.",
-    )
-    flip: bool = Field(
-        False,
-        description="Mirror half of the real images left to right, keyed by seed and step; for "
-        "data sets whose mirrored samples are as good.",
-    )
-    deterministic: bool = Field(
-        False,
-        description="Use a GPU's deterministic kernels alone, which are slower: a run that goes on "
-        "after it was killed comes to the same bits. On a CPU it does anyway.",
-    )
-
     @property
     def steps(self) -> int:
         """Discriminator steps: the budget in batches."""
