@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar
@@ -75,8 +76,16 @@ class Convolutional(Network, ABC):
 
     @staticmethod
     def active(channels: int, spec: Spec) -> list[nn.Module]:
-        """What follows each of the generator's picture layers but the last."""
+        """What follows each of the generator's layers that give a picture, but the last."""
         return [nn.BatchNorm2d(channels), nn.ReLU()] if spec.batch_norm else [nn.ReLU()]
+
+    @staticmethod
+    def seed(inputs: int, shape: tuple[int, ...], spec: Spec) -> nn.Sequential:
+        """A first layer whose batch norm has statistics of each unit, before it is a picture."""
+        units = math.prod(shape)
+        linear = nn.Linear(inputs, units, bias=not spec.batch_norm)
+        norm = [nn.BatchNorm1d(units)] if spec.batch_norm else []
+        return nn.Sequential(linear, *norm, nn.ReLU(), nn.Unflatten(1, shape))
 
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:
