@@ -63,13 +63,13 @@ def conv(inputs: int, outputs: int, kernel: int) -> int:
 
 
 def normed(weights: int, channels: int) -> int:
-    """A layer without a bias, and batch norm's gains and shifts in its place."""
+    """A layer without a bias, and gains and shifts of its batch norm, for channels or for units."""
     return weights + 2 * channels
 
 
 def sndcgan_generator(inner: int) -> int:
     """arXiv:1802.05957, table 3 (a): dense, three 4x4 deconvolutions, a 3x3 convolution."""
-    dense = normed(LATENT * inner * inner * 512, 512)
+    dense = normed(LATENT * inner * inner * 512, inner * inner * 512)
     deconvolutions = sum(normed(a * b * 16, b) for a, b in pairwise((512, 256, 128, 64)))
     return dense + deconvolutions + conv(64, 3, 3)
 
@@ -140,7 +140,7 @@ COUNTS = {
     **{
         ("infogan-small", size): (
             normed(LATENT * 1024, 1024)
-            + normed(1024 * (size // 4) ** 2 * 128, 128)
+            + normed(1024 * (size // 4) ** 2 * 128, (size // 4) ** 2 * 128)
             + normed(128 * 64 * 16, 64)
             + conv(64, 3, 4),
             conv(3, 64, 4) + conv(64, 128, 4) + ((size // 4) ** 2 * 128 + 1) * 1024 + 1024 + 1,

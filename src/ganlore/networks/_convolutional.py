@@ -75,7 +75,7 @@ class Convolutional(Network, ABC):
 
     @staticmethod
     def active(channels: int, spec: Spec) -> list[nn.Module]:
-        """What follows each of the generator's picture layers but the last."""
+        """What follows each of the generator's layers that give a picture, but the last."""
         return [nn.BatchNorm2d(channels), nn.ReLU()] if spec.batch_norm else [nn.ReLU()]
 
     @torch.no_grad()

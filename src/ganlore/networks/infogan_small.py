@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from ganlore.networks import Discriminator, Generator, Spec, Stages
-from ganlore.networks._convolutional import Convolutional, Seed, stages
+from ganlore.networks._convolutional import Convolutional, stages
+from ganlore.networks._units import seed
 from ganlore.settings import PositiveInt
 
 HALVINGS = 2
@@ -16,9 +17,10 @@ class InfoGanSmall(Convolutional):
     """Two strided convolutions and a hidden layer in each network, as in InfoGAN.
 
     Lucic et al. 2018 (arXiv:1711.10337) run it at every size from a picture of a quarter of that
-    size; one that can be halved only once has one convolution. The discriminator has no batch norm,
-    for the reason given in `ganlore.networks`; leaky ReLU of 0.2 and weights N(0, 0.02) are theirs,
-    where InfoGAN has 0.1.
+    size; one that can be halved only once has one convolution. Batch norm in front of the inner
+    picture is of each unit. The discriminator has none, for the reason given in
+    `ganlore.networks`; weights N(0, 0.02) and leaky ReLU of 0.2 are that study's, where InfoGAN has
+    0.1.
     """
 
     paper = "arXiv:1711.10337, arXiv:1606.03657"
@@ -31,12 +33,14 @@ class InfoGanSmall(Convolutional):
         bias = not spec.batch_norm
         norm = [nn.BatchNorm1d(self.hidden)] if spec.batch_norm else []
         first = nn.Sequential(nn.Linear(spec.inputs, self.hidden, bias=bias), *norm, nn.ReLU())
-        parts: list[tuple[nn.Module, tuple[int, ...]]] = [(first, (self.hidden,))]
-        layer: nn.Module = Seed(self.hidden, channels, size, bias)
-        for index in range(doublings):
-            if index:
-                layer = nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=bias)
-                channels, size = channels // 2, 2 * size
+        shape: tuple[int, ...] = (channels, size, size)
+        parts: list[tuple[nn.Module, tuple[int, ...]]] = [
+            (first, (self.hidden,)),
+            (seed(self.hidden, shape, spec), shape),
+        ]
+        for _ in range(doublings - 1):
+            channels, size = channels // 2, 2 * size
+            layer = nn.ConvTranspose2d(2 * channels, channels, 4, 2, 1, bias=bias)
             active = self.active(channels, spec)
             parts.append((nn.Sequential(layer, *active), (channels, size, size)))
         last = nn.ConvTranspose2d(channels, spec.shape[0], 4, 2, 1)

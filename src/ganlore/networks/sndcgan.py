@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from ganlore.networks import Discriminator, Generator, Spec, Stages
-from ganlore.networks._convolutional import Convolutional, Seed, stages
+from ganlore.networks._convolutional import Convolutional, stages
+from ganlore.networks._units import seed
 
 HALVINGS = 3
 
@@ -17,8 +18,8 @@ class Sndcgan(Convolutional):
     Table 3, for 32x32 and 48x48; others run it at 64x64 and 128x128 with the same layers. Where a
     size can be halved less than three times there are as many layers fewer at the wide end. The
     architecture alone: spectral normalisation is the trick `spectral-norm`. Weights N(0, 0.02) and
-    batch norm behind the generator's first layer are those of the authors' code, which in turn
-    gives the strided convolutions twice the table's channels.
+    batch norm of each unit of the generator's first layer are those of the authors' code, which
+    also gives the strided convolutions twice the table's channels; here the table counts.
     """
 
     paper = "arXiv:1802.05957"
@@ -27,13 +28,12 @@ class Sndcgan(Convolutional):
         """Noise -> inner picture -> transposed convolutions -> 3x3 convolution -> tanh."""
         size, doublings = stages(spec.shape, HALVINGS)
         channels = self.width * 2**doublings
-        bias = not spec.batch_norm
-        layer: nn.Module = Seed(spec.inputs, channels, size, bias)
-        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
-        for index in range(doublings + 1):
-            if index:
-                layer = nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=bias)
-                channels, size = channels // 2, 2 * size
+        shape: tuple[int, ...] = (channels, size, size)
+        parts: list[tuple[nn.Module, tuple[int, ...]]] = [(seed(spec.inputs, shape, spec), shape)]
+        for _ in range(doublings):
+            channels, size = channels // 2, 2 * size
+            bias = not spec.batch_norm
+            layer = nn.ConvTranspose2d(2 * channels, channels, 4, 2, 1, bias=bias)
             active = self.active(channels, spec)
             parts.append((nn.Sequential(layer, *active), (channels, size, size)))
         last = nn.Conv2d(channels, spec.shape[0], 3, 1, 1)
