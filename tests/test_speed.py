@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils._python_dispatch import TorchDispatchMode
+from typer.testing import CliRunner
 
-from ganlore import accelerate, build, config, gpu, grid, plugins, train
+from ganlore import accelerate, build, config, gpu, grid, plugins, storage, train
 from ganlore.batches import Batches
+from ganlore.cli import app
 from ganlore.console import Forecast
 from ganlore.errors import GanloreError
 from ganlore.grid import Run
@@ -413,6 +415,27 @@ def test_too_little_memory_is_told_with_what_may_be_lowered(trained, monkeypatch
         assert words in text
     assert ("allocate 2.50 GiB" in text and "7.79 GiB" in text) or "ALLOC_FAILED" in text
     assert "try setting" not in text
+
+
+def test_a_run_without_memory_is_marked_failed_and_others_go_on(stores, tmp_path) -> None:
+    def ask(run: Run) -> Any:
+        words = ["train", "--settings", run.training_settings(), "--results", str(tmp_path)]
+        return CliRunner().invoke(app, [*words, "--data", str(stores["digits"].folder.parents[1])])
+
+    def fail(*_: Any) -> None:
+        raise torch.OutOfMemoryError(TOLD)
+
+    run, other = (cell(loss, "none", device="cpu") for loss in ("nonsaturating", "hinge"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.LeakyReLU, "forward", fail)
+        assert isinstance(ask(run).exception, GanloreError)
+    failed = storage.read_json(tmp_path / "state" / run.id / "failed.json", "")
+    assert "training.batch = 16" in failed["error"] and "allocate 2.50 GiB" in failed["error"]
+    for job in (other, run):  # the failed one too, once there is memory
+        assert ask(job).exit_code == 0
+        record = storage.read_json(tmp_path / "runs" / job.id / "run.json", "")
+        assert (record["status"], record["device"]) == ("done", "cpu")
+        assert record["settings"]["training"]["precision"] == "fp32"
 
 
 def test_other_errors_are_what_they_are() -> None:
