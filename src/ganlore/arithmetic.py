@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -20,6 +19,8 @@ from ganlore import build, train
 from ganlore.game import Player
 
 if TYPE_CHECKING:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
     from ganlore.batches import Batch
     from ganlore.features import Extractor
     from ganlore.grid import Run
@@ -109,6 +110,8 @@ def count(
         classes: the data set's number of classes, 0 without labels.
         extractors: those that it trains with.
     """
+    from torch._subclasses.fake_tensor import FakeTensorMode  # takes half a second
+
     n = run.training.batch
     who.extractors = dict(extractors or {})
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
