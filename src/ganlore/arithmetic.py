@@ -17,6 +17,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ganlore import build, train
 from ganlore.game import Player
+from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -120,10 +121,9 @@ def count(
         labels = torch.zeros(n, dtype=torch.long) if classes else None
         batches: Any = _Same((torch.zeros(n, *shape), labels))
         stepper = train.Stepper(run, who, batches, CPU)
-        ends = [_step(stepper, used) for used in (PLACES[0], PLACES[-1])]
-        if ends[0] == ends[1]:
-            return ends[0]
-        return sum(_step(stepper, used) for used in PLACES) / len(PLACES)
+        grows = any(type(trick).stage is not Trick.stage for trick in who.tricks)
+        places = PLACES if grows else PLACES[:1]
+        return sum(_step(stepper, used) for used in places) / len(places)
 
 
 def _step(stepper: train.Stepper, used: float) -> float:
