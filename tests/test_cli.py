@@ -107,6 +107,8 @@ def test_help_reads_like_documentation() -> None:
         "report",
         "status",
         "verify",
+        "publish",
+        "room",
         "prepare",
         "schema",
     ]:

@@ -262,6 +262,18 @@ def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project
     assert "4 let go as the study says (keep), 0 findings" in project.run("ganlore", "verify")
 
 
+def test_a_disk_that_is_too_small_is_told_before_the_first_job(project: Project) -> None:
+    project.study(protocol={"pictures": 10**13})
+    before = project.checkpoints()
+    text = project.run("snakemake", "--cores", "2", check=False)
+    assert "the study wants up to" in text and "the study was not begun" in text
+    assert "rule evaluate" not in text and "Nothing to be done" not in text
+    assert project.checkpoints() == before
+    # and it begins where the user says so
+    words = ("data", "--forceall", "--config", "keep={check_room: false}")
+    assert "rule prepare" in project.snakemake(*words)
+
+
 def test_one_and_two_cores_give_the_same_bits(project: Project) -> None:
     two = project.checkpoints()
     shutil.rmtree(project.folder / "results")

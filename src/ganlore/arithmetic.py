@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ganlore import build, train
 from ganlore.game import Player
+from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
     from ganlore.batches import Batch
     from ganlore.features import Extractor
     from ganlore.grid import Run
@@ -109,6 +111,8 @@ def count(
         classes: the data set's number of classes, 0 without labels.
         extractors: those that it trains with.
     """
+    from torch._subclasses.fake_tensor import FakeTensorMode  # takes half a second
+
     n = run.training.batch
     who.extractors = dict(extractors or {})
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
@@ -117,10 +121,9 @@ def count(
         labels = torch.zeros(n, dtype=torch.long) if classes else None
         batches: Any = _Same((torch.zeros(n, *shape), labels))
         stepper = train.Stepper(run, who, batches, CPU)
-        ends = [_step(stepper, used) for used in (PLACES[0], PLACES[-1])]
-        if ends[0] == ends[1]:
-            return ends[0]
-        return sum(_step(stepper, used) for used in PLACES) / len(PLACES)
+        grows = any(type(trick).stage is not Trick.stage for trick in who.tricks)
+        places = PLACES if grows else PLACES[:1]
+        return sum(_step(stepper, used) for used in places) / len(places)
 
 
 def _step(stepper: train.Stepper, used: float) -> float:

@@ -34,6 +34,12 @@ STAND_IN = 256
 LONG = 0.1
 """Seconds beyond which a step is timed only once or twice."""
 
+HEAVY = 10e9
+"""Multiplications and additions beyond which a processor is timed on a part of the batch."""
+
+PART = 8
+"""That part is an eighth: what needs several samples at once still has them."""
+
 
 class _Anything(Dataset):
     """Noise of a data set's shape, to be timed with."""
@@ -213,14 +219,18 @@ class Costs:
             plugins.create("loss", run.loss.name, run.loss.settings),
             [plugins.create("trick", part.name, part.settings) for part in run.applied],
         )
-        step = self._step(run, max(n_critic, 2))
+        heavy = self.work[run.cell] / run.training.steps > HEAVY
+        cpu = build.device(run.training.device).type == "cpu"
+        part = PART if heavy and cpu and run.training.batch % PART == 0 else 1
+        step = part * self._step(run, n_critic, run.training.batch // part)
         if step < LONG:
-            step = self._step(run, max(n_critic, min(20, run.training.steps // 40)))
+            many = max(n_critic, min(20, run.training.steps // 40))
+            step = self._step(run, many, run.training.batch)
         return step * run.training.steps
 
-    def _step(self, run: Run, steps: int) -> float:
+    def _step(self, run: Run, steps: int, batch: int) -> float:
         """Seconds of a step, as the mean of so many after as many that are not timed."""
-        change = {"snapshots": 1, "history": 2, "budget": 2 * steps * run.training.batch}
+        change = {"snapshots": 1, "history": 2, "batch": batch, "budget": 2 * steps * batch}
         short = run.model_copy(update={"training": run.training.model_copy(update=change)})
         store = self.stores[run.dataset.name]
         device = build.device(run.training.device)

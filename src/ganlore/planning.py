@@ -66,9 +66,9 @@ def forecast(plan: Plan, cores: int, tflops: float, patience: float) -> Iterator
             )
             if hours > PART:
                 yield _part(plan, hours)
-        yield from _here(costs, cores, patience, gpu and wanted)
         room = disk.room(costs, cores)
         yield f"  disk: up to {disk.size(room.peak)}, of {disk.size(room.free)} free: {room}"
+        yield from _here(costs, cores, patience, gpu and wanted)
 
 
 def _here(costs: Costs, cores: int, patience: float, gpu: bool) -> Iterator[str]:
