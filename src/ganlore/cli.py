@@ -265,7 +265,7 @@ def plan_study(
     cores = cores or os.cpu_count() or 1
     cells = list(dict.fromkeys(run.cell for run in plan.runs))
     fits = sum(map(len, plan.extractors.values()))
-    jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + 2
+    jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + len(plan.references) + 2
     typer.echo(f"study {plan.study.name}: {plan.study.title}")
     typer.echo(f"  {len(plan.runs)} runs = {len(cells)} cells x {len(plan.study.seeds)} seeds")
     typer.echo(f"  {jobs} jobs: data, extractors, training, evaluation, tables, report")

@@ -191,6 +191,11 @@ def verify(plan: Plan) -> tuple[int, list[str]]:
         for name, extractors in plan.extractors.items()
         for extractor in extractors
     ]
+    kept = (
+        data / "extractors" / name / extractor / "reference" / protocol.place / "record.json"
+        for (name, extractor), protocol in plan.references.items()
+    )
+    records += [record for record in kept if record.exists()]  # an evaluation can do without
     for run in plan.runs:
         records += [plan.folder(run) / "run.json", plan.folder(run) / "evaluation.json"]
     checked, wrong = 0, []
