@@ -31,7 +31,7 @@ def outline(plan: Plan) -> Iterator[str]:
     """Runs, jobs and gaps: what is known without importing torch."""
     cells = {run.cell for run in plan.runs}
     fits = sum(map(len, plan.extractors.values()))
-    jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + 2
+    jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + len(plan.references) + 2
     yield f"study {plan.study.name}: {plan.study.title}"
     yield f"  {len(plan.runs)} runs = {len(cells)} cells x {len(plan.study.seeds)} seeds"
     yield f"  {jobs} jobs: data, extractors, training, evaluation, tables, report"

@@ -53,6 +53,10 @@ def verify(plan: Plan) -> Findings:
     for name, extractors in plan.extractors.items():
         for extractor in extractors:
             _record(found, data / "extractors" / name / extractor / "record.json")
+    for (name, extractor), protocol in plan.references.items():
+        path = data / "extractors" / name / extractor / "reference" / protocol.place / "record.json"
+        if path.exists():  # an evaluation can do without
+            _record(found, path)
     for run in plan.runs:
         folder = plan.folder(run)
         _record(found, folder / "run.json", retention.let_go(plan.study.keep, folder))

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganlore import weights as files
+from ganlore.console import Progress
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.features import Description, Extractor
@@ -32,7 +33,7 @@ class Inception(Extractor):
     rounded to the 256 levels of an image file, grey images have their one channel three times.
     """
 
-    paper = "arXiv:2104.11222 (the resize), arXiv:1706.08500 (FID on these features)"
+    paper = "arXiv:2104.11222, arXiv:1706.08500"
     requires = {"images": "Inception looks at pictures"}
     resize = "clean-fid bicubic 299"
     # as recorded by k-diffusion and others that download it from there
@@ -74,16 +75,20 @@ class Inception(Extractor):
         """Features (N, 2048) and class probabilities (N, 1008), in float32, in chunks."""
         device = self.network.output.weight.device
         features, probabilities = [], []
-        for start in range(0, len(samples), self.chunk):
-            part = torch.from_numpy(np.array(samples[start : start + self.chunk]))
+        with (
+            Progress("inception features", len(samples)) as progress,
             # TF32, the default of convolutions on a GPU, would keep 3 of the 7 digits
-            with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+        ):
+            for start in range(0, len(samples), self.chunk):
+                part = torch.from_numpy(np.array(samples[start : start + self.chunk]))
                 found = self.network.layers((resized(part.to(device)) - 128) / 128)
-            found = found.reshape(len(part), -1).float()
-            # without the bias, as the Inception Score is computed (StyleGAN2-ADA, and before it)
-            logits = functional.linear(found, self.network.output.weight.float())
-            features.append(found.cpu())
-            probabilities.append(logits.softmax(1).cpu())
+                found = found.reshape(len(part), -1).float()
+                # without the bias, as the Inception Score is computed (StyleGAN2-ADA, and before)
+                logits = functional.linear(found, self.network.output.weight.float())
+                features.append(found.cpu())
+                probabilities.append(logits.softmax(1).cpu())
+                progress.update(start + len(part))
         return Description(
             torch.cat(features).numpy(), probabilities=torch.cat(probabilities).numpy()
         )

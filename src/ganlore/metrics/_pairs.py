@@ -24,7 +24,7 @@ _UNIT = 2.0**-24
 """The unit roundoff of float32."""
 _TILE = 1024
 """Rows and columns of a tile, 4 MiB: its gemm is at full speed, and its pairs fit in memory."""
-_SPARE = 8
+_SPARE = 4
 """Neighbours that are kept beside the nearest k, for those that single precision confuses."""
 _DENSE = 0.02
 """From this share of undecided pairs on, a tile is computed in float64 as a whole."""
@@ -133,11 +133,10 @@ def nearest(points: Points, k: int) -> Array:
             tile = lower(rows, columns)
             if rows == columns:
                 np.fill_diagonal(tile, np.inf)
-                best.first(rows, tile) if rows.start == 0 else best.add(rows, columns, tile)
             else:
                 # the matrix is symmetric: what lies right of the diagonal also serves later rows
                 best.add(rows, columns, tile)
-                best.add(columns, rows, tile.T)
+            best.add(columns, rows, tile.T)
     low, index = best.bounds.astype(np.float64), best.index
     high = low + 2 * (slack[:, None] + slack[index])
     # the k-th nearest is no further away than the k-th of the upper bounds
@@ -175,13 +174,12 @@ class _Nearest:
         self.index = np.zeros((n, width), np.intp)
         self.worst = np.full(n, np.inf, np.float32)
 
-    def first(self, rows: slice, tile: Single) -> None:
-        """A first tile, whose columns begin at 0."""
-        index = np.broadcast_to(np.arange(tile.shape[1]), tile.shape)
-        self._keep(np.arange(rows.start, rows.stop), tile, index)
-
     def add(self, rows: slice, columns: slice, tile: Single) -> None:
         """One more tile of bounds, (rows, columns)."""
+        if columns.start == 0:  # the first that these rows see: each bound would be a hit
+            index = np.broadcast_to(np.arange(tile.shape[1]), tile.shape)
+            self._keep(np.arange(rows.start, rows.stop), tile, index)
+            return
         # a transposed tile is walked through as it lies in memory
         swapped = not tile.flags.c_contiguous
         worst = self.worst[rows]
