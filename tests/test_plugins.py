@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,21 @@ def test_a_loss_and_a_trick_of_one_name_are_two_files(folder: Path) -> None:
     (folder / "same.py").write_text(LOSS)
     labels = {fingerprint._label(path) for path in (trick, folder / "same.py")}
     assert labels == {"plugins/tricks/same.py", "plugins/losses/same.py"}
+
+
+def test_a_plan_looks_at_each_file_once_and_the_next_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "losses").mkdir()
+    path = tmp_path / "losses" / "mine.py"
+    text = plugins.path_of("loss", "hinge").read_text()
+    path.write_text(text)
+    monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
+    with plugins.unchanging():
+        first = plugins.declaration("loss", "mine")
+        path.write_text(text.replace('paper = "', 'paper = "arXiv:1, '))
+        os.utime(path, ns=(1, 1))
+        assert plugins.declaration("loss", "mine") is first
+    with plugins.unchanging():
+        assert plugins.declaration("loss", "mine").facts["paper"].startswith("arXiv:1, ")
+    assert plugins.declaration("loss", "mine") is not first

@@ -9,11 +9,12 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore import config, grid, publication, published
+from ganlore import config, grid, publication, published, shown, tables
 from ganlore.cli import app
 from ganlore.errors import GanloreError
 from tiny import TINY
@@ -215,3 +216,24 @@ def test_a_place_of_this_machine_is_not_published(again: Any) -> None:
     plan = grid.Plan(again.study, (changed,), ())
     with pytest.raises(GanloreError, match="is a place of this machine"):
         publication.publish(plan, "tiny.yaml", RESULTS, REPORTS)
+
+
+def test_a_page_tells_a_published_result(clone: Path) -> None:
+    """Each number comes from the published tables: changed there, it changes on the page."""
+    cells = pd.read_csv(REPORTS / "tables/cells.csv").sort_values("fid")
+    lines = shown.result(clone, "tiny").splitlines()
+    assert lines[0] == "| loss | plain |"
+    told = [line.split("|")[1:3] for line in lines[2:]]
+    expected = [(f"`{row.loss}`", tables.number(row.fid)) for row in cells.itertuples()]
+    assert [(loss.strip(), fid.split("±")[0].strip()) for loss, fid in told] == expected
+
+    setting = shown.result_setting(clone, "tiny")
+    assert setting.startswith("2 runs (1 seed) of up to 96 images")
+    assert "FID of 50 samples against 100 images" in setting and "`coordinates`" in setting
+    floor = pd.read_csv(RESULTS / "floor.csv").set_index("metric")["value"]
+    assert shown.result_floor(clone, "tiny") == tables.number(floor["fid"])
+
+    best = cells.iloc[0]
+    path = REPORTS / "tables/cells.csv"
+    path.write_text(path.read_text().replace(repr(float(best.fid)), "12345.0"))
+    assert "12,345" in shown.result(clone, "tiny").splitlines()[3]

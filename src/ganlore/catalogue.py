@@ -186,6 +186,7 @@ def gaps() -> list[Gap]:
 
 
 @cache
+@plugins.unchanging()
 def _gaps(where: tuple[Place, ...], _declared: str) -> tuple[Gap, ...]:
     alone = [((name,), ()) for name in own("loss")] + [((), (name,)) for name in own("trick")]
     pairs = [((one,), (other,)) for one in own("loss") for other in own("trick")]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from ganlore import catalogue, performance, storage, wording
+from ganlore import catalogue, performance, shown, storage, wording
 from ganlore.errors import GanloreError, unknown
 
 BEGIN = re.compile(r"<!-- ganlore: ([^>]*?) -->")
@@ -35,6 +35,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "more-runs": catalogue.more_runs,
     "legend": lambda: wording.LEGEND,
     **performance.BLOCKS,
+    **shown.BLOCKS,
 }
 """What renders a block, by its name. A first parameter `root` is the project's folder; the others
 are the block's arguments."""
@@ -168,8 +169,8 @@ def check(root: Path) -> list[str]:
         for block in blocks(text, name):
             expected = render(block, root, name)
             if block.text != expected:
-                shown = _difference(block.text, expected)
-                wrong.append(f"{name}:{block.line}: block {block.name!r} is out of date\n{shown}")
+                lines = _difference(block.text, expected)
+                wrong.append(f"{name}:{block.line}: block {block.name!r} is out of date\n{lines}")
         wrong += [
             f"{name}: no block '{SECTIONS[name]} {plugin}'"
             for plugin in _without_section(text, name)
@@ -181,9 +182,9 @@ def _difference(text: str, expected: str) -> str:
     """The first lines that differ."""
     for mine, theirs in zip_longest(text.split("\n"), expected.split("\n")):
         if mine != theirs:
-            shown = [f"  {label} {line}" for label, line in
+            pair = [f"  {label} {line}" for label, line in
                      (("there:   ", mine), ("expected:", theirs)) if line is not None]  # fmt: skip
-            return "\n".join(shown)
+            return "\n".join(pair)
     return ""
 
 

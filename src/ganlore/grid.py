@@ -20,6 +20,7 @@ FOLDERS = {"dataset": "datasets", "network": "networks", "loss": "losses", "tric
 """Kinds of plug-in that a study may change, and the key of its settings they stand under."""
 
 
+@plugins.unchanging()
 def expand(study: Study) -> Plan:
     """All runs of a study.
 

@@ -21,6 +21,9 @@ import importlib.util
 import os
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -186,10 +189,32 @@ def path_of(kind: str, name: str, where: str = "") -> Path:
     return found[name]
 
 
+_looked_up: ContextVar[dict[tuple[str, str], Declaration] | None] = ContextVar("looked_up")
+
+
+@contextmanager
+def unchanging() -> Iterator[None]:
+    """A block in which no plug-in's file changes: each is looked for once, not at every question.
+
+    For plans, which ask tens of thousands of times.
+    """
+    before = _looked_up.set(_looked_up.get(None) or {})
+    try:
+        yield
+    finally:
+        _looked_up.reset(before)
+
+
 def declaration(kind: str, name: str) -> Declaration:
     """What a plug-in declares, read without running it."""
+    known = _looked_up.get(None)
+    if known is not None and (kind, name) in known:
+        return known[kind, name]
     path = path_of(kind, name)
-    return _declaration(kind, name, path, path.stat().st_mtime_ns)
+    found = _declaration(kind, name, path, path.stat().st_mtime_ns)
+    if known is not None:
+        known[kind, name] = found
+    return found
 
 
 @cache

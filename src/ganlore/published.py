@@ -78,16 +78,27 @@ class Publication:
         return found
 
 
+REMEDY = "git checkout the folder, or publish the study again"
+
+
+def opened(folder: Path) -> Publication:
+    """The publication in a folder, unchecked.
+
+    Raises:
+        GanloreError: if there is none.
+    """
+    return Publication(folder, storage.read_json(folder / MANIFEST, REMEDY))
+
+
 def verify(folder: Path) -> Findings:
     """Check a publication: files, tables, records, and the report's tables.
 
     Raises:
         GanloreError: if there is no publication in the folder.
     """
-    remedy = "git checkout the folder, or publish the study again"
-    publication = Publication(folder, storage.read_json(folder / MANIFEST, remedy))
+    publication = opened(folder)
     found = Findings()
-    if not _check_files(found, publication, remedy):
+    if not _check_files(found, publication):
         return found  # what follows needs all of them
     _check_runs(found, publication)
     _check_inputs(found, publication)
@@ -98,7 +109,7 @@ def verify(folder: Path) -> Findings:
     return found
 
 
-def _check_files(found: Findings, publication: Publication, remedy: str) -> bool:
+def _check_files(found: Findings, publication: Publication) -> bool:
     """Every file has its hash, and there are no others; gives whether all are there."""
     whole = True
     for name, folder in (("results", publication.folder), ("reports", publication.reports)):
@@ -107,7 +118,7 @@ def _check_files(found: Findings, publication: Publication, remedy: str) -> bool
             found.checked += 1
             whole = whole and (folder / path).exists()
             try:
-                storage.check(folder / path, digest, remedy)
+                storage.check(folder / path, digest, REMEDY)
             except GanloreError as error:
                 found.wrong.append(str(error))
         there = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != MANIFEST)
