@@ -75,15 +75,17 @@ def extract(
     ),
 ) -> None:
     """Fit a feature extractor to a data set, and keep the features of its real samples."""
-    from ganlore import build, features
-    from ganlore.data import Store
+    # first of all: once torch has looked for GPUs it is too late to choose one
+    with slots.slot(device):
+        from ganlore import build, features
+        from ganlore.data import Store
 
-    plugins.path_of("extractor", extractor)
-    folder = data / "extractors" / dataset / extractor
-    store = Store.open(data / "prepared" / dataset)
-    features.fit(extractor, store, folder, build.device(device, "--device"))
-    record = json.loads((folder / "record.json").read_text())
-    say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
+        plugins.path_of("extractor", extractor)
+        folder = data / "extractors" / dataset / extractor
+        store = Store.open(data / "prepared" / dataset)
+        features.fit(extractor, store, folder, build.device(device, "--device"))
+        record = json.loads((folder / "record.json").read_text())
+        say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
 
 
 @app.command("reference")
@@ -94,12 +96,13 @@ def reference(
     data: DataOption = Path("data"),
 ) -> None:
     """Measure the data alone: what evaluations reuse, and the floor that perfect samples get."""
-    from ganlore import evaluate
-    from ganlore.data import Store
-
-    store = Store.open(data / "prepared" / dataset)
     chosen = config.Protocol.model_validate_json(protocol)
-    say(str(evaluate.refer(extractor, store, data, chosen)))
+    with slots.slot(chosen.device):
+        from ganlore import evaluate
+        from ganlore.data import Store
+
+        store = Store.open(data / "prepared" / dataset)
+        say(str(evaluate.refer(extractor, store, data, chosen)))
 
 
 @app.command("fetch")
@@ -178,25 +181,26 @@ def evaluate(
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _run(run, study, settings, data, results)
-    from ganlore import evaluate as evaluation
-    from ganlore import provenance, storage
-    from ganlore.data import Store
+    with slots.slot(chosen.protocol.device):
+        from ganlore import evaluate as evaluation
+        from ganlore import provenance, storage
+        from ganlore.data import Store
 
-    folder = results / "runs" / chosen.id
-    remedy = f"delete {folder} and run `ganlore train` or snakemake"
-    # of a training's files only this one is needed; another may have been let go
-    record = storage.read_json(folder / "run.json", remedy)
-    storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
-    snapshots = storage.read_torch(folder / "snapshots.pt")
-    store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
-    evaluation.check_trained(chosen, record, store, data, folder)
-    rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
-    kept = config.Keep.model_validate_json(keep) if keep else None
-    last = snapshots[-1] if snapshots else None
-    evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
-    if benchmark:
-        provenance.benchmark(benchmark)
-    say(f"{folder}: {len(rows)} numbers")
+        folder = results / "runs" / chosen.id
+        remedy = f"delete {folder} and run `ganlore train` or snakemake"
+        # of a training's files only this one is needed; another may have been let go
+        record = storage.read_json(folder / "run.json", remedy)
+        storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
+        snapshots = storage.read_torch(folder / "snapshots.pt")
+        store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
+        evaluation.check_trained(chosen, record, store, data, folder)
+        rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
+        kept = config.Keep.model_validate_json(keep) if keep else None
+        last = snapshots[-1] if snapshots else None
+        evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
+        if benchmark:
+            provenance.benchmark(benchmark)
+        say(f"{folder}: {len(rows)} numbers")
 
 
 @app.command("collect")

@@ -48,6 +48,8 @@ rule extract:
     benchmark:
         RESULTS / "benchmarks/extract/{dataset}/{extractor}.tsv"
     priority: 10  # evaluations wait for it, and training that uses it
+    resources:
+        gpu=lambda w: int(slots.wanted(PLAN.protocols[w.dataset][0].device)),
     params:
         code=lambda w: fingerprint.extraction(w.extractor),
         data=lambda w: str(DATA),
@@ -70,6 +72,8 @@ rule reference:
     benchmark:
         RESULTS / "benchmarks/reference/{dataset}/{extractor}/{protocol}.tsv"
     priority: 8  # evaluations wait for it
+    resources:
+        gpu=lambda w: int(slots.wanted(PLAN.protocols[w.dataset][0].device)),
     params:
         code=lambda w: fingerprint.reference(w.extractor),
         protocol=lambda w: PLAN.protocols[w.dataset][0].model_dump_json(),

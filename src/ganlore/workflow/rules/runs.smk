@@ -43,6 +43,7 @@ rule evaluate:
         RESULTS / "logs/evaluate" / f"{RUN}.log",
     priority: 5  # finished runs are measured before new ones begin
     resources:
+        gpu=lambda w: int(slots.wanted(run_of(w).protocol.device)),
         keep=KEEP,  # no parameter: a study that keeps more or less runs nothing again
     params:
         settings=lambda w: run_of(w).model_dump_json(),
