@@ -35,7 +35,9 @@ onstart:
         # asked of a worker, whose import of torch the first job needs anyway
         asked = ["ganlore", "room", STUDY_JSON, "--jobs", str(workflow.cores or 1)]
         if subprocess.run(asked).returncode == planning.TOO_LITTLE_ROOM:
-            raise WorkflowError("the study was not begun: too little room on the disk")
+            raise WorkflowError(
+                "the study was not begun: too little room on the disk"
+            )
     # A limit of jobs a second (100 by default) makes Snakemake look at all waiting jobs again a second
     # after each look, and so ever more often: with 1,000 jobs that took a third of a core.
     workflow.scheduler.job_rate_limiter = None
