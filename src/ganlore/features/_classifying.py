@@ -130,11 +130,13 @@ class Classifying(Extractor):
     def predict(self, samples: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Features (N, d) and class logits (N, classes), in chunks."""
         features, logits = [], []
+        device = self.network.head.weight.device
         # parts of one size: torch makes ready anew whenever the size changes
         for part in np.array_split(samples, -(-len(samples) // CHUNK)):
-            images = as_seen(torch.from_numpy(np.array(part)))
-            features.append(self.network.features(images))
-            logits.append(self.network.head(features[-1]))
+            images = as_seen(torch.from_numpy(np.array(part)).to(device))
+            found = self.network.features(images)
+            features.append(found.cpu())
+            logits.append(self.network.head(found).cpu())
         return torch.cat(features).double().numpy(), torch.cat(logits).double().numpy()
 
     def to(self, device: torch.device) -> Classifying:
