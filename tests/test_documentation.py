@@ -16,6 +16,7 @@ from ganlore import catalogue, documentation, grid, performance, plugins, storag
 from ganlore.cli import app
 from ganlore.config import load
 from ganlore.errors import GanloreError
+from ganlore.published import find
 from ganlore.settings import Optimizer
 from tiny import REPOSITORY, tiny
 
@@ -24,9 +25,15 @@ RUNNER = CliRunner()
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the pages, the studies and the measurements."""
+    """A copy of the pages, the studies, the measurements and the published results."""
     shutil.copy(REPOSITORY / "README.md", tmp_path)
-    for folder in ("docs", "configs"):
+    published = [
+        path.relative_to(REPOSITORY)
+        for part in ("results", "reports")
+        for found in find(REPOSITORY / "results")
+        if (path := REPOSITORY / part / found.name).is_dir()
+    ]
+    for folder in (Path("docs"), Path("configs"), *published):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder)
     return tmp_path
 

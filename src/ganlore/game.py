@@ -266,7 +266,7 @@ class Game:
         """What the generator makes of an input (N, latent), in single precision."""
         with self.player.forward():
             out: Tensor = self.player.generator(latent, self.condition)
-        return out.float()
+        return _widened(out)
 
     def reconstruct(self, codes: Tensor) -> Tensor:
         """G(codes) for codes that an encoder gave, (N, ...), as evaluation would compute it.
@@ -324,10 +324,10 @@ class Game:
         within = nullcontext if twice else self.player.forward
         with within():
             features = critic.features(images)
-        features = features.float()
+        features = _widened(features)
         with nullcontext() if critic.reads_out else within():
             output = critic.classify(features, told)
-        return features, self.player.loss.score(output.float(), images)
+        return features, self.player.loss.score(_widened(output), images)
 
     @cached_property
     def _joined(self) -> tuple[tuple[Tensor, Tensor], ...] | None:
@@ -388,3 +388,8 @@ class Game:
         for trick in self.player.tricks:
             real, fake = trick.logits(real, fake)
         return real, fake
+
+
+def _widened(values: Tensor) -> Tensor:
+    """Autocast's bf16 as fp32; any other precision as it is."""
+    return values.float() if values.dtype == torch.bfloat16 else values
