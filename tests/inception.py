@@ -62,7 +62,7 @@ from ganlore.data import Dataset, Split
 class Discs(Dataset):
     """Small colour pictures of four kinds."""
 
-    provides = ("images", "labels", "power-of-two size")
+    provides = ("images", "labels", "power-of-two size", "halving size")
     extractors = ("inception",)
     n_train = 160
     source = "generated here"

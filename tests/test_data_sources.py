@@ -314,7 +314,7 @@ def test_labels_that_do_not_match_the_images_are_refused(tmp_path, monkeypatch) 
 def test_planning_knows_the_sizes_that_settings_decide() -> None:
     from ganlore import grid
 
-    assert "power-of-two" in repr(plugins.declaration("network", "dcgan").fact("requires"))
+    assert "halving size" in plugins.declaration("network", "dcgan").fact("requires")
     mnist, celeba = (plugins.declaration("dataset", name) for name in ("mnist", "celeba"))
     for declared, given, there in (
         (mnist, {}, False),

@@ -407,7 +407,7 @@ def test_a_study_may_choose_its_extractors() -> None:
     assert runs[0].extractors == ["inception", "classifier"]
     assert grid.expand(tiny(grids=digits)).runs[0].extractors == ["classifier"]
     with pytest.raises(
-        GanloreError, match=r"protocol\.extractors: inception with the data set ring"
+        GanloreError, match=r"protocol\.extractors: inception cannot be used on the data set ring"
     ):
         grid.expand(tiny(**changed))
     with pytest.raises(GanloreError, match="did you mean 'inception'"):

@@ -157,6 +157,7 @@ class Line(nn.Module):
 
     spec = Spec((1,), 1)
     width = 1
+    reads_out = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -172,6 +173,8 @@ class Line(nn.Module):
 
 class Redraw(Line):
     """AE(v) = s v / 2."""
+
+    reads_out = False
 
     def classify(self, features: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
         return features / 2

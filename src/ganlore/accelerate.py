@@ -52,14 +52,16 @@ def kernels(training: Training) -> Iterator[None]:
         put(cudnn, "deterministic", sure)
         # torch would fill all memory that it hands out, for code that reads what it never wrote
         put(torch.utils.deterministic, "fill_uninitialized_memory", False)
-        torch.use_deterministic_algorithms(sure)
+        if sure is not asked:  # the call imports the compiler, which takes a second
+            torch.use_deterministic_algorithms(sure)
         if sure:
             os.environ.setdefault(WORKSPACE, ":4096:8")
         yield
     finally:
         for owner, name, value in reversed(before):
             setattr(owner, name, value)
-        torch.use_deterministic_algorithms(asked, warn_only=mild)
+        if sure is not asked:
+            torch.use_deterministic_algorithms(asked, warn_only=mild)
         if workspace is None:
             os.environ.pop(WORKSPACE, None)
 
