@@ -21,7 +21,7 @@ _QUICK_FROM = 512
 _NOISE = 16 * float(np.finfo(np.float64).eps)
 _LOST = 1e-7
 # Rows of a chunk of a covariance: fewer make as many passes over it as there are chunks.
-_ROWS = 1024
+_ROWS = 4096
 
 
 def measure(comparison: Comparison) -> dict[str, float]:
