@@ -41,11 +41,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 import document
 from ganlore import build, catalogue, config, data, features, grid, plugins, train
+from ganlore.arithmetic import Arithmetic
 from ganlore.batches import Batches
 from ganlore.data import Store
 from ganlore.game import Player
@@ -205,25 +204,6 @@ def watch(bench: Bench, turn: Turn, step: int = 0) -> Watch:
     with seen():
         bench.step(turn, step)
     return seen
-
-
-class Arithmetic(TorchDispatchMode):
-    """Counts multiplications and additions of matrix products and convolutions.
-
-    `FlopCounterMode` has the formulas, but its hooks on modules do not let penalties differentiate.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if formula := flop_registry.get(func.overloadpacket):
-            self.total += formula(*args, **(kwargs or {}), out_val=out)
-        return out
 
 
 def arithmetic(bench: Bench, turn: Turn, step: int = 0) -> int:

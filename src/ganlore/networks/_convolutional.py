@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,6 +15,9 @@ from ganlore.networks import Initialiser, Network, Spec
 from ganlore.settings import PositiveInt
 
 SMALLEST = 4
+
+Parts = list[tuple[nn.Module, tuple[int, ...]]]
+"""A network's parts with the shape behind each, as `Stages` takes them."""
 
 
 def stages(shape: tuple[int, ...], most: int | None = None) -> tuple[int, int]:
@@ -59,6 +63,20 @@ class Seed(nn.Module):
         return out.reshape(-1, *self.size)
 
 
+def normed_seed(inputs: int, shape: tuple[int, ...], spec: Spec) -> nn.Sequential:
+    """From (N, inputs) to a picture, normalised before it is one.
+
+    Args:
+        inputs: numbers for each sample.
+        shape: of the picture, (C, H, W).
+        spec: what the network is built for.
+    """
+    units = math.prod(shape)
+    linear = nn.Linear(inputs, units, bias=not spec.batch_norm)
+    norm = [nn.BatchNorm1d(units)] if spec.batch_norm else []
+    return nn.Sequential(linear, *norm, nn.ReLU(), nn.Unflatten(1, shape))
+
+
 @dataclass
 class Convolutional(Network, ABC):
     """A network of pictures inside, from small to large, its weights drawn from N(0, 0.02)."""
@@ -77,6 +95,34 @@ class Convolutional(Network, ABC):
     def active(channels: int, spec: Spec) -> list[nn.Module]:
         """What follows each of the generator's layers that give a picture, but the last."""
         return [nn.BatchNorm2d(channels), nn.ReLU()] if spec.batch_norm else [nn.ReLU()]
+
+    @classmethod
+    def doubled(cls, parts: Parts, times: int, spec: Spec) -> Parts:
+        """A generator's parts, and transposed convolutions: twice the size, half as wide each.
+
+        Args:
+            parts: those before; the last one gives a picture.
+            times: how often.
+            spec: what the network is built for.
+        """
+        for _ in range(times):
+            channels, size = parts[-1][1][0] // 2, 2 * parts[-1][1][1]
+            bias = not spec.batch_norm
+            layer = nn.ConvTranspose2d(2 * channels, channels, 4, 2, 1, bias=bias)
+            active = cls.active(channels, spec)
+            parts.append((nn.Sequential(layer, *active), (channels, size, size)))
+        return parts
+
+    def halved(self, times: int, spec: Spec) -> Parts:
+        """A discriminator's strided 4x4 convolutions: half the size, twice as wide each."""
+        parts: Parts = []
+        inputs, channels, size = spec.shape[0], self.width, spec.shape[1]
+        for _ in range(times):
+            size //= 2
+            layers = nn.Sequential(nn.Conv2d(inputs, channels, 4, 2, 1), nn.LeakyReLU(0.2))
+            parts.append((layers, (channels, size, size)))
+            inputs, channels = channels, 2 * channels
+        return parts
 
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:

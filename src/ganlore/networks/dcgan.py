@@ -26,31 +26,18 @@ class Dcgan(Convolutional):
         """Noise -> inner picture -> transposed convolutions -> tanh."""
         inner, doublings = stages(spec.shape)
         channels = self.width * 2 ** (doublings - 1)
-        bias = not spec.batch_norm
-        layer: nn.Module = Seed(spec.inputs, channels, inner, bias)
-        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
-        size = inner
-        for index in range(doublings):
-            if index:
-                layer = nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=bias)
-                channels, size = channels // 2, 2 * size
-            active = self.active(channels, spec)
-            parts.append((nn.Sequential(layer, *active), (channels, size, size)))
-        last = nn.ConvTranspose2d(channels, spec.shape[0], 4, 2, 1)
+        first = Seed(spec.inputs, channels, inner, bias=not spec.batch_norm)
+        seeded = nn.Sequential(first, *self.active(channels, spec))
+        parts = self.doubled([(seeded, (channels, inner, inner))], doublings - 1, spec)
+        last = nn.ConvTranspose2d(self.width, spec.shape[0], 4, 2, 1)
         parts.append((nn.Sequential(last, nn.Tanh()), spec.shape))
         return Generator(Stages(parts), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions down to the inner picture -> a linear head."""
         inner, halvings = stages(spec.shape)
-        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
-        inputs, channels, size = spec.shape[0], self.width, spec.shape[1]
-        for _ in range(halvings):
-            size //= 2
-            layers = nn.Sequential(nn.Conv2d(inputs, channels, 4, 2, 1), nn.LeakyReLU(0.2))
-            parts.append((layers, (channels, size, size)))
-            inputs, channels = channels, channels * 2
-        return Discriminator(Stages(parts), inputs * inner * inner, spec)
+        parts = self.halved(halvings, spec)
+        return Discriminator(Stages(parts), parts[-1][1][0] * inner * inner, spec)
 
 
 NETWORK = Dcgan

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ganlore.networks import Discriminator, Generator, Spec, Stages
-from ganlore.networks._convolutional import Convolutional, stages
-from ganlore.networks._units import seed
+from ganlore.networks._convolutional import Convolutional, Parts, normed_seed, stages
 from ganlore.settings import PositiveInt
 
 HALVINGS = 2
@@ -34,29 +33,20 @@ class InfoGanSmall(Convolutional):
         norm = [nn.BatchNorm1d(self.hidden)] if spec.batch_norm else []
         first = nn.Sequential(nn.Linear(spec.inputs, self.hidden, bias=bias), *norm, nn.ReLU())
         shape: tuple[int, ...] = (channels, size, size)
-        parts: list[tuple[nn.Module, tuple[int, ...]]] = [
+        parts: Parts = [
             (first, (self.hidden,)),
-            (seed(self.hidden, shape, spec), shape),
+            (normed_seed(self.hidden, shape, spec), shape),
         ]
-        for _ in range(doublings - 1):
-            channels, size = channels // 2, 2 * size
-            layer = nn.ConvTranspose2d(2 * channels, channels, 4, 2, 1, bias=bias)
-            active = self.active(channels, spec)
-            parts.append((nn.Sequential(layer, *active), (channels, size, size)))
-        last = nn.ConvTranspose2d(channels, spec.shape[0], 4, 2, 1)
+        self.doubled(parts, doublings - 1, spec)
+        last = nn.ConvTranspose2d(self.width, spec.shape[0], 4, 2, 1)
         parts.append((nn.Sequential(last, nn.Tanh()), spec.shape))
         return Generator(Stages(parts), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions -> hidden layer -> a linear head."""
         inner, halvings = stages(spec.shape, HALVINGS)
-        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
-        inputs, channels, size = spec.shape[0], self.width, spec.shape[1]
-        for _ in range(halvings):
-            size //= 2
-            layers = nn.Sequential(nn.Conv2d(inputs, channels, 4, 2, 1), nn.LeakyReLU(0.2))
-            parts.append((layers, (channels, size, size)))
-            inputs, channels = channels, 2 * channels
+        parts = self.halved(halvings, spec)
+        inputs = parts[-1][1][0]
         linear = nn.Linear(inputs * inner * inner, self.hidden)
         parts.append((nn.Sequential(nn.Flatten(), linear, nn.LeakyReLU(0.2)), (self.hidden,)))
         return Discriminator(Stages(parts), self.hidden, spec)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ganlore.networks import Discriminator, Generator, Spec, Stages
-from ganlore.networks._convolutional import Convolutional, stages
-from ganlore.networks._units import seed
+from ganlore.networks._convolutional import Convolutional, Parts, normed_seed, stages
 
 HALVINGS = 3
 
@@ -29,13 +28,8 @@ class Sndcgan(Convolutional):
         size, doublings = stages(spec.shape, HALVINGS)
         channels = self.width * 2**doublings
         shape: tuple[int, ...] = (channels, size, size)
-        parts: list[tuple[nn.Module, tuple[int, ...]]] = [(seed(spec.inputs, shape, spec), shape)]
-        for _ in range(doublings):
-            channels, size = channels // 2, 2 * size
-            bias = not spec.batch_norm
-            layer = nn.ConvTranspose2d(2 * channels, channels, 4, 2, 1, bias=bias)
-            active = self.active(channels, spec)
-            parts.append((nn.Sequential(layer, *active), (channels, size, size)))
+        parts = self.doubled([(normed_seed(spec.inputs, shape, spec), shape)], doublings, spec)
+        channels = parts[-1][1][0]
         last = nn.Conv2d(channels, spec.shape[0], 3, 1, 1)
         parts.append((nn.Sequential(last, nn.Tanh()), spec.shape))
         return Generator(Stages(parts), spec)
@@ -43,7 +37,7 @@ class Sndcgan(Convolutional):
     def discriminator(self, spec: Spec) -> Discriminator:
         """A 3x3 and a strided 4x4 convolution at each size, one more 3x3 -> a linear head."""
         inner, halvings = stages(spec.shape, HALVINGS)
-        parts: list[tuple[nn.Module, tuple[int, ...]]] = []
+        parts: Parts = []
         inputs, channels, size = spec.shape[0], self.width, spec.shape[1]
         for _ in range(halvings):
             size //= 2
