@@ -68,31 +68,37 @@ def publish(
     (results / published.MANIFEST).unlink(missing_ok=True)  # written last: it is whole or none
     _forget(set(files), results, reports)
     hashes = {path: storage.write_bytes(path, data) for path, data in files.items()}
-    storage.write_json(
-        results / published.MANIFEST,
-        {
-            "study": plan.study.name,
-            "title": plan.study.title,
-            "source": _source(source),
-            "settings": plan.study.model_dump(mode="json"),
-            "runs": len(plan.runs),
-            "ganlore": provenance.environment()["versions"]["ganlore"],
-            "git": provenance.environment()["git"],
-            "reports": os.path.relpath(reports, results),
-            "files": {
-                name: {
-                    str(path.relative_to(folder)): digest
-                    for path, digest in hashes.items()
-                    if path.is_relative_to(folder)
-                }
-                for name, folder in (("results", results), ("reports", reports))
-            },
-        },
-    )
+    manifest = _manifest(plan, source, hashes, results, reports)
+    storage.write_json(results / published.MANIFEST, manifest)
     if wrong := published.verify(results).wrong:
         (results / published.MANIFEST).unlink()
         raise GanloreError("\n".join([f"{results}: this result is not sound", *wrong[:10]]))
     return sizes
+
+
+def _manifest(
+    plan: Plan, source: str, hashes: dict[Path, str], results: Path, reports: Path
+) -> dict[str, Any]:
+    """The study's settings, what published it, and the hash of each file of both folders."""
+    environment = provenance.environment()
+    return {
+        "study": plan.study.name,
+        "title": plan.study.title,
+        "source": _source(source),
+        "settings": plan.study.model_dump(mode="json"),
+        "runs": len(plan.runs),
+        "ganlore": environment["versions"]["ganlore"],
+        "git": environment["git"],
+        "reports": os.path.relpath(reports, results),
+        "files": {
+            name: {
+                str(path.relative_to(folder)): digest
+                for path, digest in hashes.items()
+                if path.is_relative_to(folder)
+            }
+            for name, folder in (("results", results), ("reports", reports))
+        },
+    }
 
 
 def _check_places(plan: Plan, results: Path, reports: Path) -> None:
