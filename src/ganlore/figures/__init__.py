@@ -5,20 +5,27 @@ Figures carry no date and no random name: the same table gives the same bytes.
 
 from ganlore import tables
 from ganlore.figures.costs import cost
+from ganlore.figures.critical import Ranking, critical_difference
 from ganlore.figures.dots import dot_plot
 from ganlore.figures.drawing import INK, inline, save
 from ganlore.figures.heat import grid_of, heat_map
+from ganlore.figures.interaction import interaction
 from ganlore.figures.multiples import learning_curves, look_of, looks, precision_recall
+from ganlore.figures.verdicts import differences
 from ganlore.tables import Matrix
 
 __all__ = [
     "INK",
+    "Ranking",
     "cost",
+    "critical_difference",
     "describe",
+    "differences",
     "dot_plot",
     "grid_of",
     "heat_map",
     "inline",
+    "interaction",
     "learning_curves",
     "look_of",
     "looks",
