@@ -277,12 +277,22 @@ def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise GanloreError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(document, dict):
         raise GanloreError(f"{path}: expected a mapping of keys, found {type(document).__name__}")
-    if isinstance(claims := document.get("claims"), str):
-        document["claims"] = read(path.parent / claims, (*below, path))
+    document = with_claims(document, path.parent)
     if base := document.get("extends"):
         document = merge(read(path.parent / str(base), (*below, path)), document)
     found: dict[str, Any] = document
     return found
+
+
+def with_claims(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A study with its claims in place of their file's name.
+
+    Args:
+        document: the study as written.
+        folder: where its file is.
+    """
+    named = document.get("claims")
+    return document | {"claims": read(folder / named)} if isinstance(named, str) else document
 
 
 def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
