@@ -6,42 +6,43 @@ tests/test_verdicts.py measures the errors that it makes.
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from numpy.typing import ArrayLike
 
 from ganlore import resampling, statistics
 
 Verdict = Literal["holds", "does not hold", "contradicted", "undecided", "not tested"]
 
 ALPHA = 0.05
-POWER = 0.8
-MOST_SEEDS = 10_000
+
+_SHARE = f"{100 * ALPHA:g} %"
 
 RULE: tuple[str, ...] = (
     "Each test of a claim has one difference for each seed, positive where the claim says so, and "
     "a margin: the smallest effect of interest. Both were written down before the runs.",
-    "The effect is the mean of the differences. Its interval is the 95 % BCa bootstrap interval "
-    "over seeds, at a nominal level that allows for few seeds.",
+    "The effect is the mean of the differences. Its interval is the "
+    f"{100 * (1 - ALPHA):g} % BCa bootstrap interval over seeds, at a nominal level that allows "
+    "for few seeds.",
     "Exact sign-flip tests compare the effect with the margin: the share of all 2^n patterns of "
     "signs of (difference - margin) whose sum is at least the observed one. They are one-sided, in "
-    "the direction that the claim names; with n seeds p is at least 1/2^n.",
-    "A claim holds if all of its tests do: its p is their largest. It is contradicted if one of "
-    "its tests is: its p is their smallest, times their number.",
-    "Both p-values are adjusted for the number of claims (Holm), as two families at 5 % each.",
-    "holds: the adjusted p is at most 5 %, and the interval of every test lies above its margin.",
-    "contradicted: the adjusted p is at most 5 %, and the interval of that test lies below minus "
-    "its margin.",
-    "does not hold: not contradicted, and the interval of one of the tests lies below its margin "
-    "while a sign-flip test (5 % divided by the number of the claim's tests) agrees: what effect "
-    "there is, is smaller than the smallest effect of interest.",
-    "undecided: none of these; the interval reaches across the margin or the seeds are too few.",
+    "the direction that was written down; with n seeds p is at least 1/2^n.",
+    "A claim holds if all of its tests do: its p is the largest of theirs. It is contradicted if "
+    "one of them is: its p is Simes's, the smallest of K/k times the k-th smallest of K.",
+    "Both p-values are adjusted for the number of claims (Holm), as two families at "
+    f"{_SHARE} each.",
+    f"holds: the adjusted p is at most {_SHARE}, and the interval of every test lies above its "
+    "margin.",
+    f"contradicted: the adjusted p is at most {_SHARE}, and the interval of the test that "
+    "contradicts most lies below minus its margin.",
+    "does not hold: not contradicted, and the interval of one of the tests lies below its margin, "
+    f"where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's tests): what "
+    "effect there is, is smaller than the smallest effect of interest.",
+    "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
     "not tested: runs that one of its tests needs are missing.",
     "A run that diverged counts as the worst value among all runs of the same data set and "
     "network; it is never dropped.",
@@ -55,8 +56,8 @@ class Outcome:
     `low` and `high` are the ends of the 95 % interval, NaN with one seed. The p-values are of
     exact one-sided sign-flip tests: `p_holds` of the null "effect <= margin", `p_contradicted` of
     "effect >= -margin", `p_smaller` of "effect >= margin". `floor` is the smallest two-sided p
-    that n seeds can give, 2 / 2^n (a one-sided one: half of it). `seeds_needed`: see the function
-    of that name; None where n seeds decide or no number up to `MOST_SEEDS` would.
+    that n seeds can give, 2 / 2^n (a one-sided one: half of it). `seeds_needed`: how many
+    seeds would decide (`statistics.seeds_needed`); None where n do, or no number would.
     """
 
     n: int
@@ -73,11 +74,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Decision:
-    """A claim's verdict with its p-values after Holm, NaN where it was not tested."""
+    """A claim's verdict with its p-values after Holm, NaN where it was not tested.
+
+    `seeds_needed`: how many seeds would decide an undecided claim, None where no number would or
+    none is needed.
+    """
 
     verdict: Verdict
     p_holds: float
     p_contradicted: float
+    seeds_needed: int | None
 
 
 def weigh(
@@ -121,80 +127,33 @@ def weigh_rows(
     )
     signs = resampling.keyed("signs", key, n)
     beyond = margin[:, None]
-    columns = (
-        rows.mean(axis=-1),
-        low,
-        high,
-        resampling.sign_flip(rows - beyond, signs),
-        resampling.sign_flip(-beyond - rows, signs),
-        resampling.sign_flip(beyond - rows, signs),
-        rows.std(axis=-1, ddof=1) if n > 1 else np.full(len(rows), np.nan),
-        margin,
+    columns = {
+        "effect": rows.mean(axis=-1),
+        "low": low,
+        "high": high,
+        "p_holds": resampling.sign_flip(rows - beyond, signs),
+        "p_contradicted": resampling.sign_flip(-beyond - rows, signs),
+        "p_smaller": resampling.sign_flip(beyond - rows, signs),
+        "margin": margin,
+        "deviation": rows.std(axis=-1, ddof=1) if n > 1 else np.full(len(rows), np.nan),
+    }
+    return [
+        _outcome(n, family, alpha, **dict(zip(columns, row, strict=True)))
+        for row in zip(*(column.tolist() for column in columns.values()), strict=True)
+    ]
+
+
+def _outcome(n: int, family: int, alpha: float, deviation: float, **row: float) -> Outcome:
+    """One row of `weigh_rows`; how many seeds it needs follows the rule for a claim of one test."""
+    beyond = row["effect"] - row["margin"]
+    decided = (row["low"] > row["margin"] and row["p_holds"] * family <= alpha) or (
+        row["high"] < row["margin"] and row["p_smaller"] <= alpha
     )
-    floor = statistics.sign_flip_floor(n)
-    found = []
-    for effect, lower, upper, p_holds, p_contradicted, p_smaller, deviation, least in zip(
-        *(column.tolist() for column in columns), strict=True
-    ):
-        reached = lower > least and p_holds * family <= alpha
-        missed = upper < least and p_smaller <= alpha
-        needed = (
-            None
-            if reached or missed
-            else seeds_needed(n, effect - least, deviation, family=family, alpha=alpha)
-        )
-        found.append(
-            Outcome(
-                n=n,
-                effect=effect,
-                low=lower,
-                high=upper,
-                p_holds=p_holds,
-                p_contradicted=p_contradicted,
-                floor=floor,
-                seeds_needed=needed,
-                p_smaller=p_smaller,
-                margin=least,
-            )
-        )
-    return found
-
-
-def seeds_needed(
-    n: int, beyond: float, deviation: float, family: int = 1, alpha: float = ALPHA
-) -> int | None:
-    """The fewest seeds, more than n, that would decide a test in four studies of five.
-
-    If the observed mean and standard deviation were the true ones. Above the margin, "holds" asks
-    for an interval above it and, at worst, for p <= alpha / family. Below it, "does not hold" asks
-    for an interval below it and p <= alpha. Both are approximated by a one-sided t test at the
-    stricter of the two levels, with 80 % power: sqrt(n) |beyond| / s >= t(level) + t(0.8). The
-    sign-flip test's floor 1 / 2^n must pass that level too.
-
-    Args:
-        n: seeds so far.
-        beyond: effect less margin.
-        deviation: standard deviation of the differences; NaN with one seed.
-        family: number of claims that Holm's adjustment is over.
-        alpha: the level of tests and intervals.
-
-    Returns:
-        The number, or None where the effect sits at the margin, the deviation is unknown, or
-        `MOST_SEEDS` do not suffice.
-    """
-    if beyond == 0 or not math.isfinite(deviation):
-        return None
+    # Above the margin the strictest step of Holm counts; "does not hold" is in no family.
     level = min(alpha / 2, alpha / family) if beyond > 0 else alpha / 2
-
-    def decides(count: int) -> bool:
-        quantiles = -special.stdtrit(count - 1, level) + special.stdtrit(count - 1, POWER)
-        return bool(
-            2.0**-count <= level and math.sqrt(count) * abs(beyond) >= quantiles * deviation
-        )
-
-    first = max(n + 1, 2)
-    needed = first + bisect.bisect_left(range(first, MOST_SEEDS + 1), True, key=decides)
-    return needed if needed <= MOST_SEEDS else None
+    needed = None if decided else statistics.seeds_needed(n, beyond, deviation, level)
+    floor = statistics.sign_flip_floor(n)
+    return Outcome(n=n, floor=floor, seeds_needed=needed, **row)
 
 
 def decide(
@@ -215,16 +174,17 @@ def decide(
         known = [outcome for outcome in outcomes if outcome is not None]
         if known and len(known) == len(outcomes):
             tested[name] = known
-    holds = holm([max(o.p_holds for o in tests) for tests in tested.values()])
-    against = holm(
-        [min(1.0, len(tests) * min(o.p_contradicted for o in tests)) for tests in tested.values()]
+    holds = statistics.holm([max(o.p_holds for o in tests) for tests in tested.values()])
+    against = statistics.holm(
+        [statistics.simes([o.p_contradicted for o in tests]) for tests in tested.values()]
     )
-    decisions = {name: Decision("not tested", math.nan, math.nan) for name in claims}
+    decisions = {name: Decision("not tested", math.nan, math.nan, None) for name in claims}
     for (name, tests), p_holds, p_contradicted in zip(
         tested.items(), holds.tolist(), against.tolist(), strict=True
     ):
         verdict = _verdict(tests, p_holds, p_contradicted, alpha)
-        decisions[name] = Decision(verdict, p_holds, p_contradicted)
+        needed = _needed(tests, alpha / len(tested)) if verdict == "undecided" else None
+        decisions[name] = Decision(verdict, p_holds, p_contradicted, needed)
     return decisions
 
 
@@ -241,18 +201,13 @@ def _verdict(
     return "undecided"
 
 
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P-values adjusted for their number by Holm 1979, at most 1.
-
-    The k-th smallest of m is multiplied by m - k + 1, and none is smaller than those before it.
-
-    Args:
-        p_values: (m,), m >= 0.
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    ascending = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    adjusted[ascending] = np.minimum(
-        1.0, np.maximum.accumulate(p[ascending] * np.arange(len(p), 0, -1))
-    )
-    return adjusted
+def _needed(tests: Sequence[Outcome], level: float) -> int | None:
+    """How many seeds would decide: all of the tests to hold, or one to fail if any tends to."""
+    if any(test.effect < test.margin for test in tests):
+        failing = [test.seeds_needed for test in tests if test.effect < test.margin]
+        return min((count for count in failing if count is not None), default=None)
+    waiting = [
+        test.seeds_needed for test in tests if test.low <= test.margin or test.p_holds > level
+    ]
+    counts = [count for count in waiting if count is not None]
+    return max(counts, default=None) if len(counts) == len(waiting) else None
