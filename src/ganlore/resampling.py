@@ -1,4 +1,4 @@
-"""Resampling: keyed generators, BCa bootstrap intervals of a mean, exact sign-flip tests.
+"""Resampling: keyed generators, exact sign-flip tests, BCa and stratified bootstrap intervals.
 
 Arrays in, arrays out; the last axis is the seeds', and rows before it are treated at once. What is
 drawn depends on the key alone, so a result does not depend on what was computed before it.
@@ -7,6 +7,8 @@ drawn depends on the key alone, so a result does not depend on what was computed
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +19,7 @@ EXACT_UP_TO = 20  # 2^20 patterns of signs take 10 ms
 RELATIVE_TOLERANCE = 1e-9  # sums within this share of sum |x| of one another are ties
 
 Array = NDArray[np.float64]
+Statistic = Callable[[Array], Array]
 
 
 def keyed(*key: str | int) -> np.random.Generator:
@@ -87,9 +90,77 @@ def mean_bca(
         return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
     around = array - mean[..., None]
-    low, high = bca(around @ weights.T, np.zeros_like(mean), around, _expanded(n, level))
+    tail = _expanded(n, n - 1, level)
+    low, high = bca(around @ weights.T, np.zeros_like(mean), around, tail)
     same = np.ptp(array, axis=-1) == 0
     return np.where(same, array[..., 0], mean + low), np.where(same, array[..., 0], mean + high)
+
+
+def stratified(
+    scores: ArrayLike,
+    statistic: Statistic,
+    rng: np.random.Generator,
+    *,
+    method: Literal["bca", "percentile"] = "bca",
+    together: bool = False,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> tuple[Array, Array, Array]:
+    """Interval for an aggregate over cells: seeds are resampled within each cell.
+
+    rliable's stratified bootstrap (Agarwal et al. 2021, arXiv:2108.13264, section 4.1): cells are
+    given, seeds are what could have come out otherwise. `percentile` is their interval as it is;
+    `bca` is corrected for bias and skewness, and its level for few seeds as in `mean_bca`.
+
+    Args:
+        scores: (seeds, cells).
+        statistic: (..., seeds, cells) -> (...), such as `aggregates.interquartile_mean`, or
+            (..., k), such as a performance profile.
+        rng: draws the resamples.
+        method: which interval.
+        together: resample seeds once for all cells. For scores that a seed shares across cells,
+            such as differences paired by seed.
+        level: the interval's coverage.
+        resamples: number of resamples.
+
+    Returns:
+        The statistic, lower and upper ends, each () or (k,). The ends are NaN with one seed.
+
+    Raises:
+        ValueError: if a score is not finite or the shape is another.
+    """
+    array = np.asarray(scores, dtype=np.float64)
+    if array.ndim != 2 or not array.size or not np.isfinite(array).all():
+        raise ValueError(f"expected finite scores of shape (seeds, cells), got {array!r}")
+    n, cells = array.shape
+    estimate = np.asarray(statistic(array))
+    if n == 1:
+        return estimate, np.full_like(estimate, np.nan), np.full_like(estimate, np.nan)
+    drawn = rng.integers(0, n, size=(resamples, n, 1 if together else cells))
+    resampled = np.asarray(statistic(np.take_along_axis(array[None], drawn, axis=1)))
+    if method == "percentile":
+        low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return estimate, low, high
+    tail = _expanded(n, (n - 1) * (1 if together else cells), level)
+    influence = _influence(array, statistic, together)
+    return estimate, *bca(np.moveaxis(resampled, 0, -1), estimate, influence, tail)
+
+
+def _influence(array: Array, statistic: Statistic, together: bool) -> Array:
+    """How much each run (each seed, if together) moves the statistic: the jackknife's values.
+
+    A run that is left out is replaced by each of the others of its cell in turn, and the results
+    averaged, so that the matrix stays whole. For a mean over the cell it is the same as leaving it out.
+    """
+    n, cells = array.shape
+    moved = []
+    for columns in [slice(None)] if together else [slice(c, c + 1) for c in range(cells)]:
+        for seed in range(n):
+            others = [k for k in range(n) if k != seed]
+            copies = np.repeat(array[None], n - 1, axis=0)
+            copies[:, seed, columns] = array[others, columns]
+            moved.append(np.mean(statistic(copies), axis=0))
+    return np.asarray(np.moveaxis(statistic(array) - np.array(moved), 0, -1))
 
 
 def bca(resampled: Array, estimate: Array, influence: Array, tail: float) -> tuple[Array, Array]:
@@ -136,7 +207,7 @@ def _quantile(ordered: Array, share: Array) -> Array:
     return np.asarray(first + (position - before) * (second - first))
 
 
-def _expanded(n: int, level: float) -> float:
+def _expanded(n: int, df: int, level: float) -> float:
     """The nominal tail at which a bootstrap of n values covers as Student's t does."""
-    t = float(special.stdtrit(n - 1, (1 + level) / 2))
+    t = float(special.stdtrit(df, (1 + level) / 2))
     return float(special.ndtr(-t * np.sqrt(n / (n - 1))))
