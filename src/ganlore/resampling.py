@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-RESAMPLES = 10_000
+RESAMPLES = 20_000
 EXACT_UP_TO = 20  # 2^20 patterns of signs take 10 ms
 RELATIVE_TOLERANCE = 1e-9  # sums within this share of sum |x| of one another are ties
 
@@ -150,7 +150,7 @@ def _influence(array: Array, statistic: Statistic, together: bool) -> Array:
     """How much each run (each seed, if together) moves the statistic: the jackknife's values.
 
     A run that is left out is replaced by each of the others of its cell in turn, and the results
-    averaged, so that the matrix stays whole. For a mean over the cell it is the same as leaving it out.
+    averaged, so that the matrix stays whole. For a mean it is the same as leaving it out.
     """
     n, cells = array.shape
     moved = []

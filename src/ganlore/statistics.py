@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import math
 
 import numpy as np
@@ -87,12 +88,18 @@ def seeds_needed(n: int, beyond: float, deviation: float, level: float) -> int |
         return None
 
     def shows(count: int) -> bool:
-        t = special.stdtrit(count - 1, POWER) - special.stdtrit(count - 1, level)
-        return bool(2.0**-count <= level and math.sqrt(count) * abs(beyond) >= t * deviation)
+        least = _detectable(count, level) * deviation
+        return 2.0**-count <= level and math.sqrt(count) * abs(beyond) >= least
 
     first = max(n + 1, 2)
     needed = first + bisect.bisect_left(range(first, MOST_SEEDS + 1), True, key=shows)
     return needed if needed <= MOST_SEEDS else None
+
+
+@functools.cache
+def _detectable(n: int, level: float) -> float:
+    """t(n - 1, 1 - level) + t(n - 1, power): the effect, in standard errors, that is found."""
+    return float(special.stdtrit(n - 1, POWER) - special.stdtrit(n - 1, level))
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
