@@ -6,9 +6,8 @@ comes from them. The page's words are in `templates/`, a file for each section.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ganlore import (
     pictures,
@@ -20,28 +19,21 @@ from ganlore import (
     report_tables,
     storage,
     tables,
+    verdicts,
     wording,
 )
 from ganlore.grid import Plan
 from ganlore.metrics import metrics as all_metrics
 from ganlore.tables import PLAIN
 
-if TYPE_CHECKING:
-    from ganlore.claims import Article
-    from ganlore.judging import Judged
-
 TEMPLATES = plugins.PACKAGE / "templates"
 
 
-def build(
-    plan: Plan, judged: Sequence[Judged] = (), articles: Mapping[str, Article] | None = None
-) -> Path:
+def build(plan: Plan) -> Path:
     """Write the report of a study: `index.html`, `figures/` and `tables/`.
 
     Args:
         plan: the study's plan; all its runs are in the tables.
-        judged: the claims with their verdicts; a study without claims has none.
-        articles: those that the claims come from, by name.
 
     Returns:
         The page's path.
@@ -55,16 +47,16 @@ def build(
     measured = {name: all_metrics()[name] for name in tidy.names}
     album = pictures.Album(plan)
     sections = report_cells.sections(plan, album, shown.matrices, tidy.runs, folder / "figures")
-    claims = report_claims.lines(judged, shown.matrices, folder / "figures")
+    claims = report_claims.lines(shown.judged, shown.matrices, folder / "figures")
     context = {
         "study": plan.study,
         "command": report_figures.command(plan.study.name),
         "claims": claims,
-        "rule": (),
+        "rule": verdicts.RULE,
         "tally": report_claims.tally(claims),
         "meanings": report_claims.MEANINGS,
         "signs": report_claims.SIGNS,
-        "articles": articles or {},
+        "articles": plan.study.claims.articles if plan.study.claims else {},
         "data": [report_study.data(plan, tidy, name, shown.matrices) for name in plan.datasets],
         "sections": sections,
         "metrics": {name: metric for name, metric in measured.items() if not metric.only},
@@ -103,8 +95,6 @@ def _render(context: dict[str, Any]) -> str:
         "listed": wording.listed,
         "optimizer": wording.optimizer,
         "probability": report_claims.probability,
-        "quantity": report_claims.quantity,
-        "side": report_claims.side,
     }
     environment.globals |= {"estimate": tables.estimate, "spread": tables.spread, "PLAIN": PLAIN}
     return environment.get_template("report.html").render(context)

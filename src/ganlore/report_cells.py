@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import pictures, plugins, report_figures, report_rankings, tables
+from ganlore import figures, pictures, plugins, report_figures, report_rankings, tables
 from ganlore.grid import Plan, Run
 from ganlore.metrics import metrics as all_metrics
-from ganlore.tables import PLAIN, Matrix
+from ganlore.tables import Matrix
 
 
 def sections(
@@ -91,7 +91,7 @@ def _cell(
     return {
         "loss": loss,
         "trick": trick,
-        "name": loss if trick == PLAIN else f"{loss} + {trick}",
+        "name": figures.cell_name(loss, trick),
         "anchor": anchor(matrix.slug, loss, trick),
         "row": row,
         "tint": round(100 * (others + 1 - row["rank"]) / others) if row["fid_n"] else 0,

@@ -40,10 +40,6 @@ def blocks(matrix: Matrix) -> Blocks:
 
 def of_matrix(matrix: Matrix) -> Ranking | None:
     """The ranking of a matrix; None with fewer than three items or two blocks."""
-    from importlib.util import find_spec
-
-    if find_spec("ganlore.rankings") is None:
-        return None
     from ganlore import rankings
 
     table = blocks(matrix)

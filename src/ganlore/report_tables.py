@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ganlore import improvement, storage, tables
+from ganlore import improvement, judging, storage, tables
 from ganlore.grid import Plan
+from ganlore.judging import Judged
 from ganlore.tables import Matrix, Tables
 
 
@@ -20,11 +21,13 @@ class Shown:
         ends: `tables.finals`, one row for each run.
         cells: `tables.cells`, one row for each cell.
         matrices: `tables.matrices`.
+        judged: `judging.judge`, empty for a study without claims.
     """
 
     ends: pd.DataFrame
     cells: pd.DataFrame
     matrices: list[Matrix]
+    judged: list[Judged]
 
 
 def write(folder: Path, plan: Plan, tidy: Tables) -> Shown:
@@ -40,9 +43,14 @@ def write(folder: Path, plan: Plan, tidy: Tables) -> Shown:
     found = tables.matrices(plan, tidy, ends, cells)
     tables.write(folder, cells, ends, found)
     storage.write_text(folder / "metrics.csv", tidy.metrics.to_csv(index=False))
-    for matrix in found:
-        changes = improvement.improvements(matrix)
-        if len(changes):
-            text = changes.to_csv(index=False, lineterminator="\n")
-            storage.write_text(folder / f"improvements-{matrix.slug}.csv", text)
-    return Shown(ends, cells, found)
+    more = {f"improvements-{matrix.slug}": improvement.improvements(matrix) for matrix in found}
+    judged = judging.judge(plan, tidy)
+    if judged:
+        more["verdicts"] = judging.table(judged)
+        more["claims-seeds"] = judging.differences(judged)
+        more["claims-cells"] = judging.cells(judged)
+    for name, table in more.items():
+        if len(table):
+            text = table.to_csv(index=False, lineterminator="\n")
+            storage.write_text(folder / f"{name}.csv", text)
+    return Shown(ends, cells, found, judged)

@@ -50,7 +50,7 @@ def _panel(ax: Axes, measured: Measured) -> None:
     ax.set(xlim=(known.min() - room, known.max() + room), ylim=(-1, 1), yticks=[])
     ax.spines["left"].set_visible(False)
     ax.set_title(measured.label, loc="left", fontsize=8)
-    if measured.scale == "ratio":
+    if measured.test.scale == "log":
         _ratio_ticks(ax)
         ax.set_xlabel("factor in the claim's favour", fontsize=7.5)
     else:
