@@ -94,6 +94,7 @@ def _render(context: dict[str, Any]) -> str:
         "papers": wording.papers,
         "listed": wording.listed,
         "optimizer": wording.optimizer,
+        "plain": wording.number,
         "probability": report_claims.probability,
     }
     environment.globals |= {"estimate": tables.estimate, "spread": tables.spread, "PLAIN": PLAIN}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from ganlore.judging import Measured
 
+WIDE = 84
+"""Characters of a line of a panel's title."""
+
 RATIOS = (1, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000)
 
 
@@ -25,9 +29,12 @@ def differences(tests: list[Measured]) -> Figure:
         tests: those that were measured; at least one.
     """
     with style():
-        figure, axes = subplots(len(tests), 1, 5.8, 0.15 + 1.05 * len(tests))
-        for ax, measured in zip(axes[:, 0], tests, strict=True):
+        titles = [wrap(measured.label, WIDE) for measured in tests]
+        height = 0.15 + 0.93 * len(tests) + 0.12 * sum(map(len, titles))
+        figure, axes = subplots(len(tests), 1, 5.8, height)
+        for ax, measured, title in zip(axes[:, 0], tests, titles, strict=True):
             _panel(ax, measured)
+            ax.set_title("\n".join(title), loc="left", fontsize=8)
     return figure  # type: ignore[no-any-return]
 
 
@@ -49,7 +56,6 @@ def _panel(ax: Axes, measured: Measured) -> None:
     room = 0.08 * (known.max() - known.min() or 1.0)
     ax.set(xlim=(known.min() - room, known.max() + room), ylim=(-1, 1), yticks=[])
     ax.spines["left"].set_visible(False)
-    ax.set_title(measured.label, loc="left", fontsize=8)
     if measured.test.scale == "log":
         _ratio_ticks(ax)
         ax.set_xlabel("factor in the claim's favour", fontsize=7.5)
