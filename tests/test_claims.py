@@ -80,7 +80,9 @@ def test_a_variant_changes_the_setting_that_it_names_alone():
 
 def test_the_cells_that_a_value_is_taken_relative_to_are_needed_too():
     changed = {"losses": ["lsgan"], "variants": ["slow"]}
-    document = claims(treatment=changed, control=None, constant=0.0, relative_to={"variant": "base"})
+    document = claims(
+        treatment=changed, control=None, constant=0.0, relative_to={"variant": "base"}
+    )
     assert {run.variant for run in expand(document).runs} == {"base", "slow"}
 
 

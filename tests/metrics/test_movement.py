@@ -4,7 +4,7 @@ import pytest
 from ganlore.metrics import Comparison, measure_all
 from ganlore.metrics.movement import total_variation
 
-FEATURES = np.random.default_rng(0).standard_normal((4, 2))
+FEATURES = np.random.default_rng(0).standard_normal((8, 2))
 
 
 def test_by_hand():
@@ -23,12 +23,13 @@ def test_different_numbers_of_samples_are_compared_by_shares():
 
 
 def test_the_first_snapshot_has_none():
-    modes = np.array([0, 1, 1, 3])
+    modes = np.array([0, 1, 1, 3, 0, 1, 1, 3])
     assert "mode_movement" not in measure_all(Comparison(FEATURES, FEATURES, modes))
-    moved = Comparison(FEATURES, FEATURES, modes, modes_before=np.array([0, 1, 1, 1]))
+    before = np.array([0, 1, 1, 1, 0, 1, 1, 1])
+    moved = Comparison(FEATURES, FEATURES, modes, modes_before=before)
     assert measure_all(moved, ["mode_movement"]) == {"mode_movement": 0.25}
 
 
 def test_modes_before_are_checked():
     with pytest.raises(ValueError, match="modes_before must be integers of shape"):
-        Comparison(FEATURES, FEATURES, np.zeros(4, int), modes_before=np.zeros(3, int))
+        Comparison(FEATURES, FEATURES, np.zeros(8, int), modes_before=np.zeros(3, int))
