@@ -103,6 +103,7 @@ def _cell(
                 "seed": run.seed,
                 "end": end.to_dict(),
                 "sheet": album.sheet(run),
+                "course": album.course(run),
                 "own": album.own(run),
             }
             for run, end in runs

@@ -89,7 +89,7 @@ def _ranking(matrix: Matrix, folder: Path, ranking: figures.Ranking | None) -> l
         "long."
     )
     if ranking.left_out:
-        caption += f" Without {wording.listed(ranking.left_out)}, which some {what} do not go with."
+        caption += f" Without {wording.listed(ranking.left_out)}: not all {what} ran with them."
     figure = figures.critical_difference(ranking, what)
     return [
         keep(figure, folder, "ranking", f"ranking-{matrix.slug}", alt, "Average ranks", caption,

@@ -112,8 +112,11 @@ def inline(svg: str, name: str, alt: str) -> tuple[str, int]:
     body = re.sub(r"\s*<!--.*?-->", "", body, flags=re.DOTALL)  # every text once more
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # the page's own says it
     used = {"figure_1", *re.findall(r'(?:url\(|href=")#([\w-]+)', body)}
-    body = re.sub(r'\s*\bid="([^"]+)"',
-                  lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)  # fmt: skip
+
+    def prefixed(found: re.Match[str]) -> str:
+        return f' id="{name}-{found[1]}"' if found[1] in used else ""
+
+    body = re.sub(r'\s*\bid="([^"]+)"', prefixed, body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
     body = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', body)
     for colour, variable in ((INK, "ink"), (MUTED, "muted"), (RULE, "rule"), (PAPER, "paper")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ganlore.tables import PLAIN, Matrix
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 HELPS_TO_HARMS = "RdBu_r"
@@ -32,7 +33,7 @@ def interaction(matrix: Matrix, table: pd.DataFrame) -> Figure:
     """
     import matplotlib as mpl
 
-    tricks = [trick for trick in matrix.tricks if trick != PLAIN]
+    tricks = [t for t in matrix.tricks if t != PLAIN and t in set(table["trick"])]
     down = matrix.losses_down
     columns, rows = (tricks, matrix.losses) if down else (matrix.losses, tricks)
     known = {(row["loss"], row["trick"]): row for row in table.to_dict("records")}
@@ -51,7 +52,9 @@ def interaction(matrix: Matrix, table: pd.DataFrame) -> Figure:
         bar = figure.colorbar(scale, ax=ax, fraction=0.025, pad=0.015, extend="both",
                               aspect=max(20, 2.4 * len(rows)))  # fmt: skip
         bar.outline.set_visible(False)
-        ticks = [ratio for ratio in FACTORS if math.log(ratio) <= most][-3:]
+        ticks = [ratio for ratio in FACTORS if math.log(ratio) <= most][
+            -3 if len(rows) > 5 else -1 :
+        ]
         signed = [sign * math.log(ratio) for ratio in ticks for sign in (1, -1)]
         bar.set_ticks([0, *signed], labels=[f"×{math.exp(t):.2g}" for t in (0, *signed)])
         bar.set_label("FID with the trick / without it")
@@ -59,10 +62,12 @@ def interaction(matrix: Matrix, table: pd.DataFrame) -> Figure:
     return figure  # type: ignore[no-any-return]
 
 
-def _draw(ax: Axes, scale: object, x: int, y: int, row: dict | None, missing: bool) -> None:
+def _draw(
+    ax: Axes, scale: ScalarMappable, x: int, y: int, row: dict[Any, Any] | None, missing: bool
+) -> None:
     from matplotlib.patches import Rectangle
 
-    box = {"xy": (x + 0.03, y + 0.04), "width": 0.94, "height": 0.92}
+    box: dict[str, Any] = {"xy": (x + 0.03, y + 0.04), "width": 0.94, "height": 0.92}
     if row is None or not math.isfinite(row["log_ratio"]):
         lost = f"{row['n_lost']} lost" if row else "n/a" if missing else "not run"
         ax.add_patch(Rectangle(**box, fill=False, hatch=None if row else "////", ec=RULE, lw=0.6))

@@ -35,5 +35,9 @@ for (const place of document.querySelectorAll(".finder")) {
   const elements = [...document.querySelectorAll(place.dataset.finds)];
   const texts = elements.map((element) => element.querySelector("summary").textContent.toLowerCase());
   const { field, count } = finder(place.dataset.what, elements, texts);
+  const folds = place.closest("section").querySelectorAll("details.extra");
+  field.addEventListener("input", () => {
+    for (const fold of folds) fold.open = field.value !== "" && fold.querySelector("details:not([hidden])") !== null;
+  });
   place.append(field, count);
 }
