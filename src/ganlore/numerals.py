@@ -10,7 +10,10 @@ def decimals(value: float, digits: int = 3) -> int:
     """Decimal places that show a number with so many significant digits."""
     if not math.isfinite(value) or value == 0:
         return digits - 1
-    return min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 6)
+    exponent = int(
+        f"{abs(value):.{digits - 1}e}".split("e")[1]
+    )  # of the rounded number: .9996 is 1
+    return min(max(digits - 1 - exponent, 0), 6)
 
 
 def number(value: float, places: int | None = None) -> str:

@@ -6,13 +6,14 @@ again (`published.verify`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from ganlore import latex, leaderboard, storage, tables
+from ganlore import latex, leaderboard, numbers, storage, tables, verdict_table
 from ganlore.grid import Plan
 from ganlore.tables import Matrix, Tables
 
@@ -24,10 +25,12 @@ class Results:
     Attributes:
         plan: the study's plan.
         tidy: its tidy tables.
+        verdicts: the table of the claims' tests, `verdicts.csv`; without rows where there is none.
     """
 
     plan: Plan
     tidy: Tables
+    verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def ends(self) -> pd.DataFrame:
@@ -49,6 +52,11 @@ class Results:
         """The leaderboard."""
         return leaderboard.board(self.cells, self.ends, self.tidy.floor)
 
+    @cached_property
+    def numbers(self) -> dict[str, str]:
+        """Every number that a text tells, by name."""
+        return numbers.of(self)
+
 
 def texts(results: Results) -> dict[str, str]:
     """The files by their path in the report's folder.
@@ -57,11 +65,16 @@ def texts(results: Results) -> dict[str, str]:
     """
     found = {
         "leaderboard.csv": _csv(results.board),
+        "numbers.json": json.dumps(results.numbers, indent=1, ensure_ascii=False) + "\n",
+        "numbers.tex": latex.macros(results.numbers),
         "tables/cells.csv": _csv(results.cells),
         "tables/leaderboard.tex": leaderboard.as_latex(results.board),
         "tables/metrics.csv": _csv(results.tidy.metrics),
         "tables/runs.csv": _csv(results.ends),
     }
+    if len(results.verdicts):
+        found["tables/verdicts.csv"] = _csv(results.verdicts)
+        found["tables/verdicts.tex"] = verdict_table.as_latex(results.verdicts)
     for matrix in results.matrices:
         found[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix, "fid", "FID")
         costs = tables.costs_of_tricks(matrix)
