@@ -30,8 +30,9 @@ PREFIX = "ganlore"
 
 
 def escape(text: str) -> str:
-    """Text in which LaTeX finds no command."""
-    return "".join(SIGNS.get(sign, sign) for sign in text)
+    """Text in which LaTeX finds no command; what stands between backticks is code."""
+    parts = ("".join(SIGNS.get(sign, sign) for sign in part) for part in text.split("`"))
+    return "".join(rf"\texttt{{{part}}}" if index % 2 else part for index, part in enumerate(parts))
 
 
 def table(

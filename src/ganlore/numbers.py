@@ -1,7 +1,7 @@
 """Every number that a text of ours tells, by name: one source for the paper, LaTeX and README.
 
 The names are words with hyphens. Those of a matrix begin with its data set and network, those of a
-claim with its id: `digits-mlp-best-fid`, `c05-effect-1`. What a text says of a number's place (the
+claim with its id: `digits-mlp-best-fid`, `c05-effect`. What a text says of a number's place (the
 best cell's name) is here as well, since it changes with the number.
 """
 
@@ -79,9 +79,8 @@ def _verdicts(results: Results) -> dict[str, str]:
         n = sum(claim.verdict == verdict for claim in claims)
         found[f"claims-{verdict.replace(' ', '-')}"] = count(n)
     for claim in claims:
-        for index, effect in enumerate(claim.effects, 1):
-            found[f"{claim.id.lower()}-effect-{index}"] = effect
-        if claim.n:
+        if claim.deciding:
+            found[f"{claim.id.lower()}-effect"] = claim.effect
             found[f"{claim.id.lower()}-n"] = claim.n
     return found
 

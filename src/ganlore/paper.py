@@ -17,7 +17,6 @@ from ganlore import (
     numerals,
     plugins,
     storage,
-    tables,
     verdict_table,
     wording,
 )
@@ -31,7 +30,7 @@ TEMPLATE = plugins.PACKAGE / "templates" / "paper.typ"
 RANKS = 5
 """Ranks of each data set in its table."""
 
-FIGURES = {"heat-fid": 11.0, "dots": 6.0, "cost": 5.2}
+FIGURES = {"heat-fid": 9.8, "dots": 6.0, "cost": 4.6}
 """Kinds of the report's figures that it shows, where there are any, and how high in cm."""
 
 REFERENCES = (
@@ -101,10 +100,8 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "datasets": [_dataset(results, name) for name in plan.datasets],
         "policy": _policy(results),
         "rule": [],
-        "verdicts": [
-            {"id": c.id, "statement": c.statement, "verdict": c.verdict, "effect": c.effect, "n": c.n}
-            for c in verdict_table.claims(results.verdicts)
-        ],
+        "kinds": list(verdict_table.VERDICTS),
+        "verdicts": [_claim(claim) for claim in verdict_table.claims(results.verdicts)],
         "matrices": [{"key": numbers.prefix(m), "title": m.title} for m in results.matrices],
         "board": [_ranks(group) for group in leaderboard.groups(results.board, RANKS)],
         "figures": _figures(folder, results.matrices[0]),
@@ -121,6 +118,11 @@ def _dataset(results: Results, name: str) -> dict[str, Any]:
         "networks": list(dict.fromkeys(run.network.name for run in runs)),
         "extractor": runs[0].extractors[0],
     }
+
+
+def _claim(claim: verdict_table.Claim) -> dict[str, str]:
+    names = ("id", "statement", "verdict", "measure", "effect", "n")
+    return {name: getattr(claim, name) for name in names} | {"tests": str(len(claim.tests))}
 
 
 def _policy(results: Results) -> str:

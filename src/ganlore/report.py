@@ -16,6 +16,7 @@ from ganlore import (
     figures,
     leaderboard,
     outputs,
+    paper,
     pictures,
     plugins,
     statistics,
@@ -32,7 +33,7 @@ TEMPLATES = plugins.PACKAGE / "templates"
 
 
 def build(plan: Plan) -> Path:
-    """Write the report of a study: `index.html`, `figures/` and `tables/`.
+    """Write the report of a study: `index.html`, `paper.pdf`, figures, tables and numbers.
 
     Args:
         plan: the study's plan; all its runs are in the tables.
@@ -73,6 +74,7 @@ def build(plan: Plan) -> Path:
     }
     page = folder / "index.html"
     storage.write_text(page, _render(context))
+    paper.write(folder, results)
     return page
 
 

@@ -14,7 +14,17 @@ from ganlore import latex
 VERDICTS = ("holds", "contradicted", "does not hold", "undecided", "not tested")
 """In the order in which a summary counts them: what was decided, then what was not."""
 
-COLUMNS = ("claim", "statement", "articles", "verdict", "test", "label", "shown", "n", "note")
+COLUMNS = (
+    "claim",
+    "statement",
+    "articles",
+    "verdict",
+    "label",
+    "shown",
+    "n",
+    "p_holds",
+    "p_contradicted",
+)
 """Of `verdicts.csv`, those that are read here."""
 
 
@@ -24,7 +34,7 @@ class Claim:
 
     Attributes:
         id: for example C05.
-        statement: what the articles say.
+        statement: what the articles say, without a full stop.
         articles: which of them.
         verdict: one of `VERDICTS`.
         tests: the rows of its tests; none where it has no test.
@@ -37,21 +47,38 @@ class Claim:
     tests: tuple[dict[str, Any], ...]
 
     @property
-    def effects(self) -> list[str]:
-        """The effect of each test that was made, with its interval."""
-        return [str(test["shown"]) for test in self.tests if _known(test["shown"])]
+    def made(self) -> list[dict[str, Any]]:
+        """The tests whose runs were there."""
+        return [test for test in self.tests if _known(test["shown"])]
 
     @property
-    def n(self) -> str:
-        """How many seeds the tests had, as a range where they differ."""
-        counts = sorted({int(test["n"]) for test in self.tests if _known(test["n"]) and test["n"]})
-        return "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1]))) if counts else ""
+    def deciding(self) -> dict[str, Any] | None:
+        """The test that decides: the weakest for the claim, or the strongest against it."""
+        if not self.made:
+            return None
+        if self.verdict == "contradicted":
+            return min(self.made, key=lambda test: float(test["p_contradicted"]))
+        return max(self.made, key=lambda test: float(test["p_holds"]))
 
     @property
     def effect(self) -> str:
-        """The first effect; how many more there are."""
-        more = f" and {len(self.effects) - 1} more" if len(self.effects) > 1 else ""
-        return f"{self.effects[0]}{more}" if self.effects else ""
+        """The effect of the deciding test, with its interval."""
+        return str(self.deciding["shown"]) if self.deciding else ""
+
+    @property
+    def measure(self) -> str:
+        """What the deciding test measures."""
+        return _measure(self.deciding) if self.deciding else ""
+
+    @property
+    def n(self) -> str:
+        """How many seeds the deciding test had."""
+        return str(int(self.deciding["n"])) if self.deciding else ""
+
+
+def _measure(test: dict[str, Any]) -> str:
+    """What a test measures: its label up to the cells."""
+    return str(test["label"]).split(":")[0]
 
 
 def claims(rows: pd.DataFrame) -> list[Claim]:
@@ -64,7 +91,8 @@ def _claims(rows: pd.DataFrame) -> Iterator[Claim]:
         first = tests.iloc[0]
         articles = str(first["articles"])
         found = tuple({str(k): v for k, v in test.items()} for test in tests.to_dict("records"))
-        yield Claim(str(claim), str(first["statement"]), articles, str(first["verdict"]), found)
+        statement = str(first["statement"]).removesuffix(".")
+        yield Claim(str(claim), statement, articles, str(first["verdict"]), found)
 
 
 def _known(value: Any) -> bool:
@@ -77,18 +105,14 @@ def as_latex(rows: pd.DataFrame) -> str:
     """The verdicts as a booktabs table: a row for each test, the claim in its first."""
     found = []
     for claim in claims(rows):
-        shown = claim.effects or [""]
         named = [claim.id, claim.statement, claim.verdict]
-        for index, effect in enumerate(shown):
-            parts = [
-                *(named if index == 0 else ["", "", ""]),
-                effect,
-                claim.n if index == 0 else "",
-            ]
+        told = [[_measure(test), str(test["shown"]), str(int(test["n"]))] for test in claim.made]
+        for index, test in enumerate(told or [["", "", ""]]):
+            parts = [*(named if index == 0 else ["", "", ""]), *test]
             found.append(" & ".join(latex.escape(part) for part in parts))
     caption = (
-        "The claims with their verdicts. The effect is the mean difference over seeds with its "
-        "95 % BCa interval, positive or negative as the claim's quantity is; n counts seeds."
+        "The claims with their verdicts. The effect of a test is its mean difference over seeds "
+        "with the 95 % BCa interval; n counts seeds."
     )
-    head = ["claim", "statement", "verdict", "effect", "$n$"]
-    return latex.table(caption, "verdicts", r"lp{.42\linewidth}llr", head, [found])
+    head = ["claim", "statement", "verdict", "measure", "effect", "$n$"]
+    return latex.table(caption, "verdicts", r"lp{.36\linewidth}lllr", head, [found])

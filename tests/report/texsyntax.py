@@ -8,7 +8,7 @@ TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|%.*|[{}$&#_^~]|[^\\{}$&#_^~%]+", re.DOTAL
 KNOWN = {
     "begin", "end", "centering", "caption", "label", "toprule", "midrule", "bottomrule",
     "multicolumn", "pm", "mathrm", "times", "leq", "geq", "newcommand", "textbackslash",
-    "textasciitilde", "textasciicircum", "raggedright", "arraybackslash", "small", "linewidth",
+    "textasciitilde", "textasciicircum", "raggedright", "arraybackslash", "small", "linewidth", "texttt",
 }  # fmt: skip
 """Commands of LaTeX's kernel and of booktabs that our pieces may use."""
 
