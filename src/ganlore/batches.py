@@ -40,6 +40,7 @@ class Batches:
         device: where they stay.
         flip: whether each image is mirrored left to right at even odds, drawn anew in each epoch.
         layout: the memory format of batches of images.
+        corrupted: the share of samples that are replaced by uniform noise, from here on.
     """
 
     def __init__(
@@ -50,9 +51,13 @@ class Batches:
         device: torch.device,
         flip: bool = False,
         layout: torch.memory_format = torch.contiguous_format,
+        corrupted: float = 0.0,
     ) -> None:
         # copied: the store's file is opened read-only, and tensors may not share such memory
-        self.samples = torch.from_numpy(store.samples("train").copy()).to(device)
+        samples = torch.from_numpy(store.samples("train").copy())
+        if corrupted:
+            _corrupt(samples, corrupted, seeding.generator(seed, "corrupted"))
+        self.samples = samples.to(device)
         labels = store.labels("train")
         self.labels = None if labels is None else torch.from_numpy(labels).to(device)
         self.size = size
@@ -92,3 +97,15 @@ class Batches:
         if self.flip:
             drawn = torch.rand(n, 1, 1, 1, generator=seeding.generator(self.seed, "flip", epoch))
             self._mirrored = (drawn < 0.5).to(device)
+
+
+def _corrupt(samples: Tensor, share: float, rng: torch.Generator) -> None:
+    """Replace a share of samples, in place, by uniform noise over the range of all of them."""
+    chosen = torch.randperm(len(samples), generator=rng)[: round(share * len(samples))]
+    low, high = samples.min().item(), samples.max().item()
+    noise = torch.rand(len(chosen), *samples.shape[1:], generator=rng)
+    if samples.dtype == torch.uint8:
+        noise = (low + noise * (high + 1 - low)).floor()
+    else:
+        noise = low + noise * (high - low)
+    samples[chosen] = noise.to(samples.dtype)

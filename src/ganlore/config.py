@@ -21,8 +21,9 @@ from pydantic import (
     field_validator,
 )
 
+from ganlore.claims import Claims
 from ganlore.errors import GanloreError
-from ganlore.settings import Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt
+from ganlore.settings import Fraction, Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt
 
 Names = Literal["all"] | list[str]
 TrickNames = Literal["all"] | list[str | list[str]]
@@ -82,6 +83,11 @@ class Training(Model):
         False,
         description="Mirror half of the real images left to right, keyed by seed and step; for "
         "data sets whose mirrored samples are as good.",
+    )
+    corrupted: Fraction = Field(
+        0.0,
+        description="The share of training samples, the same for all cells of a seed, that are "
+        "replaced by uniform noise over the data's range: outliers.",
     )
     deterministic: bool = Field(
         False,
@@ -234,6 +240,11 @@ class Study(Model):
     variants: dict[VariantName, Variant] = {}
     grids: list[Grid] = Field(min_length=1)
     exclude: list[Exclusion] = []
+    claims: Claims | None = Field(
+        None,
+        description="A file of claims in the same folder: the cells that they need join the grids, "
+        "and the report gives verdicts.",
+    )
 
     @field_validator("seeds")
     @classmethod
@@ -266,10 +277,22 @@ def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise GanloreError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(document, dict):
         raise GanloreError(f"{path}: expected a mapping of keys, found {type(document).__name__}")
+    document = with_claims(document, path.parent)
     if base := document.get("extends"):
         document = merge(read(path.parent / str(base), (*below, path)), document)
     found: dict[str, Any] = document
     return found
+
+
+def with_claims(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A study with its claims in place of their file's name.
+
+    Args:
+        document: the study as written.
+        folder: where its file is.
+    """
+    named = document.get("claims")
+    return document | {"claims": read(folder / named)} if isinstance(named, str) else document
 
 
 def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

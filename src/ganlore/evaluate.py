@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ganlore.grid import Run
 
 CHUNK = 512
+STRIP = 8
+"""Samples of every snapshot that are kept to look at, from the same noise."""
 CPU = torch.device("cpu")
 Row = dict[str, Any]
 
@@ -105,9 +107,8 @@ def pictures(who: Player, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
 
 
 def compare(
-    extractor: features.Extractor,
+    described: features.Description,
     reference: metrics.Reference,
-    samples: NDArray[Any],
     store: Store,
     evidence: dict[str, Any] | None = None,
     n_pairs: int | None = None,
@@ -115,14 +116,12 @@ def compare(
     """All metrics of samples against the data's features, by name.
 
     Args:
-        extractor: what gives samples features.
+        described: what an extractor gives of the samples.
         reference: features of real samples.
-        samples: in the store's form.
         store: the prepared data.
         evidence: more fields of the comparison, as the function of this name gives them.
         n_pairs: the protocol's `n_neighbours`.
     """
-    described = extractor.describe(samples)
     return metrics.measure_all(
         metrics.Comparison(
             real=reference.features,
@@ -151,7 +150,8 @@ def evaluate(
         data: the folder with fitted extractors.
 
     Returns:
-        Rows of the metrics table; and samples and the loss's own pictures of the last snapshot. A
+        Rows of the metrics table; and samples and the loss's own pictures of the last snapshot,
+        with the first few samples of each snapshot as `strip`, (snapshots, STRIP, ...). A
         run that diverged has a last row for each metric at its full budget, with an empty value.
     """
     torch.set_num_threads(run.training.threads)
@@ -169,6 +169,8 @@ def evaluate(
         fitted[name] = extractor, kept.reference()
     drawn = draw(who, run, store)
     finite = True
+    strip: list[NDArray[Any]] = []
+    modes: dict[str, NDArray[np.integer] | None] = {}
     for snapshot in snapshots:
         load(who, snapshot)
         observed = observe(who, drawn, device)
@@ -176,11 +178,16 @@ def evaluate(
         if observed is None:
             break
         samples, more = observed
+        strip.append(samples[:STRIP])
         shown = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
+        shown["strip"] = np.stack(strip)
         last = snapshot
-        for extractor, reference in fitted.values():
+        for name, (extractor, reference) in fitted.items():
             began = time.perf_counter()
-            values = compare(extractor, reference, samples, store, more, protocol.n_neighbours)
+            described = extractor.describe(samples)
+            known = {**more, "modes_before": modes.get(name)}
+            values = compare(described, reference, store, known, protocol.n_neighbours)
+            modes[name] = described.modes
             seconds = time.perf_counter() - began
             n_real = len(reference.features)
             rows += _rows(run, snapshot["step"], extractor, n_real, values, seconds, "done")
@@ -206,7 +213,8 @@ def _none(
     n = min(100, len(samples), *(len(values) for values in evidence.values()))
     few = {name: np.nan_to_num(values[:n]) for name, values in evidence.items()}
     some = metrics.Reference(real.features[:100])
-    known = compare(extractor, some, samples[:n], store, few)
+    described = extractor.describe(samples[:n])
+    known = compare(described, some, store, {**few, "modes_before": described.modes})
     return dict.fromkeys(known, math.nan)
 
 
@@ -233,7 +241,8 @@ def _floor(kept: Kept, store: Store, name: str) -> tuple[metrics.Reference, list
     reference = kept.reference()
     other = "test" if protocol.reference == "train" else "train"
     samples = store.samples(other)[: protocol.n_fake]
-    values = compare(extractor, reference, samples, store, n_pairs=protocol.n_neighbours)
+    described = extractor.describe(samples)
+    values = compare(described, reference, store, n_pairs=protocol.n_neighbours)
     sizes = len(reference.features), len(samples)
     rows = [
         {

@@ -19,6 +19,9 @@ from ganlore.tricks import Trick
 
 Made = TypeVar("Made")
 
+Logged = Tensor | float | Callable[[], Tensor]
+"""A number for the history, or what gives it."""
+
 
 @dataclass
 class Player:
@@ -142,7 +145,8 @@ class Game:
         rng: this step's own random generator, on the device.
         step: discriminator steps done before this one.
         progress: the share of the budget used before this step, in [0, 1).
-        log: what a loss or a trick wants in the history, scalars by name.
+        log: what a loss or a trick wants in the history, scalars by name; or functions that give
+            them, called only for the steps that are recorded.
     """
 
     def __init__(
@@ -177,7 +181,7 @@ class Game:
         self.rng = rng
         self.step = step
         self.progress = progress
-        self.log: dict[str, Tensor | float] = {}
+        self.log: dict[str, Logged] = {}
         if before is None:
             self.latent = player.loss.latent(len(images), latent_size, rng)
         else:

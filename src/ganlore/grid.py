@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ganlore import config, plugins
+from ganlore import claim_cells, config, plugins
 from ganlore.config import Protocol, Study, Training, Variant
 from ganlore.errors import GanloreError, unknown
 from ganlore.plan import Cell, Missing, Plan, PlugIn, Run
@@ -31,8 +31,9 @@ def expand(study: Study) -> Plan:
     _check_settings(study)
     runs: dict[str, Run] = {}
     missing: dict[Cell, Missing] = {}
-    for index, grid in enumerate(study.grids):
-        where = f"study {study.name}: grids.{index}"
+    claimed = claim_cells.grids(study)
+    placed = [(f"study {study.name}: grids.{i}", grid) for i, grid in enumerate(study.grids)]
+    for where, grid in [*placed, *claimed]:
         training = _changed(study.training, grid.training, f"{where}.training")
         protocol = _changed(study.protocol, grid.protocol, f"{where}.protocol")
         known: dict[tuple[str, str], Data] = {}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganlore import provenance
-from ganlore.game import Game
+from ganlore.game import Game, Logged
 
 Row = dict[str, float]
 
@@ -32,6 +32,11 @@ def sparse(found: list[int], count: int) -> list[int]:
     return sorted({*found[:: max(1, len(found) // count)], *found[-1:]})
 
 
+def _number(logged: Logged) -> float:
+    """What a loss or a trick logged; what is costly to know is asked for here alone."""
+    return float(logged() if callable(logged) else logged)
+
+
 def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
     """The L2 norm over all gradients that an optimiser's last step used."""
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
@@ -39,12 +44,36 @@ def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
     return float(torch.stack(norms).norm()) if norms else math.nan
 
 
+def gradient_slope(parameters: list[Tensor]) -> float:
+    """How gradients change from a network's output back to its input: log10 of a ratio.
+
+    The root mean square of the gradients of the first weights over that of the last: 0 where layers
+    learn alike, far below where gradients vanish on the way back, far above where they explode
+    (1704.00028, figure 1b). NaN where either has no gradient, or only zeros.
+
+    Args:
+        parameters: the network's, from input to output; the weights are those of 2 dimensions or
+            more.
+    """
+    weights = [p for p in parameters if p.dim() > 1 and p.grad is not None]
+    if not weights:
+        return math.nan
+    ends = [
+        float(p.grad.square().mean().sqrt())
+        for p in (weights[0], weights[-1])
+        if p.grad is not None
+    ]
+    return math.log10(ends[0] / ends[1]) if all(0 < e < math.inf for e in ends) else math.nan
+
+
 @dataclass
 class History:
     """Rows of a run: numbers by column name.
 
     Columns: step (discriminator steps done), images (real images shown), d_loss, g_loss,
-    real_logit and fake_logit (means, before tricks), d_gradient_norm, g_gradient_norm, seconds,
+    real_logit and fake_logit (means, before tricks), real_probability and fake_probability (means
+    of the logits' sigmoid, after tricks: of a relativistic discriminator, that real is more real),
+    d_gradient_norm, g_gradient_norm, d_gradient_slope (`gradient_slope`), seconds,
     images_per_second, peak_memory_mb (of the process), step_memory_mb (the most that a step
     kept so far for its backward passes, `memory.Meter`), and what losses and tricks log.
     """
@@ -73,6 +102,7 @@ class History:
         step = critic.step + 1
         images = step * len(critic.images)
         with torch.no_grad():
+            real, fake = critic.logits
             row = {
                 "step": step,
                 "images": images,
@@ -82,11 +112,14 @@ class History:
                 "fake_logit": float(critic.fake_logits.mean()),
                 "d_gradient_norm": gradient_norm(optimizers[0]),
                 "g_gradient_norm": gradient_norm(optimizers[1]),
+                "d_gradient_slope": gradient_slope(critic.discriminator_parameters),
+                "real_probability": float(real.sigmoid().mean()),
+                "fake_probability": float(fake.sigmoid().mean()),
                 "seconds": seconds,
                 "images_per_second": images / seconds,
                 "peak_memory_mb": provenance.peak_memory_mb(),
                 "step_memory_mb": self._most(step_memory),
-                **{name: float(value) for name, value in (actor.log | critic.log).items()},
+                **{name: _number(value) for name, value in (actor.log | critic.log).items()},
             }
         self.rows.append(row)
         return row

@@ -15,6 +15,16 @@ from ganlore.config import Protocol, Study, Training
 from ganlore.errors import GanloreError
 from ganlore.settings import Model, Optimizer
 
+HISTORY = (
+    "step", "images", "d_loss", "g_loss", "real_logit", "fake_logit", "real_probability",
+    "fake_probability", "d_gradient_norm", "g_gradient_norm", "d_gradient_slope", "seconds",
+    "images_per_second", "peak_memory_mb", "step_memory_mb",
+)  # fmt: skip
+"""The columns of every run's history (`history.History`)."""
+
+COSTS = ("step_ms", "seconds", "peak_memory_mb", "step_memory_mb")
+"""What a run cost: columns of the table of runs."""
+
 
 class Cell(NamedTuple):
     """A run without its seed; the parts of a combination of tricks in order."""

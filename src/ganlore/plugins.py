@@ -66,6 +66,7 @@ FACTS = frozenset(
         "licence",
         "citation",
         "provides_if",
+        "logs",
         "resize",
         "weights",
     }
@@ -74,7 +75,7 @@ FACTS = frozenset(
 
 DESCRIPTIVE = frozenset(
     {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
-    | {"provides_if"}
+    | {"provides_if", "logs"}
 )
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
 import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
+
+POWER = 0.8
+MOST_SEEDS = 10_000
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
@@ -59,6 +64,72 @@ def sign_flip_floor(n: int) -> float:
 def seeds_to_show(alpha: float = 0.05) -> int:
     """The fewest pairs with which a sign-flip test can reach a two-sided p of at most alpha."""
     return math.ceil(1 - math.log2(alpha))
+
+
+def seeds_needed(n: int, beyond: float, deviation: float, level: float) -> int | None:
+    """The fewest seeds, more than n, that would show in four studies of five that a mean is not 0.
+
+    If the observed mean and standard deviation were the true ones: an approximation by a one-sided
+    t test, sqrt(n) |beyond| / s >= t(n - 1, 1 - level) + t(n - 1, 0.8), of which the sign-flip
+    test's floor 1 / 2^n must pass the level too. With few seeds the observed values are far from
+    the true ones, so it is an order of magnitude.
+
+    Args:
+        n: seeds so far.
+        beyond: the mean less its value under the null.
+        deviation: standard deviation of the differences; NaN with one seed.
+        level: of the one-sided test.
+
+    Returns:
+        The number, or None where `beyond` is 0, the deviation is unknown or `MOST_SEEDS` do not
+        suffice.
+    """
+    if beyond == 0 or not math.isfinite(deviation):
+        return None
+
+    def shows(count: int) -> bool:
+        least = _detectable(count, level) * deviation
+        return 2.0**-count <= level and math.sqrt(count) * abs(beyond) >= least
+
+    first = max(n + 1, 2)
+    needed = first + bisect.bisect_left(range(first, MOST_SEEDS + 1), True, key=shows)
+    return needed if needed <= MOST_SEEDS else None
+
+
+@functools.cache
+def _detectable(n: int, level: float) -> float:
+    """t(n - 1, 1 - level) + t(n - 1, power): the effect, in standard errors, that is found."""
+    return float(special.stdtrit(n - 1, POWER) - special.stdtrit(n - 1, level))
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P-values adjusted for their number, at most 1 (Holm 1979).
+
+    The k-th smallest of m is multiplied by m - k + 1, and none is smaller than those before it.
+
+    Args:
+        p_values: (m,), m >= 0.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    ascending = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    steps = np.maximum.accumulate(p[ascending] * np.arange(len(p), 0, -1))
+    adjusted[ascending] = np.minimum(1.0, steps)
+    return adjusted
+
+
+def simes(p_values: ArrayLike) -> float:
+    """P-value of the null that all of m nulls are true (Simes 1986).
+
+    The smallest of m / k times the k-th smallest p. It is at most Bonferroni's, and at the floor
+    of a discrete test where all p are. It is exact for independent tests and keeps its level for
+    positively dependent ones (Sarkar 1998).
+
+    Args:
+        p_values: (m,), m >= 1.
+    """
+    p = np.sort(np.asarray(p_values, dtype=np.float64))
+    return float((p * len(p) / np.arange(1, len(p) + 1)).min())
 
 
 def order(values: ArrayLike, failures: ArrayLike) -> NDArray[np.int64]:

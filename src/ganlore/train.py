@@ -166,7 +166,8 @@ def _train(
     who = build.player(run, store.shape, store.classes, device)
     who.extractors = {name: found.to(device) for name, found in (extractors or {}).items()}
     layout = accelerate.layout(settings)
-    batches = Batches(store, settings.batch, run.seed, device, settings.flip, layout)
+    seed, share = run.seed, settings.corrupted
+    batches = Batches(store, settings.batch, seed, device, settings.flip, layout, share)
     stepper = Stepper(run, who, batches, device)
     both = who.optimizers
     history = History()

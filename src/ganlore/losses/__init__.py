@@ -54,6 +54,7 @@ class Loss(ABC):
         requires: {what the data set or the network must provide: reason}, for example "labels".
         provides: what it has that a trick may require, for example "a label for real".
         incompatible: {name of a trick, network or data set: reason}.
+        logs: columns of the history that it adds.
         captions: {name of a picture that `pictures` gives: what it shows}.
 
     Settings (with annotation) may be changed by a study. The base settings:

@@ -21,6 +21,7 @@ class Dragan(Nonsaturating):
     """The non-saturating loss, with the gradient near real data held at 1."""
 
     paper = "arXiv:1705.07215"
+    logs = ("penalty_norm",)
     formula = (
         "E sp(-r) + E sp(f) + 10 E (|grad D(x+d)| - 1)^2, d ~ N(0, (.5 std x)^2)",
         "E sp(-f)",

@@ -12,6 +12,7 @@ class AbsoluteReconstruction(Reconstruction):
     """The non-saturating loss plus the mean absolute error of reconstructions."""
 
     paper = "arXiv:1611.07004"
+    logs = ("reconstruction",)
     formula = ("E sp(-r) + E sp(f)", "E sp(-f) + weight mean |x - G(Enc(x))|")
 
     def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ class R3gan(LogitLoss):
     """
 
     paper = "arXiv:2501.05441"
+    logs = ("r1", "r2")
     formula = (
         "E sp(f - r) + g/2 (E |grad D(x)|^2 + E |grad D(G)|^2), g .05 -> .005",
         "E sp(r - f)",

@@ -21,6 +21,7 @@ class Wasserstein(LogitLoss):
 
     paper = "arXiv:1701.07875"
     formula = ("E f - E r", "-E f")
+    logs = ("share_at_bound",)
     optimizer: Optimizer = Optimizer(kind="rmsprop", lr=5e-5)
     n_critic: PositiveInt = 5
     clip: PositiveFloat = 0.01
@@ -42,6 +43,12 @@ class Wasserstein(LogitLoss):
         """Algorithm 1, line 7: every weight of the critic into [-clip, clip]."""
         torch._foreach_clamp_min_(game.discriminator_parameters, -self.clip)
         torch._foreach_clamp_max_(game.discriminator_parameters, self.clip)
+        game.log["share_at_bound"] = lambda: self.share_at_bound(game.discriminator_parameters)
+
+    def share_at_bound(self, parameters: list[Tensor]) -> Tensor:
+        """The share of all weights that clipping holds at its bound."""
+        flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
+        return (flat.abs() >= self.clip).float().mean()
 
 
 LOSS = Wasserstein

@@ -21,6 +21,7 @@ class WassersteinGradientPenalty(LogitLoss):
 
     paper = "arXiv:1704.00028"
     formula = ("E f - E r + 10 E (|grad D(xh)| - 1)^2, xh = e x + (1-e) G", "-E f")
+    logs = ("penalty_norm",)
     optimizer: Optimizer = Optimizer(kind="adam", lr=1e-4, betas=(0.0, 0.9))
     n_critic: PositiveInt = 5
     weight: NonNegativeFloat = 10.0

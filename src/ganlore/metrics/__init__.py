@@ -106,6 +106,7 @@ class Comparison:
         real: features of the data, (n_real, d).
         fake: features of generated samples, (n_fake, d).
         modes: index of the mode nearest to, or predicted for, each generated sample, (n_fake,).
+        modes_before: those of the samples at the snapshot before, from the same noise, (n_fake,).
         high_quality: whether a sample is within 3 standard deviations of its mode's centre,
             (n_fake,) booleans; for data whose modes have a known centre and width.
         mode_shares: the data's share of each mode, (n_modes,), summing to 1.
@@ -126,6 +127,7 @@ class Comparison:
     real: Features
     fake: Features
     modes: NDArray[np.integer] | None = None
+    modes_before: NDArray[np.integer] | None = None
     high_quality: NDArray[np.bool_] | None = None
     mode_shares: NDArray[np.floating] | None = None
     asked: NDArray[np.integer] | None = None
@@ -142,7 +144,7 @@ class Comparison:
         object.__setattr__(self, "fake", fake)
         if self.reference is not None and self.reference.features is not real:
             raise ValueError("reference must be that of real: its features are another array")
-        for name in ("modes", "asked", "codes"):
+        for name in ("modes", "modes_before", "asked", "codes"):
             if (values := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _per_sample(name, values, len(fake), "iu"))
         if self.high_quality is not None:
@@ -151,6 +153,7 @@ class Comparison:
         if self.mode_shares is not None:
             object.__setattr__(self, "mode_shares", _shares(self.mode_shares))
         _check_modes(self.modes, self.mode_shares)
+        _check_modes(self.modes_before, self.mode_shares)
         _check_probabilities(self.probabilities, len(fake))
         _check_pairs(self.originals, self.reconstructions)
 

@@ -33,6 +33,7 @@ class Trick:
             study changes the settings of its parts.
         extractors: extractors that training needs, fitted to the data set; in a step as
             `game.player.extractors[name]`.
+        logs: columns of the history that it adds.
         batch_multiple_of: the name of the setting that the batch must be a multiple of.
     """
 

@@ -26,6 +26,7 @@ class Perceptual(Trick):
     """
 
     paper = "arXiv:1904.02762, arXiv:1603.08155"
+    logs = ("perceptual",)
     tip = "features of generated images match those of real ones"
     requires = {
         "images": "the features are those of images; points are their own features already",

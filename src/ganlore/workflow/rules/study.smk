@@ -7,12 +7,13 @@ import sys
 def read_study():
     """The study of --configfile, or the default one, with the keys of --config put over it."""
     files = [Path(name) for name in workflow.overwrite_configfiles]
+    files = files or [Path(workflow.basedir) / "configs" / "default.yaml"]
     document = {}
-    for file in files or [Path(workflow.basedir) / "configs" / "default.yaml"]:
+    for file in files:
         document = studies.merge(document, studies.read(file))
-    document = studies.merge(document, dict(config))
+    document = studies.merge(document, studies.with_claims(dict(config), file.parent))
     document.pop("extends", None)
-    where = ", ".join(str(file) for file in files) or "configs/default.yaml"
+    where = ", ".join(str(file) for file in files)
     return studies.parse(document, where)
 
 

@@ -1,0 +1,164 @@
+"""Claims: what people say of GAN training, each made into tests before anything runs.
+
+`configs/claims.yaml` holds them. A study that names that file (`claims: claims.yaml`) trains the
+cells that they need, each once, and its report gives a verdict on each. These models are the file's
+schema; what a quantity is, is computed in `quantities`, and judged in `judging`. No torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ganlore.settings import Model, NonNegativeFloat
+
+Take = Literal[
+    "end", "average", "unsteadiness", "failed", "tracking", "time-to", "late", "at-best", "cost",
+    "hopping",
+]  # fmt: skip
+Axis = Literal["dataset", "network", "loss", "trick", "variant"]
+Names = Literal["all"] | Annotated[list[str], Field(min_length=1)]
+TrickNames = Literal["all"] | Annotated[list[str | list[str]], Field(min_length=1)]
+
+ID = r"^C[0-9]{2,3}$"
+
+
+class Cells(Model):
+    """The cells of one side: every data set x network x loss x trick x variant named here."""
+
+    datasets: Annotated[list[str], Field(min_length=1)] = ["digits"]
+    networks: Annotated[list[str], Field(min_length=1)] = ["mlp"]
+    losses: Names
+    tricks: TrickNames = ["none"]
+    variants: Annotated[list[str], Field(min_length=1)] = ["base"]
+
+
+class Test(Model):
+    """One measurement that would show a claim, with the size of effect that would matter."""
+
+    take: Take = Field(
+        description="What is taken of each run. end: a metric at the last snapshot. average: its "
+        "mean over the second half of the snapshots. unsteadiness: the standard deviation of its "
+        "logarithm over the last third. failed: 1 where a run diverged or collapsed (at most half "
+        "of the modes, or a precision below 0.05), else 0. tracking: Spearman's correlation of a "
+        "column of the history with the metric `along` over the snapshots. time-to: the share of "
+        "the budget until a metric is as good as the control's median run at its end, 1 for one "
+        "that never is. late: the mean of a column of the history over the last third. at-best: a "
+        "column at the snapshot of lowest FID. cost: a column of the table of runs. hopping: the "
+        "mean movement of modes between successive snapshots that both have at most half of them."
+    )
+    of: str = Field("", description="The metric, the column of the history, or the cost.")
+    along: str = Field("fid", description="tracking: the metric that is to be followed.")
+    extractor: str | None = Field(None, description="Of a metric; none means the data set's first.")
+    scale: Literal["value", "log"] = Field(
+        "value", description="log: differences of logarithms, shown as ratios."
+    )
+    absolute: bool = Field(False, description="Take the absolute value of it first.")
+    distance_from: float | None = Field(None, description="Take its distance from this first.")
+    claimed: Literal["lower", "higher"] = Field(
+        description="How the treatment is said to differ from the control, or from the constant."
+    )
+    margin: NonNegativeFloat = Field(
+        description="The smallest effect of interest; on the scale log, 0.05 is about 5 %."
+    )
+    treatment: Cells
+    control: Cells | None = None
+    constant: float | None = Field(None, description="What it is compared with without a control.")
+    match: list[Axis] = Field(
+        [], description="Compare like with like along these axes; all that both sides have count."
+    )
+    relative_to: dict[Axis, str] = Field(
+        {}, description="Take each cell's value less that of the cell with these names in place."
+    )
+    combine: Literal["mean", "spread", "agreement"] = Field(
+        "mean",
+        description="How a seed's cells become one number. mean: of groups of equal `match`. "
+        "spread: the mean over losses of the standard deviation over their other cells. agreement: "
+        "Kendall's tau of the losses' ranking between data sets, against that between seeds.",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Test:
+        if self.combine == "agreement":
+            if self.control is not None or self.constant is not None:
+                raise ValueError("agreement compares a ranking with itself: leave the control out")
+            if len(self.treatment.datasets) < 2:
+                raise ValueError("agreement needs two data sets or more in the treatment")
+        elif (self.control is None) == (self.constant is None):
+            raise ValueError("give either a control or a constant")
+        if self.take not in {"failed", "hopping"} and not self.of:
+            raise ValueError(f"{self.take} needs `of`: a metric, a column or a cost")
+        if self.take == "time-to" and self.control is None:
+            raise ValueError("time-to needs a control, whose median run sets the target")
+        return self
+
+    @property
+    def sides(self) -> Iterator[tuple[str, Cells]]:
+        """The named selections of cells, those that `relative_to` asks for included."""
+        for name, cells in (("treatment", self.treatment), ("control", self.control)):
+            if cells is not None:
+                yield name, cells
+                if self.relative_to:
+                    changed = {_PLURAL[axis]: [value] for axis, value in self.relative_to.items()}
+                    yield f"{name}, relative_to", cells.model_copy(update=changed)
+
+
+_PLURAL = {
+    "dataset": "datasets",
+    "network": "networks",
+    "loss": "losses",
+    "trick": "tricks",
+    "variant": "variants",
+}
+
+
+class Claim(Model):
+    """A sentence of an article, and what would show it."""
+
+    statement: str = Field(min_length=1)
+    articles: Annotated[list[str], Field(min_length=1)]
+    unit: Literal["seed"] = Field("seed", description="What is counted as one observation.")
+    tests: Annotated[list[Test], Field(min_length=1)]
+    note: str = Field("", description="What the definition leaves out, and why.")
+    elsewhere: str = Field("", description="The study that can test it better, and why.")
+
+
+class Article(Model):
+    """Where a claim comes from."""
+
+    language: str
+    about: str = ""
+
+
+class Claims(Model):
+    """The file of claims."""
+
+    alpha: float = Field(0.05, gt=0, lt=1, description="The error rate of the whole family.")
+    articles: dict[str, Article] = {}
+    sets: dict[str, list[str]] = Field({}, description="Lists to refer to by YAML's anchors.")
+    claims: dict[Annotated[str, Field(pattern=ID)], Claim]
+
+    @field_validator("claims")
+    @classmethod
+    def _any(cls, claims: dict[str, Claim]) -> dict[str, Claim]:
+        if not claims:
+            raise ValueError("expected at least one claim")
+        return dict(sorted(claims.items()))
+
+    @model_validator(mode="after")
+    def _sources(self) -> Claims:
+        for name, claim in self.claims.items():
+            if strangers := set(claim.articles) - set(self.articles):
+                raise ValueError(
+                    f"{name}: articles {sorted(strangers)} are not among {sorted(self.articles)}"
+                )
+        return self
+
+    @property
+    def tests(self) -> Iterator[tuple[str, Test]]:
+        """All tests, each with its place in the file."""
+        for name, claim in self.claims.items():
+            for index, test in enumerate(claim.tests):
+                yield f"claims.{name}.tests.{index}", test

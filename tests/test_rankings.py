@@ -1,0 +1,261 @@
+"""Rankings, rank correlations, survival and the model of losses and tricks."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from ganlore import interaction, rankings, survival
+
+# Rankings
+
+
+@pytest.mark.parametrize(
+    ("items", "blocks", "difference"), [(4, 14, 1.25), (5, 30, 1.11), (10, 20, 3.03)]
+)
+def test_critical_differences_are_demsars(items, blocks, difference):
+    """q of Demsar 2006, table 5a: 2.569, 2.728, 3.164; 1.25 is the example of its section 3.2.4."""
+    values = np.random.default_rng(0).normal(size=(blocks, items))
+    assert rankings.rank(values).difference == pytest.approx(difference, abs=0.006)
+
+
+def test_friedmans_test_by_its_formula():
+    """12 N / (k (k + 1)) (sum of squared average ranks - k (k + 1)^2 / 4), no ties."""
+    values = np.random.default_rng(1).normal(size=(9, 5)) + np.arange(5) * 0.7
+    found = rankings.rank(values)
+    ranks = values.argsort(axis=1).argsort(axis=1).mean(axis=0) + 1
+    np.testing.assert_allclose(found.ranks, ranks)
+    chi2 = 12 * 9 / 30 * ((ranks**2).sum() - 5 * 36 / 4)
+    assert (found.chi2, found.p) == pytest.approx((chi2, stats.chi2.sf(chi2, 4)))
+
+
+def test_pairs_differ_where_their_ranks_do():
+    """scikit-posthocs' p is at most 5 % where the average ranks are the difference apart."""
+    values = np.random.default_rng(2).normal(size=(40, 6)) + np.arange(6) * 0.4
+    found = rankings.rank(values)
+    apart = np.abs(found.ranks[:, None] - found.ranks) >= found.difference
+    np.testing.assert_array_equal(found.p_values <= 0.05, apart)
+    together = {(i, j) for group in found.groups for i in group for j in group if i != j}
+    np.testing.assert_array_equal(
+        [[(i, j) in together for j in range(6)] for i in range(6)], ~apart & ~np.eye(6, dtype=bool)
+    )
+
+
+def test_groups_by_hand():
+    assert rankings.indistinct([1.0, 2.0, 2.9, 5.0], 1.5) == ((0, 1), (1, 2))
+    assert rankings.indistinct([5.0, 1.0, 2.0, 2.4], 1.5) == ((1, 2, 3),)
+    assert rankings.indistinct([1.0, 3.0], 1.5) == ()
+
+
+def test_a_diverged_run_is_last_and_ties_share():
+    found = rankings.rank([[1.0, 2.0, np.inf], [1.0, 1.0, 2.0]])
+    np.testing.assert_allclose(found.ranks, [1.25, 1.75, 3.0])
+
+
+def test_equal_items_do_not_differ():
+    found = rankings.rank(np.ones((4, 3)))
+    assert (found.chi2, found.p, found.groups) == (0.0, 1.0, ((0, 1, 2),))
+
+
+def test_incomplete_blocks_are_refused():
+    with pytest.raises(ValueError, match="1 NaN"):
+        rankings.rank([[1.0, 2.0, np.nan], [1.0, 2.0, 3.0]])
+
+
+def test_spearman_by_hand():
+    """1 - 6 sum d^2 / (n (n^2 - 1)) with d = 0, 1, 1, 0."""
+    assert rankings.spearman([1, 2, 3, 40], [10, 30, 20, 50]) == pytest.approx(1 - 12 / 60)
+    assert math.isnan(rankings.spearman([1, 1, 1], [1, 2, 3]))
+    with pytest.raises(ValueError, match="finite"):
+        rankings.spearman([1, 2, np.nan], [1, 2, 3])
+
+
+def test_kendall_by_hand():
+    """Of six pairs one is in the other order; 8 of 24 orders are as far from it or farther."""
+    tau, p = rankings.kendall([1, 2, 3, 4], [1, 3, 2, 4])
+    assert tau == pytest.approx(4 / 6)
+    assert p == pytest.approx(8 / 24)
+    assert rankings.kendall([1, 2, 3], [3, 2, 1])[0] == -1
+    assert math.isnan(rankings.kendall([1, 1], [1, 2])[0])
+
+
+# Survival: the trial of Freireich et al. 1963 that textbooks use (Kleinbaum and Klein, "Survival
+# analysis", chapter 2, with the values below).
+
+TREATED = [6, 6, 6, 7, 10, 13, 16, 22, 23, 6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35]
+PLACEBO = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23]
+RELAPSED = [True] * 9 + [False] * 12
+
+
+def test_kaplan_meier_is_the_textbooks():
+    found = survival.kaplan_meier(TREATED, RELAPSED)
+    np.testing.assert_array_equal(found.times, [6, 7, 10, 13, 16, 22, 23])
+    expected = [0.8571, 0.8067, 0.7529, 0.6902, 0.6275, 0.5378, 0.4482]
+    np.testing.assert_allclose(found.share, expected, atol=5e-5)
+    assert (found.n, found.n_reached, found.median) == (21, 9, 23)
+    assert ((found.low < found.share) & (found.share < found.high) & (found.high < 1)).all()
+
+
+def test_log_rank_is_the_textbooks():
+    times, reached = TREATED + PLACEBO, RELAPSED + [True] * 21
+    chi2, p = survival.log_rank(times, reached, ["treated"] * 21 + ["placebo"] * 21)
+    assert chi2 == pytest.approx(16.79, abs=0.005)
+    assert p == pytest.approx(stats.chi2.sf(chi2, 1))
+
+
+def test_log_rank_by_hand_and_within_strata():
+    """a reaches at 1, b at 2: at 1, 1/2 is expected of a and varies by 1/4; (1/2)^2 / (1/4) = 1.
+
+    Two such strata add what is observed and what is expected: (2/2)^2 / (2/4) = 2.
+    """
+    chi2, p = survival.log_rank([1, 2], [True, True], ["a", "b"])
+    assert (chi2, p) == pytest.approx((1.0, stats.chi2.sf(1, 1)))
+    chi2, _ = survival.log_rank([1, 2, 10, 20], [True] * 4, list("abab"), strata=[0, 0, 1, 1])
+    assert chi2 == pytest.approx(2.0)
+
+
+def test_restricted_mean_by_hand():
+    """Reached at 2 and 6, one watched up to 4: share 2/3 from 2 on, 0 from 6 on."""
+    found = survival.kaplan_meier([2, 4, 6], [True, False, True])
+    np.testing.assert_allclose(found.share, [2 / 3, 0])
+    assert found.restricted_mean(10) == pytest.approx(2 + 4 * 2 / 3)
+    assert found.restricted_mean(4) == pytest.approx(2 + 2 * 2 / 3)
+    assert found.restricted_mean(2) == 2
+
+
+def test_runs_that_reach_nothing_are_censored_not_dropped():
+    """All watched up to the horizon: the mean of min(time, horizon)."""
+    found = survival.kaplan_meier([100, 300, 500, 500], [True, True, False, False])
+    assert found.restricted_mean(500) == pytest.approx((100 + 300 + 500 + 500) / 4)
+    never = survival.kaplan_meier([500, 500], [False, False])
+    assert (never.restricted_mean(500), never.median, never.n) == (500, math.inf, 2)
+    assert math.isnan(survival.log_rank([500, 500], [False, False], ["a", "b"])[0])
+
+
+@pytest.mark.parametrize(("times", "reached"), [([], []), ([0], [True]), ([1, 2], [True])])
+def test_times_that_are_none_are_refused(times, reached):
+    with pytest.raises(ValueError, match="expected"):
+        survival.kaplan_meier(times, reached)
+
+
+# Losses, tricks and their interaction
+
+
+def study(losses=6, tricks=4, seeds=10, spread=0.5, noise=0.3, seed_spread=0.2, key=0):
+    rng = np.random.default_rng(key)
+    loss, trick, seed = (
+        rng.normal(size=losses),
+        0.5 * rng.normal(size=tricks),
+        rng.normal(size=seeds),
+    )
+    together = spread * rng.normal(size=(losses, tricks))
+    rows = [
+        {
+            "loss": f"loss{i}",
+            "trick": f"trick{j}" if j else "none",
+            "seed": k,
+            "value": loss[i]
+            + trick[j]
+            + together[i, j]
+            + seed_spread * seed[k]
+            + noise * rng.normal(),
+        }
+        for i in range(losses)
+        for j in range(tricks)
+        for k in range(seeds)
+    ]
+    return pd.DataFrame(rows)
+
+
+def paired_effect(table, trick):
+    wide = table.pivot(index=["loss", "seed"], columns="trick", values="value")
+    return (wide[trick] - wide["none"]).dropna().groupby("loss").mean().mean()
+
+
+def test_tricks_effects_are_mean_differences():
+    """In a complete design; half-width 1.96 sqrt(2 s^2 / (losses seeds))."""
+    table = study()
+    found = interaction.fit(table)
+    assert found.model.startswith("mixed model") and not found.note
+    first = found.tricks.set_index("trick").loc["trick1"]
+    assert first["effect"] == pytest.approx(paired_effect(table, "trick1"))
+    assert (first["high"] - first["low"]) / 2 == pytest.approx(
+        1.96 * 0.3 * math.sqrt(2 / 60), rel=0.12
+    )
+    assert list(found.tricks["trick"]) == ["trick1", "trick2", "trick3"]
+    assert (found.tricks["n_losses"] == 6).all()
+
+
+def test_the_interaction_is_that_of_statsmodels_anova():
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    table = study()
+    theirs = anova_lm(ols("value ~ C(loss) * C(trick) + C(seed)", table).fit(), typ=2)
+    found = interaction.fit(table)
+    assert found.p_interaction == pytest.approx(theirs.loc["C(loss):C(trick)", "PR(>F)"])
+    noise = theirs.loc["Residual", "sum_sq"] / theirs.loc["Residual", "df"]
+    total = theirs["sum_sq"].sum()
+    for name, row in [
+        ("loss", "C(loss)"),
+        ("trick", "C(trick)"),
+        ("interaction", "C(loss):C(trick)"),
+        ("seed", "C(seed)"),
+    ]:
+        expected = (theirs.loc[row, "sum_sq"] - theirs.loc[row, "df"] * noise) / (total + noise)
+        assert found.shares[name] == pytest.approx(expected)
+
+
+def test_no_interaction_has_no_share():
+    """Plain sums of squares would give it 12 % of pure noise."""
+    found = [interaction.fit(study(spread=0.0, noise=2.0, key=key)) for key in range(5)]
+    assert abs(np.mean([one.shares["interaction"] for one in found])) < 0.02
+    assert min(one.p_interaction for one in found) > 0.01
+
+
+def test_cells_that_do_not_apply_leave_no_hole():
+    """A trick counts over the losses that were run with it."""
+    table = study()
+    table = table[~((table["loss"] == "loss0") & (table["trick"] == "trick2"))]
+    found = interaction.fit(table).tricks.set_index("trick")
+    assert found.loc["trick2", "n_losses"] == 5
+    assert found.loc["trick2", "effect"] == pytest.approx(paired_effect(table, "trick2"))
+    alone = interaction.fit(table[table["trick"] != "none"])
+    assert alone.tricks.empty
+
+
+def test_least_squares_where_the_mixed_model_fails(monkeypatch):
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    table = study()
+    mixed = interaction.fit(table)
+
+    def fails(*_, **__):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(MixedLM, "fit", fails)
+    found = interaction.fit(table)
+    assert found.model.startswith("least squares")
+    assert "Singular matrix" in found.note
+    columns = ["effect", "low", "high"]
+    np.testing.assert_allclose(found.tricks[columns], mixed.tricks[columns], atol=0.005)
+
+
+def test_seeds_that_explain_nothing_are_no_obstacle():
+    table = study(seed_spread=0.0)
+    found = interaction.fit(table)
+    effect = found.tricks.set_index("trick").loc["trick1", "effect"]
+    assert effect == pytest.approx(paired_effect(table, "trick1"), abs=1e-6)
+    assert abs(found.shares["seed"]) < 0.02
+
+
+def test_what_the_model_cannot_use_is_refused():
+    table = study()
+    with pytest.raises(ValueError, match="finite"):
+        interaction.fit(table.assign(value=np.inf))
+    with pytest.raises(ValueError, match="one row"):
+        interaction.fit(pd.concat([table, table]))
+    with pytest.raises(ValueError, match="two seeds"):
+        interaction.fit(table[table["seed"] == 0])

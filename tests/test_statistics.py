@@ -1,0 +1,230 @@
+"""Resampling and aggregates over seeds, each against another implementation or a closed form."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ganlore import aggregates, resampling, statistics
+from ganlore.resampling import keyed, mean_bca, sign_flip, stratified
+
+
+def nominal(n, df=None):
+    """The level at which scipy's bootstrap covers as Student's t does."""
+    t = stats.t.ppf(0.975, n - 1 if df is None else df)
+    return 1 - 2 * stats.norm.cdf(-t * math.sqrt(n / (n - 1)))
+
+
+# Sign flips
+
+
+def test_sign_flips_by_hand():
+    """Of 8 patterns, 1+2+3 is reached by one; -1+2+3 = 4 by itself and by 1+2+3."""
+    assert sign_flip([1.0, 2.0, 3.0]) == 1 / 8
+    assert sign_flip([-1.0, 2.0, 3.0]) == 2 / 8
+    assert sign_flip([-1.0, -2.0, -3.0]) == 1.0
+    assert sign_flip([0.0, 0.0]) == 1.0
+    assert sign_flip([0.1, 0.2, -0.3]) == 5 / 8  # 0 is a tie with 0, whatever floats make of it
+
+
+def test_sign_flips_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    rows = np.round(rng.normal(0.3, 1, (5, 9)), 1)  # rounded: with ties
+    theirs = [
+        stats.permutation_test(
+            (row,), np.sum, permutation_type="samples", alternative="greater", n_resamples=math.inf
+        ).pvalue
+        for row in rows
+    ]
+    np.testing.assert_allclose(sign_flip(rows), theirs)
+
+
+def test_drawn_sign_flips_agree_with_counted_ones(monkeypatch):
+    values = np.random.default_rng(1).normal(0.3, 1, 15)
+    counted = sign_flip(values)
+    monkeypatch.setattr(resampling, "EXACT_UP_TO", 10)
+    assert sign_flip(values, keyed("a")) == pytest.approx(counted, abs=0.01)
+    assert sign_flip(values, keyed("a")) != sign_flip(values, keyed("b"))
+    with pytest.raises(ValueError, match="generator"):
+        sign_flip(values)
+
+
+# Intervals
+
+
+@pytest.mark.parametrize("key", range(3))
+def test_bca_is_that_of_scipy(key):
+    values = np.random.default_rng(key).gamma(3, size=12)
+    low, high = mean_bca(values, keyed(key), resamples=50_000)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=50_000, confidence_level=nominal(12), rng=key
+    ).confidence_interval
+    assert (low, high) == pytest.approx(tuple(theirs), rel=0.02)
+
+
+def test_bca_covers_with_ten_seeds():
+    """4000 intervals: 95 % +- 1 %. At the usual level a bootstrap of ten covers 90 %."""
+    rows = np.random.default_rng(0).normal(size=(4000, 10))
+    low, high = mean_bca(rows, keyed("cover"), resamples=500)
+    assert np.mean((low <= 0) & (high >= 0)) == pytest.approx(0.945, abs=0.015)
+
+
+def test_bca_leans_to_the_long_tail():
+    values = np.array([0.0] * 8 + [0.5, 4.0])
+    low, high = mean_bca(values, keyed("tail"))
+    assert high - values.mean() > 1.5 * (values.mean() - low)
+
+
+def test_intervals_of_few_values():
+    low, high = mean_bca([1.0, 3.0], keyed("two"))
+    assert (low, high) == (1.0, 3.0)
+    assert np.isnan(mean_bca([1.0], keyed("one"))).all()
+    assert mean_bca([0.1] * 5, keyed("same")) == (0.1, 0.1)
+
+
+def test_stratified_bca_is_that_of_scipy():
+    scores = np.random.default_rng(2).gamma(2, size=(8, 3))
+    estimate, low, high = stratified(scores, aggregates.mean, keyed("s"), resamples=50_000)
+    theirs = stats.bootstrap(
+        tuple(scores.T),
+        lambda *cells, axis: sum(cell.mean(axis) for cell in cells) / 3,
+        n_resamples=50_000,
+        confidence_level=nominal(8, df=21),
+        rng=0,
+    ).confidence_interval
+    assert estimate == pytest.approx(scores.mean())
+    assert (low, high) == pytest.approx(tuple(theirs), rel=0.01)
+
+
+def test_stratified_percentiles_are_those_of_a_loop():
+    """rliable's: in each resample, each cell's seeds are drawn anew."""
+    scores = np.random.default_rng(3).gamma(2, size=(6, 4))
+    rng = np.random.default_rng(4)
+    drawn = []
+    for _ in range(2000):
+        columns = [scores[rng.integers(0, 6, 6), cell] for cell in range(4)]
+        drawn.append(stats.trim_mean(np.concatenate(columns), 0.25))
+    _, low, high = stratified(
+        scores, aggregates.interquartile_mean, keyed("p"), method="percentile", resamples=4000
+    )
+    assert (low, high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), rel=0.02)
+
+
+def test_seeds_resampled_together_keep_what_they_share():
+    shared = np.random.default_rng(5).normal(size=(10, 1)) + np.zeros((1, 8))
+    apart = np.ptp(stratified(shared, aggregates.mean, keyed("x"))[1:])
+    together = np.ptp(stratified(shared, aggregates.mean, keyed("x"), together=True)[1:])
+    assert together == pytest.approx(np.ptp(mean_bca(shared[:, 0], keyed("y"))), rel=0.1)
+    assert together > 2 * apart  # sqrt(8), if the eight were independent
+
+
+def test_the_generator_is_really_used():
+    """rliable ignores its random_state."""
+    scores = np.random.default_rng(6).normal(size=(5, 3))
+    first = stratified(scores, aggregates.mean, keyed("a"))
+    assert stratified(scores, aggregates.mean, keyed("a")) == first
+    assert stratified(scores, aggregates.mean, keyed("b")) != first
+
+
+def test_stratified_intervals_cover():
+    """300 skewed samples of 6 seeds x 4 cells: 95 % +- 2.5 %."""
+    rng = np.random.default_rng(7)
+    inside = []
+    for key in range(300):
+        scores = rng.gamma(4, size=(6, 4)) + np.array([0, 10, 20, 30])
+        _, low, high = stratified(scores, aggregates.mean, keyed(key), resamples=500)
+        inside.append(low <= 19 <= high)
+    assert 0.92 < np.mean(inside) < 0.98
+
+
+def test_a_profile_has_a_band_at_each_threshold():
+    scores = np.random.default_rng(8).normal(size=(10, 5))
+    share, low, high = stratified(
+        scores, lambda s: aggregates.performance_profile(s, [-1, 0, 1]), keyed("band")
+    )
+    assert share.shape == low.shape == high.shape == (3,)
+    assert (low < share).all() and (share < high).all()
+    assert np.isnan(stratified(scores[:1], aggregates.mean, keyed("one"))[1])
+
+
+@pytest.mark.parametrize("scores", [[1.0, 2.0], [[1.0, np.nan]], [[]]])
+def test_scores_of_another_shape_are_refused(scores):
+    with pytest.raises(ValueError, match="seeds, cells"):
+        stratified(scores, aggregates.mean, keyed("x"))
+
+
+def test_keys_are_not_confused():
+    draws = [keyed(*key).random() for key in [("a", "b"), ("ab",), ("b", "a"), ("a", 1), ("a", 2)]]
+    assert len(set(draws)) == 5
+    assert keyed("a", "b").random() == draws[0]
+
+
+# rliable's estimators. X and Y and what comes of them are those of rliable's own test
+# (tests/rliable/metrics_test.py); the larger ones are checked by loops.
+
+X = np.array([[1, 2], [2, 2], [1, 1], [2, 1]])
+Y = np.array([[1, 1], [2, 2], [3, 3]])
+
+
+def test_rliables_own_values():
+    assert aggregates.interquartile_mean(X) == 1.5
+    assert aggregates.interquartile_mean(Y) == 2
+    assert aggregates.probability_of_improvement(X, Y) == pytest.approx(1 / 3)
+
+
+def test_interquartile_mean_by_hand():
+    """Of eight runs two are left out at each end; of ten too (a quarter, rounded down)."""
+    assert aggregates.interquartile_mean([[0, 1, 3, 4], [5, 7, 90, -50]]) == (1 + 3 + 4 + 5) / 4
+    assert aggregates.interquartile_mean(np.arange(10.0).reshape(5, 2) ** 2) == pytest.approx(
+        np.mean(np.arange(2.0, 8.0) ** 2)
+    )
+
+
+def test_probability_of_improvement_is_mann_whitneys():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.integers(0, 6, (7, 4)), rng.integers(0, 6, (5, 4))  # with ties
+    by_cell = [stats.mannwhitneyu(ours[:, k], theirs[:, k]).statistic / (7 * 5) for k in range(4)]
+    assert aggregates.probability_of_improvement(ours, theirs) == pytest.approx(np.mean(by_cell))
+    assert aggregates.probability_of_improvement(ours, ours) == 0.5
+    assert aggregates.probability_of_improvement(ours + 9, theirs) == 1.0
+
+
+def test_performance_profile_is_a_loops():
+    scores = np.random.default_rng(1).normal(size=(6, 3))
+    thresholds = [-0.5, 0.0, scores[0, 0], 2.0]
+    expected = [
+        sum(scores[i, j] > tau for i, j in itertools.product(range(6), range(3))) / 18
+        for tau in thresholds
+    ]
+    np.testing.assert_allclose(aggregates.performance_profile(scores, thresholds), expected)
+
+
+def test_optimality_gap_by_hand():
+    """min(0.5, 1), min(2, 1), min(1, 1), min(0, 1): mean 0.625."""
+    assert aggregates.optimality_gap([[0.5, 2.0], [1.0, 0.0]], 1.0) == pytest.approx(0.375)
+
+
+def test_estimators_treat_resamples_at_once():
+    many = np.random.default_rng(2).normal(size=(3, 6, 4))
+    for estimator in (aggregates.mean, aggregates.interquartile_mean):
+        np.testing.assert_allclose(estimator(many), [estimator(one) for one in many])
+    with pytest.raises(ValueError, match="no NaN"):
+        aggregates.mean([[1.0, np.nan]])
+
+
+# Seeds
+
+
+def test_mean_interval_is_that_of_scipy():
+    values = np.random.default_rng(0).normal(size=7)
+    mean, low, high = statistics.mean_interval(values)
+    theirs = stats.ttest_1samp(values, 0).confidence_interval()
+    assert (low, high) == pytest.approx((theirs.low, theirs.high))
+    assert mean == pytest.approx(values.mean())
+
+
+def test_the_floor_of_sign_flips():
+    assert statistics.sign_flip_floor(10) == 2 * float(sign_flip(np.ones(10)))
+    assert statistics.sign_flip_floor(statistics.seeds_to_show(0.05)) <= 0.05
