@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ganlore import numerals, statistics, tables, verdict_table
 from ganlore.tables import PLAIN, Matrix
+from ganlore.verdicts import ALPHA
 
 if TYPE_CHECKING:
     from ganlore.outputs import Results
 
 LEVEL = 0.95
 """Of every interval."""
-
-ALPHA = 0.05
-"""Of every test, after Holm's correction over the claims."""
 
 
 def of(results: Results) -> dict[str, str]:
@@ -50,6 +48,7 @@ def percent(share: float) -> str:
 
 def _study(results: Results) -> dict[str, str]:
     plan, runs = results.plan, results.tidy.runs
+    alpha = plan.study.claims.alpha if plan.study.claims else ALPHA
     n = len(plan.study.seeds)
     lost = (
         results.ends.drop_duplicates([*tables.CELL, "train_seed"])["status"] == "diverged"
@@ -66,9 +65,9 @@ def _study(results: Results) -> dict[str, str]:
         "diverged-percent": percent(lost / len(plan.runs)),
         "hours": f"{runs['seconds'].sum() / 3600:,.1f}",
         "level": percent(LEVEL),
-        "alpha": percent(ALPHA),
+        "alpha": percent(alpha),
         "smallest-p": numerals.number(statistics.sign_flip_floor(n)),
-        "seeds-for-alpha": count(statistics.seeds_to_show(ALPHA)),
+        "seeds-for-alpha": count(statistics.seeds_to_show(alpha)),
     }
 
 

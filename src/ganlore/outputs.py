@@ -7,14 +7,15 @@ again (`published.verify`).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from ganlore import latex, leaderboard, numbers, storage, tables, verdict_table
+from ganlore import judging, latex, leaderboard, numbers, storage, tables, verdict_table
 from ganlore.grid import Plan
+from ganlore.judging import Judged
 from ganlore.tables import Matrix, Tables
 
 
@@ -25,12 +26,10 @@ class Results:
     Attributes:
         plan: the study's plan.
         tidy: its tidy tables.
-        verdicts: the table of the claims' tests, `verdicts.csv`; without rows where there is none.
     """
 
     plan: Plan
     tidy: Tables
-    verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def ends(self) -> pd.DataFrame:
@@ -53,6 +52,16 @@ class Results:
         return leaderboard.board(self.cells, self.ends, self.tidy.floor)
 
     @cached_property
+    def judged(self) -> list[Judged]:
+        """The claims with their verdicts; none where the study has no claims."""
+        return judging.judge(self.plan, self.tidy)
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """A row for each test of each claim."""
+        return judging.table(self.judged)
+
+    @cached_property
     def numbers(self) -> dict[str, str]:
         """Every number that a text tells, by name."""
         return numbers.of(self)
@@ -72,7 +81,9 @@ def texts(results: Results) -> dict[str, str]:
         "tables/metrics.csv": _csv(results.tidy.metrics),
         "tables/runs.csv": _csv(results.ends),
     }
-    if len(results.verdicts):
+    if results.judged:
+        found["tables/claims-cells.csv"] = _csv(judging.cells(results.judged))
+        found["tables/claims-seeds.csv"] = _csv(judging.differences(results.judged))
         found["tables/verdicts.csv"] = _csv(results.verdicts)
         found["tables/verdicts.tex"] = verdict_table.as_latex(results.verdicts)
     for matrix in results.matrices:

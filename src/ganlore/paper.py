@@ -18,6 +18,7 @@ from ganlore import (
     plugins,
     storage,
     verdict_table,
+    verdicts,
     wording,
 )
 from ganlore.errors import GanloreError
@@ -99,7 +100,7 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "tricks": sorted({run.trick for run in plan.runs} - {PLAIN}),
         "datasets": [_dataset(results, name) for name in plan.datasets],
         "policy": _policy(results),
-        "rule": [],
+        "rule": list(verdicts.RULE) if results.judged else [],
         "kinds": list(verdict_table.VERDICTS),
         "verdicts": [_claim(claim) for claim in verdict_table.claims(results.verdicts)],
         "matrices": [{"key": numbers.prefix(m), "title": m.title} for m in results.matrices],

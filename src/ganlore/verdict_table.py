@@ -5,27 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ganlore import latex
+from ganlore.errors import GanloreError
 
 VERDICTS = ("holds", "contradicted", "does not hold", "undecided", "not tested")
 """In the order in which a summary counts them: what was decided, then what was not."""
 
-COLUMNS = (
-    "claim",
-    "statement",
-    "articles",
-    "verdict",
-    "label",
-    "shown",
-    "n",
-    "p_holds",
-    "p_contradicted",
-)
-"""Of `verdicts.csv`, those that are read here."""
+DECIDED = VERDICTS[:2]
+"""Those that a test established, with Holm's correction."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +45,8 @@ class Claim:
 
     @property
     def deciding(self) -> dict[str, Any] | None:
-        """The test that decides: the weakest for the claim, or the strongest against it."""
-        if not self.made:
-            return None
-        if self.verdict == "contradicted":
-            return min(self.made, key=lambda test: float(test["p_contradicted"]))
-        return max(self.made, key=lambda test: float(test["p_holds"]))
+        """The test that the verdict hangs on; None where it was not made."""
+        return next((test for test in self.made if test["deciding"]), None)
 
     @property
     def effect(self) -> str:
@@ -79,6 +67,17 @@ class Claim:
 def _measure(test: dict[str, Any]) -> str:
     """What a test measures: its label up to the cells."""
     return str(test["label"]).split(":")[0]
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A published `verdicts.csv`.
+
+    Raises:
+        GanloreError: if it is missing.
+    """
+    if not path.exists():
+        raise GanloreError(f"{path}: missing\n  publish a study that has claims")
+    return pd.read_csv(path, dtype={"articles": str}, keep_default_na=False)
 
 
 def claims(rows: pd.DataFrame) -> list[Claim]:
@@ -111,8 +110,8 @@ def as_latex(rows: pd.DataFrame) -> str:
             parts = [*(named if index == 0 else ["", "", ""]), *test]
             found.append(" & ".join(latex.escape(part) for part in parts))
     caption = (
-        "The claims with their verdicts. The effect of a test is its mean difference over seeds "
-        "with the 95 % BCa interval; n counts seeds."
+        "The claims with their verdicts. The effect of a test is the mean over seeds of treatment "
+        "less control, with its 95 % BCa interval; n counts seeds."
     )
     head = ["claim", "statement", "verdict", "measure", "effect", "$n$"]
     return latex.table(caption, "verdicts", r"lp{.36\linewidth}lllr", head, [found])
