@@ -1,0 +1,482 @@
+"""From tables to verdicts: what each test of a claim found, and what the claims come to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from ganlore import plugins, quantities, rankings, verdicts
+from ganlore.claims import Cells, Claim, Test
+from ganlore.errors import GanloreError
+from ganlore.grid import Plan
+from ganlore.quantities import KEY, Source, Values
+from ganlore.tables import CELL, Tables
+from ganlore.verdicts import Outcome, Verdict
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the runs say of one test.
+
+    Attributes:
+        test: its definition.
+        label: it in words.
+        outcome: its weight; None where it could not be weighed.
+        values: one row a seed: `train_seed`, `treatment`, `control` (the constant, where the test
+            has one), `difference` (positive as claimed); on the test's scale.
+        cells: the cells of each side that count, by side.
+        without: runs of treatment and control that had no value (diverged), and count as worst.
+        missing: what it would have needed, in words; empty where all is there.
+    """
+
+    test: Test
+    label: str
+    outcome: Outcome | None
+    values: pd.DataFrame
+    cells: dict[str, list[tuple[str, ...]]]
+    without: tuple[int, int]
+    missing: tuple[str, ...]
+
+    @property
+    def natural(self) -> tuple[float, float, float]:
+        """The effect and its interval, lower end first, as treatment less control.
+
+        It is the treatment itself where that is held against a constant; NaN without an outcome.
+        """
+        if self.outcome is None:
+            return math.nan, math.nan, math.nan
+        found = self.outcome
+        sign = 1.0 if self.test.claimed == "higher" else -1.0
+        base = self.test.constant or 0.0
+        low, high = sorted((base + sign * found.low, base + sign * found.high))
+        return base + sign * found.effect, low, high
+
+    @property
+    def effect_text(self) -> str:
+        """The effect with its interval, for a reader; an empty text without an outcome."""
+        if self.outcome is None:
+            return ""
+        signed = self.test.constant is None
+        form = _percent if self.test.scale == "log" and signed else _number
+        effect, low, high = (form(value, signed) for value in self.natural)
+        return f"{effect} ({low} to {high})"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict.
+
+    Attributes:
+        id: its name in the file.
+        claim: its definition.
+        verdict: a word.
+        p_holds: after Holm; NaN where it was not tested.
+        p_contradicted: likewise.
+        tests: what each of its tests found.
+        note: how many seeds would decide, or what is missing.
+    """
+
+    id: str
+    claim: Claim
+    verdict: Verdict
+    p_holds: float
+    p_contradicted: float
+    tests: tuple[Measured, ...]
+    note: str
+
+    @property
+    def n(self) -> int:
+        """The seeds that its tests had, the fewest of them."""
+        return min((test.outcome.n for test in self.tests if test.outcome), default=0)
+
+    @property
+    def deciding(self) -> Measured:
+        """The test that the verdict hangs on.
+
+        The one with the least support for the claim, or, where it is contradicted, with the most
+        against it; where it was not tested, the first that lacks something.
+        """
+        known = [test for test in self.tests if test.outcome]
+        if not known or len(known) < len(self.tests):
+            return next(test for test in self.tests if test.outcome is None)
+        if self.verdict == "contradicted":
+            return min(known, key=lambda test: cast(Outcome, test.outcome).p_contradicted)
+        return max(known, key=lambda test: cast(Outcome, test.outcome).p_holds)
+
+
+def judge(plan: Plan, tidy: Tables) -> list[Judged]:
+    """Verdicts on all claims of a study, in the order of their names; none without such a file.
+
+    Raises:
+        GanloreError: if numbers of two protocols are in one comparison.
+    """
+    if plan.study.claims is None:
+        return []
+    claims, source = plan.study.claims, Source(plan, tidy)
+    measured = {
+        name: tuple(_measure(plan, source, test, f"{name}/{i}") for i, test in enumerate(c.tests))
+        for name, c in claims.claims.items()
+    }
+    decisions = verdicts.decide(
+        {name: [test.outcome for test in tests] for name, tests in measured.items()}, claims.alpha
+    )
+    return [
+        Judged(
+            name,
+            claim,
+            decisions[name].verdict,
+            decisions[name].p_holds,
+            decisions[name].p_contradicted,
+            measured[name],
+            _note(measured[name], decisions[name]),
+        )
+        for name, claim in claims.claims.items()
+    ]
+
+
+def _note(tests: tuple[Measured, ...], decision: verdicts.Decision) -> str:
+    if decision.verdict == "not tested":
+        lacking = list(dict.fromkeys(text for test in tests for text in test.missing))
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        return f"lacks {'; '.join(lacking[:3])}{more}"
+    if decision.verdict != "undecided":
+        return ""
+    if decision.seeds_needed is None:
+        return "the effect is too close to the margin for any number of seeds to decide"
+    return f"about {decision.seeds_needed:,} seeds would decide"
+
+
+# -- one test --------------------------------------------------------------------------------------
+
+
+def _measure(plan: Plan, source: Source, test: Test, key: str) -> Measured:
+    selected = {side: _select(plan, cells) for side, cells in test.sides}
+    missing = tuple(dict.fromkeys(text for _, lacking in selected.values() for text in lacking))
+    cells = {side: found for side, (found, _) in selected.items()}
+    label = describe(test)
+    nothing = pd.DataFrame(columns=["train_seed", "treatment", "control", "difference"])
+    if missing:
+        return Measured(test, label, None, nothing, cells, (0, 0), missing)
+    _check_protocols(source, test, cells)
+    values, without = _values(source, test, cells)
+    table = _seeds(test, values)
+    kept = {
+        side: sorted(set(frame.index.droplevel("train_seed"))) for side, frame in values.items()
+    }
+    if table.empty:
+        reason = "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
+        return Measured(test, label, None, nothing, kept, without, (reason,))
+    claims = plan.study.claims
+    assert claims is not None
+    outcome = verdicts.weigh(
+        table["difference"], test.margin, key, family=len(claims.claims), alpha=claims.alpha
+    )
+    return Measured(test, label, outcome, table, kept, without, ())
+
+
+def _select(plan: Plan, cells: Cells) -> tuple[list[tuple[str, ...]], list[str]]:
+    """The cells that are there, and those that are lacking; what has no meaning is neither."""
+    there = {run.cell for run in plan.runs}
+    senseless = {
+        (m.dataset, m.network, m.loss, m.trick, m.variant)
+        for m in plan.missing
+        if not m.reason.startswith("left out by the study")
+    }
+    losses = list(plugins.find("loss")) if cells.losses == "all" else cells.losses
+    tricks = list(plugins.find("trick")) if cells.tricks == "all" else cells.tricks
+    names = ["+".join([trick] if isinstance(trick, str) else trick) for trick in tricks]
+    wanted = list(product(cells.datasets, cells.networks, losses, names, cells.variants))
+    lacking = [" ".join(cell) for cell in wanted if cell not in there and cell not in senseless]
+    return [cell for cell in wanted if cell in there], lacking
+
+
+def _check_protocols(source: Source, test: Test, cells: dict[str, list[tuple[str, ...]]]) -> None:
+    """Both sides were evaluated alike, data set by data set."""
+    used = {cell for side in cells.values() for cell in side}
+    rows = source.metric(test.of, test.extractor)
+    rows = rows[pd.MultiIndex.from_frame(rows[CELL]).isin(list(used))] if len(rows) else rows
+    for dataset, group in rows.groupby("dataset"):
+        protocols = group[["split", "n_real", "n_fake", "resize"]].drop_duplicates()
+        if len(protocols) > 1:
+            raise GanloreError(
+                f"claims: {describe(test)}: numbers of {len(protocols)} protocols for {dataset}: "
+                f"{protocols.to_dict('records')}\n  evaluate all of it under one protocol"
+            )
+
+
+def _values(
+    source: Source, test: Test, cells: dict[str, list[tuple[str, ...]]]
+) -> tuple[dict[str, Values], tuple[int, int]]:
+    """One number a run of each side, and how many of the sides' runs had none of their own."""
+    runs = {side: _runs(source, found) for side, found in cells.items()}
+    taken = quantities.take(source, test, runs.get("control", runs["treatment"][:0]))
+    found, without = {}, {"treatment": 0, "control": 0}
+    for side, index in runs.items():
+        values = taken.reindex(index)
+        if test.take != "hopping":  # a run that has not collapsed says nothing of collapsed ones
+            without[side.partition(",")[0]] += int(values.isna().sum())
+            values = _with_worst(values, taken, test, side)
+        found[side] = _scaled(values.dropna(), taken, test)
+    for side in [name for name in found if name.endswith("relative_to")]:
+        base = found.pop(side)
+        own = side.partition(",")[0]
+        found[own] = found[own] - _in_place(base, found[own].index, test)
+    return found, (without["treatment"], without["control"])
+
+
+def _runs(source: Source, cells: list[tuple[str, ...]]) -> pd.MultiIndex:
+    index = cast(pd.MultiIndex, source.runs.index)
+    return index[index.droplevel("train_seed").isin(cells)] if cells else index[:0]
+
+
+def _with_worst(values: Values, taken: Values, test: Test, side: str) -> Values:
+    """A run without a value has the worst that any run of its data set and network has.
+
+    Of a metric the worst is known; of anything else it is what speaks against the claim.
+    """
+    if not values.isna().any():
+        return values
+    from ganlore.metrics import metrics
+
+    if test.take in {"end", "average", "time-to"}:
+        largest = not metrics()[test.of].higher_is_better or test.take == "time-to"
+    elif test.take in {"unsteadiness", "failed"}:
+        largest = True
+    else:
+        largest = (test.claimed == "lower") == side.startswith("treatment")
+    groups = taken.groupby(["dataset", "network"])
+    worst = groups.max() if largest else groups.min()
+    places = pd.MultiIndex.from_frame(values.index.to_frame()[["dataset", "network"]])
+    return values.fillna(pd.Series(worst.reindex(places).to_numpy(), index=values.index))
+
+
+def _scaled(values: Values, taken: Values, test: Test) -> Values:
+    if test.distance_from is not None:
+        values = (values - test.distance_from).abs()
+    if test.absolute:
+        values = values.abs()
+    if test.scale == "log":
+        # what is 0 has no logarithm; it counts as the least that is not
+        positive = taken[taken > 0]
+        values = np.log(values.clip(lower=positive.min() if len(positive) else 1.0))
+    return values
+
+
+def _in_place(base: Values, index: pd.Index, test: Test) -> Values:
+    """The values of the runs that `relative_to` names, in the places of those they belong to."""
+    there = index.to_frame(index=False)
+    for axis, name in test.relative_to.items():
+        there[axis] = name
+    found = base.reindex(pd.MultiIndex.from_frame(there))
+    return pd.Series(found.to_numpy(), index=index)
+
+
+# -- from runs to seeds ----------------------------------------------------------------------------
+
+
+def _seeds(test: Test, values: dict[str, Values]) -> pd.DataFrame:
+    """One row a seed, as `Measured.values`."""
+    if test.combine == "agreement":
+        table = _agreement(values["treatment"])
+    else:
+        sides = _matched(test, values)
+        combined = {side: _combined(test, found) for side, found in sides.items()}
+        table = pd.DataFrame({"treatment": combined["treatment"]})
+        table["control"] = combined.get("control", test.constant)
+        table = table.dropna()
+    sign = 1.0 if test.claimed == "higher" else -1.0
+    table["difference"] = sign * (table["treatment"] - table["control"])
+    return table.rename_axis("train_seed").reset_index()
+
+
+def _matched(test: Test, values: dict[str, Values]) -> dict[str, Values]:
+    """The runs of both sides whose names along `match` both sides have."""
+    if not test.match or "control" not in values:
+        return values
+    keys = {side: _names(found, test.match) for side, found in values.items()}
+    common = keys["treatment"].intersection(keys["control"])
+    return {side: found[keys[side].isin(common)] for side, found in values.items()}
+
+
+def _names(values: Values, axes: Sequence[str]) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(values.index.to_frame()[list(axes)])
+
+
+def _combined(test: Test, values: Values) -> Values:
+    """One number a seed."""
+    if test.combine == "spread":
+        groups = values.groupby(["loss", "train_seed"]).std(ddof=1)
+    else:
+        axes: list[str] = [*test.match, "train_seed"]
+        groups = values.groupby(axes).mean()
+    return groups.groupby("train_seed").mean()
+
+
+def _agreement(values: Values) -> pd.DataFrame:
+    """Kendall's tau of the losses' rankings: between data sets, and between seeds of one of them.
+
+    Each seed is held against the next one (the last against the first), on the other data set and
+    on the same one.
+    """
+    wide = values.groupby(["dataset", "train_seed", "loss"]).mean().unstack("loss")
+    datasets, seeds = (list(wide.index.unique(level)) for level in ("dataset", "train_seed"))
+    if len(datasets) < 2 or len(seeds) < 2:
+        return pd.DataFrame(columns=["treatment", "control"], dtype=float)
+
+    def tau(one: str, other: str, seed: int, following: int) -> float:
+        return rankings.kendall(wide.loc[(one, seed)], wide.loc[(other, following)])[0]
+
+    rows = {}
+    for seed, following in pairwise([*seeds, seeds[0]]):
+        across = [tau(a, b, seed, following) for a in datasets for b in datasets if a != b]
+        within = [tau(a, a, seed, following) for a in datasets]
+        rows[seed] = {"treatment": np.mean(across), "control": np.mean(within)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+# -- in words --------------------------------------------------------------------------------------
+
+_TAKEN = {
+    "end": "{of}",
+    "average": "{of}, mean over the second half",
+    "unsteadiness": "movement of {of} over the last third",
+    "failed": "share of runs that diverged or collapsed",
+    "tracking": "rank correlation of {of} and {along}",
+    "time-to": "share of the budget until {of} is as good as the control's median end",
+    "late": "{of} over the last third",
+    "at-best": "{of} at the best snapshot",
+    "cost": "{of}",
+    "hopping": "movement of modes while collapsed",
+}
+
+
+def describe(test: Test) -> str:
+    """A test in words: what is measured, of which cells, against which."""
+    what = _TAKEN[test.take].format(of=_label(test.of), along=_label(test.along))
+    if test.distance_from is not None:
+        what = f"distance from {test.distance_from:g} of {what}"
+    if test.absolute:
+        what = f"absolute {what}"
+    if test.combine == "spread":
+        what = f"spread of {what}"
+    if test.combine == "agreement":
+        what = f"agreement of the losses' ranking by {what}"
+    if test.relative_to:
+        names = ", ".join(test.relative_to.values())
+        what = f"{what}, relative to {names}"
+    ends = [" ".join(_phrases(test.treatment))]
+    if test.control is not None:
+        ends.append(" ".join(_phrases(test.control)))
+    elif test.constant is not None:
+        ends.append(f"{test.constant:g}")
+    return f"{what}: {' against '.join(ends)}"
+
+
+def _phrases(cells: Cells) -> Iterator[str]:
+    yield "all losses" if cells.losses == "all" else ", ".join(cells.losses)
+    tricks = cells.tricks if isinstance(cells.tricks, list) else [cells.tricks]
+    if tricks != ["none"]:
+        yield "with " + ", ".join(t if isinstance(t, str) else "+".join(t) for t in tricks)
+    variants = [name for name in cells.variants if name != "base"]
+    if variants:
+        yield f"({', '.join(cells.variants)})"
+    yield f"on {', '.join(cells.datasets)}"
+    if cells.networks != ["mlp"]:
+        yield f"with {', '.join(cells.networks)}"
+
+
+def _label(name: str) -> str:
+    from ganlore.metrics import metrics
+
+    known = metrics()
+    return known[name].label if name in known else name
+
+
+def _percent(log_ratio: float, signed: bool) -> str:
+    if math.isnan(log_ratio):
+        return "?"
+    share = 100 * math.expm1(log_ratio)
+    digits = 0 if abs(share) >= 10 else 1
+    return f"{share:+.{digits}f} %".replace("-", "−")
+
+
+def _number(value: float, signed: bool) -> str:
+    if math.isnan(value):
+        return "?"
+    digits = 2 if abs(value) < 10 else 1
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+def table(judged: list[Judged]) -> pd.DataFrame:
+    """One row for each test of each claim: `verdicts.csv`."""
+    rows = []
+    for found in judged:
+        for index, test in enumerate(found.tests):
+            effect, low, high = test.natural
+            outcome = test.outcome
+            rows.append(
+                {
+                    "claim": found.id,
+                    "statement": found.claim.statement,
+                    "articles": " ".join(found.claim.articles),
+                    "verdict": found.verdict,
+                    "test": index + 1,
+                    "label": test.label,
+                    "claimed": test.test.claimed,
+                    "effect": effect,
+                    "low": low,
+                    "high": high,
+                    "scale": test.test.scale,
+                    "shown": test.effect_text,
+                    "margin": test.test.margin,
+                    "n": outcome.n if outcome else 0,
+                    "without_treatment": test.without[0],
+                    "without_control": test.without[1],
+                    "p_holds": outcome.p_holds if outcome else math.nan,
+                    "p_contradicted": outcome.p_contradicted if outcome else math.nan,
+                    "p_holds_holm": found.p_holds,
+                    "p_contradicted_holm": found.p_contradicted,
+                    "floor": outcome.floor if outcome else math.nan,
+                    "seeds_needed": outcome.seeds_needed if outcome else None,
+                    "deciding": test is found.deciding,
+                    "note": found.note,
+                    "missing": "; ".join(test.missing),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def differences(judged: list[Judged]) -> pd.DataFrame:
+    """One row for each seed of each test: `claims-seeds.csv`."""
+    parts = [
+        test.values.assign(claim=found.id, test=index + 1)
+        for found in judged
+        for index, test in enumerate(found.tests)
+        if not test.values.empty
+    ]
+    columns = ["claim", "test", "train_seed", "treatment", "control", "difference"]
+    return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def cells(judged: list[Judged]) -> pd.DataFrame:
+    """One row for each cell of each side of each test: `claims-cells.csv`, the way to the runs."""
+    rows = [
+        {"claim": found.id, "test": index + 1, "side": side, **dict(zip(CELL, cell, strict=True))}
+        for found in judged
+        for index, test in enumerate(found.tests)
+        for side, named in test.cells.items()
+        for cell in named
+    ]
+    return pd.DataFrame(rows, columns=["claim", "test", "side", *CELL])
+
+
+__all__ = ["KEY", "Judged", "Measured", "cells", "describe", "differences", "judge", "table"]
