@@ -31,7 +31,7 @@ TEMPLATE = plugins.PACKAGE / "templates" / "paper.typ"
 RANKS = 5
 """Ranks of each data set in its table."""
 
-FIGURES = {"heat-fid": 9.8, "dots": 6.0, "cost": 4.6}
+FIGURES = {"heat-fid": 9.8, "dots": 5.0}
 """Kinds of the report's figures that it shows, where there are any, and how high in cm."""
 
 REFERENCES = (
@@ -103,12 +103,17 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "rule": list(verdicts.RULE) if results.judged else [],
         "kinds": list(verdict_table.VERDICTS),
         "verdicts": [_claim(claim) for claim in verdict_table.claims(results.verdicts)],
-        "matrices": [{"key": numbers.prefix(m), "title": m.title} for m in results.matrices],
+        "matrices": [{"key": numbers.prefix(m), "title": m.title} for m in _ordinary(results)],
         "board": [_ranks(group) for group in leaderboard.groups(results.board, RANKS)],
-        "figures": _figures(folder, results.matrices[0]),
+        "figures": _figures(folder, _ordinary(results)[0]),
         "machines": sorted(set(results.tidy.runs["processor"])),
         "references": list(REFERENCES),
     }  # fmt: skip
+
+
+def _ordinary(results: Results) -> list[Matrix]:
+    """The matrices of the ordinary variant; the others are there for the claims."""
+    return [m for m in results.matrices if m.variant == "base"] or results.matrices
 
 
 def _dataset(results: Results, name: str) -> dict[str, Any]:
@@ -151,7 +156,7 @@ def _ranks(group: dict[str, Any]) -> dict[str, Any]:
         ]
         for row in group["rows"]
     ]
-    return {"title": group["dataset"], "rows": rows}
+    return {"title": group["dataset"], "protocol": group["protocol"], "rows": rows}
 
 
 def _estimate(row: dict[str, Any]) -> str:
