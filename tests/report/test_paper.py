@@ -23,7 +23,8 @@ from ganlore.errors import GanloreError
 from ganlore.outputs import Results
 
 COUNTERS = re.compile(
-    r"^\d (?=Method|Results|Limits|Where)|(?<=Table\s)\d(?=:)|(?<=Figure\s)\d(?=:)|^\d$", re.MULTILINE
+    r"^\d (?=Method|Results|Limits|Where)|(?<=Table\s)\d(?=:)|(?<=Figure\s)\d(?=:)|^\d$",
+    re.MULTILINE,
 )
 """Numbers that typst counts itself: of sections, tables, figures and pages."""
 
