@@ -46,7 +46,6 @@ if "gpu" not in workflow.global_resources:
 onstart:
     workers.start()
     if STUDY.keep.check_room:
-        # asked of a worker, whose import of torch the first job needs anyway
         asked = ["ganlore", "room", STUDY_JSON, "--jobs", str(workflow.cores or 1)]
         if subprocess.run(asked).returncode == planning.TOO_LITTLE_ROOM:
             raise WorkflowError(

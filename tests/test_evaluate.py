@@ -85,7 +85,9 @@ def test_one_row_for_each_run_snapshot_and_metric(finished: Plan) -> None:
         "images", "extractor", "resize", "split", "n_real", "n_fake", "metric", "value", "seconds",
         "status",
     ]  # fmt: skip
-    assert len(table) == 4 * 2 * len(COMMON)
+    # movement is measured from one snapshot to the next
+    assert len(table) == 4 * (2 * len(COMMON) - 1)
+    assert set(table.loc[table.metric == "mode_movement", "step"]) == {6}
     assert set(table.step) == {3, 6} and set(table.images) == {48, 96}
     assert set(table.n_real) == {100} and set(table.n_fake) == {50}
     assert set(table.status) == {"done"} and not table.value.isna().any()

@@ -57,6 +57,18 @@ def test_undecided_where_the_interval_reaches_across():
     assert verdict_of(UP[:4]).verdict == "undecided"  # four seeds: p is at least 1/16
 
 
+def test_a_small_p_needs_its_interval_and_the_other_way_round():
+    """One-sided at 5 %, a test passes before the 95 % interval clears the margin."""
+    close = np.array([1.0, -1.0] * 5) + 0.9
+    found = weigh(close, 0.2)
+    assert found.p_holds <= 0.05 and found.low < 0.2
+    assert verdict_of(close).verdict == "undecided"
+    assert verdict_of(-close).verdict == "does not hold"  # not contradicted
+    clear = UP[:4]
+    assert weigh(clear, 0.1).low > 0.1 and weigh(clear, 0.1).p_holds > 0.05
+    assert verdict_of(clear).verdict == verdict_of(-clear).verdict == "undecided"
+
+
 def test_few_seeds_cannot_say_does_not_hold():
     """The interval of two seeds is their range, which misses the mean every second time."""
     assert weigh([0.0, 0.01], 0.1).high < 0.1

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ganlore import config, storage
+from ganlore import client, config, storage
 from tiny import REPOSITORY, TINY
 
 pytestmark = pytest.mark.workflow
@@ -131,6 +131,12 @@ def test_a_finished_study_has_its_report_and_nothing_to_do(project: Project) -> 
     assert "Nothing to be done" in project.snakemake()
     assert spent() - began < 6  # 2 s on an idle machine
     assert project.planned() == {}
+
+
+def test_every_job_has_a_warm_worker(finished: Project) -> None:
+    logs = [*(finished.folder / "results/logs").rglob("seed*.log")]
+    assert len(logs) == 8
+    assert not [str(log) for log in logs if client.DECLINED in log.read_text()]
 
 
 def test_one_more_seed_runs_only_that_seed(project: Project) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import product
 
 from ganlore import plugins
-from ganlore.claims import Cells, Claims, Test
+from ganlore.claims import Cells, Claim, Claims, Test
 from ganlore.config import Grid, Study
 from ganlore.errors import unknown
-from ganlore.plan import COSTS, HISTORY
+from ganlore.plan import COSTS, HISTORY, Plan
 
 _METRICS = ("end", "average", "unsteadiness", "time-to")
 _COLUMNS = ("tracking", "late", "at-best")
@@ -54,6 +55,20 @@ def _grids(study: Study, cells: Cells) -> Iterator[Grid]:
 def _like(study: Study, dataset: str, network: str) -> Grid | None:
     here = [grid for grid in study.grids if dataset in grid.datasets]
     return next((grid for grid in here if network in grid.networks), here[0] if here else None)
+
+
+def named(cells: Cells) -> list[tuple[str, ...]]:
+    """The names of the cells, as in `Run.cell`."""
+    losses = list(plugins.find("loss")) if cells.losses == "all" else cells.losses
+    tricks = list(plugins.find("trick")) if cells.tricks == "all" else cells.tricks
+    joined = ["+".join([trick] if isinstance(trick, str) else trick) for trick in tricks]
+    return list(product(cells.datasets, cells.networks, losses, joined, cells.variants))
+
+
+def needed(plan: Plan, claim: Claim) -> set[tuple[str, ...]]:
+    """The cells of a plan that a claim needs; those without a meaning are not among them."""
+    wanted = {cell for test in claim.tests for _, cells in test.sides for cell in named(cells)}
+    return wanted & {run.cell for run in plan.runs}
 
 
 def check(claims: Claims) -> None:

@@ -261,6 +261,18 @@ def docs(
     typer.echo("all pages are up to date")
 
 
+@app.command("claims")
+def show_claims(study: StudyArgument = "configs/study.yaml") -> None:
+    """List a study's claims: what each is tested by, and the cells that it needs."""
+    from ganlore import claim_words
+
+    plan = grid.expand(config.load(study))
+    if plan.study.claims is None:
+        raise GanloreError(f"{study}: the study names no file of claims (`claims: claims.yaml`)")
+    for line in claim_words.lines(plan):
+        say(line)
+
+
 @app.command("plan")
 def plan_study(
     study: StudyArgument = DEFAULT,

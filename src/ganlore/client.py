@@ -22,7 +22,11 @@ ADDRESS = "GANLORE_WORKERS"
 ACCEPTED = b"+"
 """What a server says before anything of a request runs; it ends the connection if it declines."""
 
-COMMANDS = frozenset({"train", "evaluate", "room"})
+COMMANDS = frozenset({"train", "evaluate"})
+"""Those that Snakemake starts as jobs. Whatever asks first decides the environment that a server is
+for, and a job's is not that of a command which anyone else starts."""
+
+DECLINED = "note: the server of workers declined this job, which imports everything by itself"
 
 
 def ask(arguments: list[str]) -> int | None:
@@ -38,6 +42,7 @@ def ask(arguments: list[str]) -> int | None:
                 socket.send_fds(connection, [size], [0, 1, 2])
                 connection.sendall(payload.encode())
                 if connection.recv(1) != ACCEPTED:
+                    say(DECLINED)
                     return None
             except OSError:
                 return None

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from ganlore import plugins, quantities, rankings, verdicts
+from ganlore import quantities, rankings, verdicts
+from ganlore.claim_cells import named
+from ganlore.claim_words import describe, number, percent
 from ganlore.claims import Cells, Claim, Test
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan
-from ganlore.quantities import KEY, Source, Values
+from ganlore.quantities import Source, Values
 from ganlore.tables import CELL, Tables
 from ganlore.verdicts import Outcome, Verdict
 
@@ -63,7 +65,7 @@ class Measured:
         if self.outcome is None:
             return ""
         signed = self.test.constant is None
-        form = _percent if self.test.scale == "log" and signed else _number
+        form = percent if self.test.scale == "log" and signed else number
         effect, low, high = (form(value, signed) for value in self.natural)
         return f"{effect} ({low} to {high})"
 
@@ -159,7 +161,9 @@ def _measure(plan: Plan, source: Source, test: Test, key: str) -> Measured:
     selected = {side: _select(plan, cells) for side, cells in test.sides}
     missing = tuple(dict.fromkeys(text for _, lacking in selected.values() for text in lacking))
     cells = {side: found for side, (found, _) in selected.items()}
-    label = describe(test)
+    claims = plan.study.claims
+    assert claims is not None
+    label = describe(test, claims.sets)
     nothing = pd.DataFrame(columns=["train_seed", "treatment", "control", "difference"])
     if missing:
         return Measured(test, label, None, nothing, cells, (0, 0), missing)
@@ -172,8 +176,6 @@ def _measure(plan: Plan, source: Source, test: Test, key: str) -> Measured:
     if table.empty:
         reason = "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
         return Measured(test, label, None, nothing, kept, without, (reason,))
-    claims = plan.study.claims
-    assert claims is not None
     outcome = verdicts.weigh(
         table["difference"], test.margin, key, family=len(claims.claims), alpha=claims.alpha
     )
@@ -188,10 +190,7 @@ def _select(plan: Plan, cells: Cells) -> tuple[list[tuple[str, ...]], list[str]]
         for m in plan.missing
         if not m.reason.startswith("left out by the study")
     }
-    losses = list(plugins.find("loss")) if cells.losses == "all" else cells.losses
-    tricks = list(plugins.find("trick")) if cells.tricks == "all" else cells.tricks
-    names = ["+".join([trick] if isinstance(trick, str) else trick) for trick in tricks]
-    wanted = list(product(cells.datasets, cells.networks, losses, names, cells.variants))
+    wanted = named(cells)
     lacking = [" ".join(cell) for cell in wanted if cell not in there and cell not in senseless]
     return [cell for cell in wanted if cell in there], lacking
 
@@ -214,7 +213,7 @@ def _values(
     source: Source, test: Test, cells: dict[str, list[tuple[str, ...]]]
 ) -> tuple[dict[str, Values], tuple[int, int]]:
     """One number a run of each side, and how many of the sides' runs had none of their own."""
-    runs = {side: _runs(source, found) for side, found in cells.items()}
+    runs = {side: runs_of(source, found) for side, found in cells.items()}
     taken = quantities.take(source, test, runs.get("control", runs["treatment"][:0]))
     found, without = {}, {"treatment": 0, "control": 0}
     for side, index in runs.items():
@@ -230,7 +229,8 @@ def _values(
     return found, (without["treatment"], without["control"])
 
 
-def _runs(source: Source, cells: list[tuple[str, ...]]) -> pd.MultiIndex:
+def runs_of(source: Source, cells: list[tuple[str, ...]]) -> pd.MultiIndex:
+    """The runs of some cells."""
     index = cast(pd.MultiIndex, source.runs.index)
     return index[index.droplevel("train_seed").isin(cells)] if cells else index[:0]
 
@@ -340,79 +340,6 @@ def _agreement(values: Values) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-# -- in words --------------------------------------------------------------------------------------
-
-_TAKEN = {
-    "end": "{of}",
-    "average": "{of}, mean over the second half",
-    "unsteadiness": "movement of {of} over the last third",
-    "failed": "share of runs that diverged or collapsed",
-    "tracking": "rank correlation of {of} and {along}",
-    "time-to": "share of the budget until {of} is as good as the control's median end",
-    "late": "{of} over the last third",
-    "at-best": "{of} at the best snapshot",
-    "cost": "{of}",
-    "hopping": "movement of modes while collapsed",
-}
-
-
-def describe(test: Test) -> str:
-    """A test in words: what is measured, of which cells, against which."""
-    what = _TAKEN[test.take].format(of=_label(test.of), along=_label(test.along))
-    if test.distance_from is not None:
-        what = f"distance from {test.distance_from:g} of {what}"
-    if test.absolute:
-        what = f"absolute {what}"
-    if test.combine == "spread":
-        what = f"spread of {what}"
-    if test.combine == "agreement":
-        what = f"agreement of the losses' ranking by {what}"
-    if test.relative_to:
-        names = ", ".join(test.relative_to.values())
-        what = f"{what}, relative to {names}"
-    ends = [" ".join(_phrases(test.treatment))]
-    if test.control is not None:
-        ends.append(" ".join(_phrases(test.control)))
-    elif test.constant is not None:
-        ends.append(f"{test.constant:g}")
-    return f"{what}: {' against '.join(ends)}"
-
-
-def _phrases(cells: Cells) -> Iterator[str]:
-    yield "all losses" if cells.losses == "all" else ", ".join(cells.losses)
-    tricks = cells.tricks if isinstance(cells.tricks, list) else [cells.tricks]
-    if tricks != ["none"]:
-        yield "with " + ", ".join(t if isinstance(t, str) else "+".join(t) for t in tricks)
-    variants = [name for name in cells.variants if name != "base"]
-    if variants:
-        yield f"({', '.join(cells.variants)})"
-    yield f"on {', '.join(cells.datasets)}"
-    if cells.networks != ["mlp"]:
-        yield f"with {', '.join(cells.networks)}"
-
-
-def _label(name: str) -> str:
-    from ganlore.metrics import metrics
-
-    known = metrics()
-    return known[name].label if name in known else name
-
-
-def _percent(log_ratio: float, signed: bool) -> str:
-    if math.isnan(log_ratio):
-        return "?"
-    share = 100 * math.expm1(log_ratio)
-    digits = 0 if abs(share) >= 10 else 1
-    return f"{share:+.{digits}f} %".replace("-", "−")
-
-
-def _number(value: float, signed: bool) -> str:
-    if math.isnan(value):
-        return "?"
-    digits = 2 if abs(value) < 10 else 1
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
-
-
 # -- tables ----------------------------------------------------------------------------------------
 
 
@@ -477,6 +404,3 @@ def cells(judged: list[Judged]) -> pd.DataFrame:
         for cell in named
     ]
     return pd.DataFrame(rows, columns=["claim", "test", "side", *CELL])
-
-
-__all__ = ["KEY", "Judged", "Measured", "cells", "describe", "differences", "judge", "table"]

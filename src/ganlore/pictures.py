@@ -163,7 +163,7 @@ class Album:
         """The pictures that the run's loss makes of its last snapshot, by name."""
         found = {}
         for name, grid in self._arrays(run).items():
-            if name not in ("samples", "step"):
+            if name not in ("samples", "strip", "step"):
                 png, width, height = sheet(grid.reshape(-1, *grid.shape[2:]), grid.shape[1])
                 zoom = max(1, 16 // grid.shape[-1])
                 found[name] = Picture(zoom * width, zoom * height, address=data_uri(png))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganlore import grid
 from ganlore.grid import Plan
 from ganlore.overview import BESIDE
 
@@ -35,6 +36,9 @@ def outline(plan: Plan) -> Iterator[str]:
     yield f"study {plan.study.name}: {plan.study.title}"
     yield f"  {len(plan.runs)} runs = {len(cells)} cells x {len(plan.study.seeds)} seeds"
     yield f"  {jobs} jobs: data, extractors, training, evaluation, tables, report"
+    if own := claims_own(plan):
+        n = len(own) * len(plan.study.seeds)
+        yield f"  {n} of the runs, {len(own)} cells, are in no grid: the claims need them"
     for gap in plan.missing:
         yield f"  n/a  {gap.dataset} {gap.network} {gap.loss} {gap.trick}: {gap.reason}"
 
@@ -83,9 +87,20 @@ def _here(costs: Costs, cores: int, patience: float, gpu: bool) -> Iterator[str]
     place = "this GPU, one run at a time" if gpu else f"{cores} cores"
     hours = total / 3600 / (1 if gpu else cores)
     yield f"  here: about {duration(hours)} on {place}, {how}"
+    if own := claims_own(plan):
+        share = sum(seconds[run.cell] + BESIDE for run in runs if run.cell in own) / total
+        yield f"  the claims' own cells: about {duration(share * hours)} of that"
     yield f"  the slowest cell: {' '.join(slowest)}, {duration(seconds[slowest] / 3600)} a run"
     if gpu and hours > PART:
         yield _part(plan, hours)
+
+
+def claims_own(plan: Plan) -> set[tuple[str, ...]]:
+    """The cells that only the claims ask for."""
+    if plan.study.claims is None:
+        return set()
+    without = grid.expand(plan.study.model_copy(update={"claims": None}))
+    return {run.cell for run in plan.runs} - {run.cell for run in without.runs}
 
 
 def duration(hours: float) -> str:

@@ -122,8 +122,13 @@ def tracking(source: Source, test: Test) -> Values:
 def time_to(source: Source, test: Test, control: pd.MultiIndex) -> Values:
     """The share of the budget until a metric is as good as the median control run at its end.
 
-    1 where it never is (censored there).
+    1 where it never is: what is averaged is the time, restricted to the budget.
     """
+    return reaching(source, test, control).fillna(1.0)
+
+
+def reaching(source: Source, test: Test, control: pd.MultiIndex) -> Values:
+    """As `time_to`, with no value where the target is never reached."""
     from ganlore.metrics import metrics
 
     sign = -1 if metrics()[test.of].higher_is_better else 1
@@ -132,7 +137,7 @@ def time_to(source: Source, test: Test, control: pd.MultiIndex) -> Values:
     rows = source.metric(test.of, test.extractor)
     there = rows[sign * rows["value"] <= target].groupby(KEY)["share"].min()
     everyone = rows.groupby(KEY).size().index
-    return there.reindex(everyone).fillna(1.0)
+    return there.reindex(everyone)
 
 
 def late(source: Source, test: Test) -> Values:

@@ -1,0 +1,345 @@
+"""Tests of claims on made-up tables: what is taken of each run, paired, and counted, by hand."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganlore import config, grid, judging
+from ganlore.errors import GanloreError
+from ganlore.plan import COSTS, HISTORY, Plan
+from ganlore.tables import CELL, Tables
+
+SEEDS = list(range(8))
+STEPS = (10, 20, 30, 40, 50, 60)
+ARTICLES = {"000": {"language": "Arabic"}}
+SPREAD = [0.03, -0.01, 0.02, -0.02, 0.01, -0.03, 0.0, 0.005]
+"""What a made-up seed adds."""
+
+
+def study(*tests: dict[str, Any], **changes: Any) -> Plan:
+    """A plan of one claim of these tests, with no grid of its own but one cell."""
+    claim = {"statement": "It helps.", "articles": ["000"], "tests": list(tests)}
+    document = {
+        "name": "made-up",
+        "seeds": SEEDS,
+        "training": {"budget": 60 * 64, "snapshots": 6, "history": 12},
+        "protocol": {"n_fake": 100},
+        "settings": {"datasets": {"ring": {"std": 0.05}}},
+        "variants": {
+            "slow": {"training": {"optimizer": {"lr": 1e-5}}},
+            "fast": {"training": {"optimizer": {"lr": 1e-2}}},
+        },
+        "grids": [
+            {"datasets": ["digits"], "networks": ["mlp"], "losses": ["lsgan"], "tricks": ["none"]}
+        ],
+        "claims": {"articles": ARTICLES, "claims": {"C01": claim}},
+        **changes,
+    }
+    return grid.expand(config.parse(copy.deepcopy(document), "made-up.yaml"))
+
+
+Value = Callable[..., float]
+
+
+def tables(plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=()) -> Tables:
+    """Tables with `value(metric, run, step)` and `column(name, run, step)`."""
+    metrics, history, runs = [], [], []
+    names = ("fid", "modes", "precision", "recall", "mode_movement")
+    for run in plan.runs:
+        lost = run.id in diverged
+        extractor = plan.protocols[run.dataset.name][1][0]
+        for step, name in itertools.product(STEPS, names):
+            done = not (lost and step == STEPS[-1])
+            metrics.append(
+                {**run.key, "eval_seed": 0, "step": step, "images": 64 * step,
+                 "extractor": extractor, "split": "train", "n_real": 1438, "n_fake": 100,
+                 "resize": "none", "metric": name, "seconds": 0.0,
+                 "value": value(name, run, step) if done else math.nan,
+                 "status": "done" if done else "diverged"}
+            )  # fmt: skip
+        for step in range(5, 61, 5):
+            told = {name: column(name, run, step) for name in HISTORY}
+            history.append({**run.key, **told, "step": step})
+        runs.append({**run.key, **{name: column(name, run, 60) for name in COSTS}})
+    floor = [
+        {"dataset": name, "extractor": extractors[0], "metric": "modes", "value": modes}
+        for (name, (_, extractors)), modes in zip(plan.protocols.items(), (10.0, 8.0), strict=False)
+    ]
+    frames = [pd.DataFrame(rows) for rows in (metrics, history, runs, floor)]
+    return Tables(*frames)
+
+
+def only(plan: Plan, tidy: Tables) -> judging.Judged:
+    (found,) = judging.judge(plan, tidy)
+    return found
+
+
+EMA = {
+    "take": "end",
+    "of": "fid",
+    "scale": "log",
+    "claimed": "lower",
+    "margin": 0.05,
+    "treatment": {"losses": ["lsgan", "hinge"], "tricks": ["ema"]},
+    "control": {"losses": ["lsgan", "hinge"]},
+    "match": ["loss"],
+}
+
+
+def fids(ratio: float) -> Value:
+    """FID 100 or 400 by loss, `ratio` times that with a trick, and a bit by seed."""
+
+    def value(metric, run, step):
+        if metric != "fid":
+            return {"modes": 10.0, "precision": 0.5, "recall": 0.5, "mode_movement": 0.1}[metric]
+        base = 100 if run.loss.name == "lsgan" else 400
+        with_trick = ratio * math.exp(SPREAD[run.seed]) if run.trick != "none" else 1.0
+        return base * with_trick
+
+    return value
+
+
+def test_a_ratio_is_paired_by_loss_and_seed_and_told_in_percent():
+    plan = study(EMA)
+    found = only(plan, tables(plan, fids(0.8)))
+    (test,) = found.tests
+    expected = -math.log(0.8) - np.array(SPREAD)
+    np.testing.assert_allclose(test.values["difference"], expected, rtol=1e-12)
+    assert test.outcome is not None
+    assert test.outcome.effect == pytest.approx(expected.mean())
+    assert test.effect_text.startswith("−20 % (−21 % to −")
+    assert test.outcome.p_holds == 1 / 2**8
+    assert (found.verdict, found.n) == ("holds", 8)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"), [(1.25, "contradicted"), (0.999, "does not hold"), (0.94, "undecided")]
+)
+def test_the_other_verdicts(ratio, verdict):
+    plan = study(EMA)
+    found = only(plan, tables(plan, fids(ratio)))
+    assert found.verdict == verdict
+    assert ("seeds would decide" in found.note) == (verdict == "undecided")
+
+
+def test_losses_that_one_side_lacks_do_not_count():
+    # R1 has no meaning with r3gan: were its plain runs counted, the control would be far lower
+    plan = study(
+        {**EMA, "treatment": {"losses": ["lsgan", "r3gan"], "tricks": ["r1"]},
+         "control": {"losses": ["lsgan", "r3gan"]}}
+    )  # fmt: skip
+    assert {gap.loss for gap in plan.missing} == {"r3gan"}
+
+    def value(metric, run, step):
+        return 1.0 if run.loss.name == "r3gan" else fids(0.8)(metric, run, step)
+
+    (test,) = only(plan, tables(plan, value)).tests
+    assert test.values["treatment"].mean() == pytest.approx(math.log(80) + np.mean(SPREAD))
+    assert test.values["control"].mean() == pytest.approx(math.log(100))
+
+
+def test_a_diverged_run_counts_as_the_worst_of_its_data_set_and_network():
+    plan = study(EMA)
+    lost = "digits/mlp/lsgan/ema/base/seed3"
+    tidy = tables(plan, fids(0.8), diverged=[lost])
+    (test,) = only(plan, tidy).tests
+    assert test.without == (1, 0)
+    treatment = test.values.set_index("train_seed")["treatment"]
+    mine = [400 * 0.8 * math.exp(SPREAD[3]), 400]  # hinge's own, and the worst there is
+    assert treatment[3] == pytest.approx(np.log(mine).mean())
+
+
+def test_a_claim_whose_cells_are_left_out_is_not_tested_and_says_what_lacks():
+    plan = study(EMA, exclude=[{"loss": "hinge", "trick": "ema", "reason": "no time"}])
+    found = only(plan, tables(plan, fids(0.8)))
+    assert found.verdict == "not tested"
+    assert found.note == "lacks digits mlp hinge ema base"
+    assert found.tests[0].outcome is None and found.tests[0].effect_text == ""
+
+
+def test_all_tests_must_hold():
+    other = {**EMA, "of": "recall", "scale": "value", "claimed": "higher", "margin": 0.02}
+    plan = study(EMA, other)
+    found = only(plan, tables(plan, fids(0.8)))
+    assert found.verdict == "does not hold"
+    assert found.deciding is found.tests[1]
+
+
+def test_two_protocols_in_one_comparison_are_refused():
+    plan = study(EMA)
+    tidy = tables(plan, fids(0.8))
+    tidy.metrics.loc[tidy.metrics["trick"] == "ema", "n_fake"] = 50
+    with pytest.raises(GanloreError, match="numbers of 2 protocols for digits"):
+        judging.judge(plan, tidy)
+
+
+def one(take: str, **more: Any) -> dict[str, Any]:
+    """A test of lsgan alone, against 0."""
+    return {
+        "take": take, "claimed": "higher", "constant": 0.0, "margin": 0.0,
+        "treatment": {"losses": ["lsgan"]}, **more,
+    }  # fmt: skip
+
+
+def taken(test: dict[str, Any], value: Value, column: Value = lambda *_: 1.0) -> float:
+    """What a test takes of seed 0."""
+    plan = study(test)
+    (found,) = only(plan, tables(plan, value, column)).tests
+    return float(found.values.set_index("train_seed")["treatment"][0])
+
+
+def ordinary(metric, run, step):
+    return {"fid": 100.0 - step, "modes": 10.0, "precision": 0.5, "recall": 0.3}.get(
+        metric, step / 100
+    )
+
+
+def test_what_is_taken_of_a_run():
+    assert taken(one("end", of="fid"), ordinary) == 40
+    # snapshots after half of the budget: 40, 50, 60
+    assert taken(one("average", of="mode_movement"), ordinary) == pytest.approx(0.5)
+    # after two thirds of it: 50 and 60, with FID 50 and 40
+    spread = np.std(np.log([50, 40]), ddof=1)
+    assert taken(one("unsteadiness", of="fid"), ordinary) == pytest.approx(spread)
+
+    def column(name, run, step):
+        return float(step)
+
+    # rows after step 40: 45, 50, 55, 60
+    assert taken(one("late", of="d_loss"), ordinary, column) == pytest.approx(52.5)
+    # FID is lowest at 60, whose interval has the rows 55 and 60
+    assert taken(one("at-best", of="d_loss"), ordinary, column) == pytest.approx(57.5)
+    assert taken(one("cost", of="step_ms"), ordinary, column) == 60
+    assert taken(one("tracking", of="d_loss"), ordinary, column) == pytest.approx(-1)
+    absolute = one("tracking", of="d_loss", absolute=True)
+    assert taken(absolute, ordinary, column) == pytest.approx(1)
+    away = one("late", of="d_loss", distance_from=60.0)
+    assert taken(away, ordinary, column) == pytest.approx(7.5)
+
+
+def test_a_loss_that_stands_still_tracks_nothing():
+    assert taken(one("tracking", of="d_loss"), ordinary) == 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "number", "failed"),
+    [("modes", 5.0, 1), ("modes", 6.0, 0), ("precision", 0.04, 1), ("precision", 0.06, 0)],
+)
+def test_a_run_fails_by_few_modes_or_no_precision(metric, number, failed):
+    def value(name, run, step):
+        return number if name == metric else ordinary(name, run, step)
+
+    assert taken(one("failed"), value) == failed
+
+
+def test_a_diverged_run_fails():
+    plan = study(one("failed"))
+    lost = "digits/mlp/lsgan/none/base/seed0"
+    (test,) = only(plan, tables(plan, ordinary, diverged=[lost])).tests
+    assert list(test.values["treatment"]) == [1, 0, 0, 0, 0, 0, 0, 0]
+
+
+def test_time_to_the_controls_median_end_is_censored_at_the_budget():
+    test = {
+        "take": "time-to", "of": "fid", "claimed": "lower", "margin": 0.0,
+        "treatment": {"losses": ["lsgan"], "tricks": ["ema"]}, "control": {"losses": ["lsgan"]},
+    }  # fmt: skip
+    plan = study(test)
+
+    def value(name, run, step):
+        if name != "fid":
+            return ordinary(name, run, step)
+        if run.trick == "ema":
+            return 39.0 if step >= 30 and run.seed != 7 else 90.0
+        return 100.0 - step  # 40 at the end, of every seed
+
+    found = only(plan, tables(plan, value)).tests[0].values
+    assert list(found["treatment"]) == [0.5] * 7 + [1.0]
+    assert list(found["control"]) == [1.0] * 8
+
+
+def test_hopping_counts_only_what_has_collapsed():
+    def value(name, run, step):
+        collapsed = run.seed < 2 and step >= 30
+        if name == "modes":
+            return 2.0 if collapsed else 8.0
+        return step / 100 if name == "mode_movement" else ordinary(name, run, step)
+
+    plan = study(one("hopping"))
+    (test,) = only(plan, tables(plan, value)).tests
+    # pairs of collapsed snapshots end at 40, 50 and 60; the other seeds say nothing
+    assert list(test.values["train_seed"]) == [0, 1]
+    assert list(test.values["treatment"]) == pytest.approx([0.5, 0.5])
+    assert test.without == (0, 0)
+    nothing = only(plan, tables(plan, ordinary))
+    assert nothing.verdict == "not tested" and "collapsed" in nothing.note
+
+
+def test_spread_is_over_the_cells_of_each_loss():
+    test = one("end", of="fid", scale="log", combine="spread")
+    test["treatment"] = {"losses": ["lsgan", "hinge"], "variants": ["slow", "base", "fast"]}
+
+    def value(name, run, step):
+        if name != "fid" or run.loss.name == "hinge":
+            return 100.0
+        return {"slow": 50.0, "base": 100.0, "fast": 200.0}[run.variant]
+
+    # logarithms -log 2, 0, log 2 around their mean; hinge has no spread; the mean of both
+    assert taken(test, value) == pytest.approx(math.log(2) / 2)
+
+
+def test_relative_to_compares_each_cell_with_itself():
+    test = {
+        **EMA, "match": [], "treatment": {"losses": ["lsgan"], "variants": ["slow"]},
+        "control": {"losses": ["hinge"], "variants": ["slow"]}, "relative_to": {"variant": "base"},
+    }  # fmt: skip
+
+    def value(name, run, step):
+        if name != "fid":
+            return ordinary(name, run, step)
+        base = {"lsgan": 100.0, "hinge": 10.0}[run.loss.name]
+        return base * ({"lsgan": 2.0, "hinge": 3.0}[run.loss.name] if run.variant == "slow" else 1)
+
+    plan = study(test)
+    (found,) = only(plan, tables(plan, value)).tests
+    np.testing.assert_allclose(found.values["treatment"], math.log(2))
+    np.testing.assert_allclose(found.values["control"], math.log(3))
+    assert found.effect_text.startswith("−33 %")
+
+
+def test_agreement_of_rankings_between_data_sets_against_that_between_seeds():
+    losses = ["lsgan", "hinge", "minimax", "nonsaturating"]
+    test = {
+        "take": "end", "of": "fid", "claimed": "lower", "margin": 0.1, "combine": "agreement",
+        "treatment": {"datasets": ["digits", "ring"], "losses": losses},
+    }  # fmt: skip
+    plan = study(test)
+
+    def reversed_on_the_ring(name, run, step):
+        place = losses.index(run.loss.name)
+        return float(place if run.dataset.name == "digits" else -place)
+
+    (found,) = only(plan, tables(plan, reversed_on_the_ring)).tests
+    assert set(found.values["treatment"]) == {-1.0} and set(found.values["control"]) == {1.0}
+    assert set(found.values["difference"]) == {2.0}
+
+
+def test_every_number_is_traceable_to_cells_and_seeds():
+    plan = study(EMA, one("late", of="d_loss"))
+    judged = judging.judge(plan, tables(plan, fids(0.8)))
+    rows, seeds, cells = (f(judged) for f in (judging.table, judging.differences, judging.cells))
+    assert list(rows["claim"]) == ["C01", "C01"] and list(rows["test"]) == [1, 2]
+    first = seeds[seeds["test"] == 1]
+    assert rows.loc[0, "effect"] == pytest.approx(-first["difference"].mean())
+    assert len(first) == len(SEEDS)
+    known = {run.cell for run in plan.runs}
+    assert {tuple(row) for row in cells[CELL].to_numpy()} <= known
+    assert set(cells.loc[cells["test"] == 1, "side"]) == {"treatment", "control"}
