@@ -12,7 +12,18 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import figures, pictures, plugins, statistics, storage, tables, wording
+from ganlore import (
+    figures,
+    leaderboard,
+    outputs,
+    paper,
+    pictures,
+    plugins,
+    statistics,
+    storage,
+    tables,
+    wording,
+)
 from ganlore.grid import Plan, Run
 from ganlore.metrics import metrics as all_metrics
 from ganlore.plan import PlugIn
@@ -22,7 +33,7 @@ TEMPLATES = plugins.PACKAGE / "templates"
 
 
 def build(plan: Plan) -> Path:
-    """Write the report of a study: `index.html`, `figures/` and `tables/`.
+    """Write the report of a study: `index.html`, `paper.pdf`, figures, tables and numbers.
 
     Args:
         plan: the study's plan; all its runs are in the tables.
@@ -35,11 +46,9 @@ def build(plan: Plan) -> Path:
     """
     folder = Path(plan.study.reports)
     tidy = tables.read(plan)
-    ends = tables.finals(tidy.metrics)
-    table = tables.cells(tidy, ends)
-    found = tables.matrices(plan, tidy, ends, table)
-    tables.write(folder / "tables", table, ends, found)
-    storage.write_text(folder / "tables" / "metrics.csv", tidy.metrics.to_csv(index=False))
+    results = outputs.Results(plan, tidy)
+    ends, table, found = results.ends, results.cells, results.matrices
+    outputs.write(folder, results)
     measured = {name: all_metrics()[name] for name in tidy.names}
     album = pictures.Album(plan)
     sections = [_section(plan, album, matrix, folder) for matrix in found]
@@ -61,9 +70,11 @@ def build(plan: Plan) -> Path:
         "legend": wording.LEGEND,
         "limits": _limits(len(plan.study.seeds)),
         "backdrops": album.backdrops(),
+        "leaderboard": leaderboard.groups(results.board),
     }
     page = folder / "index.html"
     storage.write_text(page, _render(context))
+    paper.write(folder, results)
     return page
 
 
