@@ -139,6 +139,29 @@ def test_a_table_of_the_report_is_made_again(clone: Path) -> None:
         assert ("not what the published metrics give" not in findings()) is fine
 
 
+def test_numbers_and_leaderboard_are_made_again(clone: Path) -> None:
+    for name, old, new in (("numbers.json", '"runs": "2"', '"runs": "3"'),
+                           ("numbers.tex", "Runs}{2}", "Runs}{3}"),
+                           ("leaderboard.csv", "ring,1,", "ring,2,")):  # fmt: skip
+        edit(REPORTS / name, old, new)
+        rehash(name, "reports")
+        assert f"reports/tiny/{name}: not what the published metrics give" in findings()
+    assert (REPORTS / "paper.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_what_an_older_version_did_not_make_is_a_note(clone: Path) -> None:
+    path = RESULTS / published.MANIFEST
+    manifest = json.loads(path.read_text())
+    for name in ("leaderboard.csv", "tables/leaderboard.tex", "tables/cells.csv"):
+        (REPORTS / name).unlink()
+        del manifest["files"]["reports"][name]
+    path.write_text(json.dumps(manifest))
+    found = published.verify(RESULTS)
+    assert len(found.wrong) == 1 and "tables/cells.csv: not what" in found.wrong[0]
+    assert [note.split(":")[0] for note in found.notes if "this version makes it" in note] == [
+        "reports/tiny/leaderboard.csv", "reports/tiny/tables/leaderboard.tex"]  # fmt: skip
+
+
 def test_missing_and_strange_files_are_named(clone: Path) -> None:
     (REPORTS / "index.html").unlink()
     assert "reports/tiny/index.html: missing" in findings()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from ganlore import catalogue, performance, shown, storage, wording
+from ganlore import catalogue, performance, shown, shown_study, storage, wording
 from ganlore.errors import GanloreError, unknown
 
 BEGIN = re.compile(r"<!-- ganlore: ([^>]*?) -->")
@@ -36,6 +36,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "legend": lambda: wording.LEGEND,
     **performance.BLOCKS,
     **shown.BLOCKS,
+    **shown_study.BLOCKS,
 }
 """What renders a block, by its name. A first parameter `root` is the project's folder; the others
 are the block's arguments."""

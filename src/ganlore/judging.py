@@ -213,7 +213,7 @@ def _values(
     source: Source, test: Test, cells: dict[str, list[tuple[str, ...]]]
 ) -> tuple[dict[str, Values], tuple[int, int]]:
     """One number a run of each side, and how many of the sides' runs had none of their own."""
-    runs = {side: _runs(source, found) for side, found in cells.items()}
+    runs = {side: runs_of(source, found) for side, found in cells.items()}
     taken = quantities.take(source, test, runs.get("control", runs["treatment"][:0]))
     found, without = {}, {"treatment": 0, "control": 0}
     for side, index in runs.items():
@@ -229,7 +229,8 @@ def _values(
     return found, (without["treatment"], without["control"])
 
 
-def _runs(source: Source, cells: list[tuple[str, ...]]) -> pd.MultiIndex:
+def runs_of(source: Source, cells: list[tuple[str, ...]]) -> pd.MultiIndex:
+    """The runs of some cells."""
     index = cast(pd.MultiIndex, source.runs.index)
     return index[index.droplevel("train_seed").isin(cells)] if cells else index[:0]
 

@@ -10,7 +10,7 @@ and the SHA-256 of every file of both.
     <results>/runs.csv floor.csv the tables that `collect` wrote
     <results>/data/<data set>/manifest.json
     <results>/extractors/<data set>/<extractor>/record.json
-    <reports>/index.html figures/ tables/
+    <reports>/index.html paper.pdf leaderboard.csv numbers.json numbers.tex figures/ tables/
 
 Weights, samples and data stay out of it. `published.verify` follows every number back to the hash
 in its run's record.
@@ -32,6 +32,9 @@ from ganlore.errors import GanloreError
 from ganlore.grid import Plan
 
 MEGABYTE = 1_000_000
+
+FILES = ("index.html", "paper.pdf", "leaderboard.csv", "numbers.json", "numbers.tex")
+"""Of a report, beside its folders."""
 
 
 def publish(
@@ -200,13 +203,15 @@ def _tables(plan: Plan) -> dict[str, str]:
 def _report(plan: Plan) -> dict[str, bytes]:
     """The files of the report, by their path in it."""
     folder = Path(plan.study.reports)
-    if not (folder / "index.html").exists():
-        raise GanloreError(f"{folder}/index.html: missing\n  to make it: run snakemake")
+    for name in FILES:
+        if not (folder / name).exists():
+            raise GanloreError(f"{folder / name}: missing\n  to make it: run snakemake")
     return {str(path.relative_to(folder)): path.read_bytes() for path in _pages(folder)}
 
 
 def _pages(folder: Path) -> Iterator[Path]:
-    yield folder / "index.html"
+    for name in FILES:
+        yield folder / name
     for part in ("figures", "tables"):
         files = (path for path in (folder / part).rglob("*") if path.is_file())
         yield from sorted(path for path in files if not path.name.startswith("."))  # Snakemake's

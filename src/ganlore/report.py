@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import (
+    leaderboard,
+    outputs,
+    paper,
     pictures,
     plugins,
     report_cells,
     report_claims,
     report_figures,
     report_study,
-    report_tables,
     storage,
     tables,
     verdicts,
@@ -43,11 +45,12 @@ def build(plan: Plan) -> Path:
     """
     folder = Path(plan.study.reports)
     tidy = tables.read(plan)
-    shown = report_tables.write(folder / "tables", plan, tidy)
+    results = outputs.Results(plan, tidy)
+    outputs.write(folder, results)
     measured = {name: all_metrics()[name] for name in tidy.names}
     album = pictures.Album(plan)
-    sections = report_cells.sections(plan, album, shown.matrices, tidy.runs, folder / "figures")
-    claims = report_claims.lines(shown.judged, shown.matrices, folder / "figures")
+    sections = report_cells.sections(plan, album, results.matrices, tidy.runs, folder / "figures")
+    claims = report_claims.lines(results.judged, results.matrices, folder / "figures")
     context = {
         "study": plan.study,
         "command": report_figures.command(plan.study.name),
@@ -57,25 +60,27 @@ def build(plan: Plan) -> Path:
         "meanings": report_claims.MEANINGS,
         "signs": report_claims.SIGNS,
         "articles": plan.study.claims.articles if plan.study.claims else {},
-        "data": [report_study.data(plan, tidy, name, shown.matrices) for name in plan.datasets],
+        "data": [report_study.data(plan, tidy, name, results.matrices) for name in plan.datasets],
         "sections": sections,
         "metrics": {name: metric for name, metric in measured.items() if not metric.only},
         "special": {name: metric for name, metric in measured.items() if metric.only},
         "missing": plan.missing,
-        "failures": report_study.failures(plan, tidy, shown.ends),
+        "failures": report_study.failures(plan, tidy, results.ends),
         "collapsed": report_study.collapsed(plan, sections),
         "critic": report_study.critic_steps(tidy.runs),
         "settings": report_study.settings(plan),
-        "totals": report_study.totals(plan, tidy, shown.cells),
+        "totals": report_study.totals(plan, tidy, results.cells),
         "losses": report_study.losses(plan),
         "tricks": report_study.tricks(plan),
         "environments": report_study.environments(plan),
         "legend": wording.LEGEND,
         "limits": report_study.limits(len(plan.study.seeds)),
         "backdrops": album.backdrops(),
+        "leaderboard": leaderboard.groups(results.board),
     }
     page = folder / "index.html"
     storage.write_text(page, _render(context))
+    paper.write(folder, results)
     return page
 
 

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganlore import tables
+from ganlore import numerals, tables
 from ganlore.catalogue import code, table
 from ganlore.published import Publication, opened
 
@@ -39,7 +39,7 @@ def result(root: Path, study: str) -> str:
     rows = []
     for row in plain:
         more = (by_name.get((row["loss"], trick)) for trick in tricks)
-        shown = (tables.estimate(cell, "fid") if cell else "" for cell in (row, *more))
+        shown = (numerals.estimate(cell, "fid") if cell else "" for cell in (row, *more))
         rows.append([code(row["loss"]), *shown])
     return table(["loss", "plain", *map(code, tricks)], rows, 1 + len(tricks))
 
@@ -82,7 +82,7 @@ def result_floor(root: Path, study: str) -> str:
     found = opened(root / "results" / study)
     rows = csv.DictReader(io.StringIO((found.folder / "floor.csv").read_text()))
     (value,) = {float(row["value"]) for row in rows if row["metric"] == "fid"}
-    return tables.number(value)
+    return numerals.number(value)
 
 
 BLOCKS = {"result": result, "result-setting": result_setting, "result-floor": result_floor}

@@ -15,9 +15,16 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import statistics, storage
+from ganlore import statistics
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan
+
+# where numbers were told as text before; `numerals` is the place to ask
+from ganlore.numerals import decimals as decimals  # noqa: PLC0414
+from ganlore.numerals import diverged as diverged  # noqa: PLC0414
+from ganlore.numerals import estimate as estimate  # noqa: PLC0414
+from ganlore.numerals import number as number  # noqa: PLC0414
+from ganlore.numerals import spread as spread  # noqa: PLC0414
 
 CELL = ["dataset", "network", "loss", "trick", "variant"]
 """The columns that name a cell; with `train_seed` they name a run."""
@@ -306,13 +313,22 @@ class Matrix:
     @property
     def protocol(self) -> str:
         """What a number depends on beside the samples, for a caption."""
-        row, fewer = self.cells.iloc[0], self.n_neighbours
-        resize = f" (resize: {row['resize']})" if row["resize"] != "none" else ""
-        pairs = f" (the first {fewer:,} of each for metrics over all pairs)" if fewer else ""
-        return (
-            f"{self.extractor} features{resize}, {row['n_real']:,} real ({row['split']} split) "
-            f"against {row['n_fake']:,} generated{pairs}"
-        )
+        return protocol(self.cells.iloc[0].to_dict(), self.n_neighbours)
+
+
+def protocol(row: dict[str, Any], fewer: int | None = None) -> str:
+    """What a number depends on beside the samples, for a caption.
+
+    Args:
+        row: of `cells`.
+        fewer: samples of a side for metrics over all pairs; None for all.
+    """
+    resize = f" (resize: {row['resize']})" if row["resize"] != "none" else ""
+    pairs = f" (the first {fewer:,} of each for metrics over all pairs)" if fewer else ""
+    return (
+        f"{row['extractor']} features{resize}, {row['n_real']:,} real ({row['split']} split) "
+        f"against {row['n_fake']:,} generated{pairs}"
+    )
 
 
 def matrices(plan: Plan, tables: Tables, ends: pd.DataFrame, table: pd.DataFrame) -> list[Matrix]:
@@ -368,117 +384,3 @@ def _best_first(table: pd.DataFrame, column: str, names: Iterable[str]) -> list[
     """Names by their median FID, in which a cell without one counts as infinite."""
     median = table["fid"].fillna(math.inf).groupby(table[column]).median()
     return sorted(dict.fromkeys(names), key=lambda name: (median.get(name, math.inf), name))
-
-
-# -- numbers as text -------------------------------------------------------------------------------
-
-
-def decimals(value: float, digits: int = 3) -> int:
-    """Decimal places that show a number with so many significant digits."""
-    if not math.isfinite(value) or value == 0:
-        return digits - 1
-    return min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 6)
-
-
-def number(value: float, places: int | None = None) -> str:
-    """A number with three significant digits, or so many decimal places; a dash for none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    text = f"{value:,.{decimals(value) if places is None else places}f}"
-    # A negative that rounds to nothing is nothing.
-    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
-
-
-def spread(mean: float, low: float, high: float) -> tuple[str, str]:
-    """A mean and its interval's half-width, with the same decimal places; "" for no interval."""
-    half = (high - low) / 2
-    places = decimals(mean)
-    return number(mean, places), number(half, places) if math.isfinite(half) else ""
-
-
-def estimate(row: dict[str, Any], metric: str) -> str:
-    """A cell's metric for a reader: `12.3 ± 2.1 (1 of 3 diverged)`."""
-    mean, half = spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
-    text = f"{mean} ± {half}" if half else mean
-    failed = "" if metric.endswith("_best") else diverged(row)
-    return f"{text} ({failed})" if failed else text
-
-
-def diverged(row: dict[str, Any]) -> str:
-    """How many runs of a cell diverged; "" for none."""
-    return f"{row['n_diverged']} of {row['n_seeds']} diverged" if row["n_diverged"] else ""
-
-
-# -- files -----------------------------------------------------------------------------------------
-
-
-def latex(matrix: Matrix, metric: str, label: str) -> str:
-    """A booktabs table of one metric: tricks as rows and losses as columns.
-
-    Args:
-        matrix: the cells.
-        metric: its column.
-        label: its name for a reader.
-    """
-    head = " & ".join(["trick", *(_escape(loss) for loss in matrix.losses)])
-    body = [
-        " & ".join([_escape(trick), *(_latex_cell(matrix, loss, trick, metric)
-                                      for loss in matrix.losses)])
-        for trick in matrix.tricks
-    ]  # fmt: skip
-    caption = (
-        f"{label} on {matrix.title}: {matrix.protocol}; mean and half-width of the 95 % t interval "
-        f"over {matrix.n_seeds} seeds at the last snapshot; n/a: the combination has no meaning; "
-        "a superscript d counts diverged runs, which are in no mean."
-    )
-    return "\n".join(
-        [
-            "% generated by ganlore; needs booktabs",
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_escape(caption)}}}",
-            rf"\label{{tab:{metric}-{matrix.slug}}}",
-            rf"\begin{{tabular}}{{l{'r' * len(matrix.losses)}}}",
-            r"\toprule",
-            rf"{head} \\",
-            r"\midrule",
-            *(rf"{row} \\" for row in body),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _latex_cell(matrix: Matrix, loss: str, trick: str, metric: str) -> str:
-    row = matrix.cell(loss, trick)
-    if row is None:
-        return "n/a" if (loss, trick) in matrix.missing else "--"
-    mean, half = spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
-    marked = rf"^{{{row['n_diverged']}\mathrm{{d}}}}" if row["n_diverged"] else ""
-    if mean == "–":
-        return rf"--${marked}$" if marked else "--"
-    value = mean.replace("−", "-").replace(",", "{,}")
-    return rf"${value} \pm {half.replace(',', '{,}')}{marked}$" if half else rf"${value}{marked}$"
-
-
-def _escape(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    special |= {sign: "\\" + sign for sign in "&%$#_{}"}
-    return "".join(special.get(sign, sign) for sign in text)
-
-
-def write(folder: Path, table: pd.DataFrame, ends: pd.DataFrame, found: list[Matrix]) -> None:
-    """Write `cells.csv`, `runs.csv`, and for each matrix a LaTeX table of FID and tricks' costs.
-
-    Numbers in CSV are as Python writes them, which loses no bit.
-    """
-    storage.write_text(folder / "cells.csv", table.to_csv(index=False, lineterminator="\n"))
-    storage.write_text(folder / "runs.csv", ends.to_csv(index=False, lineterminator="\n"))
-    for matrix in found:
-        storage.write_text(folder / f"fid-{matrix.slug}.tex", latex(matrix, "fid", "FID"))
-        costs = costs_of_tricks(matrix)
-        if len(costs):
-            text = costs.to_csv(lineterminator="\n")
-            storage.write_text(folder / f"costs-of-tricks-{matrix.slug}.csv", text)

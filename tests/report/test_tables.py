@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import grid, tables
+from ganlore import grid, numerals, outputs, tables
 from ganlore.errors import GanloreError
 
 COLUMNS = [*tables.CELL, "train_seed", "step", "images", "extractor", *tables.PROTOCOL,
@@ -74,7 +74,7 @@ def test_a_diverged_run_is_missing_in_the_mean_and_counted(example: pd.DataFrame
     assert (row["fid"], row["fid_n"], row["n_seeds"], row["n_diverged"]) == (5, 1, 2, 1)
     assert math.isnan(row["fid_low"])
     assert row["fid_best"] == 7 and row["fid_best_n"] == 2
-    assert tables.estimate(row.to_dict(), "fid") == "5.00 (1 of 2 diverged)"
+    assert numerals.estimate(row.to_dict(), "fid") == "5.00 (1 of 2 diverged)"
 
 
 def test_the_protocol_stands_in_every_row(example: pd.DataFrame) -> None:
@@ -117,7 +117,7 @@ def test_a_cell_that_diverged_altogether_has_a_row() -> None:
     data = tidy([("none", 0, 20, math.nan, "diverged")])
     row = tables.cells(data, tables.finals(data.metrics)).iloc[0].to_dict()
     assert row["n_diverged"] == 1 and math.isnan(row["fid"]) and row["n_real"] == 1438
-    assert tables.estimate(row, "fid") == "– (1 of 1 diverged)"
+    assert numerals.estimate(row, "fid") == "– (1 of 1 diverged)"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_cell_that_diverged_altogether_has_a_row() -> None:
 def test_mean_and_half_width_have_the_same_decimals(
     values: tuple[float, float, float], text: tuple[str, str]
 ) -> None:
-    assert tables.spread(*values) == text
+    assert numerals.spread(*values) == text
 
 
 def test_matrices_have_every_cell_and_every_reason(
@@ -148,27 +148,12 @@ def test_matrices_have_every_cell_and_every_reason(
     assert reasons and found[0].tricks[0] == "none"
 
 
-def test_latex_marks_what_is_missing(found: list[tables.Matrix]) -> None:
-    text = tables.latex(found[0], "fid", "FID")
-    rows = {line.split(" & ")[0]: line for line in text.splitlines() if " & " in line}
-    row = found[0].cell("wgan", "none")
-    assert row is not None
-    mean, half = tables.spread(row["fid"], row["fid_low"], row["fid_high"])
-    assert rf"${mean} \pm {half}$" in rows["none"]
-    assert "n/a" in rows["relativistic"]
-    assert r"--$^{3\mathrm{d}}$" in rows["packing"]
-    assert r"95 \% t interval" in text and "1,438 real" in text
-    assert text.count("{") == text.count("}")
-
-
-def test_csv_loses_no_bit(tmp_path: Path, tidy: tables.Tables, found: list[tables.Matrix]) -> None:
-    ends = tables.finals(tidy.metrics)
-    table = tables.cells(tidy, ends)
-    tables.write(tmp_path, table, ends, found)
-    again = pd.read_csv(io.StringIO((tmp_path / "cells.csv").read_text()), keep_default_na=False,
-                        na_values=[""])  # fmt: skip
-    assert again["fid"].equals(table["fid"])
-    assert again["trick"].tolist() == table["trick"].tolist()
+def test_csv_loses_no_bit(plan: grid.Plan, tidy: tables.Tables) -> None:
+    results = outputs.Results(plan, tidy)
+    text = outputs.texts(results)["tables/cells.csv"]
+    again = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
+    assert again["fid"].equals(results.cells["fid"])
+    assert again["trick"].tolist() == results.cells["trick"].tolist()
 
 
 def test_missing_and_damaged_tables_are_named(tmp_path: Path) -> None:

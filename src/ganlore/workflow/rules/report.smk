@@ -1,4 +1,4 @@
-# Figures, tables and the page.
+# Figures, tables, the page and the paper.
 
 
 rule report:
@@ -8,6 +8,10 @@ rule report:
         expand(PREPARED / "manifest.json", dataset=PLAN.datasets),
     output:
         REPORTS / "index.html",
+        REPORTS / "leaderboard.csv",
+        REPORTS / "numbers.json",
+        REPORTS / "numbers.tex",
+        REPORTS / "paper.pdf",
         directory(REPORTS / "figures"),
         directory(REPORTS / "tables"),
     log:

@@ -1,0 +1,151 @@
+"""Second views of the same runs: robust aggregates, one model of all cells, time to a target.
+
+Verdicts come from paired tests (`verdicts`). These look at the runs in other ways, so that a
+reader sees whether what was found hangs on the way of looking.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganlore import aggregates, interaction, judging, quantities, resampling, survival
+from ganlore.judging import Judged, Measured
+from ganlore.plan import Plan
+from ganlore.tables import PLAIN, Matrix, Tables
+
+Array = NDArray[np.float64]
+
+WORST = 1.0
+"""A run without an FID counts as the worst one of its matrix, times this."""
+
+
+def logs(matrix: Matrix) -> pd.DataFrame:
+    """Log FID of every run of a matrix, a diverged one as its worst: (seeds, (trick, loss))."""
+    ends = matrix.finals.pivot(index="train_seed", columns=["trick", "loss"], values="fid")
+    found = np.log(ends.fillna(WORST * np.nanmax(ends.to_numpy())))
+    return cast(pd.DataFrame, found)
+
+
+def of_tricks(matrix: Matrix) -> pd.DataFrame:
+    """How much better each trick makes the losses, by rliable's estimators (arXiv:2108.13264).
+
+    A score is the log of plain FID over FID with the trick, for each loss and seed.
+
+    Returns:
+        A row for each trick: `trick`, `losses`, `iqm` (the interquartile mean of the scores) and
+        `probability` (that a run with the trick is better than one without, of the same loss),
+        each with `_low` and `_high`, the ends of a 95 % stratified bootstrap interval. Seeds are
+        resampled together over losses, which they share. Empty without a plain row or two seeds.
+    """
+    table = logs(matrix)
+    columns = ["trick", "losses"] + [
+        f"{name}{end}" for name in ("iqm", "probability") for end in ("", "_low", "_high")
+    ]
+    if PLAIN not in table or len(table) < 2:
+        return pd.DataFrame(columns=columns)
+    plain = table[PLAIN]
+    rows = []
+    for trick in (name for name in matrix.tricks if name != PLAIN and name in table):
+        losses = [loss for loss in table[trick].columns if loss in plain]
+        if not losses:
+            continue
+        ours, theirs = (-side[losses].to_numpy() for side in (table[trick], plain))
+        iqm = _interval(ours - theirs, aggregates.interquartile_mean, "iqm", matrix, trick)
+        k = len(losses)
+        both = np.hstack([ours, theirs])
+        better = _interval(both, _improvement, "better", matrix, trick)
+        rows.append([trick, k, *iqm, *better])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _improvement(scores: Array) -> Array:
+    k = scores.shape[-1] // 2  # with the trick, then without it
+    return aggregates.probability_of_improvement(scores[..., :k], scores[..., k:])
+
+
+def _interval(
+    scores: Array, statistic: resampling.Statistic, what: str, matrix: Matrix, trick: str
+) -> tuple[float, float, float]:
+    rng = resampling.keyed("second view", what, matrix.slug, trick)
+    found = resampling.stratified(
+        scores, statistic, rng, together=True, method="percentile", resamples=1_000
+    )
+    return cast(tuple[float, float, float], tuple(float(part) for part in found))
+
+
+def profile(matrix: Matrix, trick: str, thresholds: Array) -> Array:
+    """The share of a trick's runs, over losses and seeds, with an FID of at most each threshold."""
+    scores = -logs(matrix)[trick].to_numpy()
+    # a score just at the threshold counts here, as an FID of at most so much does
+    return aggregates.performance_profile(scores, np.nextafter(-np.log(thresholds), -np.inf))
+
+
+def thresholds(matrix: Matrix, n: int = 200) -> Array:
+    """FIDs from the lowest run of a matrix to the highest, evenly on a log scale."""
+    values = logs(matrix).to_numpy()
+    return np.exp(np.linspace(np.nanmin(values), np.nanmax(values), n))
+
+
+def model(matrix: Matrix) -> interaction.Interaction | None:
+    """Losses, tricks and their interaction in one model of log FID; None where it has no sense."""
+    if matrix.single or PLAIN not in matrix.tricks or matrix.n_seeds < 2:
+        return None
+    long = logs(matrix).stack(["trick", "loss"], future_stack=True).dropna().rename("value")
+    return interaction.fit(long.reset_index().rename(columns={"train_seed": "seed"}))
+
+
+@dataclass(frozen=True)
+class Reaching:
+    """How the runs of a claim's two sides reach its target.
+
+    Attributes:
+        claim: the claim's name.
+        label: what is measured, of which cells.
+        sides: what each side is called, with its curve over the share of the budget.
+        p: of the log-rank test that both reach it alike.
+        runs: runs of each side; `share` at which each reached the target, and whether it did.
+    """
+
+    claim: str
+    label: str
+    sides: dict[str, survival.Survival]
+    p: float
+    runs: pd.DataFrame
+
+
+def reaching(plan: Plan, tidy: Tables, judged: list[Judged]) -> list[Reaching]:
+    """The claims about time to a target, run by run: those that never reach it are censored."""
+    wanted = [
+        (claim, test)
+        for claim in judged
+        for test in claim.tests
+        if test.test.take == "time-to" and test.outcome is not None
+    ]
+    source = quantities.Source(plan, tidy) if wanted else None
+    return [_reaching(cast(quantities.Source, source), *pair) for pair in wanted]
+
+
+def _reaching(source: quantities.Source, claim: Judged, test: Measured) -> Reaching:
+    sides = {side: judging.runs_of(source, cells) for side, cells in test.cells.items()}
+    shares = quantities.reaching(source, test.test, sides["control"])
+    parts = []
+    for side, index in sides.items():
+        share = shares.reindex(index)
+        told = index.to_frame(index=False)
+        parts.append(told.assign(side=side, value=share.fillna(1.0).to_numpy(),
+                                 reached=share.notna().to_numpy()))  # fmt: skip
+    return _compared(claim, test, pd.concat(parts, ignore_index=True))
+
+
+def _compared(claim: Judged, test: Measured, runs: pd.DataFrame) -> Reaching:
+    curves = {
+        str(side): survival.kaplan_meier(rows["value"], rows["reached"])
+        for side, rows in runs.groupby("side", sort=False)
+    }
+    _, p = survival.log_rank(runs["value"], runs["reached"], runs["side"])
+    return Reaching(claim.id, test.label, curves, p, runs)

@@ -1,0 +1,91 @@
+"""The leaderboard against a ranking made by hand from the runs."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import synthetic_study
+
+from ganlore import grid, leaderboard, outputs, report, tables
+
+
+@pytest.fixture(scope="module")
+def board(plan: grid.Plan, tidy: tables.Tables) -> pd.DataFrame:
+    return outputs.Results(plan, tidy).board
+
+
+def test_ranks_are_those_of_the_runs(board: pd.DataFrame, tidy: tables.Tables) -> None:
+    """From the tidy table, by hand: fewer diverged runs first, then the lower mean at the end."""
+    ends: dict[tuple[str, ...], list[float]] = {}
+    rows = tidy.metrics[tidy.metrics["metric"] == "fid"].sort_values("step")
+    for key, run in rows.groupby([*tables.CELL, "train_seed"]):
+        ends.setdefault(key[:-1], []).append(float(run["value"].iloc[-1]))  # NaN: diverged
+    for dataset in ("digits", "ring"):
+        mine = {key: values for key, values in ends.items() if key[0] == dataset}
+        order = sorted(
+            mine,
+            key=lambda key: (
+                sum(map(math.isnan, mine[key])),
+                pd.Series(mine[key]).mean() if not all(map(math.isnan, mine[key])) else math.inf,
+            ),
+        )
+        shown = board[(board["dataset"] == dataset) & (board["rank"] > 0)]
+        assert [tuple(row) for row in shown[tables.CELL].to_numpy()] == order
+        assert list(shown["rank"]) == list(range(1, len(order) + 1))
+        assert list(shown["n_diverged"]) == [sum(map(math.isnan, mine[key])) for key in order]
+        means = [pd.Series(mine[key]).mean() for key in order]
+        assert shown["fid"].tolist() == pytest.approx(means, nan_ok=True)
+
+
+def test_real_data_stands_on_top(board: pd.DataFrame, tidy: tables.Tables) -> None:
+    for dataset, rows in board.groupby("dataset", sort=False):
+        first = rows.iloc[0]
+        assert first["rank"] == 0 and first["loss"] == leaderboard.REAL
+        floor = tidy.floor[(tidy.floor["dataset"] == dataset) & (tidy.floor["metric"] == "fid")]
+        assert first["fid"] == floor["value"].item()
+        assert first["n_fake"] == floor["n_fake"].item()  # held-out data are fewer
+    assert (board["rank"] == 0).sum() == 2
+
+
+def test_every_row_has_its_protocol(board: pd.DataFrame) -> None:
+    assert not board[["extractor", *tables.PROTOCOL]].isna().any().any()
+    trained = board[board["rank"] > 0]
+    assert (trained["images"] == 6400).all() and (trained["n_seeds"] == 3).all()
+
+
+def test_networks_and_variants_are_ranked_together(tmp_path: Path) -> None:
+    grids = [{"datasets": ["digits"], "networks": ["dcgan", "mlp"], "losses": ["lsgan"],
+              "tricks": ["none"], "variants": ["base", "slow"]}]  # fmt: skip
+    variants = {"slow": {"training": {"optimizer": {"lr": 1e-4}}}}
+    study = synthetic_study.small(tmp_path, seeds=[0, 1], grids=grids, variants=variants)
+    plan = synthetic_study.make(study)
+    board = outputs.Results(plan, tables.read(plan)).board
+    cells = board[board["rank"] > 0]
+    assert sorted(cells["rank"]) == [1, 2, 3, 4]
+    assert set(zip(cells["network"], cells["variant"], strict=True)) == {
+        ("dcgan", "base"), ("dcgan", "slow"), ("mlp", "base"), ("mlp", "slow")}  # fmt: skip
+    assert {leaderboard.name(row) for row in cells.to_dict("records")} == {"lsgan", "lsgan, slow"}
+
+
+def test_the_page_and_the_file_have_the_same_numbers(plan: grid.Plan, board: pd.DataFrame) -> None:
+    text = report.build(plan).read_text()
+    file = Path(plan.study.reports) / "leaderboard.csv"
+    again = pd.read_csv(io.StringIO(file.read_text()), keep_default_na=False, na_values=[""])
+    assert again["fid"].equals(board["fid"]) and list(again) == leaderboard.COLUMNS
+    section = text[text.index('id="leaderboard"') :]
+    section = section[: section.index("</section>")]
+    shown = [part.split('"')[0] for part in section.split('data-board="fid" data-value="')[1:]]
+    best = board[board["rank"] <= leaderboard.SHOWN]["fid"]
+    assert shown == [str(value) for value in best]
+    assert section.count('class="real"') == 2 and "359 held-out samples" in section
+
+
+def test_a_page_shows_the_first_ranks_alone(board: pd.DataFrame) -> None:
+    (digits, ring) = leaderboard.groups(board, shown=2)
+    assert [row["rank"] for row in digits["rows"]] == [0, 1, 2]
+    assert (digits["n"], digits["shown"]) == ((board["dataset"] == "digits").sum() - 1, 2)
+    assert (ring["n"], ring["shown"], ring["n_seeds"], ring["n_floor"]) == (3, 2, 3, "2,500")

@@ -1,0 +1,235 @@
+"""The paper: two pages, the same bytes for the same tables, and no number of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import claimed
+import pandas as pd
+import pypdf
+import pytest
+import synthetic_study
+import texsyntax
+
+from ganlore import grid, latex, numbers, outputs, paper, tables, verdict_table
+from ganlore.errors import GanloreError
+from ganlore.outputs import Results
+
+COUNTERS = re.compile(
+    r"^\d (?=Method|Results|Limits|Where)|(?<=Table\s)\d(?=:)|(?<=Figure\s)\d(?=:)|^\d$",
+    re.MULTILINE,
+)
+"""Numbers that typst counts itself: of sections, tables, figures and pages."""
+
+TOKEN = re.compile(r"\d[\d,.]*\d|\d")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    plan = claimed.make(tmp_path_factory.mktemp("paper"))
+    return Results(plan, tables.read(plan))
+
+
+@pytest.fixture(scope="module")
+def told(results: Results, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return paper.data(tmp_path_factory.mktemp("none"), results)
+
+
+def text(data: bytes) -> str:
+    pages = pypdf.PdfReader(io.BytesIO(data)).pages
+    return COUNTERS.sub("", "\n".join(page.extract_text() for page in pages))
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in strings(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in strings(item)]
+    return [str(value)]
+
+
+def test_every_number_in_it_is_of_the_tables(told: dict[str, Any], tmp_path: Path) -> None:
+    known = {token for given in strings(told) for token in TOKEN.findall(given)}
+    shown = set(TOKEN.findall(text(paper.typeset(tmp_path, told)).replace("-\n", "")))
+    assert shown and shown <= known
+    assert told["numbers"]["digits-dcgan-best-fid"].split()[0] in shown
+
+
+def test_the_template_has_no_number_of_its_own(told: dict[str, Any], tmp_path: Path) -> None:
+    """With letters for all digits of what it is given, it shows no digit at all."""
+
+    def blank(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: blank(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [blank(item) for item in value]
+        return re.sub(r"\d", "x", value) if isinstance(value, str) else value
+
+    shown = text(paper.typeset(tmp_path, blank(told)))
+    assert "xx.x" in shown and not re.findall(r".*\d.*", shown)
+
+
+def test_the_same_tables_give_the_same_bytes(
+    results: Results, told: dict[str, Any], tmp_path: Path
+) -> None:
+    """In another process, in another folder, at another time."""
+    (tmp_path / "told.json").write_text(json.dumps(told))
+    code = (
+        "import json, pathlib, sys; from ganlore import paper; told = pathlib.Path('told.json'); "
+        "sys.stdout.buffer.write(paper.typeset(pathlib.Path(), json.loads(told.read_text())))"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True
+    )
+    (tmp_path / "reports").mkdir()
+    path = paper.write(tmp_path / "reports", results)
+    assert other.stdout == path.read_bytes()
+    again = Results(results.plan, tables.read(results.plan))
+    assert paper.write(tmp_path, again).read_bytes() == path.read_bytes()
+    assert not {"/CreationDate", "/ModDate"} & set(pypdf.PdfReader(path).metadata or {})
+
+
+def test_it_depends_on_no_font_of_the_machine(told: dict[str, Any], tmp_path: Path) -> None:
+    page = pypdf.PdfReader(io.BytesIO(paper.typeset(tmp_path, told))).pages[0]
+    fonts = page["/Resources"]["/Font"].values()
+    names = {str(font.get_object()["/BaseFont"]).split("+")[1] for font in fonts}
+    assert names and all(name.startswith(("LibertinusSerif", "DejaVuSansMono", "NewCM"))
+                         for name in names)  # fmt: skip
+
+
+def test_the_default_study_takes_two_pages(tmp_path: Path) -> None:
+    """With thirty-two claims, most of them on several lines, and a figure across the page."""
+    plan = synthetic_study.make(synthetic_study.small(tmp_path))
+    told = paper.data(tmp_path, Results(plan, tables.read(plan)))
+    row = {"statement": "Something is better than something else when it is long", "effect":
+           "−12.3 % (−24.5 % to −6.7 %)", "measure": "movement of FID over the last third",
+           "verdict": "does not hold", "tests": "3", "n": "10"}  # fmt: skip
+    told["verdicts"] = [{"id": f"C{i:02}", **row} for i in range(1, 33)]
+    told["rule"] = list(paper.verdicts.RULE)
+    figure = '#set page(width: 20in, height: 14in)\n#text("a figure")'
+    import typst
+
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "heat.pdf").write_bytes(typst.compile(figure.encode()))
+    told["figures"] = [{"file": "heat.pdf", "height": 9.8, "alt": "A heat map", "caption": "FID"}]
+    made = pypdf.PdfReader(io.BytesIO(paper.typeset(tmp_path, told)))
+    assert len(made.pages) == 2
+    shown = [page.extract_text() for page in made.pages]
+    assert "C32" in shown[0] and "a figure" in shown[1] and "References" in shown[1]
+
+
+def test_one_seed_and_no_claims_make_a_paper(tmp_path: Path) -> None:
+    grids = [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["lsgan"], "tricks": ["none"]}]
+    plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0], grids=grids))
+    made = paper.write(tmp_path, Results(plan, tables.read(plan)))
+    shown = " ".join(text(made.read_bytes()).split())
+    assert "1 network: 1 loss on ring, 1 seed for each of 1 cell" in shown
+    assert "claims" not in shown and "Verdicts" not in shown and "±" not in shown
+
+
+def test_what_typst_refuses_is_told(told: dict[str, Any], tmp_path: Path) -> None:
+    lacking = {**told, "numbers": {}}
+    with pytest.raises(GanloreError, match=r"paper\.typ: typst cannot make .*paper\.pdf"):
+        paper.typeset(tmp_path, lacking)
+
+
+# -- the numbers -----------------------------------------------------------------------------------
+
+
+def test_numbers_are_the_same_in_json_and_latex(results: Results) -> None:
+    found = outputs.texts(results)
+    told = json.loads(found["numbers.json"])
+    assert texsyntax.problems(found["numbers.tex"]) == []
+    assert texsyntax.macros(found["numbers.tex"]) == {
+        latex.macro(name).removeprefix("\\"): latex.escape(text) for name, text in told.items()
+    }
+
+
+def test_every_number_that_the_paper_names_is_a_macro(results: Results) -> None:
+    """And what it looks up by a data set or a matrix is there for each of them."""
+    told, source = results.numbers, paper.TEMPLATE.read_text()
+    plain = re.findall(r'(?:\bn|many)\("([a-z0-9-]+)"', source)
+    assert len(plain) > 15 and set(plain) <= told.keys()
+    for suffix in re.findall(r'd\.name \+ "(-[a-z-]+)"', source):
+        assert {f"{name}{suffix}" for name in results.plan.datasets} <= told.keys()
+    always = set(re.findall(r'm\.key \+ "(-[a-z-]+)"', source)) - {"-dearest", "-dearest-time"}
+    for suffix in always:
+        assert {f"{numbers.prefix(m)}{suffix}" for m in results.matrices} <= told.keys()
+
+
+def test_numbers_are_those_of_the_runs(results: Results, plan: grid.Plan) -> None:
+    told, runs = results.numbers, results.plan.runs
+    assert told["runs"] == str(len(runs)) == "18"
+    assert (told["cells"], told["seeds"], told["datasets"]) == ("6", "3", "2")
+    assert (told["losses"], told["tricks"], told["claims"]) == ("4", "1", "2")
+    lost = sum(len(seeds) for cell, seeds in synthetic_study.DIVERGED.items()
+               if cell in {(r.dataset.name, r.loss.name, r.trick) for r in runs})  # fmt: skip
+    assert told["diverged"] == str(lost) and lost > 0
+    assert told["smallest-p"] == "0.250" and told["level"] == "95"
+    counted = [int(told[f"claims-{v.replace(' ', '-')}"]) for v in verdict_table.VERDICTS]
+    assert sum(counted) == 2
+    fid = results.tidy.metrics.query("metric == 'fid' and dataset == 'digits' and step == 100")
+    means = fid.groupby(["loss", "trick"])["value"].mean().drop(("minimax", "packing"))
+    assert told["digits-dcgan-best"] == means.idxmin()[0]
+    assert told["digits-dcgan-best-fid"].startswith(f"{means.min():.1f} ± ")
+
+
+# -- the verdicts ----------------------------------------------------------------------------------
+
+
+def rows(verdict: str = "contradicted") -> pd.DataFrame:
+    """Three tests of one claim, of which the second decides, and a claim without runs."""
+    common = {"claim": "C05", "statement": "50 % of `a_b` & more.", "articles": "000 001",
+              "verdict": verdict, "n": 10}  # fmt: skip
+    tests = [
+        {**common, "test": i + 1, "label": f"{name}: a against b", "shown": effect, "deciding": i == 1}
+        for i, (name, effect) in enumerate(
+            [("FID", "−5 % (−9 % to −1 %)"), ("Recall", "−0.12 (−0.20 to −0.04)"), ("Modes", "+1.00 (+0.50 to +1.50)")]
+        )
+    ]  # fmt: skip
+    lacking = {"claim": "C06", "statement": "Nobody ran it.", "articles": "002", "test": 1, "n": 0,
+               "verdict": "not tested", "label": "FID: c against d", "shown": "", "deciding": True}  # fmt: skip
+    return pd.DataFrame([*tests, lacking])
+
+
+def test_a_claim_shows_the_test_that_decides() -> None:
+    first, second = verdict_table.claims(rows())
+    assert (first.effect, first.measure, first.n) == ("−0.12 (−0.20 to −0.04)", "Recall", "10")
+    assert first.statement == "50 % of `a_b` & more" and len(first.tests) == 3
+    assert (second.effect, second.measure, second.n, second.deciding) == ("", "", "", None)
+
+
+def test_the_verdicts_in_latex_have_a_row_for_each_test() -> None:
+    made = verdict_table.as_latex(rows())
+    assert texsyntax.problems(made) == []
+    lines = [line for line in made.splitlines() if line.endswith(r"\\") and "measure" not in line]
+    assert len(lines) == 4
+    assert lines[0].startswith(
+        r"C05 & 50 \% of \texttt{a\_b} \& more & contradicted & FID & $-$5 \%"
+    )
+    assert lines[1].startswith(" &  &  & Recall & $-$0.12") and lines[3].endswith(
+        r"not tested &  &  &  \\"
+    )
+
+
+def test_a_table_without_claims_has_none() -> None:
+    assert verdict_table.claims(pd.DataFrame()) == []
+
+
+def test_published_verdicts_keep_their_articles(tmp_path: Path) -> None:
+    rows().to_csv(tmp_path / "verdicts.csv", index=False)
+    found = verdict_table.claims(verdict_table.read(tmp_path / "verdicts.csv"))
+    assert [claim.articles for claim in found] == ["000 001", "002"]
+    assert dataclasses.replace(found[0], tests=()) == dataclasses.replace(
+        verdict_table.claims(rows())[0], tests=()
+    )
+    assert found[0].effect == "−0.12 (−0.20 to −0.04)"
+    with pytest.raises(GanloreError, match=r"none\.csv: missing"):
+        verdict_table.read(tmp_path / "none.csv")

@@ -1,0 +1,229 @@
+"""A number that changes in the tidy table changes wherever it is shown, and nothing else does.
+
+The study is built, one FID at the end of one run is changed, and it is built again. Every file of
+the report is compared: what changed in it must derive from that number, and the old number may not
+be left anywhere.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import claimed
+import pandas as pd
+import pypdf
+import pytest
+
+from ganlore import grid, numerals, paper, report
+
+CELL = {"dataset": "digits", "network": "dcgan", "loss": "cgan", "trick": "none", "variant": "base"}
+SEED, FACTOR = 1, 0.9
+"""The run whose FID is changed, of the best cell, and how: its cell stays the best."""
+
+Files = dict[str, bytes]
+NUMERAL = re.compile(r"\d[\d,]*(?:\.\d+)?")
+
+
+def files(plan: grid.Plan) -> Files:
+    folder = Path(plan.study.reports)
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def change(plan: grid.Plan) -> tuple[float, float]:
+    """Change one number of the tidy table; gives it before and after."""
+    path = Path(plan.study.results) / "metrics.parquet"
+    rows = pd.read_parquet(path)
+    here = (rows["metric"] == "fid") & (rows["train_seed"] == SEED)
+    for column, value in CELL.items():
+        here &= rows[column] == value
+    here &= rows["step"] == rows.loc[here, "step"].max()
+    assert here.sum() == 1
+    old = float(rows.loc[here, "value"].item())
+    rows.loc[here, "value"] = FACTOR * old
+    rows.to_parquet(path, index=False)
+    return old, FACTOR * old
+
+
+def pdf_text(data: bytes) -> str:
+    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages)
+
+
+def page_text(data: bytes) -> str:
+    """The page without the drawings inlined in it: their numbers are coordinates."""
+    return re.sub(r"<svg.*?</svg>", "", data.decode(), flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, Files]:
+    """All files of the report before and after the change."""
+    plan = claimed.make(tmp_path_factory.mktemp("propagation"))
+    report.build(plan)
+    before = files(plan)
+    change(plan)
+    report.build(plan)
+    return before, files(plan)
+
+
+def table(found: Files, name: str) -> pd.DataFrame:
+    return pd.read_csv(io.BytesIO(found[name]), dtype=str, keep_default_na=False)
+
+
+def changed_cells(builds: tuple[Files, Files], name: str) -> tuple[pd.DataFrame, set[str]]:
+    """The rows of a CSV that changed, as they are now, and the columns in which they did."""
+    before, after = (table(found, name) for found in builds)
+    assert list(before) == list(after) and len(before) == len(after), name
+    differs = before.ne(after)
+    return after[differs.any(axis=1)], set(differs.columns[differs.any()])
+
+
+def test_only_these_files_change(builds: tuple[Files, Files]) -> None:
+    before, after = builds
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] != after[name]} == {
+        "index.html", "leaderboard.csv", "numbers.json", "numbers.tex", "paper.pdf",
+        "tables/cells.csv", "tables/claims-seeds.csv", "tables/fid-digits-dcgan-base.tex",
+        "tables/leaderboard.tex", "tables/metrics.csv", "tables/runs.csv", "tables/verdicts.csv",
+        "tables/verdicts.tex",
+        *(f"figures/{kind}-digits-dcgan-base.{ending}" for kind in ("heat-fid", "curves", "cost")
+          for ending in ("svg", "pdf")),
+    }  # fmt: skip
+
+
+ENDS = {"", "_low", "_high"}
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "columns"),
+    [
+        ("tables/metrics.csv", {**CELL, "train_seed": "1", "metric": "fid"}, {"value"}),
+        ("tables/runs.csv", {**CELL, "train_seed": "1"}, {"fid", "fid_best"}),
+        ("tables/cells.csv", CELL, {f"fid{best}{end}" for end in ENDS for best in ("", "_best")}),
+        ("leaderboard.csv", CELL, {f"fid{end}" for end in ENDS}),
+        ("tables/claims-seeds.csv", {"claim": "C01", "train_seed": "1"},
+         {"treatment", "difference"}),
+        ("tables/verdicts.csv", {"claim": "C01"},
+         {"effect", "low", "high", "shown", "seeds_needed", "note"}),
+    ],
+)  # fmt: skip
+def test_only_what_derives_from_it_changes_in_a_table(
+    builds: tuple[Files, Files], name: str, where: dict[str, str], columns: set[str]
+) -> None:
+    """One row, of this cell or claim, and in it the columns that are computed from its FID."""
+    rows, changed = changed_cells(builds, name)
+    assert len(rows) == 1
+    assert {key: rows.iloc[0][key] for key in where} == where
+    assert changed <= columns
+    assert {"value", "fid", "treatment", "effect"} & changed  # and the number itself is among them
+
+
+def estimates(found: Files) -> tuple[str, str]:
+    """Mean and half-width of the cell as a reader sees them."""
+    cells = table(found, "tables/cells.csv")
+    for column, value in CELL.items():
+        cells = cells[cells[column] == value]
+    row = cells.iloc[0]
+    return numerals.spread(*(float(row[f"fid{end}"]) for end in ("", "_low", "_high")))
+
+
+def shown(found: Files) -> dict[str, str]:
+    """The text of every place where readers meet numbers."""
+    return {
+        "index.html": page_text(found["index.html"]),
+        "paper.pdf": pdf_text(found["paper.pdf"]),
+        "heat": pdf_text(found["figures/heat-fid-digits-dcgan-base.pdf"]),
+        **{name: data.decode() for name, data in found.items() if name.endswith((".tex", ".json"))},
+    }
+
+
+def derived(builds: tuple[Files, Files]) -> set[tuple[str, str]]:
+    """The pairs (before, after) of texts that a change of this number explains."""
+    pairs: set[tuple[str, str]] = set()
+    for name in ("tables/cells.csv", "tables/runs.csv", "tables/verdicts.csv"):
+        before, after = (table(found, name) for found in builds)
+        rows = before.ne(after).any(axis=1)
+        for (_, old), (_, new) in zip(before[rows].iterrows(), after[rows].iterrows(), strict=True):
+            for column in before:
+                pairs |= set(_texts(old, new, column))
+    return pairs
+
+
+def _texts(old: Any, new: Any, column: str) -> Iterator[tuple[str, str]]:
+    pair = old[column], new[column]
+    if pair[0] == pair[1]:
+        return
+    yield from zip(*(NUMERAL.findall(text) for text in pair), strict=True)
+    try:
+        values = float(pair[0]), float(pair[1])
+    except ValueError:
+        return
+    yield repr(values[0]), repr(values[1])
+    yield numerals.number(values[0]), numerals.number(values[1])
+    if f"{column}_low" in old:
+        ends = [
+            [float(row[f"{column}{end}"]) for end in ("", "_low", "_high")] for row in (old, new)
+        ]
+        yield from zip(*(numerals.spread(*end) for end in ends), strict=True)
+
+
+def test_every_text_changes_in_these_numbers_alone(builds: tuple[Files, Files]) -> None:
+    """Number by number: a text is as before, but for numbers that derive from the changed one."""
+    explained = derived(builds)
+    before, after = (shown(found) for found in builds)
+    for name, old in before.items():
+        words = NUMERAL.split(old), NUMERAL.split(after[name])
+        assert words[0] == words[1], name
+        pairs = zip(NUMERAL.findall(old), NUMERAL.findall(after[name]), strict=True)
+        strange = {pair for pair in pairs if pair[0] != pair[1]} - explained
+        assert not strange, f"{name}: {strange}"
+
+
+def stale(builds: tuple[Files, Files]) -> list[str]:
+    """The places in which the cell's mean stands as it was before the change."""
+    old = estimates(builds[0])[0]
+    assert old != estimates(builds[1])[0]
+    return [name for name, text in shown(builds[1]).items() if old in NUMERAL.findall(text)]
+
+
+def test_the_old_number_is_left_nowhere(builds: tuple[Files, Files]) -> None:
+    (old, _), (new, _) = (estimates(found) for found in builds)
+    before, after = (shown(found) for found in builds)
+    places = {name: NUMERAL.findall(text).count(old) for name, text in before.items()}
+    assert places == {name: NUMERAL.findall(text).count(new) for name, text in after.items()}
+    assert stale(builds) == []
+    # page, paper, its figure, the numbers of both kinds, and the tables of both kinds
+    assert {name for name, n in places.items() if n} == {
+        "index.html", "paper.pdf", "heat", "numbers.json", "numbers.tex",
+        "tables/fid-digits-dcgan-base.tex", "tables/leaderboard.tex",
+    }  # fmt: skip
+
+
+def test_a_number_typed_by_hand_is_found(
+    builds: tuple[Files, Files], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check above fails for a paper in which somebody wrote what the number was."""
+    lookup = '#n(m.key + "-best-fid")'
+    template = paper.TEMPLATE.read_text()
+    assert lookup in template
+    typed = tmp_path / "paper.typ"
+    typed.write_text(template.replace(lookup, estimates(builds[0])[0]))
+    monkeypatch.setattr(paper, "TEMPLATE", typed)
+    told = json.loads(json.dumps(_told(builds[1])))
+    assert stale((builds[0], {**builds[1], "paper.pdf": paper.typeset(tmp_path, told)})) == [
+        "paper.pdf"
+    ]
+
+
+def _told(found: Files) -> dict[str, Any]:
+    """A paper without tables and figures, of the numbers of a build."""
+    return {
+        "title": "A study", "study": "small", "numbers": json.loads(found["numbers.json"]),
+        "losses": ["cgan"], "tricks": [], "datasets": [], "policy": "", "rule": [], "kinds": [],
+        "verdicts": [], "matrices": [{"key": "digits-dcgan", "title": "digits"}], "board": [],
+        "figures": [], "machines": ["one"], "references": [],
+    }  # fmt: skip

@@ -1,0 +1,119 @@
+"""Blocks of a published study, on a made-up publication: all their numbers are its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ganlore import documentation, shown_study, verdict_table
+from ganlore.errors import GanloreError
+
+NUMBERS = {
+    "runs": "4,078", "seeds": "10", "cells": "408", "losses": "20", "tricks": "26", "hours": "8.4",
+    "diverged": "37", "level": "95", "claims": "3", "claims-holds": "1",
+    "claims-contradicted": "1", "claims-does-not-hold": "0", "claims-undecided": "0",
+    "claims-not-tested": "1",
+}  # fmt: skip
+VERDICTS = [
+    ("C01", "Clipping is a | poor constraint.", "holds", "FID: wgan against wgan-gp", "+420 % (+375 % to +537 %)", 10, True),
+    ("C01", "Clipping is a | poor constraint.", "holds", "Recall: wgan against wgan-gp", "−0.31 (−0.44 to −0.22)", 10, False),
+    ("C02", "Packing helps.", "contradicted", "Modes: packing against none", "−1.25 (−1.75 to −0.86)", 9, True),
+    ("C03", "Nobody ran this.", "not tested", "FID: a against b", "", 0, True),
+]  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a README that shows a published study."""
+    results, reports = (tmp_path / part / "study" for part in ("results", "reports"))
+    for folder in (results, reports / "tables", reports / "figures", tmp_path / "docs"):
+        folder.mkdir(parents=True)
+    (results / "publication.json").write_text(json.dumps({"reports": "../../reports/study"}))
+    (reports / "numbers.json").write_text(json.dumps(NUMBERS))
+    columns = ["claim", "statement", "verdict", "label", "shown", "n", "deciding"]
+    rows = pd.DataFrame(VERDICTS, columns=columns).assign(articles="004")
+    rows.to_csv(reports / "tables" / "verdicts.csv", index=False)
+    for name in ("heat-fid-digits-mlp-base", "other-digits-mlp-base"):
+        (reports / "figures" / f"{name}.svg").write_text("<svg/>")
+    (tmp_path / "README.md").write_text(
+        "It has <!-- ganlore: study-setting study --><!-- end -->:\n"
+        "<!-- ganlore: verdicts study -->\n<!-- end -->\n"
+        "that is <!-- ganlore: verdict-counts study --><!-- end -->\n"
+        "<!-- ganlore: study-figure study heat-fid-digits-mlp-base -->\n<!-- end -->\n"
+        "with <!-- ganlore: study-number study runs --><!-- end --> runs\n"
+    )
+    return tmp_path
+
+
+def page(project: Path) -> str:
+    documentation.write(project)
+    assert documentation.check(project) == []
+    return (project / "README.md").read_text()
+
+
+def test_the_verdicts_are_a_table(project: Path) -> None:
+    lines = [line for line in page(project).splitlines() if line.startswith("|")]
+    assert lines == [
+        "| claim | what articles say | verdict | effect | n |",
+        "|---|---|---|---|---|",
+        "| C01 | Clipping is a \\| poor constraint | **holds** | FID +420 % (+375 % to +537 %) | 10 |",
+        "| C02 | Packing helps | **contradicted** | Modes −1.25 (−1.75 to −0.86) | 9 |",
+        "| C03 | Nobody ran this | not tested |  |  |",
+    ]
+
+
+def test_the_words_around_them(project: Path) -> None:
+    text = page(project)
+    assert (
+        "of 3 claims: 1 holds, 1 contradicted, 0 does not hold, 0 undecided, 1 not tested" in text
+    )
+    assert (
+        "4,078 runs: 10 seeds for each of 408 cells, 20 losses and 26 tricks, 8.4 core hours"
+        in text
+    )
+    assert (
+        "![FID of every loss and trick on digits-mlp: mean over 10 seeds and half of its 95 % t"
+        in text
+    )
+    assert "](reports/study/figures/heat-fid-digits-mlp-base.svg)\n\n*FID of every" in text
+    assert "with <!-- ganlore: study-number study runs -->4,078<!-- end --> runs" in text
+
+
+def test_every_number_is_the_publication_s(project: Path) -> None:
+    """With other digits in the published files, a page has those digits in its place and no others."""
+
+    def other(text: str) -> str:
+        return re.sub(r"\d", lambda digit: str((int(digit[0]) + 1) % 10), text)
+
+    before = page(project)
+    reports = project / "reports" / "study"
+    told = {name: other(text) for name, text in NUMBERS.items()}
+    (reports / "numbers.json").write_text(json.dumps(told))
+    table = verdict_table.read(reports / "tables" / "verdicts.csv")
+    table["shown"] = table["shown"].map(other)
+    table["n"] = [int(other(str(n))) if n else 0 for n in table["n"]]
+    table.to_csv(reports / "tables" / "verdicts.csv", index=False)
+    assert len(documentation.check(project)) == 5  # every block of the page is out of date
+    names = re.compile(r"\bC\d\d\b")
+    assert names.sub("C", other(names.sub("C", before))) == names.sub("C", page(project))
+
+
+@pytest.mark.parametrize(
+    ("block", "match"),
+    [
+        (lambda root: shown_study.number(root, "study", "run"), "did you mean 'runs'"),
+        (lambda root: shown_study.figure(root, "study", "heat-fid-ring"), "unknown figure"),
+        (
+            lambda root: shown_study.figure(root, "study", "other-digits-mlp-base"),
+            "no words for it",
+        ),
+        (lambda root: shown_study.verdicts(root, "another"), r"publication\.json: missing"),
+    ],
+)
+def test_what_is_not_there_is_named(project: Path, block, match: str) -> None:
+    with pytest.raises(GanloreError, match=match):
+        block(project)
