@@ -74,7 +74,7 @@ def fit(table: pd.DataFrame, baseline: str = NONE) -> Interaction:
 
 
 def _fitted(runs: pd.DataFrame, means: pd.DataFrame, seeds: pd.DataFrame) -> tuple[Any, str, str]:
-    """The fitted model; its first coefficients are the cells', of which differences have a sense."""
+    """The fitted model; its first coefficients are the cells', up to a constant."""
     from statsmodels.regression.linear_model import OLS
     from statsmodels.regression.mixed_linear_model import MixedLM
 
