@@ -150,13 +150,23 @@ def _ranks(group: dict[str, Any]) -> dict[str, Any]:
     rows = [
         [
             "" if row["rank"] == 0 else str(row["rank"]),
-            leaderboard.name(row),
+            leaderboard.name(row) + _failed(row),
             _estimate(row),
             *(numerals.number(row[share]) for share in leaderboard.SHARES),
         ]
         for row in group["rows"]
     ]
     return {"title": group["dataset"], "protocol": group["protocol"], "rows": rows}
+
+
+def _failed(row: dict[str, Any]) -> str:
+    told = "" if row["rank"] == 0 else numerals.diverged(_whole(row))
+    return f" ({told})" if told else ""
+
+
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    """Counts as whole numbers: beside the row of real data, which has none, they are floats."""
+    return {name: int(row[name]) for name in ("n_seeds", "n_diverged")}
 
 
 def _estimate(row: dict[str, Any]) -> str:

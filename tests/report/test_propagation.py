@@ -227,3 +227,13 @@ def _told(found: Files) -> dict[str, Any]:
         "verdicts": [], "matrices": [{"key": "digits-dcgan", "title": "digits"}], "board": [],
         "figures": [], "machines": ["one"], "references": [],
     }  # fmt: skip
+
+
+def test_the_pages_templates_have_rules_numbers_alone() -> None:
+    """What they write out is a bound of a rule or of a scale, never a result."""
+    known = {"-1", "1", "0.05", "2"}  # images in [-1, 1]; precision below 0.05, p of 0.05; 2/2^n
+    for template in sorted(report.TEMPLATES.glob("*.html")):
+        source = template.read_text()
+        prose = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", source, flags=re.DOTALL)
+        prose = re.sub(r"<(style|script).*?</\1>|<[^>]*>", "", prose, flags=re.DOTALL)
+        assert set(re.findall(r"-?\d+(?:\.\d+)?", prose)) <= known, template.name
