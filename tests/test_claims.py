@@ -48,7 +48,10 @@ def claims(**changes):
     """A study with one claim of one test, and changes to the test."""
     test = {key: value for key, value in {**TEST, **changes}.items() if value is not None}
     claim = {"statement": "It helps.", "articles": ["000"], "tests": [test]}
-    file = {"articles": {"000": {"language": "Arabic"}}, "claims": {"C01": claim}}
+    file = {
+        "articles": {"000": {"language": "Arabic", "about": "losses"}},
+        "claims": {"C01": claim},
+    }
     return {**copy.deepcopy(STUDY), "claims": file}
 
 

@@ -19,7 +19,7 @@ from ganlore.tables import CELL, Tables
 
 SEEDS = list(range(8))
 STEPS = (10, 20, 30, 40, 50, 60)
-ARTICLES = {"000": {"language": "Arabic"}}
+ARTICLES = {"000": {"language": "Arabic", "about": "losses"}}
 SPREAD = [0.03, -0.01, 0.02, -0.02, 0.01, -0.03, 0.0, 0.005]
 """What a made-up seed adds."""
 

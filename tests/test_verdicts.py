@@ -41,6 +41,7 @@ def test_the_margin_is_part_of_the_null():
     assert weigh(small, 0.0).p_holds == 1 / 1024
     assert weigh(small, 0.1).p_holds == 1.0
     assert weigh(small, 0.1).p_smaller == 1 / 1024
+    assert weigh(-small, 0.1).p_contradicted == 1.0
     assert verdict_of(small).verdict == "does not hold"
     assert verdict_of(small, margin=0.0).verdict == "holds"
 
@@ -74,6 +75,8 @@ def test_few_seeds_cannot_say_does_not_hold():
     assert weigh([0.0, 0.01], 0.1).high < 0.1
     assert verdict_of([0.0, 0.01]).verdict == "undecided"
     assert verdict_of([0.0, 0.01, 0.0, 0.01, 0.02]).verdict == "does not hold"  # 1/32 <= 0.05
+    mixed = [1.0, -1.0, 1.0, -1.0, 0.5]
+    assert verdict_of([0.0, 0.01, 0.0, 0.01, 0.02], mixed).verdict == "undecided"  # 2/32
 
 
 def test_all_tests_of_a_claim_must_hold():
@@ -314,6 +317,13 @@ def test_seeds_needed_by_hand():
         0.5 * math.sqrt(k) - stats.t.ppf(0.975, k - 1) - stats.t.ppf(0.8, k - 1) for k in (n - 1, n)
     ]
     assert reached[0] < 0 <= reached[1]
+
+
+def test_a_larger_file_needs_more_seeds_to_hold_and_not_to_fail():
+    above, below = np.array([1.0, -1.0] * 5) + 0.5, np.array([1.0, -1.0] * 5) + 0.1
+    needed = [weigh(above, 0.2, family=family).seeds_needed for family in (1, 2, 28)]
+    assert needed[0] == needed[1] < needed[2]
+    assert weigh(below, 0.2, family=28).seeds_needed == weigh(below, 0.2).seeds_needed
 
 
 def test_no_number_of_seeds_decides_an_effect_at_the_margin():

@@ -128,8 +128,8 @@ class Claim(Model):
 class Article(Model):
     """Where a claim comes from."""
 
-    language: str
-    about: str = ""
+    language: str = Field(min_length=1)
+    about: str = Field(min_length=1, description="What it is about, as the end of a sentence.")
 
 
 class Claims(Model):

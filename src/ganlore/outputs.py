@@ -13,7 +13,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from ganlore import judging, latex, leaderboard, numbers, storage, tables, verdict_table
+from ganlore import (
+    improvement,
+    judging,
+    latex,
+    leaderboard,
+    numbers,
+    storage,
+    tables,
+    verdict_table,
+)
 from ganlore.grid import Plan
 from ganlore.judging import Judged
 from ganlore.tables import Matrix, Tables
@@ -88,6 +97,9 @@ def texts(results: Results) -> dict[str, str]:
         found["tables/verdicts.tex"] = verdict_table.as_latex(results.verdicts)
     for matrix in results.matrices:
         found[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix, "fid", "FID")
+        better = improvement.improvements(matrix)
+        if len(better):
+            found[f"tables/improvements-{matrix.slug}.csv"] = _csv(better)
         costs = tables.costs_of_tricks(matrix)
         if len(costs):
             found[f"tables/costs-of-tricks-{matrix.slug}.csv"] = _csv(costs, index=True)

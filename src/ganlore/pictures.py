@@ -117,7 +117,11 @@ STRIP = (10, 5)
 
 SHEET_ROW = 16
 PIXELS = 6_000_000
-"""Pixels of all sample sheets of a page together; a large study shows fewer samples of each run."""
+"""Pixels of all sample sheets of a page together, and of all snapshots' samples again; a large
+study shows fewer samples of each run."""
+
+COURSE = (3, 8)
+"""Samples of each snapshot, at least and at most."""
 
 REAL_POINTS = 400
 
@@ -154,6 +158,9 @@ class Album:
         self._shapes = {name: self._shape(name) for name in plan.datasets}
         shown = sum(math.prod(self._shapes[run.dataset.name][-2:]) for run in plan.runs)
         self._each = max(8, min(64, PIXELS // max(shown, 1)))
+        snapshots = max(run.training.snapshots for run in plan.runs)
+        few, most = COURSE
+        self._along = max(few, min(most, PIXELS // max(shown * snapshots, 1)))
 
     def samples(self, run: Run) -> NDArray[Any] | None:
         """The samples of a run's last finite snapshot; None if it diverged before the first."""
@@ -190,6 +197,17 @@ class Album:
     def sheet(self, run: Run) -> Picture | None:
         """Many samples of a run."""
         return self._picture(run.dataset.name, self.samples(run), self._each, SHEET_ROW)
+
+    def course(self, run: Run) -> Picture | None:
+        """A row of samples of each snapshot, the first on top; None for points, or without any."""
+        strip = self._arrays(run).get("strip")
+        if strip is None or self.points(run.dataset.name):
+            return None
+        rows = strip[:, : self._along]
+        return self._picture(
+            run.dataset.name, rows.reshape(-1, *rows.shape[2:]), rows[..., 0, 0, 0].size,
+            rows.shape[1],
+        )  # fmt: skip
 
     def real(self, dataset: str) -> Picture | None:
         """A strip of the data itself, for comparison."""

@@ -266,6 +266,10 @@ def _check_tables(found: Findings, publication: Publication, plan: Plan) -> None
             found.wrong.append(f"{path}: a table that the published metrics do not give")
 
 
+def _there_and_same(path: Path, text: str) -> bool:
+    return path.exists() and _same(path.read_text(), text)
+
+
 def _same(one: str, other: str) -> bool:
     """Whether two tables are equal, numbers up to the last bits that libraries may differ in."""
     if one == other:

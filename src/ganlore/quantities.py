@@ -49,18 +49,15 @@ class Source:
         self.metrics["share"] = self.metrics["step"] / self.metrics["budget"]
         self.history = tidy.history.join(budgets, on=KEY)
         self.history["share"] = self.history["step"] / self.history["budget"]
+        self._by_metric = dict(tuple(self.metrics.sort_values("step").groupby("metric")))
         self.runs = tidy.runs.set_index(KEY)
         self.floor = tidy.floor
 
     def metric(self, name: str, extractor: str | None = None) -> pd.DataFrame:
         """The measured rows of a metric, in each data set's first extractor unless one is named."""
-        wanted = extractor or self.metrics["dataset"].map(self.first)
-        rows = self.metrics[
-            (self.metrics["metric"] == name)
-            & (self.metrics["extractor"] == wanted)
-            & (self.metrics["status"] == "done")
-        ]
-        return rows.sort_values("step")
+        rows = self._by_metric.get(name, self.metrics[:0])
+        wanted = extractor or rows["dataset"].map(self.first)
+        return rows[(rows["extractor"] == wanted) & (rows["status"] == "done")]
 
     @property
     def diverged(self) -> pd.MultiIndex:
@@ -115,8 +112,18 @@ def tracking(source: Source, test: Test) -> Values:
     rows = source.metric(test.along, test.extractor).set_index([*KEY, "step"])[["value"]]
     both = rows.join(_between(source, test.of), how="inner").dropna()
     ranks = both.groupby(KEY).rank()
-    found = ranks.groupby(KEY).apply(lambda group: _pearson(group["value"], group["column"]))
-    return found[both.groupby(KEY).size().reindex(found.index) > 2]
+    away = ranks - ranks.groupby(KEY).transform("mean")
+    products = pd.DataFrame(
+        {
+            "both": away["value"] * away["column"],
+            "value": away["value"] ** 2,
+            "column": away["column"] ** 2,
+        }
+    )
+    sums = products.groupby(KEY).sum()
+    spread = np.sqrt(sums["value"] * sums["column"])
+    found = (sums["both"] / spread.where(spread > 0)).fillna(0.0)
+    return found[both.groupby(KEY).size() > 2]
 
 
 def time_to(source: Source, test: Test, control: pd.MultiIndex) -> Values:
@@ -177,24 +184,14 @@ def _ends(source: Source, metric: str) -> Values:
 
 def _between(source: Source, column: str) -> Values:
     """A column's mean from one snapshot to the next, by run and the later snapshot's step."""
-    steps = source.metrics.groupby([*CELL])["step"].unique().map(np.sort)
-    parts = []
-    for cell, rows in source.history.groupby(CELL, sort=False):
-        if cell in steps.index:
-            marks = steps[cell]
-            place = np.searchsorted(marks, rows["step"].to_numpy())
-            kept = rows[place < len(marks)]
-            parts.append(kept.assign(snapshot=marks[place[place < len(marks)]]))
-    table = pd.concat(parts).rename(columns={"step": "row"})
-    table = table.rename(columns={"snapshot": "step"})
-    means = table.groupby([*KEY, "step"])[column].mean()
+    snapshots = source.metrics[[*KEY, "step"]].drop_duplicates().sort_values("step")
+    snapshots = snapshots.assign(snapshot=snapshots["step"])
+    rows = source.history[[*KEY, "step", column]].sort_values("step")
+    placed = pd.merge_asof(rows, snapshots, on="step", by=KEY, direction="forward")
+    placed = placed.dropna(subset="snapshot").drop(columns="step")
+    placed = placed.astype({"snapshot": int}).rename(columns={"snapshot": "step"})
+    means: Values = placed.groupby([*KEY, "step"])[column].mean()
     return means.rename("column")
-
-
-def _pearson(first: Values, second: Values) -> float:
-    if first.nunique() < 2 or second.nunique() < 2:
-        return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
 
 
 TAKES: dict[str, Callable[[Source, Test], Values]] = {

@@ -83,7 +83,7 @@ class Decision:
     verdict: Verdict
     p_holds: float
     p_contradicted: float
-    seeds_needed: int | None
+    seeds_needed: int | None = None
 
 
 def weigh(
@@ -178,7 +178,7 @@ def decide(
     against = statistics.holm(
         [statistics.simes([o.p_contradicted for o in tests]) for tests in tested.values()]
     )
-    decisions = {name: Decision("not tested", math.nan, math.nan, None) for name in claims}
+    decisions = {name: Decision("not tested", math.nan, math.nan) for name in claims}
     for (name, tests), p_holds, p_contradicted in zip(
         tested.items(), holds.tolist(), against.tolist(), strict=True
     ):

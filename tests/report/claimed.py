@@ -19,7 +19,7 @@ def _test(dataset: str, network: str, treatment: str, control: str) -> dict[str,
 
 
 CLAIMS: dict[str, Any] = {
-    "articles": {name: {"language": "Latin"} for name in ("000", "001", "004")},
+    "articles": {name: {"language": "Latin", "about": "losses"} for name in ("000", "001", "004")},
     "claims": {
         "C01": {
             "statement": "`cgan` is better than mini_max.",

@@ -187,10 +187,10 @@ def test_one_seed_and_one_loss_make_a_page(tmp_path: Path) -> None:
 def test_critic_steps_and_the_tricks_that_change_them_are_told() -> None:
     import pandas as pd
 
-    from ganlore import report
+    from ganlore import report_study
 
     rows = [("hinge", "none", 5), ("lsgan", "none", 1), ("hinge", "ttur", 1), ("lsgan", "ttur", 1)]
-    told = report._critic_steps(pd.DataFrame(rows, columns=["loss", "trick", "n_critic"]))
+    told = report_study.critic_steps(pd.DataFrame(rows, columns=["loss", "trick", "n_critic"]))
     assert told == {"plain": {1: ["lsgan"], 5: ["hinge"]}, "changed": {"ttur": ["hinge"]}}
 
 

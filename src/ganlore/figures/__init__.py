@@ -5,20 +5,28 @@ Figures carry no date and no random name: the same table gives the same bytes.
 
 from ganlore import tables
 from ganlore.figures.costs import cost
+from ganlore.figures.critical import Ranking, critical_difference
 from ganlore.figures.dots import dot_plot
 from ganlore.figures.drawing import INK, inline, save
 from ganlore.figures.heat import grid_of, heat_map
+from ganlore.figures.interaction import interaction
 from ganlore.figures.multiples import learning_curves, look_of, looks, precision_recall
-from ganlore.tables import Matrix
+from ganlore.figures.verdicts import differences
+from ganlore.tables import PLAIN, Matrix
 
 __all__ = [
     "INK",
+    "Ranking",
+    "cell_name",
     "cost",
+    "critical_difference",
     "describe",
+    "differences",
     "dot_plot",
     "grid_of",
     "heat_map",
     "inline",
+    "interaction",
     "learning_curves",
     "look_of",
     "looks",
@@ -43,3 +51,8 @@ def describe(matrix: Matrix, kind: str) -> str:
         cell = {str(name): value for name, value in row.items()}
         text += f" {word} FID: {key[0]}, {key[1]}: {tables.estimate(cell, 'fid')}."
     return text
+
+
+def cell_name(loss: str, trick: str) -> str:
+    """A cell's name for a reader: the plain loss, or loss + trick."""
+    return loss if trick == PLAIN else f"{loss} + {trick}"

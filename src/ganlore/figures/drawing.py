@@ -79,6 +79,10 @@ def save(figure: Figure, folder: Path, name: str) -> str:
     """Write a figure as `<name>.svg` and `<name>.pdf`; gives the SVG's text."""
     texts: dict[str, bytes] = {}
     with style():
+        # Once for both files, and not again at each drawing: it takes longer than all the rest.
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         for kind, dated in (("svg", "Date"), ("pdf", "CreationDate")):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, metadata={dated: None})
@@ -105,7 +109,14 @@ def inline(svg: str, name: str, alt: str) -> tuple[str, int]:
 
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
+    body = re.sub(r"\s*<!--.*?-->", "", body, flags=re.DOTALL)  # every text once more
+    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # the page's own says it
+    used = {"figure_1", *re.findall(r'(?:url\(|href=")#([\w-]+)', body)}
+
+    def prefixed(found: re.Match[str]) -> str:
+        return f' id="{name}-{found[1]}"' if found[1] in used else ""
+
+    body = re.sub(r'\s*\bid="([^"]+)"', prefixed, body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
     body = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', body)
     for colour, variable in ((INK, "ink"), (MUTED, "muted"), (RULE, "rule"), (PAPER, "paper")):

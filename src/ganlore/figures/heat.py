@@ -48,7 +48,8 @@ def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: boo
             for j, loss in enumerate(matrix.losses):
                 corner = (i, j) if matrix.losses_down else (j, i)
                 _annotate(ax, matrix, metric, (loss, trick), corner)
-        _name_axes(ax, matrix)
+        names = matrix.losses, matrix.tricks
+        name_axes(ax, *(names[::-1] if matrix.losses_down else names))
         bar = figure.colorbar(mesh, ax=ax, fraction=0.025, pad=0.015, aspect=max(28, 2.4 * rows))
         bar.outline.set_visible(False)
         better = "lower" if lower else "higher"
@@ -101,7 +102,7 @@ def _annotate(
         return
     mean, half = tables.spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
     failed = tables.diverged(row)
-    colour = _readable(ax.collections[0], row[metric])
+    colour = readable(ax.collections[0], row[metric])
     lines = [mean, *([f"± {half}"] if half else []), *([failed] if failed else [])]
     for index, line in enumerate(lines):
         offset = 0.27 * (index - (len(lines) - 1) / 2)
@@ -109,17 +110,14 @@ def _annotate(
         ax.text(x, y + offset, line, color=colour, fontsize=size, **centred)
 
 
-def _readable(mesh: Any, value: float) -> str:
+def readable(mesh: Any, value: float) -> str:
     """White on dark colours, near-black on light ones (relative luminance)."""
     red, green, blue, _ = mesh.cmap(mesh.norm(value))
     return "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.53 else "#101113"
 
 
-def _name_axes(ax: Axes, matrix: Matrix) -> None:
+def name_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
     """The names of columns above them and of rows beside them, the first on top."""
-    columns, rows = matrix.losses, matrix.tricks
-    if matrix.losses_down:
-        columns, rows = rows, columns
     ax.set_xticks(np.arange(len(columns)) + 0.5, _breakable(columns))
     ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
     ax.xaxis.tick_top()

@@ -40,7 +40,7 @@ def looks(matrix: Matrix) -> dict[str, dict[str, Any]]:
 
 
 def panels(matrix: Matrix) -> list[tuple[str, list[tuple[str, tuple[str, str]]]]]:
-    """Panels as (title, [(name, cell)]): one for each trick, or one in all for a single axis."""
+    """Panels as (title, [(name, cell)]): one for each trick that ran, or one for a single axis."""
     if matrix.single == "trick":
         loss = matrix.losses[0]
         return [(loss, [(trick, (loss, trick)) for trick in matrix.tricks])]
@@ -48,6 +48,7 @@ def panels(matrix: Matrix) -> list[tuple[str, list[tuple[str, tuple[str, str]]]]
     return [
         (titles.get(trick, trick), [(loss, (loss, trick)) for loss in matrix.losses])
         for trick in matrix.tricks
+        if any(matrix.cell(loss, trick) for loss in matrix.losses)
     ]
 
 

@@ -1,30 +1,43 @@
-// Sorting: a click on a column's head; numbers by their full value, empty ones last.
-for (const table of document.querySelectorAll("table.sortable")) {
-  const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => {
-    const button = document.createElement("button");
-    button.append(...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
-      const up = head.getAttribute("aria-sort") !== "ascending";
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", up ? "ascending" : "descending");
-      const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
-      const rows = [...table.tBodies[0].rows].sort((a, b) => {
-        const [x, y] = [key(a), key(b)];
-        const [p, q] = [Number(x), Number(y)];
-        if (Number.isNaN(p) !== Number.isNaN(q)) return Number.isNaN(p) ? 1 : -1;
-        return (up ? 1 : -1) * (Number.isNaN(p) ? x.localeCompare(y) : p - q);
-      });
-      table.tBodies[0].append(...rows);
-    });
-  });
-}
-
-// A link to a folded cell unfolds it.
+// A link to something folded unfolds it.
 const unfold = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target instanceof HTMLDetailsElement) target.open = true;
+  for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  if (target?.closest("details")) target.scrollIntoView();
 };
 addEventListener("hashchange", unfold);
 unfold();
+
+const make = (tag, properties, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+
+// A field that keeps those of some elements that have all its words; `texts` gives each one's.
+const finder = (what, elements, texts, keep) => {
+  const count = make("span", { role: "status" });
+  const field = make("input", { type: "search", placeholder: `Filter ${what}`, ariaLabel: `Filter ${what}` });
+  const update = () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    elements.forEach((element, index) => {
+      const fits = (!keep || keep(element)) && words.every((word) => texts[index].includes(word));
+      element.hidden = !fits;
+      shown += fits;
+    });
+    count.textContent = shown === elements.length ? "" : `${shown} of ${elements.length}`;
+  };
+  field.addEventListener("input", update);
+  return { field, count, update };
+};
+
+for (const place of document.querySelectorAll(".finder")) {
+  const elements = [...document.querySelectorAll(place.dataset.finds)];
+  const texts = elements.map((element) => element.querySelector("summary").textContent.toLowerCase());
+  const { field, count } = finder(place.dataset.what, elements, texts);
+  const folds = place.closest("section").querySelectorAll("details.extra");
+  field.addEventListener("input", () => {
+    for (const fold of folds) fold.open = field.value !== "" && fold.querySelector("details:not([hidden])") !== null;
+  });
+  place.append(field, count);
+}

@@ -1,0 +1,189 @@
+"""Who improves whom, rankings, and what the page shows of a verdict: numbers by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic_study
+from scipy import stats
+
+from ganlore import (
+    figures,
+    grid,
+    improvement,
+    judging,
+    report_claims,
+    report_figures,
+    report_rankings,
+    tables,
+)
+from ganlore.judging import Judged
+from ganlore.tables import Matrix
+
+
+@pytest.fixture(scope="module")
+def claiming(tmp_path_factory: pytest.TempPathFactory) -> grid.Plan:
+    return synthetic_study.make(synthetic_study.claiming(tmp_path_factory.mktemp("claims")))
+
+
+@pytest.fixture(scope="module")
+def judged(claiming: grid.Plan) -> list[Judged]:
+    return judging.judge(claiming, tables.read(claiming))
+
+
+def with_fid(matrix: Matrix, values: dict[tuple[str, str], list[float]]) -> Matrix:
+    """The matrix with other FIDs of some cells, by seed."""
+    ends = matrix.finals.copy()
+    for (loss, trick), fids in values.items():
+        ends.loc[(ends["loss"] == loss) & (ends["trick"] == trick), "fid"] = fids
+    return dataclasses.replace(matrix, finals=ends)
+
+
+def test_a_change_is_the_geometric_mean_over_pairs_of_seeds(found: list[Matrix]) -> None:
+    """Halved, halved and quartered: a mean log ratio of -4/3 log 2, s = log(2) / sqrt(3)."""
+    matrix = with_fid(
+        found[0], {("cgan", "none"): [8.0, 4.0, 16.0], ("cgan", "packing"): [4.0, 2.0, 4.0]}
+    )
+    table = improvement.improvements(matrix).set_index(["loss", "trick"])
+    row = table.loc[("cgan", "packing")]
+    assert row["log_ratio"] == pytest.approx(-4 / 3 * math.log(2))
+    half = stats.t.ppf(0.975, 2) * math.log(2) / 3  # s / sqrt(n) = log(2) / sqrt(3) / sqrt(3)
+    assert (row["low"], row["high"]) == pytest.approx(
+        (row["log_ratio"] - half, row["log_ratio"] + half)
+    )
+    assert (row["n"], row["n_lost"]) == (3, 0)
+    assert "none" not in table.index.get_level_values("trick")
+
+
+def test_pairs_of_which_a_run_diverged_are_counted_and_in_no_mean(found: list[Matrix]) -> None:
+    table = improvement.improvements(found[0]).set_index(["loss", "trick"])
+    assert tuple(table.loc[("lsgan", "relativistic"), ["n", "n_lost"]]) == (1, 2)
+    assert tuple(table.loc[("minimax", "packing"), ["n", "n_lost"]]) == (0, 3)
+    assert math.isnan(table.loc[("minimax", "packing"), "log_ratio"])
+    lost = with_fid(found[0], {("cgan", "none"): [8.0, math.nan, 16.0]})
+    again = improvement.improvements(lost).set_index(["loss", "trick"])
+    assert tuple(again.loc[("cgan", "packing"), ["n", "n_lost"]]) == (2, 1)
+
+
+@pytest.mark.parametrize(("ratio", "text"), [(0.77, "−23 %"), (1.4, "+40 %"), (1.001, "0 %"), (0.999, "0 %"),
+                                             (2.34, "×2.3"), (14.2, "×14")])  # fmt: skip
+def test_changes_are_told_as_percent_and_as_multiples(ratio: float, text: str) -> None:
+    assert improvement.change(math.log(ratio)) == text
+
+
+def test_the_figure_of_changes_marks_what_excludes_none(found: list[Matrix]) -> None:
+    matrix = with_fid(found[0], {("cgan", "none"): [8.0, 4.0, 16.0], ("cgan", "packing"): [4.1, 2.0, 7.9],
+                                 ("vaegan", "none"): [8.0, 4.0, 16.0], ("vaegan", "packing"): [2.0, 9.0, 15.0]})  # fmt: skip
+    figure = figures.interaction(matrix, improvement.improvements(matrix))
+    shown = {text.get_text(): text for text in figure.axes[0].texts}
+    sure = improvement.change(np.mean(np.log([4.1 / 8, 0.5, 7.9 / 16])))
+    unsure = improvement.change(np.mean(np.log([0.25, 2.25, 15 / 16])))
+    assert shown[f"● {sure}"].get_fontweight() == "bold"
+    assert shown[unsure].get_fontweight() == "normal"
+    assert "3 lost" in shown and "n/a" in shown
+
+
+def test_blocks_have_every_loss_and_a_diverged_run_is_worst(found: list[Matrix]) -> None:
+    """relativistic does not go with wgan: it makes no block."""
+    table = report_rankings.blocks(found[0])
+    assert table.left_out == ("relativistic",)
+    assert set(table.values.index.get_level_values("trick")) == {"none", "packing"}
+    assert table.values.shape == (6, 5)
+    assert np.isinf(table.values.loc["packing", "minimax"]).all()
+
+
+def test_ranks_are_the_averages_over_blocks(found: list[Matrix]) -> None:
+    ranking = report_rankings.of_matrix(found[0])
+    assert ranking is not None
+    values = report_rankings.blocks(found[0]).values
+    expected = pd.Series(stats.rankdata(values, axis=1).mean(axis=0), values.columns).sort_values()
+    assert list(ranking.ranks) == pytest.approx(list(expected))
+    assert dict(zip(ranking.names, ranking.ranks, strict=True)) == pytest.approx(dict(expected))
+    # q(.05, 5, inf) = 2.728 (Demsar 2006, table 5a)
+    assert ranking.cd == pytest.approx(2.728 * math.sqrt(5 * 6 / (6 * 6)), abs=2e-3)
+    for first, last in ranking.groups:
+        assert ranking.ranks[last] - ranking.ranks[first] <= ranking.cd
+
+
+def test_the_diagram_has_every_name_at_its_rank_and_a_bar_for_each_group() -> None:
+    ranking = figures.Ranking(
+        ("a", "b", "c", "d"), (1.2, 1.9, 2.9, 4.0), 1.0, ((0, 1), (1, 2)), 20, 0.001
+    )
+    ax = figures.critical_difference(ranking, "losses").axes[0]
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert [line.get_xdata()[0] for line in lines] == list(ranking.ranks)
+    bars = [line for line in ax.lines if line.get_label() == "tie"]
+    ends = [tuple(np.round(bar.get_xdata(), 1)) for bar in bars]
+    assert ends == [(1.2, 1.9), (1.9, 2.9)]
+    texts = [text.get_text() for text in ax.texts]
+    assert "a  1.2" in texts and "4.0  d" in texts and "critical difference 1.00" in texts
+
+
+def test_two_losses_have_no_ranking(found: list[Matrix]) -> None:
+    ends = found[0].finals
+    few = dataclasses.replace(found[0], finals=ends[ends["loss"].isin(["lsgan", "cgan"])])
+    assert report_rankings.of_matrix(few) is None
+
+
+def test_costs_have_the_interval_of_their_runs(
+    plan: grid.Plan, tidy: tables.Tables, found: list[Matrix]
+) -> None:
+    matrix = report_figures.with_spread(found[0], tidy.runs, "step_ms")
+    runs = tidy.runs
+    mine = runs[
+        (runs["dataset"] == "digits") & (runs["loss"] == "cgan") & (runs["trick"] == "packing")
+    ]["step_ms"]
+    half = stats.t.ppf(0.975, len(mine) - 1) * mine.std() / math.sqrt(len(mine))
+    row = matrix.cell("cgan", "packing")
+    assert (row["step_ms_low"], row["step_ms_high"]) == pytest.approx(
+        (mine.mean() - half, mine.mean() + half)
+    )
+    texts = [
+        text.get_text() for text in figures.heat_map(matrix, "step_ms", "ms", True).axes[0].texts
+    ]
+    assert tables.spread(row["step_ms"], row["step_ms_low"], row["step_ms_high"])[0] in texts
+
+
+def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(judged: list[Judged]) -> None:
+    tests = list(judged[0].tests)
+    for ax, measured in zip(figures.differences(tests).axes, tests, strict=True):
+        drawn = {line.get_label(): line for line in ax.lines}
+        assert list(drawn["seeds"].get_xdata()) == list(measured.values["difference"])
+        assert list(drawn["interval"].get_xdata()) == [measured.outcome.low, measured.outcome.high]
+        assert drawn["effect"].get_xdata()[0] == measured.outcome.effect
+        (band,) = (patch for patch in ax.patches if patch.get_label() == "margin")
+        assert (band.get_x(), band.get_width()) == (-measured.test.margin, 2 * measured.test.margin)
+        low, high = ax.get_xlim()
+        assert (
+            low < min(measured.values["difference"]) and max(measured.values["difference"]) < high
+        )
+
+
+def test_ratios_are_ticked_as_factors(judged: list[Judged]) -> None:
+    ax = figures.differences([judged[0].tests[0]]).axes[0]
+    for place, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True):
+        assert float(label.get_text().removeprefix("×")) == pytest.approx(math.exp(place), rel=5e-3)
+    assert "×1" in [label.get_text() for label in ax.get_xticklabels()]
+
+
+def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
+    claiming: grid.Plan, judged: list[Judged], tmp_path: Path
+) -> None:
+    tidy = tables.read(claiming)
+    ends = tables.finals(tidy.metrics)
+    matrices = tables.matrices(claiming, tidy, ends, tables.cells(tidy, ends))
+    lines = report_claims.lines(judged, matrices, tmp_path)
+    verdicts = [line.judged.verdict for line in lines]
+    assert verdicts == ["holds", "contradicted", "undecided", "does not hold", "not tested"]
+    assert report_claims.tally(lines) == dict.fromkeys(report_claims.SIGNS, 1)
+    assert [line.which for line in lines] == ["weakest of 2 tests", "", "", "", ""]
+    assert lines[4].figure is None and lines[4].deciding is None
+    slow = dict(lines[2].sides[0][0].cells)
+    assert slow == {"lsgan (digits, dcgan, slow)": "cell-digits-dcgan-slow-lsgan-none"}
+    for line in lines[:4]:
+        assert (tmp_path / f"verdict-{line.judged.id}.pdf").stat().st_size > 1000
