@@ -74,7 +74,7 @@ def fit(table: pd.DataFrame, baseline: str = NONE) -> Interaction:
 
 
 def _fitted(runs: pd.DataFrame, means: pd.DataFrame, seeds: pd.DataFrame) -> tuple[Any, str, str]:
-    """The fitted model; its first coefficients are the cells' means."""
+    """The fitted model; its first coefficients are the cells', up to a constant."""
     from statsmodels.regression.linear_model import OLS
     from statsmodels.regression.mixed_linear_model import MixedLM
 
@@ -92,8 +92,7 @@ def _fitted(runs: pd.DataFrame, means: pd.DataFrame, seeds: pd.DataFrame) -> tup
         note = f"the mixed model could not be fitted ({error})"
     if not note:
         return fitted, "mixed model, seeds as random effect (REML)", ""
-    centred = seeds.to_numpy()[:, 1:] - seeds.to_numpy()[:, 1:].mean(axis=0)
-    fitted = OLS(value, np.hstack([means.to_numpy(), centred])).fit()
+    fitted = OLS(value, np.hstack([means.to_numpy(), seeds.to_numpy()[:, 1:]])).fit()
     return fitted, "least squares with a coefficient for each seed", note
 
 

@@ -19,12 +19,14 @@ from ganlore import (
     latex,
     leaderboard,
     numbers,
+    second_views,
     storage,
     tables,
     verdict_table,
 )
 from ganlore.grid import Plan
 from ganlore.judging import Judged
+from ganlore.second_views import Reaching, Second
 from ganlore.tables import Matrix, Tables
 
 
@@ -71,6 +73,16 @@ class Results:
         return judging.table(self.judged)
 
     @cached_property
+    def second(self) -> list[Second]:
+        """Second views of the matrices that have tricks over several losses."""
+        return second_views.of_matrices(self.matrices)
+
+    @cached_property
+    def reaching(self) -> list[Reaching]:
+        """The runs of claims about time to a target."""
+        return second_views.reaching(self.plan, self.tidy, self.judged)
+
+    @cached_property
     def numbers(self) -> dict[str, str]:
         """Every number that a text tells, by name."""
         return numbers.of(self)
@@ -103,6 +115,17 @@ def texts(results: Results) -> dict[str, str]:
         costs = tables.costs_of_tricks(matrix)
         if len(costs):
             found[f"tables/costs-of-tricks-{matrix.slug}.csv"] = _csv(costs, index=True)
+    return found | _second(results)
+
+
+def _second(results: Results) -> dict[str, str]:
+    found = {}
+    for second in results.second:
+        found[f"tables/aggregates-{second.matrix.slug}.csv"] = _csv(second.tricks)
+        if second.model is not None:
+            found[f"tables/model-{second.matrix.slug}.csv"] = _csv(second.effects)
+    for one in results.reaching:
+        found[f"tables/reaching-{one.claim}.csv"] = _csv(one.runs)
     return found
 
 

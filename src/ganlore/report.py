@@ -18,6 +18,7 @@ from ganlore import (
     report_cells,
     report_claims,
     report_figures,
+    report_second,
     report_study,
     storage,
     tables,
@@ -76,6 +77,8 @@ def build(plan: Plan) -> Path:
         "legend": wording.LEGEND,
         "limits": report_study.limits(len(plan.study.seeds)),
         "backdrops": album.backdrops(),
+        "second": report_second.drawn(results, folder / "figures"),
+        "models": report_second.models(results),
         "leaderboard": leaderboard.groups(results.board),
     }
     page = folder / "index.html"

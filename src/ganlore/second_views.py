@@ -6,6 +6,7 @@ reader sees whether what was found hangs on the way of looking.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -78,17 +79,58 @@ def _interval(
     return cast(tuple[float, float, float], tuple(float(part) for part in found))
 
 
-def profile(matrix: Matrix, trick: str, thresholds: Array) -> Array:
-    """The share of a trick's runs, over losses and seeds, with an FID of at most each threshold."""
-    scores = -logs(matrix)[trick].to_numpy()
-    # a score just at the threshold counts here, as an FID of at most so much does
-    return aggregates.performance_profile(scores, np.nextafter(-np.log(thresholds), -np.inf))
+def profiles(
+    matrix: Matrix, tricks: Iterable[str], n: int = 200
+) -> tuple[dict[str, tuple[Array, Array]], Array]:
+    """The share of runs with an FID of at most so much, with each trick and without it.
+
+    Args:
+        matrix: the cells.
+        tricks: those wanted.
+        n: how many thresholds, from the lowest FID of a run to the highest, even on a log scale.
+
+    Returns:
+        By trick the shares over seeds and those losses that ran with and without it, (n,) each; and
+        the thresholds, (n,).
+    """
+    table = logs(matrix)
+    at = np.linspace(np.nanmin(table.to_numpy()), np.nanmax(table.to_numpy()), n)
+    below = np.nextafter(-at, -np.inf)  # an FID just at the threshold counts
+    curves = {}
+    for trick in tricks:
+        losses = [loss for loss in table[trick].columns if loss in table[PLAIN]]
+        with_it, without = (
+            aggregates.performance_profile(-table[side][losses].to_numpy(), below)
+            for side in (trick, PLAIN)
+        )
+        curves[trick] = with_it, without
+    return curves, np.exp(at)
 
 
-def thresholds(matrix: Matrix, n: int = 200) -> Array:
-    """FIDs from the lowest run of a matrix to the highest, evenly on a log scale."""
-    values = logs(matrix).to_numpy()
-    return np.exp(np.linspace(np.nanmin(values), np.nanmax(values), n))
+@dataclass(frozen=True)
+class Second:
+    """The second views of one matrix.
+
+    Attributes:
+        matrix: its cells.
+        tricks: `of_tricks`.
+        model: `model`; None where it has no sense.
+    """
+
+    matrix: Matrix
+    tricks: pd.DataFrame
+    model: interaction.Interaction | None
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """The model's effect of each trick on log FID; empty without a model."""
+        return pd.DataFrame() if self.model is None else self.model.tricks
+
+
+def of_matrices(matrices: Iterable[Matrix]) -> list[Second]:
+    """The second views of those matrices that have tricks over several losses and seeds."""
+    wanted = [m for m in matrices if not m.single and m.n_seeds > 1 and len(of_tricks(m))]
+    return [Second(matrix, of_tricks(matrix), model(matrix)) for matrix in wanted]
 
 
 def model(matrix: Matrix) -> interaction.Interaction | None:

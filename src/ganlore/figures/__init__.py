@@ -11,12 +11,14 @@ from ganlore.figures.drawing import INK, inline, save
 from ganlore.figures.heat import grid_of, heat_map
 from ganlore.figures.interaction import interaction
 from ganlore.figures.multiples import learning_curves, look_of, looks, precision_recall
+from ganlore.figures.profiles import aggregates, profiles, reaching
 from ganlore.figures.verdicts import differences
 from ganlore.tables import PLAIN, Matrix
 
 __all__ = [
     "INK",
     "Ranking",
+    "aggregates",
     "cell_name",
     "cost",
     "critical_difference",
@@ -31,6 +33,8 @@ __all__ = [
     "look_of",
     "looks",
     "precision_recall",
+    "profiles",
+    "reaching",
     "save",
 ]
 
