@@ -14,6 +14,7 @@ from ganlore.config import Keep
 from ganlore.costs import Costs
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan, Run
+from ganlore.pictures import COURSE
 
 FEATURES = 2048
 """Numbers that an extractor keeps of an image at most (Inception's)."""
@@ -96,12 +97,15 @@ def room(costs: Costs, jobs: int) -> Room:
         data=sum(_data(plan, costs, name, settings) for name, settings in plan.datasets.items()),
         kept=sum(kept),
         working=jobs * max((_working(run, costs.sizes[run.cell]) for run in left), default=0),
-        report=int(
-            sum(PAGE * run.protocol.pictures * pixels[run.dataset.name] for run in plan.runs)
-        ),
+        report=int(sum(PAGE * _shown(run) * pixels[run.dataset.name] for run in plan.runs)),
         run=max(kept, default=0),
         free=free(Path(plan.study.results)),
     )
+
+
+def _shown(run: Run) -> int:
+    """Samples that are kept and shown of a run: of its last snapshot, and some of each."""
+    return int(run.protocol.pictures + COURSE[1] * run.training.snapshots)
 
 
 def free(path: Path) -> int:
@@ -118,7 +122,8 @@ def _run(run: Run, costs: Costs, keep: Keep) -> int:
     snapshots = {"all": run.training.snapshots, "last": 1, "none": 0}[keep.snapshots]
     networks = snapshots * sizes.snapshot + (keep.checkpoints == "all") * sizes.checkpoint
     # a loss has pictures of its own, about as many as samples
-    samples = 2 * run.protocol.pictures * math.prod(costs.stores[run.dataset.name].shape)
+    pictures = run.protocol.pictures + _shown(run)
+    samples = pictures * math.prod(costs.stores[run.dataset.name].shape)
     return networks + samples + run.training.history * ROW + RECORDS
 
 

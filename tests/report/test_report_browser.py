@@ -144,7 +144,7 @@ def test_every_figure_and_picture_has_a_text(desk: Watched) -> None:
              .filter((e) => !e.parentElement.closest("svg"))
              .map((e) => e.getAttribute("alt") ?? (e.getAttribute("role") === "img" ? e.getAttribute("aria-label") : ""))"""
     )
-    assert len(shown) > 20 and all(len(text) > 5 for text in shown)
+    assert len(shown) > 20 and all(text and len(text) > 5 for text in shown)
     figures = desk.page.locator("figure.drawn svg[role=img]")
     texts = figures.evaluate_all("all => all.map((e) => e.getAttribute('aria-label'))")
     assert len(texts) == desk.page.locator("figure.drawn").count() == len(set(texts))
@@ -213,12 +213,12 @@ def test_the_first_screen_has_the_question_and_the_verdicts(claims: playwright.P
     assert column(claims.locator("table.verdicts"), 1) == ["C01", "C02", "C03", "C04", "C05"]
     words = ["✓ holds", "✗ contradicted", "? undecided", "≈ does not hold", "– not tested"]
     assert column(claims.locator("table.verdicts"), 3) == words
-    told = pd_verdicts(claims)
+    told = effects_in_the_table(claims)
     effects = [text.split("\n")[0] for text in column(claims.locator("table.verdicts"), 4)]
     assert effects == [*told, "–"]
 
 
-def pd_verdicts(page: playwright.Page) -> list[str]:
+def effects_in_the_table(page: playwright.Page) -> list[str]:
     """The effects of deciding tests in the report's table of verdicts."""
     import pandas as pd
 
