@@ -130,6 +130,7 @@ def _second(results: Results) -> dict[str, str]:
         found[f"tables/aggregates-{second.matrix.slug}.csv"] = _csv(second.tricks)
         if second.model is not None:
             found[f"tables/model-{second.matrix.slug}.csv"] = _csv(second.effects)
+            found[f"tables/variance-{second.matrix.slug}.csv"] = _csv(second.variance)
     for one in results.reaching:
         found[f"tables/reaching-{one.claim}.csv"] = _csv(one.runs)
     return found
