@@ -11,12 +11,12 @@ from ganlore.report_figures import Drawn, keep
 from ganlore.second_views import Second
 
 AGGREGATES = (
-    "Left: how much each trick lowers FID, as the logarithm of plain FID over FID with it. The "
-    "interquartile mean leaves out the best and the worst quarter of the runs of all losses "
-    "(rliable, arXiv:2108.13264); the mixed model has a mean for each cell and seeds as a random "
-    "effect. Right: the probability that a run with the trick is better than one of the same loss "
-    "without it. Bars: 95 %; seeds are resampled together over losses. A diverged run counts as "
-    "the worst one."
+    "Left: how much each trick lowers FID, as the logarithm of plain FID over FID with it; behind "
+    "its name stands the number of losses that it ran with. The interquartile mean leaves out the "
+    "best and the worst quarter of the runs of all losses (rliable, arXiv:2108.13264); the mixed "
+    "model has a mean for each cell and seeds as a random effect. Right: the probability that a "
+    "run with the trick is better than one of the same loss without it. Bars: 95 %; seeds are "
+    "resampled together over losses. A diverged run counts as the worst one."
 )
 PROFILES = (
     "The share of all runs, over losses and seeds, with an FID of at most the value below: the "
@@ -83,8 +83,13 @@ def _of_matrix(second: Second, folder: Path) -> list[Drawn]:
              "Tricks over all losses", AGGREGATES, "figures.aggregates",
              f"aggregates-{matrix.slug}.csv")
     ]  # fmt: skip
-    curves, thresholds = second_views.profiles(matrix, table["trick"])
-    alt = f"Performance profiles of {len(table)} tricks beside the plain losses on {matrix.title}."
+    several = table[table["losses"] > 1]
+    if several.empty:
+        return made
+    curves, thresholds = second_views.profiles(matrix, several["trick"])
+    alt = (
+        f"Performance profiles of {len(several)} tricks beside the plain losses on {matrix.title}."
+    )
     figure = figures.profiles(curves, thresholds)
     made.append(
         keep(figure, folder, "profiles", f"profiles-{matrix.slug}", alt, "Performance profiles",
