@@ -11,8 +11,8 @@ from ganlore.report_figures import Drawn, keep
 from ganlore.second_views import Second
 
 AGGREGATES = (
-    "Left: how much each trick lowers FID, as the logarithm of plain FID over FID with it; behind "
-    "its name stands the number of losses that it ran with. The interquartile mean leaves out the "
+    "Tricks that ran with several losses, how many of them behind the name. Left: how much each "
+    "lowers FID, as the log of plain FID over FID with it. The interquartile mean leaves out the "
     "best and the worst quarter of the runs of all losses (rliable, arXiv:2108.13264); the mixed "
     "model has a mean for each cell and seeds as a random effect. Right: the probability that a "
     "run with the trick is better than one of the same loss without it. Bars: 95 %; seeds are "
@@ -70,7 +70,10 @@ def drawn(results: Results, folder: Path) -> list[tuple[str, Drawn]]:
 
 
 def _of_matrix(second: Second, folder: Path) -> list[Drawn]:
-    matrix, table = second.matrix, second.tricks
+    matrix = second.matrix
+    table = second.tricks[second.tricks["losses"] > 1]  # one loss says nothing of losses
+    if table.empty:
+        return []
     best = table.sort_values("iqm").iloc[-1]
     alt = (
         f"Dot plot of {len(table)} tricks on {matrix.title}: interquartile mean of the log ratio "
@@ -83,13 +86,8 @@ def _of_matrix(second: Second, folder: Path) -> list[Drawn]:
              "Tricks over all losses", AGGREGATES, "figures.aggregates",
              f"aggregates-{matrix.slug}.csv")
     ]  # fmt: skip
-    several = table[table["losses"] > 1]
-    if several.empty:
-        return made
-    curves, thresholds = second_views.profiles(matrix, several["trick"])
-    alt = (
-        f"Performance profiles of {len(several)} tricks beside the plain losses on {matrix.title}."
-    )
+    curves, thresholds = second_views.profiles(matrix, table["trick"])
+    alt = f"Performance profiles of {len(table)} tricks beside the plain losses on {matrix.title}."
     figure = figures.profiles(curves, thresholds)
     made.append(
         keep(figure, folder, "profiles", f"profiles-{matrix.slug}", alt, "Performance profiles",
