@@ -83,7 +83,7 @@ def aggregates(table: pd.DataFrame, effects: pd.DataFrame) -> Figure:
         better.set_xlabel("probability that the trick's run is better")
         better.set_xlim(-0.03, 1.03)
         if len(effects):
-            gain.legend(loc="upper left", handlelength=1.0)
+            gain.legend(loc="lower right", handlelength=1.0)
         for ax in (gain, better):
             ax.grid(axis="x")
     return cast("Figure", figure)
