@@ -18,12 +18,14 @@ EXPECTED = [
     "modes",
     "high_quality",
     "reverse_kl",
+    "mode_movement",
     "precision",
     "recall",
     "density",
     "coverage",
     "reconstruction_mse",
     "reconstruction_mae",
+    "far_distance",
 ]
 
 
@@ -33,6 +35,7 @@ def comparison(seed=0, n=12, d=3):
         rng.standard_normal((n, d)).astype(np.float32),
         rng.standard_normal((n + 3, d)).astype(np.float32),
         modes=rng.integers(0, 4, n + 3),
+        modes_before=rng.integers(0, 4, n + 3),
         high_quality=rng.random(n + 3) < 0.7,
         mode_shares=np.full(4, 0.25),
         asked=rng.integers(0, 4, n + 3),
@@ -80,16 +83,15 @@ def test_the_direction_of_every_metric():
     modes = np.arange(80) % 4
     real, good = (centres[modes] + rng.standard_normal((80, 2)) for _ in range(2))
     bad = np.tile([[40.0, 40], [41, 40]], (40, 1))
-    shares = np.full(4, 0.25)
     images = rng.standard_normal((6, 4))
-    told = {"asked": modes, "codes": modes, "originals": images}
+    told = {"asked": modes, "codes": modes, "originals": images, "modes_before": modes}
+    told["mode_shares"] = np.full(4, 0.25)
     first = measure_all(
         Comparison(
             real,
             good,
             modes,
-            np.ones(80, dtype=bool),
-            shares,
+            high_quality=np.ones(80, dtype=bool),
             **told,
             reconstructions=images,
             probabilities=np.eye(4)[modes],
@@ -97,7 +99,7 @@ def test_the_direction_of_every_metric():
     )
     second = measure_all(
         Comparison(
-            real, bad, np.full(80, 3), np.zeros(80, dtype=bool), shares, **told,
+            real, bad, np.full(80, 3), high_quality=np.zeros(80, dtype=bool), **told,
             reconstructions=images + 1, probabilities=np.full((80, 4), 0.25),
         )
     )  # fmt: skip
@@ -206,6 +208,7 @@ def test_float32_and_float64_give_the_same_numbers():
         single.real.astype(np.float64),
         single.fake.astype(np.float64),
         single.modes,
+        single.modes_before,
         single.high_quality,
         single.mode_shares,
         single.asked,

@@ -22,7 +22,7 @@ def test_pacgan_ring_by_hand():
     # Two samples at mode 0, one at mode 1 that is .025 off (good), one at mode 2 that is .04 off,
     # one at mode 3, and three near the centre of the ring on mode 5's side (bad).
     features, modes, good = ring([0, 0, 1, 2, 3, 5, 5, 5], [1, 1, 1.025, 0.96, 1, 0.1, 0.1, 0.1])
-    comparison = Comparison(FEATURES, features, modes, good, UNIFORM)
+    comparison = Comparison(FEATURES, features, modes, high_quality=good, mode_shares=UNIFORM)
     values = measure_all(comparison, NAMES)
     # 1/4 log 2 + 3 x 1/8 log 1 + 3/8 log 3
     assert values == {
@@ -59,7 +59,7 @@ def test_a_mode_that_the_data_does_not_have():
 def test_low_quality_samples_find_no_mode_but_count_in_the_divergence():
     modes = np.array([0, 1, 2, 3, 4, 5, 6, 7])
     bad = np.zeros(8, dtype=bool)
-    comparison = Comparison(FEATURES, FEATURES, modes, bad, UNIFORM)
+    comparison = Comparison(FEATURES, FEATURES, modes, high_quality=bad, mode_shares=UNIFORM)
     assert measure_all(comparison, NAMES) == {"modes": 0, "high_quality": 0, "reverse_kl": 0}
 
 
