@@ -220,10 +220,24 @@ def test_what_is_not_finished_is_not_published(again: Any) -> None:
 
 
 def test_a_report_of_other_numbers_is_not_published(again: Any) -> None:
-    edit(Path("reports/tables/metrics.csv"), ",fid,", ",kid,")
+    edit(Path("reports/tables/snapshots.csv"), ",fid,", ",kid,")
     with pytest.raises(GanloreError, match="this result is not sound"):
         publication.publish(again, "tiny.yaml", RESULTS, REPORTS)
     assert published.find() == []
+
+
+def test_what_is_large_is_compressed_and_checked_alike(
+    again: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "MEGABYTE", 1_000)
+    publication.publish(again, "tiny.yaml", RESULTS, REPORTS, limit=1e9)
+    packed = {path.name for path in RESULTS.glob("*.gz")}
+    assert {"metrics.csv.gz", "history.csv.gz", "records.jsonl.gz"} <= packed
+    assert not (RESULTS / "metrics.csv").exists()
+    assert findings() == ""
+    before = (RESULTS / "metrics.csv.gz").read_bytes()
+    publication.publish(again, "tiny.yaml", RESULTS, REPORTS, limit=1e9)
+    assert (RESULTS / "metrics.csv.gz").read_bytes() == before  # no time is written into it
 
 
 def test_it_stays_small_and_in_folders_of_its_own(again: Any) -> None:

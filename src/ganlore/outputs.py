@@ -99,7 +99,7 @@ def texts(results: Results) -> dict[str, str]:
         "numbers.tex": latex.macros(results.numbers),
         "tables/cells.csv": _csv(results.cells),
         "tables/leaderboard.tex": leaderboard.as_latex(results.board),
-        "tables/metrics.csv": _csv(results.tidy.metrics),
+        "tables/snapshots.csv": _csv(_snapshots(results.tidy.metrics)),
         "tables/runs.csv": _csv(results.ends),
     }
     if results.judged:
@@ -118,12 +118,19 @@ def texts(results: Results) -> dict[str, str]:
     return found | _second(results)
 
 
+def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
+    """FID of every run at every snapshot: what learning curves are drawn from."""
+    wanted = [*tables.RUN, "step", "images", *tables.PROTOCOL, "value", "status"]
+    return metrics.loc[metrics["metric"] == "fid", wanted].rename(columns={"value": "fid"})
+
+
 def _second(results: Results) -> dict[str, str]:
     found = {}
     for second in results.second:
         found[f"tables/aggregates-{second.matrix.slug}.csv"] = _csv(second.tricks)
         if second.model is not None:
             found[f"tables/model-{second.matrix.slug}.csv"] = _csv(second.effects)
+            found[f"tables/variance-{second.matrix.slug}.csv"] = _csv(second.variance)
     for one in results.reaching:
         found[f"tables/reaching-{one.claim}.csv"] = _csv(one.runs)
     return found

@@ -31,8 +31,10 @@ TEMPLATE = plugins.PACKAGE / "templates" / "paper.typ"
 RANKS = 5
 """Ranks of each data set in its table."""
 
-FIGURES = {"heat-fid": 9.8, "dots": 5.0}
-"""Kinds of the report's figures that it shows, where there are any, and how high in cm."""
+FIGURES = {"aggregates": 7.5, "heat-fid": 9.8, "dots": 5.0}
+"""Kinds of the report's figures, and how high in cm: the first that there is, is shown."""
+
+AGGREGATED = "the probability that a run with it is better than one of the same loss without it"
 
 REFERENCES = (
     "Agarwal et al. Deep reinforcement learning at the edge of the statistical precipice. "
@@ -150,7 +152,7 @@ def _ranks(group: dict[str, Any]) -> dict[str, Any]:
     rows = [
         [
             "" if row["rank"] == 0 else str(row["rank"]),
-            leaderboard.name(row),
+            leaderboard.name(row) + _failed(row),
             _estimate(row),
             *(numerals.number(row[share]) for share in leaderboard.SHARES),
         ]
@@ -159,25 +161,38 @@ def _ranks(group: dict[str, Any]) -> dict[str, Any]:
     return {"title": group["dataset"], "protocol": group["protocol"], "rows": rows}
 
 
+def _failed(row: dict[str, Any]) -> str:
+    told = "" if row["rank"] == 0 else numerals.diverged(_whole(row))
+    return f" ({told})" if told else ""
+
+
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    """Counts as whole numbers: beside the row of real data, which has none, they are floats."""
+    return {name: int(row[name]) for name in ("n_seeds", "n_diverged")}
+
+
 def _estimate(row: dict[str, Any]) -> str:
     mean, half = numerals.spread(row["fid"], row["fid_low"], row["fid_high"])
     return f"{mean} ± {half}" if half else mean
 
 
 def _figures(folder: Path, matrix: Matrix) -> list[dict[str, Any]]:
-    """Those figures of the report that there are of a matrix."""
-    found = []
+    """The figure of a matrix, if the report has one that it may show."""
     for kind, height in FIGURES.items():
         file = f"{kind}-{matrix.slug}.pdf"
         if (folder / "figures" / file).exists():
             alt, caption = figures.describe(matrix, kind), _caption(matrix, kind)
-            found.append({"file": file, "height": height, "alt": alt, "caption": caption})
-    return found
+            return [{"file": file, "height": height, "alt": alt, "caption": caption}]
+    return []
 
 
 def _caption(matrix: Matrix, kind: str) -> str:
     level = f"{numbers.percent(numbers.LEVEL)} % t interval over {matrix.n_seeds} seeds"
     what = {
+        "aggregates": f"What tricks do to FID on {matrix.title}, over all losses that they go with "
+        "(their number behind the name). Left: log of plain FID over FID with the trick, as an "
+        f"interquartile mean and in a mixed model; right: {AGGREGATED}. Bars: "
+        f"{numbers.percent(numbers.LEVEL)} % over {matrix.n_seeds} seeds.",
         "heat-fid": f"FID of every loss and trick on {matrix.title}: mean and half of its {level}, "
         "ordered by the median, best first.",
         "dots": f"Every seed on {matrix.title}; the tick is the mean, the bar its {level}.",

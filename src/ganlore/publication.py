@@ -8,6 +8,7 @@ and the SHA-256 of every file of both.
     <results>/metrics.csv        the rows of all runs' `metrics.csv`, to the letter
     <results>/history.csv        likewise of `history.csv`, with the columns that name the run
     <results>/runs.csv floor.csv the tables that `collect` wrote
+                                 (each of these above a megabyte compressed, as `<name>.gz`)
     <results>/data/<data set>/manifest.json
     <results>/extractors/<data set>/<extractor>/record.json
     <reports>/index.html paper.pdf leaderboard.csv numbers.json numbers.tex figures/ tables/
@@ -19,6 +20,7 @@ in its run's record.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -173,7 +175,7 @@ def _results(plan: Plan) -> dict[str, bytes]:
         "history.csv": storage.csv_text(history),
         **_tables(plan),
     }
-    files = {name: text.encode() for name, text in texts.items()}
+    files = dict(_stored(name, text.encode()) for name, text in texts.items())
     for name in plan.datasets:
         place = f"{name}/manifest.json"
         files[f"data/{place}"] = (data / "prepared" / place).read_bytes()
@@ -182,6 +184,13 @@ def _results(plan: Plan) -> dict[str, bytes]:
             place = f"extractors/{name}/{extractor}/record.json"
             files[place] = (data / place).read_bytes()
     return files
+
+
+def _stored(name: str, data: bytes) -> tuple[str, bytes]:
+    """A file as it is published: above a megabyte compressed, always to the same bytes."""
+    if len(data) <= MEGABYTE:
+        return name, data
+    return f"{name}.gz", gzip.compress(data, mtime=0)
 
 
 def _rows(text: str) -> list[dict[str, Any]]:

@@ -197,7 +197,7 @@ COST = (
 
 def _relations(matrix: Matrix, folder: Path) -> list[Drawn]:
     """Learning curves, precision against recall, cost against quality."""
-    todo = [("curves", "Learning curves", CURVES, figures.learning_curves, "metrics.csv")]
+    todo = [("curves", "Learning curves", CURVES, figures.learning_curves, "snapshots.csv")]
     if matrix.has("precision") and matrix.has("recall"):
         text = RELATION + ("" if matrix.single else START)
         title = "Precision against recall"

@@ -11,12 +11,12 @@ from ganlore.report_figures import Drawn, keep
 from ganlore.second_views import Second
 
 AGGREGATES = (
-    "Left: how much each trick lowers FID, as the logarithm of plain FID over FID with it. The "
-    "interquartile mean leaves out the best and the worst quarter of the runs of all losses "
-    "(rliable, arXiv:2108.13264); the mixed model has a mean for each cell and seeds as a random "
-    "effect. Right: the probability that a run with the trick is better than one of the same loss "
-    "without it. Bars: 95 %; seeds are resampled together over losses. A diverged run counts as "
-    "the worst one."
+    "Tricks that ran with several losses, how many of them behind the name. Left: how much each "
+    "lowers FID, as the log of plain FID over FID with it. The interquartile mean leaves out the "
+    "best and the worst quarter of the runs of all losses (rliable, arXiv:2108.13264); the mixed "
+    "model has a mean for each cell and seeds as a random effect. Right: the probability that a "
+    "run with the trick is better than one of the same loss without it. Bars: 95 %; seeds are "
+    "resampled together over losses. A diverged run counts as the worst one."
 )
 PROFILES = (
     "The share of all runs, over losses and seeds, with an FID of at most the value below: the "
@@ -70,7 +70,10 @@ def drawn(results: Results, folder: Path) -> list[tuple[str, Drawn]]:
 
 
 def _of_matrix(second: Second, folder: Path) -> list[Drawn]:
-    matrix, table = second.matrix, second.tricks
+    matrix = second.matrix
+    table = second.tricks[second.tricks["losses"] > 1]  # one loss says nothing of losses
+    if table.empty:
+        return []
     best = table.sort_values("iqm").iloc[-1]
     alt = (
         f"Dot plot of {len(table)} tricks on {matrix.title}: interquartile mean of the log ratio "

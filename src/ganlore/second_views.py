@@ -6,6 +6,7 @@ reader sees whether what was found hangs on the way of looking.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
@@ -125,6 +126,15 @@ class Second:
     def effects(self) -> pd.DataFrame:
         """The model's effect of each trick on log FID; empty without a model."""
         return pd.DataFrame() if self.model is None else self.model.tricks
+
+    @property
+    def variance(self) -> pd.DataFrame:
+        """A row for each term: its share of the variance of log FID, and p of no interaction."""
+        if self.model is None:
+            return pd.DataFrame()
+        found = self.model.shares
+        p = [self.model.p_interaction if term == "interaction" else math.nan for term in found]
+        return pd.DataFrame({"term": list(found), "share": list(found.values()), "p": p})
 
 
 def of_matrices(matrices: Iterable[Matrix]) -> list[Second]:

@@ -17,6 +17,9 @@ from ganlore.published import REMEDY, Publication, opened
 KINDS = {
     "heat-fid": "FID of every loss and trick on {data}: mean over {seeds} seeds and half of its "
     "{level} % t interval; lower is better",
+    "aggregates": "What tricks do to FID on {data} over all losses that they go with (their number "
+    "behind the name), {seeds} seeds. Left: log of plain FID over FID with the trick, to the right "
+    "is better; right: the probability that a run with it is better than one without",
     "curves": "FID on {data} over the images shown to the discriminator, mean over {seeds} seeds",
     "cost": "Time of a step against FID on {data}, and what each trick adds to it; means over "
     "{seeds} seeds",

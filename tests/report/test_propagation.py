@@ -19,7 +19,7 @@ import pandas as pd
 import pypdf
 import pytest
 
-from ganlore import grid, numerals, paper, report
+from ganlore import grid, numerals, paper, report, report_claims
 
 CELL = {"dataset": "digits", "network": "dcgan", "loss": "cgan", "trick": "none", "variant": "base"}
 SEED, FACTOR = 1, 0.9
@@ -82,6 +82,10 @@ def changed_cells(builds: tuple[Files, Files], name: str) -> tuple[pd.DataFrame,
     return after[differs.any(axis=1)], set(differs.columns[differs.any()])
 
 
+FIGURES = ("aggregates", "cost", "curves", "heat-fid", "interaction", "profiles")
+"""Kinds of figures that show FID; those of recall, of modes and of costs do not."""
+
+
 def test_only_these_files_change(builds: tuple[Files, Files]) -> None:
     before, after = builds
     assert before.keys() == after.keys()
@@ -90,8 +94,10 @@ def test_only_these_files_change(builds: tuple[Files, Files]) -> None:
         "tables/cells.csv", "tables/claims-seeds.csv", "tables/fid-digits-dcgan-base.tex",
         "tables/leaderboard.tex", "tables/metrics.csv", "tables/runs.csv", "tables/verdicts.csv",
         "tables/verdicts.tex",
-        *(f"figures/{kind}-digits-dcgan-base.{ending}" for kind in ("heat-fid", "curves", "cost")
-          for ending in ("svg", "pdf")),
+        *(f"tables/{kind}-digits-dcgan-base.csv"
+          for kind in ("aggregates", "improvements", "model", "variance")),
+        *(f"figures/{name}.{ending}" for ending in ("svg", "pdf") for name in
+          ("verdict-C01", *(f"{kind}-digits-dcgan-base" for kind in FIGURES))),
     }  # fmt: skip
 
 
@@ -101,7 +107,7 @@ ENDS = {"", "_low", "_high"}
 @pytest.mark.parametrize(
     ("name", "where", "columns"),
     [
-        ("tables/metrics.csv", {**CELL, "train_seed": "1", "metric": "fid"}, {"value"}),
+        ("tables/metrics.csv", {**CELL, "train_seed": "1"}, {"fid"}),
         ("tables/runs.csv", {**CELL, "train_seed": "1"}, {"fid", "fid_best"}),
         ("tables/cells.csv", CELL, {f"fid{best}{end}" for end in ENDS for best in ("", "_best")}),
         ("leaderboard.csv", CELL, {f"fid{end}" for end in ENDS}),
@@ -109,6 +115,12 @@ ENDS = {"", "_low", "_high"}
          {"treatment", "difference"}),
         ("tables/verdicts.csv", {"claim": "C01"},
          {"effect", "low", "high", "shown", "seeds_needed", "note"}),
+        ("tables/aggregates-digits-dcgan-base.csv", {"trick": "packing"},
+         {"iqm", "iqm_low", "iqm_high"}),
+        ("tables/improvements-digits-dcgan-base.csv", {"loss": "cgan", "trick": "packing"},
+         {"log_ratio", "low", "high"}),
+        ("tables/model-digits-dcgan-base.csv", {"trick": "packing"},
+         {"effect", "low", "high", "p"}),
     ],
 )  # fmt: skip
 def test_only_what_derives_from_it_changes_in_a_table(
@@ -119,7 +131,14 @@ def test_only_what_derives_from_it_changes_in_a_table(
     assert len(rows) == 1
     assert {key: rows.iloc[0][key] for key in where} == where
     assert changed <= columns
-    assert {"value", "fid", "treatment", "effect"} & changed  # and the number itself is among them
+    assert {
+        "value",
+        "fid",
+        "treatment",
+        "effect",
+        "iqm",
+        "log_ratio",
+    } & changed  # and the number itself is among them
 
 
 def estimates(found: Files) -> tuple[str, str]:
@@ -141,10 +160,14 @@ def shown(found: Files) -> dict[str, str]:
     }
 
 
+FORMS = (numerals.number, report_claims.probability, lambda share: f"{100 * max(share, 0):.0f}")
+"""How a page writes a number: with three digits, as a p-value, or in percent."""
+
+
 def derived(builds: tuple[Files, Files]) -> set[tuple[str, str]]:
     """The pairs (before, after) of texts that a change of this number explains."""
     pairs: set[tuple[str, str]] = set()
-    for name in ("tables/cells.csv", "tables/runs.csv", "tables/verdicts.csv"):
+    for name in (name for name in builds[0] if name.endswith(".csv")):
         before, after = (table(found, name) for found in builds)
         rows = before.ne(after).any(axis=1)
         for (_, old), (_, new) in zip(before[rows].iterrows(), after[rows].iterrows(), strict=True):
@@ -163,7 +186,8 @@ def _texts(old: Any, new: Any, column: str) -> Iterator[tuple[str, str]]:
     except ValueError:
         return
     yield repr(values[0]), repr(values[1])
-    yield numerals.number(values[0]), numerals.number(values[1])
+    for form in FORMS:
+        yield form(values[0]), form(values[1])
     if f"{column}_low" in old:
         ends = [
             [float(row[f"{column}{end}"]) for end in ("", "_low", "_high")] for row in (old, new)
@@ -227,3 +251,13 @@ def _told(found: Files) -> dict[str, Any]:
         "verdicts": [], "matrices": [{"key": "digits-dcgan", "title": "digits"}], "board": [],
         "figures": [], "machines": ["one"], "references": [],
     }  # fmt: skip
+
+
+def test_the_pages_templates_have_rules_numbers_alone() -> None:
+    """What they write out is a bound of a rule or of a scale, never a result."""
+    known = {"-1", "1", "0.05", "2", "5", "95"}  # images in [-1, 1]; bounds, levels; 2/2^n
+    for template in sorted(report.TEMPLATES.glob("*.html")):
+        source = template.read_text()
+        prose = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", source, flags=re.DOTALL)
+        prose = re.sub(r"<(style|script).*?</\1>|<[^>]*>", "", prose, flags=re.DOTALL)
+        assert set(re.findall(r"-?\d+(?:\.\d+)?", prose)) <= known, template.name

@@ -43,6 +43,7 @@ def describe(matrix: Matrix, kind: str) -> str:
     """What a figure shows, in words, with the two ends of its range."""
     what = {
         "dots": "Dot plot with one row for each cell",
+        "aggregates": "Dot plot of the gain in FID by each trick over losses",
         "precision-recall": "Scatter plots of precision against recall",
         "curves": "Line plots of FID over images shown",
         "cost": "Scatter plot of the time of a step against FID",

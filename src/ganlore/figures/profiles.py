@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganlore.figures.drawing import COLOURS, MUTED, plain_log, style, subplots
+from ganlore.figures.drawing import COLOURS, MUTED, style, subplots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +26,8 @@ def profiles(curves: dict[str, tuple[Array, Array]], thresholds: Array) -> Figur
         curves: share of runs at each threshold by trick, with it and without it, (t,) each.
         thresholds: FIDs, ascending, (t,).
     """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     columns = min(len(curves), 5)
     rows = -(-len(curves) // columns)
     with style():
@@ -38,7 +40,9 @@ def profiles(curves: dict[str, tuple[Array, Array]], thresholds: Array) -> Figur
             ax.plot(thresholds, ours, color=COLOURS[0], lw=1.5, label="with")
             ax.set_title(trick)
             ax.set(xscale="log", ylim=(0, 1))
-            plain_log(ax.xaxis)
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))  # narrow panels have few
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
         flat[0].legend(loc="lower right", handlelength=1.2)
         for ax in flat[len(curves) :]:
             ax.remove()
@@ -72,12 +76,14 @@ def aggregates(table: pd.DataFrame, effects: pd.DataFrame) -> Figure:
         _dots(better, places, rows, "probability", COLOURS[0], "")
         gain.axvline(0, color=MUTED, lw=0.8)
         better.axvline(0.5, color=MUTED, lw=0.8)
-        gain.set_yticks(places, rows["trick"])
+        counts = rows["losses"].astype(int)
+        names = [f"{trick} ({n})" for trick, n in zip(rows["trick"], counts, strict=True)]
+        gain.set_yticks(places, names)
         gain.set_xlabel("log of plain FID over FID with the trick")
         better.set_xlabel("probability that the trick's run is better")
-        better.set_xlim(0, 1)
+        better.set_xlim(-0.03, 1.03)
         if len(effects):
-            gain.legend(loc="upper left", handlelength=1.0)
+            gain.legend(loc="lower right", handlelength=1.0)
         for ax in (gain, better):
             ax.grid(axis="x")
     return cast("Figure", figure)
