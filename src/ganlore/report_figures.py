@@ -180,9 +180,9 @@ def _interaction(matrix: Matrix, folder: Path) -> list[Drawn]:
 
 
 CURVES = (
-    "The line is the mean at each snapshot over the seeds that have not diverged; the band reaches "
-    "from the lowest seed to the highest. A line ends where every seed has diverged; the dashed "
-    "line is what real data gets, where it is near."
+    "The line is the mean at each snapshot over the seeds that have not diverged; the band, where "
+    "there are not too many lines, reaches from the lowest seed to the highest. A line ends where "
+    "every seed has diverged; the dashed line is what real data gets, where it is near."
 )
 RELATION = (
     "Means over seeds; up and to the right is better. The star is real data against real data."

@@ -12,6 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from ganlore import figures, tables
+from ganlore.figures import heat
 from ganlore.tables import Matrix
 
 
@@ -46,6 +47,14 @@ def test_the_heat_map_is_coloured_by_the_table(found: list[Matrix]) -> None:
     wanted = figures.grid_of(matrix, "fid")
     wanted = wanted.T if matrix.losses_down else wanted
     assert np.array_equal(drawn, wanted, equal_nan=True)
+
+
+def test_long_names_are_broken_and_lose_nothing() -> None:
+    names = ["lsgan", "improved-gan", "fgan-squared-hellinger", "r1+spectral-norm", "nonsaturating"]
+    broken = heat._breakable(names)
+    assert [name.replace("\n", "") for name in broken] == names
+    assert broken[1:4] == ["improved-\ngan", "fgan-\nsquared-\nhellinger", "r1+\nspectral-\nnorm"]
+    assert broken[0] == "lsgan"
 
 
 def test_the_longer_axis_goes_down_the_page(found: list[Matrix]) -> None:

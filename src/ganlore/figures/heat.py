@@ -127,9 +127,17 @@ def name_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
         spine.set_visible(False)
 
 
-def _breakable(names: list[str]) -> list[str]:
-    """Long names in two lines, at a hyphen where there is one."""
-    return [re.sub(r"([-+])", r"\1\n", name, count=1) if len(name) > 12 else name for name in names]
+def _breakable(names: list[str], most: int = 11) -> list[str]:
+    """Long names in several lines, each broken after a hyphen or a plus where there is one."""
+    found = []
+    for name in names:
+        lines = [""]
+        for part in re.findall(r"[^-+]+[-+]?", name):
+            if lines[-1] and len(lines[-1]) + len(part) > most:
+                lines.append("")
+            lines[-1] += part
+        found.append("\n".join(lines))
+    return found
 
 
 def _heading(matrix: Matrix, metric: str, label: str) -> str:

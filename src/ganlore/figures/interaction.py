@@ -40,7 +40,7 @@ def interaction(matrix: Matrix, table: pd.DataFrame) -> Figure:
     finite = table["log_ratio"][np.isfinite(table["log_ratio"])].abs()
     most = min(MOST, max(finite.max() if len(finite) else 0.0, math.log(1.25)))
     with style():
-        figure, axes = subplots(1, 1, 1.9 + 0.8 * len(columns), 1.05 + 0.42 * len(rows))
+        figure, axes = subplots(1, 1, 1.9 + 0.88 * len(columns), 1.05 + 0.42 * len(rows))
         ax = axes[0, 0]
         ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
         scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(-most, most), HELPS_TO_HARMS)
