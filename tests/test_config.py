@@ -11,7 +11,7 @@ import yaml
 
 from ganlore import config, grid, plugins
 from ganlore.errors import GanloreError
-from tiny import REPOSITORY, TINY, tiny
+from tiny import REPOSITORY, STUDIES, TINY, tiny
 
 
 def refused(**changes: Any) -> str:
@@ -152,9 +152,7 @@ def test_a_study_may_extend_another(tmp_path: Path) -> None:
     assert (study.name, study.training.batch, study.training.budget) == ("more", 32, 96)
 
 
-@pytest.mark.parametrize(
-    "path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
 def test_the_schema_accepts_the_studies_that_ship(path: Path) -> None:
     jsonschema.validate(config.read(path), config.schema())
 

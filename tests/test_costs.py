@@ -19,7 +19,7 @@ from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan
 from ganlore.train import Stepper
-from tiny import REPOSITORY, tiny, tiny_run
+from tiny import REPOSITORY, STUDIES, tiny, tiny_run
 
 CPU = torch.device("cpu")
 GRID = {"datasets": ["ring"], "networks": ["mlp"]}
@@ -211,9 +211,6 @@ def test_plan_estimates_a_gpu_that_is_not_here(tmp_path, monkeypatch) -> None:
     assert "102 seconds on 2 cores" in text  # 2 runs of 100 s and what is beside them
     half = "\n".join(planning.forecast(plan, cores=2, tflops=40, patience=0))
     assert "50 hours of one" in half
-
-
-STUDIES = sorted((REPOSITORY / "configs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

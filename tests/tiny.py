@@ -11,6 +11,10 @@ from ganlore import config, grid
 from ganlore.grid import Run
 
 REPOSITORY = Path(__file__).parents[1]
+STUDIES = [
+    path for path in sorted((REPOSITORY / "configs").glob("*.yaml")) if path.stem != "claims"
+]
+"""The studies that ship; beside them lies the file of claims."""
 
 TINY: dict[str, Any] = {
     "name": "tiny",

@@ -331,10 +331,9 @@ def parse(document: dict[str, Any], where: str) -> Study:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a study file."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **TypeAdapter(Study).json_schema(),
-    }
+    found = TypeAdapter(Study).json_schema()
+    found["properties"]["claims"]["anyOf"].append({"type": "string"})  # the name of their file
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> GanloreError:
