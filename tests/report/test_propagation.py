@@ -92,7 +92,7 @@ def test_only_these_files_change(builds: tuple[Files, Files]) -> None:
     assert {name for name in before if before[name] != after[name]} == {
         "index.html", "leaderboard.csv", "numbers.json", "numbers.tex", "paper.pdf",
         "tables/cells.csv", "tables/claims-seeds.csv", "tables/fid-digits-dcgan-base.tex",
-        "tables/leaderboard.tex", "tables/metrics.csv", "tables/runs.csv", "tables/verdicts.csv",
+        "tables/leaderboard.tex", "tables/snapshots.csv", "tables/runs.csv", "tables/verdicts.csv",
         "tables/verdicts.tex",
         *(f"tables/{kind}-digits-dcgan-base.csv"
           for kind in ("aggregates", "improvements", "model", "variance")),
@@ -107,7 +107,7 @@ ENDS = {"", "_low", "_high"}
 @pytest.mark.parametrize(
     ("name", "where", "columns"),
     [
-        ("tables/metrics.csv", {**CELL, "train_seed": "1"}, {"fid"}),
+        ("tables/snapshots.csv", {**CELL, "train_seed": "1"}, {"fid"}),
         ("tables/runs.csv", {**CELL, "train_seed": "1"}, {"fid", "fid_best"}),
         ("tables/cells.csv", CELL, {f"fid{best}{end}" for end in ENDS for best in ("", "_best")}),
         ("leaderboard.csv", CELL, {f"fid{end}" for end in ENDS}),
