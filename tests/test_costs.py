@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ganlore import arithmetic, build, checkpoint, config, disk, grid, planning, storage
+from ganlore import arithmetic, build, checkpoint, config, disk, grid, pictures, planning, storage
 from ganlore.arithmetic import Arithmetic, Sizes
 from ganlore.cli import app
 from ganlore.costs import Costs
@@ -149,7 +149,8 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
                                                       Sizes(1_000_000, 5_000_000, 9_000_000)))  # fmt: skip
     plan = plan_of(["hinge"], ["none"], keep=keep, seeds=[0, 1, 2])
     room = disk.room(Costs(plan, tmp_path / "t"), jobs=4)
-    beside = 2 * 8 * 2 + 3 * disk.ROW + disk.RECORDS  # 8 samples of 2 numbers, twice
+    # 8 samples of 2 numbers, twice, and the strips of two snapshots
+    beside = (2 * 8 + 2 * pictures.COURSE[1]) * 2 + 3 * disk.ROW + disk.RECORDS
     run = snapshots * 1_000_000 + checkpoints * 5_000_000 + beside
     assert (room.run, room.kept) == (run, 3 * run)
     assert room.working == 4 * (2 * 9_000_000 + 3 * 2 * 1_000_000 + 5_000_000)

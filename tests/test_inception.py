@@ -242,7 +242,7 @@ def test_every_row_tells_its_protocol(made: Plan) -> None:
         "eval_seed": 0,
     }.items():  # fmt: skip
         assert set(table[column]) == {value}
-    pairs = ["kid", "precision", "recall", "density", "coverage"]
+    pairs = ["kid", "precision", "recall", "density", "coverage", "far_distance"]
     sizes = table[["n_real", "n_fake"]]
     assert (sizes.loc[pairs] == 60).all(axis=None)
     assert (sizes.drop(index=pairs) == [150, 100]).all(axis=None)
@@ -286,7 +286,7 @@ def test_what_is_kept_is_used(made: Plan) -> None:
     assert set(kept.reference().known) == {
         "frechet._gaussian", "first 60: kernel._within_real", "first 60: neighbours._surroundings"
     }  # fmt: skip
-    assert len(kept.floor()) == 7
+    assert len(kept.floor()) == 8
     other = run.protocol.model_copy(update={"n_real": 149})
     assert Kept(store, "inception", data, other).reference().known == {}
 

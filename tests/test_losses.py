@@ -397,8 +397,12 @@ def test_gradient_norm_is_finite_where_the_gradient_is_zero() -> None:
 
 def test_clipping_bounds_every_weight() -> None:
     parameters = [torch.randn(4, 4), torch.randn(4)]
-    make("wgan").after_discriminator(SimpleNamespace(discriminator_parameters=parameters))
+    game = SimpleNamespace(discriminator_parameters=parameters, log={})
+    make("wgan").after_discriminator(game)
     assert all(p.abs().max() <= 0.01 for p in parameters)
+    # what the history has of it: the share of the twenty weights that stand at the bound
+    at_bound = sum(int((p.abs() == 0.01).sum()) for p in parameters)
+    assert float(game.log["share_at_bound"]()) == pytest.approx(at_bound / 20)
 
 
 F_DIVERGENCES = {

@@ -84,7 +84,7 @@ def test_links_lead_somewhere() -> None:
 def test_commands_exist() -> None:
     commands = set(re.findall(r"^ganlore (\w+)", README, flags=re.M))
     assert commands == {
-        "list", "plan", "prepare", "publish", "status", "verify", "train", "fetch",
+        "claims", "list", "plan", "prepare", "publish", "status", "verify", "train", "fetch",
     }  # fmt: skip
     listed = run(REPOSITORY, "ganlore", "--help")
     assert all(command in listed for command in commands)

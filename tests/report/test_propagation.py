@@ -54,6 +54,13 @@ def pdf_text(data: bytes) -> str:
     return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages)
 
 
+def paper_text(found: Files) -> str:
+    """The paper without its figure, whose ticks are coordinates."""
+    drawn = pdf_text(found["figures/aggregates-digits-dcgan-base.pdf"]).split()
+    lines = pdf_text(found["paper.pdf"]).splitlines()
+    return "\n".join(line for line in lines if not set(line.split()) <= set(drawn))
+
+
 def page_text(data: bytes) -> str:
     """The page without the drawings inlined in it: their numbers are coordinates."""
     return re.sub(r"<svg.*?</svg>", "", data.decode(), flags=re.DOTALL)
@@ -154,7 +161,7 @@ def shown(found: Files) -> dict[str, str]:
     """The text of every place where readers meet numbers."""
     return {
         "index.html": page_text(found["index.html"]),
-        "paper.pdf": pdf_text(found["paper.pdf"]),
+        "paper.pdf": paper_text(found),
         "heat": pdf_text(found["figures/heat-fid-digits-dcgan-base.pdf"]),
         **{name: data.decode() for name, data in found.items() if name.endswith((".tex", ".json"))},
     }
