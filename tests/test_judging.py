@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganlore import config, grid, judging
+from ganlore import config, grid, judged, judging
 from ganlore.errors import GanloreError
 from ganlore.plan import COSTS, HISTORY, Plan
 from ganlore.tables import CELL, Tables
@@ -77,7 +77,7 @@ def tables(plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=()
     return Tables(*frames)
 
 
-def only(plan: Plan, tidy: Tables) -> judging.Judged:
+def only(plan: Plan, tidy: Tables) -> judged.Judged:
     (found,) = judging.judge(plan, tidy)
     return found
 
@@ -334,8 +334,8 @@ def test_agreement_of_rankings_between_data_sets_against_that_between_seeds():
 
 def test_every_number_is_traceable_to_cells_and_seeds():
     plan = study(EMA, one("late", of="d_loss"))
-    judged = judging.judge(plan, tables(plan, fids(0.8)))
-    rows, seeds, cells = (f(judged) for f in (judging.table, judging.differences, judging.cells))
+    found = judging.judge(plan, tables(plan, fids(0.8)))
+    rows, seeds, cells = (f(found) for f in (judged.table, judged.differences, judged.cells))
     assert list(rows["claim"]) == ["C01", "C01"] and list(rows["test"]) == [1, 2]
     first = seeds[seeds["test"] == 1]
     assert rows.loc[0, "effect"] == pytest.approx(-first["difference"].mean())

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore import config, grid, publication, published, shown, tables
+from ganlore import config, grid, numerals, publication, published, shown
 from ganlore.cli import app
 from ganlore.errors import GanloreError
 from tiny import TINY
@@ -261,14 +261,14 @@ def test_a_page_tells_a_published_result(clone: Path) -> None:
     lines = shown.result(clone, "tiny").splitlines()
     assert lines[0] == "| loss | plain |"
     told = [line.split("|")[1:3] for line in lines[2:]]
-    expected = [(f"`{row.loss}`", tables.number(row.fid)) for row in cells.itertuples()]
+    expected = [(f"`{row.loss}`", numerals.number(row.fid)) for row in cells.itertuples()]
     assert [(loss.strip(), fid.split("±")[0].strip()) for loss, fid in told] == expected
 
     setting = shown.result_setting(clone, "tiny")
     assert setting.startswith("2 runs (1 seed) of up to 96 images")
     assert "FID of 50 samples against 100 images" in setting and "`coordinates`" in setting
     floor = pd.read_csv(RESULTS / "floor.csv").set_index("metric")["value"]
-    assert shown.result_floor(clone, "tiny") == tables.number(floor["fid"])
+    assert shown.result_floor(clone, "tiny") == numerals.number(floor["fid"])
 
     best = cells.iloc[0]
     path = REPORTS / "tables/cells.csv"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ganlore import (
     improvement,
+    judged,
     judging,
     latex,
     leaderboard,
@@ -25,7 +26,7 @@ from ganlore import (
     verdict_table,
 )
 from ganlore.grid import Plan
-from ganlore.judging import Judged
+from ganlore.judged import Judged
 from ganlore.second_views import Reaching, Second
 from ganlore.tables import Matrix, Tables
 
@@ -70,7 +71,7 @@ class Results:
     @cached_property
     def verdicts(self) -> pd.DataFrame:
         """A row for each test of each claim."""
-        return judging.table(self.judged)
+        return judged.table(self.judged)
 
     @cached_property
     def second(self) -> list[Second]:
@@ -103,8 +104,8 @@ def texts(results: Results) -> dict[str, str]:
         "tables/runs.csv": _csv(results.ends),
     }
     if results.judged:
-        found["tables/claims-cells.csv"] = _csv(judging.cells(results.judged))
-        found["tables/claims-seeds.csv"] = _csv(judging.differences(results.judged))
+        found["tables/claims-cells.csv"] = _csv(judged.cells(results.judged))
+        found["tables/claims-seeds.csv"] = _csv(judged.differences(results.judged))
         found["tables/verdicts.csv"] = _csv(results.verdicts)
         found["tables/verdicts.tex"] = verdict_table.as_latex(results.verdicts)
     for matrix in results.matrices:

@@ -74,8 +74,7 @@ class Source:
 
 def end(source: Source, test: Test) -> Values:
     """A metric at the last snapshot; none where a run diverged."""
-    rows = source.metric(test.of, test.extractor)
-    return rows[rows["step"] == rows["budget"]].set_index(KEY)["value"]
+    return _ends(source, test.of, test.extractor)
 
 
 def average(source: Source, test: Test) -> Values:
@@ -177,8 +176,8 @@ def hopping(source: Source, test: Test) -> Values:
     return moved[moved.index.isin(both.index)].groupby(KEY).mean()
 
 
-def _ends(source: Source, metric: str) -> Values:
-    rows = source.metric(metric)
+def _ends(source: Source, metric: str, extractor: str | None = None) -> Values:
+    rows = source.metric(metric, extractor)
     return rows[rows["step"] == rows["budget"]].set_index(KEY)["value"]
 
 

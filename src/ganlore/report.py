@@ -11,6 +11,7 @@ from typing import Any
 
 from ganlore import (
     leaderboard,
+    numerals,
     outputs,
     paper,
     pictures,
@@ -98,12 +99,16 @@ def _render(context: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": tables.number,
+        "number": numerals.number,
         "papers": wording.papers,
         "listed": wording.listed,
         "optimizer": wording.optimizer,
         "plain": wording.number,
         "probability": report_claims.probability,
     }
-    environment.globals |= {"estimate": tables.estimate, "spread": tables.spread, "PLAIN": PLAIN}
+    environment.globals |= {
+        "estimate": numerals.estimate,
+        "spread": numerals.spread,
+        "PLAIN": PLAIN,
+    }
     return environment.get_template("report.html").render(context)

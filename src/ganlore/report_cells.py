@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import figures, pictures, plugins, report_figures, report_rankings, tables
+from ganlore import figures, numerals, pictures, plugins, report_figures, report_rankings, tables
 from ganlore.grid import Plan, Run
 from ganlore.metrics import metrics as all_metrics
 from ganlore.tables import Matrix
@@ -95,7 +95,7 @@ def _cell(
         "anchor": anchor(matrix.slug, loss, trick),
         "row": row,
         "tint": round(100 * (others + 1 - row["rank"]) / others) if row["fid_n"] else 0,
-        "diverged": tables.diverged(row),
+        "diverged": numerals.diverged(row),
         "strip": album.strip(runs[0][0]),
         "strip_seed": runs[0][0].seed,
         "seeds": [

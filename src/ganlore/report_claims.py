@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganlore import figures, report_cells
-from ganlore.judging import Judged, Measured
+from ganlore.judged import Judged, Measured
 from ganlore.report_figures import Drawn, keep
 from ganlore.tables import Matrix
 

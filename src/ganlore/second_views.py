@@ -16,20 +16,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganlore import aggregates, interaction, judging, quantities, resampling, survival
-from ganlore.judging import Judged, Measured
+from ganlore.judged import Judged, Measured
 from ganlore.plan import Plan
 from ganlore.tables import PLAIN, Matrix, Tables
 
 Array = NDArray[np.float64]
 
-WORST = 1.0
-"""A run without an FID counts as the worst one of its matrix, times this."""
-
 
 def logs(matrix: Matrix) -> pd.DataFrame:
     """Log FID of every run of a matrix, a diverged one as its worst: (seeds, (trick, loss))."""
     ends = matrix.finals.pivot(index="train_seed", columns=["trick", "loss"], values="fid")
-    found = np.log(ends.fillna(WORST * np.nanmax(ends.to_numpy())))
+    found = np.log(ends.fillna(np.nanmax(ends.to_numpy())))
     return cast(pd.DataFrame, found)
 
 
@@ -139,8 +136,9 @@ class Second:
 
 def of_matrices(matrices: Iterable[Matrix]) -> list[Second]:
     """The second views of those matrices that have tricks over several losses and seeds."""
-    wanted = [m for m in matrices if not m.single and m.n_seeds > 1 and len(of_tricks(m))]
-    return [Second(matrix, of_tricks(matrix), model(matrix)) for matrix in wanted]
+    wanted = [matrix for matrix in matrices if not matrix.single and matrix.n_seeds > 1]
+    found = [(matrix, of_tricks(matrix)) for matrix in wanted]
+    return [Second(matrix, tricks, model(matrix)) for matrix, tricks in found if len(tricks)]
 
 
 def model(matrix: Matrix) -> interaction.Interaction | None:

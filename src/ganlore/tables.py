@@ -18,13 +18,9 @@ import pandas as pd
 from ganlore import statistics
 from ganlore.errors import GanloreError
 from ganlore.grid import Plan
+from ganlore.plan import COSTS
 
 # where numbers were told as text before; `numerals` is the place to ask
-from ganlore.numerals import decimals as decimals  # noqa: PLC0414
-from ganlore.numerals import diverged as diverged  # noqa: PLC0414
-from ganlore.numerals import estimate as estimate  # noqa: PLC0414
-from ganlore.numerals import number as number  # noqa: PLC0414
-from ganlore.numerals import spread as spread  # noqa: PLC0414
 
 CELL = ["dataset", "network", "loss", "trick", "variant"]
 """The columns that name a cell; with `train_seed` they name a run."""
@@ -33,7 +29,7 @@ RUN = [*CELL, "train_seed", "extractor"]
 """The columns that name a run as one extractor sees it."""
 
 PROTOCOL = ["split", "n_real", "n_fake", "resize"]
-COST = ["step_ms", "seconds", "peak_memory_mb", "step_memory_mb"]
+COST = list(COSTS)
 RELATIVE = {"step_ms": "step_ms_relative", "step_memory_mb": "step_memory_relative"}
 """Costs that are also given as multiples of the same loss's without a trick."""
 PLAIN = "none"

@@ -17,12 +17,13 @@ from ganlore import (
     grid,
     improvement,
     judging,
+    numerals,
     report_claims,
     report_figures,
     report_rankings,
     tables,
 )
-from ganlore.judging import Judged
+from ganlore.judged import Judged
 from ganlore.tables import Matrix
 
 
@@ -146,7 +147,7 @@ def test_costs_have_the_interval_of_their_runs(
     texts = [
         text.get_text() for text in figures.heat_map(matrix, "step_ms", "ms", True).axes[0].texts
     ]
-    assert tables.spread(row["step_ms"], row["step_ms_low"], row["step_ms_high"])[0] in texts
+    assert numerals.spread(row["step_ms"], row["step_ms_low"], row["step_ms_high"])[0] in texts
 
 
 def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(judged: list[Judged]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from ganlore import figures, tables
+from ganlore import figures, numerals
 from ganlore.figures import heat
 from ganlore.tables import Matrix
 
@@ -33,11 +33,11 @@ def test_the_heat_map_has_the_numbers_of_the_table(found: list[Matrix]) -> None:
     shown = texts(figure)
     for _, row in matrix.cells.iterrows():
         if math.isfinite(row["fid"]):
-            mean, half = tables.spread(row["fid"], row["fid_low"], row["fid_high"])
+            mean, half = numerals.spread(row["fid"], row["fid_low"], row["fid_high"])
             assert mean in shown and (not half or f"± {half}" in shown)
     assert shown.count("n/a") == len(matrix.missing)
     assert "3 of 3\ndiverged" in shown and "2 of 3 diverged" in shown
-    assert tables.number(matrix.floor["fid"]) in ax.get_title("left")
+    assert numerals.number(matrix.floor["fid"]) in ax.get_title("left")
 
 
 def test_the_heat_map_is_coloured_by_the_table(found: list[Matrix]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import grid, report, tables
+from ganlore import grid, numerals, report, tables
 from ganlore.errors import GanloreError
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -114,7 +114,7 @@ def test_numbers_are_the_tables(text: str, page: Page, plan: grid.Plan) -> None:
                  if a.get("data-metric") == metric]  # fmt: skip
         assert sorted(map(str, shown)) == sorted(map(str, table[metric]))
     for row in table.to_dict("records"):
-        mean, half = tables.spread(row["fid"], row["fid_low"], row["fid_high"])
+        mean, half = numerals.spread(row["fid"], row["fid_low"], row["fid_high"])
         assert mean in text and half in text
 
 

@@ -3,7 +3,7 @@
 Figures carry no date and no random name: the same table gives the same bytes.
 """
 
-from ganlore import tables
+from ganlore import numerals
 from ganlore.figures.costs import cost
 from ganlore.figures.critical import Ranking, critical_difference
 from ganlore.figures.dots import dot_plot
@@ -54,7 +54,7 @@ def describe(matrix: Matrix, kind: str) -> str:
         ("Lowest", "Highest"), (next(ranked.iterrows()), next(ranked[::-1].iterrows())), strict=True
     ):
         cell = {str(name): value for name, value in row.items()}
-        text += f" {word} FID: {key[0]}, {key[1]}: {tables.estimate(cell, 'fid')}."
+        text += f" {word} FID: {key[0]}, {key[1]}: {numerals.estimate(cell, 'fid')}."
     return text
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganlore import tables
+from ganlore import numerals
 from ganlore.figures.drawing import COLOURS, MUTED, RULE, near, plain_log, style, subplots
 from ganlore.tables import PLAIN, Matrix
 
@@ -47,7 +47,7 @@ def _with_failures(matrix: Matrix, cell: tuple[str, str]) -> str:
     """A cell's name on the one axis there is, with its diverged runs in a second line."""
     name = cell[matrix.single == "trick"]
     row = matrix.cell(*cell)
-    failed = tables.diverged(row) if row else ""
+    failed = numerals.diverged(row) if row else ""
     return f"{name}\n({failed})" if failed else name
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganlore import tables
+from ganlore import numerals
 from ganlore.figures.drawing import INK, MUTED, PAPER, RULE, plain_log, style, subplots
 from ganlore.tables import Matrix
 
@@ -97,11 +97,11 @@ def _annotate(
             Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, fill=False, hatch=hatch, ec=RULE, lw=0.6)
         )
         absent = "n/a" if cell in matrix.missing else "not run"
-        text = tables.diverged(row).replace(" diverged", "\ndiverged") if row else absent
+        text = numerals.diverged(row).replace(" diverged", "\ndiverged") if row else absent
         ax.text(x, y, text, color=INK if row else MUTED, fontsize=7.5, **centred)
         return
-    mean, half = tables.spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
-    failed = tables.diverged(row)
+    mean, half = numerals.spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+    failed = numerals.diverged(row)
     colour = readable(ax.collections[0], row[metric])
     lines = [mean, *([f"± {half}"] if half else []), *([failed] if failed else [])]
     for index, line in enumerate(lines):
@@ -142,5 +142,5 @@ def _breakable(names: list[str], most: int = 11) -> list[str]:
 
 def _heading(matrix: Matrix, metric: str, label: str) -> str:
     floor = matrix.floor.get(metric)
-    real = "" if floor is None else f"; real data gets {tables.number(floor)}"
+    real = "" if floor is None else f"; real data gets {numerals.number(floor)}"
     return f"{label} on {matrix.title}{real}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ganlore.judging import Measured
+    from ganlore.judged import Measured
 
 WIDE = 84
 """Characters of a line of a panel's title."""
