@@ -10,16 +10,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from ganlore import (
-    config as studies,
-    fingerprint,
-    grid,
-    planning,
-    slots,
-    weights,
-    workers,
-)
+from ganlore.cli import worker_server
 from ganlore.errors import GanloreError
+from ganlore.execution import gpu_slots
+from ganlore.forecast.summary import TOO_LITTLE_ROOM
+from ganlore.study import fingerprint, schema, weights
+from ganlore.study.expand import expand as expand_study
 
 min_version("9.0")
 
@@ -36,18 +32,18 @@ include: "src/ganlore/workflow/rules/report.smk"
 
 
 # Jobs that may use a GPU at a time: `--resources gpu=N`, or all places that there are. Each job takes
-# one of them by itself (ganlore.slots); Snakemake only counts, and assigns none.
+# one of them by itself (ganlore.execution.gpu_slots); Snakemake only counts, and assigns none.
 if "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", slots.total())
+    workflow.register_resource("gpu", gpu_slots.total())
 
 
 # Training and evaluation run in workers that have imported torch already. Not for a dry run, and
 # without a server (a node of a cluster) a job imports torch itself.
 onstart:
-    workers.start()
+    worker_server.start()
     if STUDY.keep.check_room:
         asked = ["ganlore", "room", STUDY_JSON, "--jobs", str(workflow.cores or 1)]
-        if subprocess.run(asked).returncode == planning.TOO_LITTLE_ROOM:
+        if subprocess.run(asked).returncode == TOO_LITTLE_ROOM:
             raise WorkflowError(
                 "the study was not begun: too little room on the disk"
             )

@@ -26,9 +26,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ganlore import config, grid, provenance, storage
-from ganlore.performance import FILE
-from ganlore.plan import Plan
+from ganlore import provenance, storage
+from ganlore.docgen.performance import FILE
+from ganlore.study import schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
 ELAPSED = re.compile(
@@ -250,7 +252,7 @@ def profiles(steps: int) -> dict[str, Any]:
 
     return {
         "runs": [
-            profile_step.measure(grid.expand(config.load(ROOT / path)).run(name), steps)
+            profile_step.measure(expand(schema.load(ROOT / path)).run(name), steps)
             for path, names in PROFILES.items()
             for name in names
         ]
@@ -274,7 +276,7 @@ def main() -> None:
     arguments = parser.parse_args()
     section, made = arguments.what, made_with(arguments.note)
     if section == "study":
-        plan = grid.expand(config.load(arguments.study))
+        plan = expand(schema.load(arguments.study))
         log = arguments.log or last_log(ROOT / ".snakemake" / "log")
         section, values = f"{plan.study.name}-study", study(plan, log)
     elif section == "profiles":

@@ -21,7 +21,11 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from ganlore import checkpoint, config, data, features, grid, plugins, train
+from ganlore import data, features
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Run
+from ganlore.training import checkpoint, loop
 
 
 def inside_torch(profiler: cProfile.Profile) -> float:
@@ -35,9 +39,7 @@ def inside_torch(profiler: cProfile.Profile) -> float:
     return 1 - mine / total
 
 
-def share(
-    run: grid.Run, store: data.Store, device: torch.device
-) -> tuple[float, float, float, str]:
+def share(run: Run, store: data.Store, device: torch.device) -> tuple[float, float, float, str]:
     """Shares of operations and of torch, milliseconds for a step, and the profiler's table."""
     extractors = {name: features.fit_here(name, store) for name in run.training_extractors}
 
@@ -45,7 +47,7 @@ def share(
         with tempfile.TemporaryDirectory() as folder:
             state = checkpoint.State(Path(folder), "", float("inf"))
             began = time.perf_counter()
-            train.train(run, store, state, device, extractors)
+            loop.train(run, store, state, device, extractors)
             return time.perf_counter() - began
 
     once()  # caches, allocator, first calls
@@ -67,17 +69,17 @@ def share(
     return inside / 1e6 / wall, inside_torch(python), step, table
 
 
-def measure(run: grid.Run, steps: int) -> dict[str, float | str]:
+def measure(run: Run, steps: int) -> dict[str, float | str]:
     """The numbers of a run, over so many steps: milliseconds for a step, and the two shares."""
     return _measure(run, steps)[0]
 
 
-def _measure(run: grid.Run, steps: int) -> tuple[dict[str, float | str], str]:
+def _measure(run: Run, steps: int) -> tuple[dict[str, float | str], str]:
     change = {"budget": steps * run.training.batch, "snapshots": 1, "history": 5}
     run = run.model_copy(update={"training": run.training.model_copy(update=change)})
     with tempfile.TemporaryDirectory() as folder:
         settings = run.dataset.settings
-        plugin = plugins.create("dataset", run.dataset.name, settings)
+        plugin = registry.create("dataset", run.dataset.name, settings)
         store = data.prepare(run.dataset.name, plugin, settings, Path(folder) / "store")
         inside, of_torch, step, table = share(run, store, torch.device("cpu"))
     found: dict[str, float | str] = {
@@ -97,7 +99,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--table", action="store_true", help="show the slowest operations")
     arguments = parser.parse_args()
-    plan = grid.expand(config.load(arguments.study))
+    plan = expand(schema.load(arguments.study))
     for name in arguments.runs:
         found, table = _measure(plan.run(name), arguments.steps)
         print(

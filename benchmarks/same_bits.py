@@ -68,7 +68,9 @@ def run(tree: Path, cores: int) -> dict[str, dict[str, str]]:
         if done.returncode:
             sys.exit(f"{tree}: the study failed\n{done.stderr[-4000:]}")
         runs = sorted((folder / "results" / "runs").rglob("run.json"))
-        return {str(p.parent.relative_to(folder / "results" / "runs")): numbers(p.parent) for p in runs}
+        return {
+            str(p.parent.relative_to(folder / "results" / "runs")): numbers(p.parent) for p in runs
+        }
 
 
 def numbers(folder: Path) -> dict[str, str]:
@@ -92,7 +94,9 @@ def of_commit(commit: str, cores: int) -> dict[str, dict[str, str]]:
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "tree"
         git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--detach", str(tree), commit], check=True, capture_output=True)
+        subprocess.run(
+            [*git, "add", "--detach", str(tree), commit], check=True, capture_output=True
+        )
         try:
             return run(tree, cores)
         finally:

@@ -43,12 +43,16 @@ import torch
 from torch import Tensor, nn
 
 import document
-from ganlore import build, catalogue, config, data, features, grid, plugins, train
-from ganlore.arithmetic import Arithmetic
-from ganlore.batches import Batches
+from ganlore import data, features
 from ganlore.data import Store
-from ganlore.game import Player
-from ganlore.grid import Run
+from ganlore.docgen import catalogue
+from ganlore.forecast.flops import Arithmetic
+from ganlore.steps.step import Player
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Run
+from ganlore.training import build, loop
+from ganlore.training.batches import Batches
 
 Turn = Literal["discriminator", "generator"]
 TURNS: tuple[Turn, Turn] = ("discriminator", "generator")
@@ -72,7 +76,7 @@ class Bench:
         self.who: Player = build.player(run, store.shape, store.classes, CPU)
         self.who.extractors = extractors
         batches = Batches(store, run.training.batch, run.seed, CPU)
-        self.stepper = train.Stepper(run, self.who, batches, CPU)
+        self.stepper = loop.Stepper(run, self.who, batches, CPU)
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -281,7 +285,7 @@ def cells(axis: str, names: list[str], batch: int, budget: int) -> list[Run]:
     grids = [{**place, "losses": wanted["loss"], "tricks": wanted["trick"]}]
     training = {"budget": budget, "batch": batch}
     study = {"name": "step-costs", "seeds": [0], "training": training, "grids": grids}
-    return list(grid.expand(config.parse(study, "step costs")).runs)
+    return list(expand(schema.parse(study, "step costs")).runs)
 
 
 def main() -> None:
@@ -300,7 +304,7 @@ def main() -> None:
     runs = cells(arguments.axis, arguments.names, arguments.batch, budget)
     settings = runs[0].dataset.settings
     with tempfile.TemporaryDirectory() as folder:
-        plugin = plugins.create("dataset", "digits", settings)
+        plugin = registry.create("dataset", "digits", settings)
         store = data.prepare("digits", plugin, settings, Path(folder) / "digits")
         found = costs(runs, store, arguments.rounds, arguments.steps)
     rows = [

@@ -40,10 +40,15 @@ import torch
 from torch.nn.functional import relu, softplus
 
 import document
-from ganlore import accelerate, build, config, data, grid, plugins, train, workers
-from ganlore.batches import Batches
+from ganlore import data
+from ganlore.cli import worker_server
 from ganlore.data import Split, Store
-from ganlore.grid import Run
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Run
+from ganlore.training import build, precision
+from ganlore.training.batches import Batches
+from ganlore.training.loop import Stepper
 
 LOOPS = ("textbook", "plain", "fast")
 FAST: dict[str, dict[str, Any]] = {
@@ -88,7 +93,7 @@ def run_of(network: str, width: int | None, loss: str, device: str, changes: dic
             {"datasets": ["digits"], "networks": [network], "losses": [loss], "tricks": ["none"]}
         ],
     }
-    (run,) = grid.expand(config.parse(study, "benchmark")).runs
+    (run,) = expand(schema.parse(study, "benchmark")).runs
     return run
 
 
@@ -112,10 +117,10 @@ def ours(run: Run, store: Store, device: torch.device) -> Iterator[None]:
     """The project's steps."""
     settings = run.training
     who = build.player(run, store.shape, store.classes, device)
-    layout = accelerate.layout(settings)
+    layout = precision.layout(settings)
     batches = Batches(store, settings.batch, run.seed, device, settings.flip, layout)
-    stepper = train.Stepper(run, who, batches, device)
-    with accelerate.kernels(settings):
+    stepper = Stepper(run, who, batches, device)
+    with precision.kernels(settings):
         for step in range(settings.steps):
             stepper.play(step)
             yield
@@ -224,7 +229,7 @@ def apart(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> floa
     done = subprocess.run(
         [sys.executable, __file__, *words, "--seconds", str(seconds)],
         stdout=subprocess.PIPE, text=True, check=True,
-        env=os.environ if loop == "textbook" else os.environ | workers.MEMORY,
+        env=os.environ if loop == "textbook" else os.environ | worker_server.MEMORY,
     )  # fmt: skip
     return float(done.stdout)
 
@@ -265,7 +270,7 @@ def main() -> None:
         return
     made = document.made_with(arguments.note)
     there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    known = plugins.find("network")
+    known = registry.find("network")
     cases = [
         {"device": device, "network": network, "width": width, "loss": loss}
         for device in ([arguments.device] if arguments.device else there)

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from ganlore import checkpoint, plugins, storage
 from ganlore import data as datasets
-from ganlore import train as training
+from ganlore import storage
 from ganlore.data import Store
 from ganlore.features import Extractor
-from ganlore.grid import Run
+from ganlore.study import registry
+from ganlore.study.run import Run
+from ganlore.training import checkpoint
+from ganlore.training import loop as training
 from tiny import PLACES, TINY
 
 
@@ -25,8 +27,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
     found = {}
     for name in PLACES:
         given = TINY["settings"]["datasets"].get(name, {})
-        settings = plugins.declaration("dataset", name).settings(given)
-        plugin = plugins.create("dataset", name, settings)
+        settings = registry.declaration("dataset", name).settings(given)
+        plugin = registry.create("dataset", name, settings)
         found[name] = datasets.prepare(name, plugin, settings, folder / name)
     return found
 
@@ -40,7 +42,7 @@ def fitted(stores: dict[str, Store]) -> Callable[[Run], dict[str, Extractor]]:
         store = stores[run.dataset.name]
         for name in run.training_extractors:
             if (store.name, name) not in known:
-                extractor = plugins.create("extractor", name, {"epochs": 3})
+                extractor = registry.create("extractor", name, {"epochs": 3})
                 extractor.load(extractor.fit(store)[0], store)
                 known[store.name, name] = extractor
         return {name: known[store.name, name] for name in run.training_extractors}

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganlore import plugins
+from ganlore.study import registry
 
 Split = tuple[NDArray[np.uint8], NDArray[np.int64]]
 COUNTS = {"train": 20, "test": 10}
@@ -38,7 +38,7 @@ def pictures(shape: tuple[int, ...], seed: int = 0) -> dict[str, Split]:
 
 def counted(monkeypatch: pytest.MonkeyPatch, name: str, counts: dict[str, int]) -> None:
     """Let a data set expect other numbers of samples than were published."""
-    monkeypatch.setattr(plugins.load("dataset", name), "counts", counts)
+    monkeypatch.setattr(registry.load("dataset", name), "counts", counts)
 
 
 def offline(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -71,7 +71,7 @@ def cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Split]:
         images, labels = (part[4 * i : 4 * i + 4] for part in found["train"])
         files[f"data_batch_{i + 1}"] = {"data": _rows(images), "labels": labels.tolist()}
     files["test_batch"] = {"data": _rows(found["test"][0]), "labels": found["test"][1].tolist()}
-    names = list(plugins.load("dataset", "cifar10").names)
+    names = list(registry.load("dataset", "cifar10").names)
     files["batches.meta"] = {"label_names": names}
     archive = root / CIFAR10.filename
     root.mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ def folder(root: Path, found: dict[str, Split], names: tuple[str, ...]) -> None:
 
 def available(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Settings with which any data set can be prepared here; what it reads is made up."""
-    declared = plugins.declaration("dataset", name)
+    declared = registry.declaration("dataset", name)
     if name == "folder":
         folder(root, pictures((8, 8, 3)), tuple("abcdefghij"))
         return declared.settings({"path": str(root)})

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from ganlore import data as datasets
-from ganlore import features, plugins
+from ganlore import features
 from ganlore.data import Split, Store
 from ganlore.features.channel_classifier import Channels, apart
+from ganlore.study import registry
 
 TEMPLATES = np.kron(np.random.default_rng(5).integers(0, 2, (10, 4, 4)), np.ones((1, 2, 2)))
 """Ten coarse patterns of 8x8, in place of ten digits."""
@@ -82,10 +83,10 @@ def test_channels_are_taken_apart_in_order() -> None:
 
 
 def test_only_data_of_digits_in_channels_have_it() -> None:
-    needs = plugins.declaration("extractor", "channel-classifier").fact("requires")
+    needs = registry.declaration("extractor", "channel-classifier").fact("requires")
     have = [
         name
-        for name in plugins.find("dataset")
-        if set(needs) <= plugins.declaration("dataset", name).provided()
+        for name in registry.find("dataset")
+        if set(needs) <= registry.declaration("dataset", name).provided()
     ]
     assert have == ["stacked-mnist"]

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ganlore import claim_cells, claim_words, config, grid, metrics
+from ganlore import metrics
+from ganlore.analysis.claims import describe
 from ganlore.errors import GanloreError
-from ganlore.history import History
-from ganlore.plan import HISTORY
+from ganlore.study import claim_cells, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import HISTORY
+from ganlore.training.history import History
 
 SHIPPED = Path("configs/study.yaml")
 
@@ -55,24 +58,24 @@ def claims(**changes):
     return {**copy.deepcopy(STUDY), "claims": file}
 
 
-def expand(document):
-    return grid.expand(config.parse(document, "tiny.yaml"))
+def expanded(document):
+    return expand(schema.parse(document, "tiny.yaml"))
 
 
 def test_the_cells_of_a_claim_join_the_runs_once():
-    plan = expand(claims())
+    plan = expanded(claims())
     cells = [(run.loss.name, run.trick, run.seed) for run in plan.runs]
     assert sorted(cells) == [("lsgan", trick, seed) for trick in ("ema", "none") for seed in (0, 1)]
 
 
 def test_they_are_trained_and_evaluated_as_the_grid_with_their_data_is():
-    plan = expand(claims())
+    plan = expanded(claims())
     assert {run.training.budget for run in plan.runs} == {320}
     assert {run.protocol.n_fake for run in plan.runs} == {60}
 
 
 def test_a_variant_changes_the_setting_that_it_names_alone():
-    plan = expand(claims(treatment={"losses": ["lsgan"], "variants": ["slow"]}))
+    plan = expanded(claims(treatment={"losses": ["lsgan"], "variants": ["slow"]}))
     base, slow = (
         next(run for run in plan.runs if run.variant == name) for name in ("base", "slow")
     )
@@ -86,7 +89,7 @@ def test_the_cells_that_a_value_is_taken_relative_to_are_needed_too():
     document = claims(
         treatment=changed, control=None, constant=0.0, relative_to={"variant": "base"}
     )
-    assert {run.variant for run in expand(document).runs} == {"base", "slow"}
+    assert {run.variant for run in expanded(document).runs} == {"base", "slow"}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_the_cells_that_a_value_is_taken_relative_to_are_needed_too():
 )
 def test_a_mistake_is_an_error_before_the_runs_with_the_nearest_name(changes, words):
     with pytest.raises(GanloreError) as caught:
-        expand(claims(**changes))
+        expanded(claims(**changes))
     for word in words:
         assert word in str(caught.value)
 
@@ -121,7 +124,7 @@ def test_an_article_that_is_not_described():
     document = claims()
     document["claims"]["claims"]["C01"]["articles"] = ["007"]
     with pytest.raises(GanloreError, match=r"C01: articles \['007'\] are not among \['000'\]"):
-        expand(document)
+        expanded(document)
 
 
 def test_metrics_and_columns_are_those_that_there_are():
@@ -131,14 +134,14 @@ def test_metrics_and_columns_are_those_that_there_are():
 
 
 def test_the_shipped_file_has_all_claims_of_the_articles():
-    study = config.load(SHIPPED)
+    study = schema.load(SHIPPED)
     assert study.claims is not None
     assert list(study.claims.claims) == [f"C{number:02}" for number in range(1, 33)]
     assert len(study.seeds) == 10
 
 
 def test_the_shipped_claims_need_no_more_runs_than_they_name():
-    plan = grid.expand(config.load(SHIPPED))
+    plan = expand(schema.load(SHIPPED))
     assert plan.study.claims is not None
     for name, claim in plan.study.claims.claims.items():
         assert claim_cells.needed(plan, claim), name
@@ -147,17 +150,17 @@ def test_the_shipped_claims_need_no_more_runs_than_they_name():
 
 
 def test_a_side_is_told_by_what_it_differs_in():
-    study = config.parse(claims(), "tiny.yaml")
+    study = schema.parse(claims(), "tiny.yaml")
     assert study.claims is not None
     (_, test), *_ = study.claims.tests
-    assert claim_words.describe(test) == "FID: with ema against plain (lsgan on digits)"
+    assert describe.describe(test) == "FID: with ema against plain (lsgan on digits)"
 
 
 def test_claims_are_a_file_beside_the_study(tmp_path):
     document = claims()
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(document.pop("claims")))
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**document, "claims": "mine.yaml"}))
-    assert len(grid.expand(config.load(tmp_path / "tiny.yaml")).runs) == 4
+    assert len(expand(schema.load(tmp_path / "tiny.yaml")).runs) == 4
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**document, "claims": "other.yaml"}))
     with pytest.raises(GanloreError, match=r"other\.yaml: no such"):
-        config.load(tmp_path / "tiny.yaml")
+        schema.load(tmp_path / "tiny.yaml")

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from ganlore import data as datasets
-from ganlore import features, plugins
+from ganlore import features
 from ganlore.data import Dataset, Split, Store
 from ganlore.errors import GanloreError
 from ganlore.features.classifier import Network
+from ganlore.study import registry
 
 
 class Pictures(Dataset):
@@ -41,7 +42,7 @@ def prepared(folder: Path, **facts: Any) -> Store:
 
 
 def classifier(**settings: Any) -> Any:
-    return plugins.create("extractor", "classifier", {"epochs": 4, "batch": 16, **settings})
+    return registry.create("extractor", "classifier", {"epochs": 4, "batch": 16, **settings})
 
 
 def test_a_data_set_has_its_own_settings_of_an_extractor(tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore import config, grid, plugins, verification
-from ganlore.cli import app
+from ganlore.cli.main import app
+from ganlore.publishing import verify
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan
 from tiny import TINY, tiny
 
 RUNNER = CliRunner()
@@ -26,10 +29,10 @@ def ok(*words: str) -> str:
 
 def test_list_shows_every_plug_in_with_its_paper() -> None:
     text = ok("list")
-    for kind in plugins.KINDS:
-        for name in plugins.find(kind):
+    for kind in registry.KINDS:
+        for name in registry.find(kind):
             assert name in text
-            paper = plugins.declaration(kind, name).fact("paper", "-")
+            paper = registry.declaration(kind, name).fact("paper", "-")
             assert paper == "-" or paper in text
     assert "E relu(1-r) + E relu(1+f)" in ok("list", "losses")
     assert "hinge" not in ok("list", "tricks")
@@ -39,14 +42,14 @@ def test_list_shows_every_plug_in_with_its_paper() -> None:
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     grids = [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "wgan"]}]
-    document = config.merge(TINY, {"grids": grids})
+    document = schema.merge(TINY, {"grids": grids})
     Path("tiny.yaml").write_text(yaml.safe_dump(document))
     return "tiny.yaml"
 
 
 def test_plan_tells_runs_gaps_time_and_disk(study: str) -> None:
     text = ok("plan", study, "--cores", "2")
-    plan = grid.expand(config.load(study))
+    plan = expand(schema.load(study))
     assert f"{len(plan.runs)} runs" in text
     assert all(gap.reason in text for gap in plan.missing)
     assert "PFLOP" in text and " on 2 cores, timed on a few steps of" in text
@@ -55,7 +58,7 @@ def test_plan_tells_runs_gaps_time_and_disk(study: str) -> None:
 
 
 def test_train_evaluate_status_verify(study: str) -> None:
-    plan = grid.expand(config.load(study))
+    plan = expand(schema.load(study))
     run = plan.runs[0]
     assert f"missing      {len(plan.runs)}" in ok("status", study)
     ok("prepare", "ring", "--settings", json.dumps(TINY["settings"]["datasets"]["ring"]))
@@ -68,17 +71,17 @@ def test_train_evaluate_status_verify(study: str) -> None:
     result = RUNNER.invoke(app, ["verify", study])
     assert result.exit_code == 1
     assert f"{2 * (len(plan.runs) - 1)} findings" in result.output  # the runs that are missing
-    found = verification.verify(grid.Plan(plan.study, (run,), ()))
+    found = verify.verify(Plan(plan.study, (run,), ()))
     assert found.checked > 10 and not found.wrong and not found.let_go
     record = json.loads((plan.folder(run) / "run.json").read_text())
     record["settings"]["training"]["batch"] = 32  # someone tells another story
     (plan.folder(run) / "run.json").write_text(json.dumps(record))
-    wrong = verification.verify(grid.Plan(plan.study, (run,), ())).wrong
+    wrong = verify.verify(Plan(plan.study, (run,), ())).wrong
     assert len(wrong) == 1 and "its settings were altered" in wrong[0]
 
 
 def test_a_failed_run_is_told_by_status(study: str) -> None:
-    plan = grid.expand(config.load(study))
+    plan = expand(schema.load(study))
     result = RUNNER.invoke(app, ["train", plan.runs[0].id, "--study", study])
     assert result.exit_code != 0  # no data were prepared
     text = ok("status", study)
@@ -125,8 +128,8 @@ def test_a_run_is_named_with_the_nearest_one(study: str) -> None:
 def test_an_unavailable_gpu_is_told() -> None:
     import torch
 
-    from ganlore.build import device as device_of
     from ganlore.errors import GanloreError
+    from ganlore.training.build import device as device_of
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
@@ -137,4 +140,4 @@ def test_an_unavailable_gpu_is_told() -> None:
 
 def test_a_study_can_be_handed_over_as_json() -> None:
     study = tiny()
-    assert config.load(study.model_dump_json(exclude_defaults=True)) == study
+    assert schema.load(study.model_dump_json(exclude_defaults=True)) == study

@@ -9,14 +9,16 @@ import jsonschema
 import pytest
 import yaml
 
-from ganlore import config, grid, plugins
 from ganlore.errors import GanloreError
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Run
 from tiny import REPOSITORY, STUDIES, TINY, tiny
 
 
 def refused(**changes: Any) -> str:
     with pytest.raises(GanloreError) as caught:
-        grid.expand(tiny(**changes))
+        expand(tiny(**changes))
     return str(caught.value)
 
 
@@ -94,16 +96,16 @@ def test_the_protocol_chooses_the_extractors_and_training_may_have_the_others() 
             "tricks": ["perceptual", "ema"],
         }
     ]
-    own = grid.expand(tiny(grids=grids))
+    own = expand(tiny(grids=grids))
     assert {tuple(run.extractors) for run in own.runs} == {("classifier",)}
-    given = grid.expand(tiny(grids=grids, protocol={"extractors": ["residual-classifier"]}))
+    given = expand(tiny(grids=grids, protocol={"extractors": ["residual-classifier"]}))
     assert {tuple(run.extractors) for run in given.runs} == {("residual-classifier",)}
     assert [run.trick for run in given.runs] == ["ema"] and "other features" in given.missing[
         0
     ].reason
     assert (
         own.runs[0].training_hash()
-        == grid.expand(tiny(grids=grids, protocol={"n_fake": 9})).runs[0].training_hash()
+        == expand(tiny(grids=grids, protocol={"n_fake": 9})).runs[0].training_hash()
     )
 
 
@@ -118,12 +120,10 @@ def test_what_settings_of_the_data_decide_is_asked_of_the_settings_of_a_cell() -
             "variants": ["base", "wide"],
         }
     ]
-    needs = plugins.declaration("network", "dcgan").fact("requires")
+    needs = registry.declaration("network", "dcgan").fact("requires")
     if "power-of-two size" not in needs:
         pytest.skip("the network takes any size")
-    plan = grid.expand(
-        tiny(grids=grids, variants={"wide": {"datasets": {"mnist": {"padded": True}}}})
-    )
+    plan = expand(tiny(grids=grids, variants={"wide": {"datasets": {"mnist": {"padded": True}}}}))
     assert [run.variant for run in plan.runs] == ["wide"]
     assert needs["power-of-two size"] in plan.missing[0].reason
 
@@ -135,45 +135,45 @@ def test_a_study_without_runs_says_why() -> None:
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(GanloreError, match="no such study file"):
-        config.load(tmp_path / "none.yaml")
+        schema.load(tmp_path / "none.yaml")
     broken = tmp_path / "broken.yaml"
     broken.write_text("seeds: [1, 2")
     with pytest.raises(GanloreError, match=r"broken\.yaml: not valid YAML"):
-        config.load(broken)
+        schema.load(broken)
     broken.write_text("- 1")
     with pytest.raises(GanloreError, match="expected a mapping"):
-        config.load(broken)
+        schema.load(broken)
 
 
 def test_a_study_may_extend_another(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(TINY))
     (tmp_path / "more.yaml").write_text("extends: base.yaml\nname: more\ntraining: {batch: 32}\n")
-    study = config.load(tmp_path / "more.yaml")
+    study = schema.load(tmp_path / "more.yaml")
     assert (study.name, study.training.batch, study.training.budget) == ("more", 32, 96)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
 def test_the_schema_accepts_the_studies_that_ship(path: Path) -> None:
-    jsonschema.validate(config.read(path), config.schema())
+    jsonschema.validate(schema.read(path), schema.schema())
 
 
 def test_the_schema_refuses_what_the_models_refuse() -> None:
     for wrong in ({"seed": [1]}, {"training": {"batch": 0}}, {"training": {"policy": "fair"}}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(config.merge(TINY, wrong), config.schema())
+            jsonschema.validate(schema.merge(TINY, wrong), schema.schema())
 
 
 def test_the_schema_file_is_up_to_date() -> None:
     import json
 
     written = json.loads((REPOSITORY / "configs/study.schema.json").read_text())
-    assert written == config.schema(), "run `ganlore schema > configs/study.schema.json`"
+    assert written == schema.schema(), "run `ganlore schema > configs/study.schema.json`"
 
 
 def test_policies() -> None:
     """Shared: the study's optimiser, but each loss's own n_critic. Published: the loss's own."""
     for policy, kind, lr in (("shared", "adam", 2e-4), ("published", "rmsprop", 5e-5)):
-        plan = grid.expand(tiny(grids=[{**AXES, "losses": ["wgan"]}], training={"policy": policy}))
+        plan = expand(tiny(grids=[{**AXES, "losses": ["wgan"]}], training={"policy": policy}))
         run = plan.runs[0]
         assert (run.optimizer.kind, run.optimizer.lr) == (kind, lr)
         assert run.loss.settings["n_critic"] == 5
@@ -181,14 +181,14 @@ def test_policies() -> None:
 
 def test_a_study_may_change_a_loss_s_own_settings() -> None:
     change = {"losses": {"wgan": {"clip": 0.02, "optimizer": {"lr": 0.1}}}}
-    plan = grid.expand(tiny(grids=[{**AXES, "losses": ["wgan", "hinge"]}], settings=change))
+    plan = expand(tiny(grids=[{**AXES, "losses": ["wgan", "hinge"]}], settings=change))
     rates = {run.loss.name: run.optimizer.lr for run in plan.runs}
     assert rates == {"wgan": 0.1, "hinge": 2e-4}
     assert plan.runs[0].loss.settings["clip"] == 0.02
 
 
 def test_variants_and_exclusions() -> None:
-    plan = grid.expand(
+    plan = expand(
         tiny(
             grids=[{**AXES, "losses": ["wgan", "hinge"], "variants": ["base", "1:1"]}],
             variants={"1:1": {"losses": {"wgan": {"n_critic": 1}}}},
@@ -205,7 +205,7 @@ def test_variants_and_exclusions() -> None:
 
 
 def test_two_grids_may_share_a_run_but_not_contradict_each_other() -> None:
-    assert len(grid.expand(tiny(grids=[{**AXES}, {**AXES}])).runs) == len(grid.expand(tiny()).runs)
+    assert len(expand(tiny(grids=[{**AXES}, {**AXES}])).runs) == len(expand(tiny()).runs)
     text = refused(grids=[{**AXES}, {**AXES, "training": {"budget": 192}}])
     assert "also in an earlier grid" in text and "variant" in text
 
@@ -217,8 +217,8 @@ def test_two_protocols_for_one_data_set_are_refused() -> None:
 
 
 def test_hashes_follow_what_they_cover() -> None:
-    def run(**changes: Any) -> grid.Run:
-        return grid.expand(tiny(**changes)).runs[0]
+    def run(**changes: Any) -> Run:
+        return expand(tiny(**changes)).runs[0]
 
     base = run()
     assert run(protocol={"n_fake": 60}).training_hash() == base.training_hash()
@@ -249,4 +249,4 @@ def test_studies_that_extend_each_other_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("extends: b.yaml")
     (tmp_path / "b.yaml").write_text("extends: a.yaml")
     with pytest.raises(GanloreError, match="in a circle"):
-        config.load(tmp_path / "a.yaml")
+        schema.load(tmp_path / "a.yaml")

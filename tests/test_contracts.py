@@ -8,12 +8,14 @@ import re
 import pytest
 import torch
 
-from ganlore import build, grid, plugins
-from ganlore.batches import Batches
-from ganlore.config import load
-from ganlore.game import Game
 from ganlore.losses import LogitLoss
 from ganlore.networks import Spec
+from ganlore.steps.step import Game
+from ganlore.study import registry
+from ganlore.study.expand import expand
+from ganlore.study.schema import load
+from ganlore.training import build
+from ganlore.training.batches import Batches
 from tiny import PLACES, equal, tiny
 
 SPARSE = {"training": {"snapshots": 1, "history": 3}}
@@ -22,14 +24,14 @@ SPARSE = {"training": {"snapshots": 1, "history": 3}}
 def losses_by_n_critic() -> dict[int, list[str]]:
     """The losses by their n_critic: three generator steps of each are enough."""
     found: dict[int, list[str]] = {}
-    for name in plugins.find("loss"):
-        found.setdefault(plugins.declaration("loss", name).settings({})["n_critic"], []).append(
+    for name in registry.find("loss"):
+        found.setdefault(registry.declaration("loss", name).settings({})["n_critic"], []).append(
             name
         )
     return found
 
 
-PLAN = grid.expand(
+PLAN = expand(
     tiny(
         grids=[
             {
@@ -72,18 +74,18 @@ def test_trains_finite_and_reproducible_and_both_networks_learn(run, trained, st
 
 
 def test_every_combination_runs_or_has_a_reason() -> None:
-    wanted = len(PLACES) * len(plugins.find("loss")) * len(plugins.find("trick"))
+    wanted = len(PLACES) * len(registry.find("loss")) * len(registry.find("trick"))
     assert len(PLAN.runs) + len(PLAN.missing) == wanted
     for gap in PLAN.missing:
         assert len(gap.reason) > 30, gap
 
 
-@pytest.mark.parametrize("kind", plugins.KINDS)
+@pytest.mark.parametrize("kind", registry.KINDS)
 def test_declarations_read_without_running_are_those_of_the_class(kind: str) -> None:
     """What the syntax tree says is what Python says: settings, defaults and facts."""
-    for name in plugins.find(kind):
-        declared = plugins.declaration(kind, name)
-        instance = plugins.create(kind, name, {})
+    for name in registry.find(kind):
+        declared = registry.declaration(kind, name)
+        instance = registry.create(kind, name, {})
         for field in declared.model.model_fields:
             assert getattr(instance, field) == declared.model.model_fields[field].default, name
         for fact, value in declared.facts.items():
@@ -92,24 +94,24 @@ def test_declarations_read_without_running_are_those_of_the_class(kind: str) -> 
         assert declared.summary.endswith("."), name
 
 
-@pytest.mark.parametrize("name", plugins.find("loss"))
+@pytest.mark.parametrize("name", registry.find("loss"))
 def test_losses_cite_their_source_and_show_their_formula(name: str) -> None:
-    declared = plugins.declaration("loss", name)
+    declared = registry.declaration("loss", name)
     assert re.search(r"arXiv:\d{4}\.\d{4,5}", declared.fact("paper")), name
     assert len(declared.fact("formula")) == 2, name
 
 
 def test_no_plug_in_is_named_outside_its_own_kind_of_place() -> None:
     """The loop and its helpers know no loss and no trick: only plug-ins name plug-ins."""
-    names = set(plugins.find("loss")) | set(plugins.find("trick")) - {"none"}
+    names = set(registry.find("loss")) | set(registry.find("trick")) - {"none"}
     for module in ("train", "game", "build", "batches", "history", "checkpoint", "evaluate"):
-        path = plugins.module_file(f"ganlore.{module}")
+        path = registry.module_file(f"ganlore.{module}")
         strings = set(re.findall(r"[\"']([a-z0-9+-]+)[\"']", path.read_text()))
         assert not strings & names, (module, strings & names)
 
 
 def test_the_training_loop_is_short() -> None:
-    path = plugins.module_file("ganlore.train")
+    path = registry.module_file("ganlore.training.loop")
     code = path.read_text().split("def train(")[1]
     assert len(code.splitlines()) < 100
 
@@ -124,7 +126,7 @@ def test_the_training_loop_is_short() -> None:
     ],
 )
 def test_networks_have_the_shapes_that_they_promise(network: str, shape) -> None:
-    family = plugins.create("network", network, {"width": 8})
+    family = registry.create("network", network, {"width": 8})
     spec = Spec(shape, latent=5)
     generator, discriminator = family.generator(spec), family.discriminator(spec)
     samples = generator(torch.randn(4, 5))
@@ -137,11 +139,11 @@ def test_networks_have_the_shapes_that_they_promise(network: str, shape) -> None
     assert encoder(samples).shape == (4, 7)
 
 
-@pytest.mark.parametrize("network", plugins.find("network"))
+@pytest.mark.parametrize("network", registry.find("network"))
 def test_discriminators_judge_each_sample_by_itself(network: str) -> None:
     """Penalties, packing and relativistic means need outputs that do not depend on the batch."""
-    family = plugins.create("network", network, {"width": 8})
-    points = "points" in plugins.declaration("network", network).fact("requires", {})
+    family = registry.create("network", network, {"width": 8})
+    points = "points" in registry.declaration("network", network).fact("requires", {})
     shape = (2,) if points else (1, 8, 8)
     discriminator = family.discriminator(Spec(shape, 5)).train()
     images = torch.randn(6, *shape)
@@ -176,7 +178,7 @@ def test_cells_of_a_seed_begin_equal_where_they_are_alike(stores) -> None:
 
 
 def test_another_seed_begins_elsewhere(stores) -> None:
-    plan = grid.expand(tiny(seeds=[0, 1], grids=[{"datasets": ["ring"], "networks": ["mlp"]}]))
+    plan = expand(tiny(seeds=[0, 1], grids=[{"datasets": ["ring"], "networks": ["mlp"]}]))
     one, two = (
         build.player(run, (2,), 8, torch.device("cpu")).generator.state_dict()
         for run in plan.runs[:2]
@@ -186,11 +188,11 @@ def test_another_seed_begins_elsewhere(stores) -> None:
 
 def test_the_study_of_the_recurrent_network_holds_every_loss() -> None:
     """Or says why not; binary cross-entropy in both of its forms among them."""
-    plan = grid.expand(load("configs/rnn.yaml"))
+    plan = expand(load("configs/rnn.yaml"))
     assert {run.network.name for run in plan.runs} == {"rnn"}
     cells = [*plan.runs, *plan.missing]
     assert {cell.loss if isinstance(cell.loss, str) else cell.loss.name for cell in cells} == set(
-        plugins.find("loss")
+        registry.find("loss")
     )
     assert {"minimax", "nonsaturating"} <= {run.loss.name for run in plan.runs}
     assert {run.seed for run in plan.runs} == {0, 1, 2}
@@ -206,11 +208,11 @@ BEYOND_THE_ARTICLES = {
 
 @pytest.mark.parametrize("name", ["default", "smoke", "study"])
 def test_the_studies_that_ship_hold_all_plug_ins(name: str) -> None:
-    plan = grid.expand(load(f"configs/{name}.yaml"))
+    plan = expand(load(f"configs/{name}.yaml"))
     cells = [(run.loss.name, run.trick) for run in plan.runs]
-    tricks = set(plugins.find("trick"))
+    tricks = set(registry.find("trick"))
     assert tricks > BEYOND_THE_ARTICLES
-    assert {loss for loss, _ in cells} == set(plugins.find("loss"))
+    assert {loss for loss, _ in cells} == set(registry.find("loss"))
     wanted = tricks - BEYOND_THE_ARTICLES if name == "default" else tricks
     assert {trick for _, trick in cells} == wanted
     assert len({run.seed for run in plan.runs}) == {"default": 3, "smoke": 1, "study": 10}[name]
@@ -239,8 +241,8 @@ def test_every_combination_is_finite_at_large_logits(run, stores) -> None:
 def test_every_combination_pulls_the_right_way(run, stores) -> None:
     """Raising all real logits lowers the discriminator's loss, raising generated ones raises it and
     lowers the generator's, through the tricks' changes of logits."""
-    loss = plugins.create("loss", run.loss.name, run.loss.settings)
-    tricks = [plugins.create("trick", part.name, part.settings) for part in run.applied]
+    loss = registry.create("loss", run.loss.name, run.loss.settings)
+    tricks = [registry.create("trick", part.name, part.settings) for part in run.applied]
 
     if not isinstance(loss, LogitLoss):
         return _pulls_through_a_step(run, stores)

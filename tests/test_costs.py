@@ -11,14 +11,19 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ganlore import arithmetic, build, checkpoint, config, disk, grid, pictures, planning, storage
-from ganlore.arithmetic import Arithmetic, Sizes
-from ganlore.cli import app
-from ganlore.costs import Costs
+from ganlore import storage
+from ganlore.cli.main import app
 from ganlore.data import Store
 from ganlore.errors import GanloreError
-from ganlore.grid import Plan
-from ganlore.train import Stepper
+from ganlore.forecast import disk, flops, summary
+from ganlore.forecast.costs import Costs
+from ganlore.forecast.flops import Arithmetic, Sizes
+from ganlore.report import samples
+from ganlore.study import schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan
+from ganlore.training import build, checkpoint
+from ganlore.training.loop import Stepper
 from tiny import REPOSITORY, STUDIES, tiny, tiny_run
 
 CPU = torch.device("cpu")
@@ -26,7 +31,7 @@ GRID = {"datasets": ["ring"], "networks": ["mlp"]}
 
 
 def plan_of(losses: list[str], tricks: list[str], **changes: Any) -> Plan:
-    return grid.expand(tiny(grids=[{**GRID, "losses": losses, "tricks": tricks}], **changes))
+    return expand(tiny(grids=[{**GRID, "losses": losses, "tricks": tricks}], **changes))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ def test_a_small_step_is_what_a_hand_counts(loss: str, critic: int, actor: int) 
     # G's step: G and D forward, back through D to its input (not to its weights: they are not
     # trained here), back through G to its weights and to its hidden layer
     actor = 2 * 16 * (48 + 24 + 24 + (48 + 16))
-    assert arithmetic.count(run, who, (2,), 8) == critic + actor
+    assert flops.count(run, who, (2,), 8) == critic + actor
 
 
 @pytest.mark.parametrize("trick", ["none", "gradient-penalty", "spectral-norm", "unrolled", "ema"])
@@ -71,13 +76,13 @@ def test_counted_without_values_is_counted_with_them(
         stepper.generator(0)
     real = critic.total + actor.total / who.n_critic
     again = build.player(run, store.shape, store.classes, CPU)
-    assert real > 0 and arithmetic.count(run, again, store.shape, store.classes) == real
+    assert real > 0 and flops.count(run, again, store.shape, store.classes) == real
 
 
 def test_growing_networks_are_counted_along_the_way(stores: dict[str, Store]) -> None:
     store = stores["digits"]
     counted = [
-        arithmetic.count(run, build.player(run, store.shape, 10, CPU), store.shape, 10)
+        flops.count(run, build.player(run, store.shape, 10, CPU), store.shape, 10)
         for run in (tiny_run("digits", trick=trick) for trick in ("none", "progressive"))
     ]
     assert counted[1] < counted[0]  # smaller pictures in the first part
@@ -89,7 +94,7 @@ def test_sizes_are_those_of_the_files(
     run = tiny_run("digits", "vaegan", "ema")
     _, saved = trained(run)
     who = build.player(run, (1, 8, 8), 10, CPU)
-    told = arithmetic.sizes(run, who)
+    told = flops.sizes(run, who)
     storage.write_torch(tmp_path / "snapshot.pt", saved["snapshots"][-1])
     storage.write_torch(tmp_path / "checkpoint.pt", saved["player"])
     storage.write_torch(tmp_path / "state.pt", {k: saved[k] for k in ("player", "optimizers")})
@@ -111,7 +116,7 @@ def test_cells_beyond_the_axes_are_combined(tmp_path: Path) -> None:
     def find(run: Any) -> float:
         counted.append(run.cell)
         store = told.stores["ring"]
-        return arithmetic.count(run, told._player(run), store.shape, store.classes)
+        return flops.count(run, told._player(run), store.shape, store.classes)
 
     found = told._along_axes(find, lambda one, plain, other: one * other / plain)
     assert len(counted) == 6 and len(found) == 12
@@ -150,7 +155,7 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
     plan = plan_of(["hinge"], ["none"], keep=keep, seeds=[0, 1, 2])
     room = disk.room(Costs(plan, tmp_path / "t"), jobs=4)
     # 8 samples of 2 numbers, twice, and the strips of two snapshots
-    beside = (2 * 8 + 2 * pictures.COURSE[1]) * 2 + 3 * disk.ROW + disk.RECORDS
+    beside = (2 * 8 + 2 * samples.COURSE[1]) * 2 + 3 * disk.ROW + disk.RECORDS
     run = snapshots * 1_000_000 + checkpoints * 5_000_000 + beside
     assert (room.run, room.kept) == (run, 3 * run)
     assert room.working == 4 * (2 * 9_000_000 + 3 * 2 * 1_000_000 + 5_000_000)
@@ -173,9 +178,9 @@ def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
     store = Costs(plan, tmp_path / "s").stores["ring"]
     for run in plan.runs:
         state = checkpoint.State(tmp_path / "results/state" / run.id, "")
-        from ganlore import train
+        from ganlore.training import loop
 
-        status = train.train(run, store, state, CPU)
+        status = loop.train(run, store, state, CPU)
         checkpoint.finish(run, store, plan.folder(run), state, status, "cpu")
     used = sum(path.stat().st_size for path in (tmp_path / "results").rglob("*.*"))
     assert used < told.kept < 1.5 * used
@@ -197,7 +202,7 @@ def test_room_has_a_status_of_its_own_where_the_disk_is_full(tmp_path, monkeypat
     assert run(app, ["room", study]).exit_code == 0
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-    assert run(app, ["room", study]).exit_code == planning.TOO_LITTLE_ROOM != 1
+    assert run(app, ["room", study]).exit_code == summary.TOO_LITTLE_ROOM != 1
 
 
 def test_plan_estimates_a_gpu_that_is_not_here(tmp_path, monkeypatch) -> None:
@@ -206,18 +211,18 @@ def test_plan_estimates_a_gpu_that_is_not_here(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(Costs, "measure", lambda self, run: 100.0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     plan = plan_of(["hinge"], ["none"], seeds=[0, 1])
-    text = "\n".join(planning.forecast(plan, cores=2, tflops=20, patience=0))
+    text = "\n".join(summary.forecast(plan, cores=2, tflops=20, patience=0))
     assert "7,200 PFLOP" in text and "100 hours of one, if it sustains 20 TFLOP/s" in text
     assert "an estimate" in text and "--config 'seeds=[0]' is 50 hours" in text
     assert "102 seconds on 2 cores" in text  # 2 runs of 100 s and what is beside them
-    half = "\n".join(planning.forecast(plan, cores=2, tflops=40, patience=0))
+    half = "\n".join(summary.forecast(plan, cores=2, tflops=40, patience=0))
     assert "50 hours of one" in half
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_study_can_be_planned(path: Path) -> None:
     """Its names exist, its settings fit, and what it leaves out has a reason."""
-    plan = grid.expand(config.load(path))
+    plan = expand(schema.load(path))
     assert plan.study.name == path.stem
     assert all(len(gap.reason) > 20 for gap in plan.missing)
     text = path.read_text()
@@ -233,7 +238,7 @@ def test_budgets_are_the_published_ones() -> None:
     """As read: the studies may want data sets that this checkout lacks."""
     steps = {}
     for name in ("cifar10", "celeba", "mnist", "stacked-mnist"):
-        training = config.read(REPOSITORY / f"configs/{name}.yaml")["training"]
+        training = schema.read(REPOSITORY / f"configs/{name}.yaml")["training"]
         steps[name] = training["budget"] / training["batch"]
     assert steps == {
         "cifar10": 78_125,
@@ -244,7 +249,7 @@ def test_budgets_are_the_published_ones() -> None:
 
 
 def test_durations_and_sizes_are_readable() -> None:
-    told = [planning.duration(hours) for hours in (0.001, 0.5, 2.25, 12345)]
+    told = [summary.duration(hours) for hours in (0.001, 0.5, 2.25, 12345)]
     assert told == ["4 seconds", "30 minutes", "2.2 hours", "12,345 hours"]
     assert [disk.size(n) for n in (5, 1500, 2.5e7, 3.2e9, 4e12)] == [
         "5 B", "1.5 kB", "25 MB", "3.2 GB", "4.0 TB",

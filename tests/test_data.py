@@ -11,18 +11,19 @@ from sklearn.datasets import load_digits
 
 import made_up
 from ganlore import data as datasets
-from ganlore import features, plugins
+from ganlore import features
 from ganlore.data import Split, Store
 from ganlore.errors import GanloreError
+from ganlore.study import registry
 
 
 def splits(name: str, **settings) -> dict[str, Split]:
-    return plugins.create("dataset", name, settings).load()
+    return registry.create("dataset", name, settings).load()
 
 
 @pytest.mark.parametrize("name, modes, std", [("ring", 8, 0.01), ("grid", 25, 0.05)])
 def test_mixtures_have_all_modes_with_their_spread(name, modes, std) -> None:
-    data = plugins.create("dataset", name, {})
+    data = registry.create("dataset", name, {})
     train = data.load()["train"]
     assert train.samples.shape == (100_000, 2) and train.samples.dtype == np.float32
     centres = data.centres()
@@ -35,14 +36,14 @@ def test_mixtures_have_all_modes_with_their_spread(name, modes, std) -> None:
 
 def test_the_ring_has_eight_modes_an_eighth_of_the_circle_apart() -> None:
     """A circle divided with its end counted twice has only 7."""
-    centres = plugins.create("dataset", "ring", {}).centres()
+    centres = registry.create("dataset", "ring", {}).centres()
     assert np.linalg.norm(centres, axis=1) == pytest.approx(np.ones(8))
     gaps = np.linalg.norm(centres - np.roll(centres, 1, axis=0), axis=1)
     assert gaps == pytest.approx(np.full(8, 2 * np.sin(np.pi / 8)))
 
 
 def test_the_grid_is_pacgan_s() -> None:
-    centres = plugins.create("dataset", "grid", {}).centres()
+    centres = registry.create("dataset", "grid", {}).centres()
     assert {tuple(c) for c in centres} == {(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)}
 
 
@@ -59,18 +60,18 @@ def test_digits_are_scikit_learn_s_split_once_and_stratified() -> None:
         assert share == pytest.approx(np.bincount(original.target) / 1797, abs=0.005)
 
 
-@pytest.mark.parametrize("name", plugins.find("dataset"))
+@pytest.mark.parametrize("name", registry.find("dataset"))
 def test_every_data_set_has_a_source_a_licence_and_the_form_of_the_store(
     name, tmp_path, monkeypatch
 ) -> None:
     settings = made_up.available(name, tmp_path / "raw", monkeypatch)
-    plugin = plugins.create("dataset", name, settings)
+    plugin = registry.create("dataset", name, settings)
     store = datasets.prepare(name, plugin, settings, tmp_path / name)
     for key in ("source", "licence", "citation", "files"):
         assert store.manifest[key], key
     for split in ("train", "test"):
         assert len(store.samples(split)) == store.manifest["counts"][split]
-    declared = plugins.declaration("dataset", name)
+    declared = registry.declaration("dataset", name)
     provided = declared.provided(settings)
     assert ("images" in provided) == (len(store.shape) == 3) == ("mean" in store.manifest)
     assert ("labels" in provided) == (store.classes > 0)
@@ -84,18 +85,18 @@ def test_every_data_set_has_a_source_a_licence_and_the_form_of_the_store(
     assert n_train in (store.manifest["counts"]["train"], False, None)
 
 
-@pytest.mark.parametrize("name", plugins.find("dataset"))
+@pytest.mark.parametrize("name", registry.find("dataset"))
 def test_every_data_set_is_evaluated_with_extractors_that_can_serve_it(name) -> None:
-    declared = plugins.declaration("dataset", name)
+    declared = registry.declaration("dataset", name)
     assert declared.fact("extractors")
     for extractor in declared.fact("extractors"):
-        needs = plugins.declaration("extractor", extractor).fact("requires", {})
+        needs = registry.declaration("extractor", extractor).fact("requires", {})
         assert set(needs) <= declared.provided()
 
 
 def test_preparing_twice_gives_the_same_bytes(tmp_path) -> None:
     stores = [
-        datasets.prepare("ring", plugins.create("dataset", "ring", {}), {}, tmp_path / n / "ring")
+        datasets.prepare("ring", registry.create("dataset", "ring", {}), {}, tmp_path / n / "ring")
         for n in "ab"
     ]
     assert stores[0].manifest == stores[1].manifest
@@ -129,7 +130,7 @@ def test_an_interrupted_preparation_leaves_no_store(copy: Store, monkeypatch) ->
 
     monkeypatch.setattr(storage, "write_array", fail)
     with pytest.raises(KeyboardInterrupt):
-        datasets.prepare("ring", plugins.create("dataset", "ring", {}), {}, copy.folder)
+        datasets.prepare("ring", registry.create("dataset", "ring", {}), {}, copy.folder)
     with pytest.raises(GanloreError, match=r"manifest\.json: missing"):
         Store.open(copy.folder)
 
@@ -172,7 +173,7 @@ def test_the_classifier_knows_digits(stores, tmp_path) -> None:
 
 
 def test_coordinates_know_modes_and_quality(stores) -> None:
-    extractor = plugins.create("extractor", "coordinates", {})
+    extractor = registry.create("extractor", "coordinates", {})
     extractor.load({}, stores["ring"])
     described = extractor.describe(
         np.array([[1.0, 0.0], [1.0, 0.029], [1.0, 0.031], [0.0, -1.0]], np.float32)

@@ -14,21 +14,22 @@ from PIL import Image
 
 import made_up
 from ganlore import data as datasets
-from ganlore import plugins, storage
+from ganlore import storage
 from ganlore.data import Split, Store
 from ganlore.data._pictures import Frame, decode
 from ganlore.errors import GanloreError
+from ganlore.study import registry
 
 NAMES = tuple("abcdefghij")
 
 
 def load(root: Path, **settings) -> dict[str, Split]:
-    return plugins.create("dataset", "folder", {"path": str(root), **settings}).load()
+    return registry.create("dataset", "folder", {"path": str(root), **settings}).load()
 
 
 def store(root: Path, into: Path, **settings) -> Store:
-    told = plugins.declaration("dataset", "folder").settings({"path": str(root), **settings})
-    plugin = plugins.create("dataset", "folder", told)
+    told = registry.declaration("dataset", "folder").settings({"path": str(root), **settings})
+    plugin = registry.create("dataset", "folder", told)
     return datasets.prepare("folder", plugin, told, into)
 
 

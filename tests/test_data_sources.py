@@ -14,18 +14,18 @@ from PIL import Image
 
 import made_up
 from ganlore import data as datasets
-from ganlore import plugins
 from ganlore.data import Split, Store
 from ganlore.errors import GanloreError
+from ganlore.study import registry
 
 
 def load(name: str, root: Path, **settings) -> dict[str, Split]:
-    return plugins.create("dataset", name, {"path": str(root), **settings}).load()
+    return registry.create("dataset", name, {"path": str(root), **settings}).load()
 
 
 def store(name: str, root: Path, into: Path, **settings) -> Store:
-    told = plugins.declaration("dataset", name).settings({"path": str(root), **settings})
-    return datasets.prepare(name, plugins.create("dataset", name, told), told, into / name)
+    told = registry.declaration("dataset", name).settings({"path": str(root), **settings})
+    return datasets.prepare(name, registry.create("dataset", name, told), told, into / name)
 
 
 def refused(act: Callable[[], object], *told: str) -> str:
@@ -52,7 +52,7 @@ CHANNELS_FIRST = {"cifar10": (0, 3, 1, 2), "mnist": (0, 1, 2)}
 @pytest.mark.parametrize("name", MAKERS)
 def test_archives_and_folders_give_the_same_labelled_images(name, tmp_path, monkeypatch) -> None:
     original = MAKERS[name](tmp_path / "raw", monkeypatch)
-    made_up.folder(tmp_path / "files", original, plugins.load("dataset", name).names)
+    made_up.folder(tmp_path / "files", original, registry.load("dataset", name).names)
     asked = made_up.offline(monkeypatch)
     for source, root in (("torchvision", "raw"), ("folder", "files")):
         found = load(name, tmp_path / root, source=source)
@@ -79,7 +79,7 @@ def test_the_classes_of_cifar10_have_the_numbers_of_its_batches(tmp_path, monkey
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist", "celeba"])
 def test_published_counts_are_what_planning_is_told(name) -> None:
-    declared, plugin = plugins.declaration("dataset", name), plugins.load("dataset", name)
+    declared, plugin = registry.declaration("dataset", name), registry.load("dataset", name)
     assert declared.fact("n_train") == plugin.counts["train"]
     assert {"cifar10": 60_000, "mnist": 70_000, "celeba": 182_732}[name] == sum(
         plugin.counts.values()
@@ -175,7 +175,7 @@ def test_the_checksums_that_are_named_are_torchvision_s(tmp_path) -> None:
     known = {CIFAR10.filename: CIFAR10.tgz_md5, **dict(MNIST.resources)}
     known |= {name: md5 for _, md5, name in CelebA.file_list}
     for name, files in FILES.items():
-        archives = plugins.create("dataset", name, {"path": str(tmp_path)}).archives()
+        archives = registry.create("dataset", name, {"path": str(tmp_path)}).archives()
         assert [str(archive.path.relative_to(tmp_path)) for archive in archives] == files
         assert all(archive.md5 == known[archive.path.name] for archive in archives)
 
@@ -183,7 +183,7 @@ def test_the_checksums_that_are_named_are_torchvision_s(tmp_path) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_without_a_network_it_is_told_which_files_to_put_where(name, tmp_path, monkeypatch) -> None:
     made_up.offline(monkeypatch)
-    dataset = plugins.create("dataset", name, {"path": str(tmp_path)})
+    dataset = registry.create("dataset", name, {"path": str(tmp_path)})
     text = refused(dataset.load, name, "no network", "source: folder", "/train/", "missing")
     for archive in dataset.archives():
         assert str(archive.path) in text and archive.md5 in text
@@ -252,7 +252,7 @@ def test_batches_that_were_altered_are_unpacked_again(tmp_path, monkeypatch) -> 
 @pytest.mark.parametrize("source", ["torchvision", "folder"])
 def test_too_few_pictures_are_told_with_both_numbers(source, tmp_path, monkeypatch) -> None:
     original = made_up.cifar10(tmp_path, monkeypatch)
-    made_up.folder(tmp_path, original, plugins.load("dataset", "cifar10").names)
+    made_up.folder(tmp_path, original, registry.load("dataset", "cifar10").names)
     made_up.counted(monkeypatch, "cifar10", {"train": 20, "test": 11})
     text = refused(lambda: load("cifar10", tmp_path, source=source), "10", "11", "test", "`folder`")
     assert str(tmp_path) in text
@@ -285,7 +285,7 @@ def test_an_unreadable_face_in_the_archive_is_named(tmp_path, monkeypatch) -> No
 
 def test_a_picture_of_another_size_or_class_is_no_cifar10(tmp_path, monkeypatch) -> None:
     original = made_up.cifar10(tmp_path / "raw", monkeypatch)
-    names = plugins.load("dataset", "cifar10").names
+    names = registry.load("dataset", "cifar10").names
     made_up.folder(tmp_path, original, names)
     wrong = made_up.write(tmp_path / "train/cat/00003.png", np.zeros((30, 32, 3), np.uint8))
     text = refused(lambda: load("cifar10", tmp_path, source="folder"), str(wrong), "32x30")
@@ -312,24 +312,24 @@ def test_labels_that_do_not_match_the_images_are_refused(tmp_path, monkeypatch) 
 
 
 def test_planning_knows_the_sizes_that_settings_decide() -> None:
-    from ganlore import grid
+    from ganlore.study.compatibility import why_not
 
-    assert "halving size" in plugins.declaration("network", "dcgan").fact("requires")
-    mnist, celeba = (plugins.declaration("dataset", name) for name in ("mnist", "celeba"))
+    assert "halving size" in registry.declaration("network", "dcgan").fact("requires")
+    mnist, celeba = (registry.declaration("dataset", name) for name in ("mnist", "celeba"))
     for declared, given, there in (
         (mnist, {}, False),
         (mnist, {"padded": True}, True),
         (celeba, {}, True),
         (celeba, {"size": 48}, False),
-        (plugins.declaration("dataset", "folder"), {}, False),
-        (plugins.declaration("dataset", "folder"), {"size": 32}, True),
+        (registry.declaration("dataset", "folder"), {}, False),
+        (registry.declaration("dataset", "folder"), {"size": 32}, True),
     ):
         assert ("power-of-two size" in declared.provided(declared.settings(given))) is there
-    labels = plugins.declaration("dataset", "folder")
+    labels = registry.declaration("dataset", "folder")
     assert "labels" in labels.provided()
     assert "labels" not in labels.provided(labels.settings({"labels": False}))
-    told = grid.why_not("folder", "mlp", "cgan", settings=labels.settings({"labels": False}))
-    assert told is not None and grid.why_not("folder", "mlp", "cgan") is None
+    told = why_not("folder", "mlp", "cgan", settings=labels.settings({"labels": False}))
+    assert told is not None and why_not("folder", "mlp", "cgan") is None
 
 
 def test_a_manifest_tells_where_the_data_are_from(tmp_path, monkeypatch) -> None:

@@ -12,12 +12,15 @@ import pytest
 from typer.testing import CliRunner
 
 import document
-from ganlore import catalogue, documentation, grid, performance, plugins, storage, wording
-from ganlore.cli import app
-from ganlore.config import load
+from ganlore import storage, wording
+from ganlore.cli.main import app
+from ganlore.docgen import catalogue, pages, performance
 from ganlore.errors import GanloreError
-from ganlore.published import find
+from ganlore.publishing.publication import find
 from ganlore.settings import Optimizer
+from ganlore.study import registry
+from ganlore.study.expand import expand
+from ganlore.study.schema import load
 from tiny import REPOSITORY, tiny
 
 RUNNER = CliRunner()
@@ -52,38 +55,38 @@ def page(tmp_path: Path) -> Callable[[str], Path]:
 
 def change(monkeypatch: pytest.MonkeyPatch, plugin: str, **facts: object) -> None:
     """Let a plug-in declare something else."""
-    original = plugins.declaration
+    original = registry.declaration
 
-    def declaration(kind: str, name: str) -> plugins.Declaration:
+    def declaration(kind: str, name: str) -> registry.Declaration:
         declared = original(kind, name)
         return replace(declared, facts=declared.facts | facts) if name == plugin else declared
 
-    monkeypatch.setattr(plugins, "declaration", declaration)
+    monkeypatch.setattr(registry, "declaration", declaration)
 
 
 def test_the_pages_are_what_the_code_says() -> None:
-    assert documentation.check(REPOSITORY) == []
+    assert pages.check(REPOSITORY) == []
 
 
 def test_a_changed_formula_makes_the_check_fail(project, monkeypatch) -> None:
     change(monkeypatch, "hinge", formula=("E r", "-E (|f|)"))
-    wrong = documentation.check(project)
+    wrong = pages.check(project)
     assert len(wrong) == 2, wrong
     assert wrong[0].startswith("README.md:") and "block 'losses' is out of date" in wrong[0]
     assert "docs/losses.md" in wrong[1] and "block 'loss hinge'" in wrong[1]
     assert "there:    | [hinge]" in wrong[0] and "expected: | [hinge]" in wrong[0]
-    assert documentation.write(project) == ["README.md", "docs/losses.md"]
-    assert documentation.check(project) == [] == documentation.write(project)
+    assert pages.write(project) == ["README.md", "docs/losses.md"]
+    assert pages.check(project) == [] == pages.write(project)
     assert r"| `-E (\|f\|)` |" in (project / "README.md").read_text()
     assert "Generator minimises `-E (|f|)`" in (project / "docs/losses.md").read_text()
 
 
 def test_a_new_reason_reaches_the_matrix(project, monkeypatch) -> None:
     change(monkeypatch, "ema", incompatible={"lsgan": "a new reason", "digits": "not on digits"})
-    told = "\n".join(documentation.check(project))
+    told = "\n".join(pages.check(project))
     assert "block 'not-applicable'" in told and "block 'trick ema'" in told
     assert "block 'loss lsgan'" in told
-    documentation.write(project)
+    pages.write(project)
     text = (project / "docs/not-applicable.md").read_text()
     assert "a new reason" in text and "not on digits" in text
     kinds = text.split("## Data with ")[1:]
@@ -97,7 +100,7 @@ def test_a_new_reason_reaches_the_matrix(project, monkeypatch) -> None:
 
 def test_the_matrix_is_the_plan_s(project) -> None:
     """What it calls n/a is what the study leaves out, and nothing else."""
-    plan = grid.expand(load(REPOSITORY / "configs/default.yaml"))
+    plan = expand(load(REPOSITORY / "configs/default.yaml"))
     told = {
         (place.dataset, place.network, loss, trick): gap.text
         for gap in catalogue.gaps()
@@ -117,14 +120,14 @@ def test_a_plug_in_without_a_section_gets_one_in_its_place(project) -> None:
     text = path.read_text()
     start, stop = text.index("## lsgan"), text.index("## minimax")
     path.write_text(text[:start] + text[stop:])
-    assert documentation.check(project) == ["docs/losses.md: no block 'loss lsgan'"]
-    documentation.write(project)
+    assert pages.check(project) == ["docs/losses.md: no block 'loss lsgan'"]
+    pages.write(project)
     assert path.read_text() == text
 
 
 def test_signs_of_markdown_in_a_plug_in_s_words_are_escaped(project, monkeypatch) -> None:
     change(monkeypatch, "ema", tip="f*(t) < [t] | u", incompatible={"lsgan": "f* and g*"})
-    documentation.write(project)
+    pages.write(project)
     assert r"| f\*(t) \< \[t\] \| u |" in (project / "README.md").read_text()
     assert r"n/a with `lsgan`: f\* and g\*" in (project / "docs/tricks.md").read_text()
 
@@ -134,7 +137,7 @@ def test_what_is_written_by_hand_stays(project) -> None:
     by_hand = "### How it behaves here\n\nIt is content.\n\n"
     text = path.read_text().replace("## lsgan", by_hand + "## lsgan")
     path.write_text(text)
-    assert documentation.write(project) == [] and path.read_text() == text
+    assert pages.write(project) == [] and path.read_text() == text
 
 
 @pytest.mark.parametrize(
@@ -156,14 +159,14 @@ def test_what_is_written_by_hand_stays(project) -> None:
 )
 def test_a_wrong_block_is_told_with_its_place(page, text: str, told: str) -> None:
     with pytest.raises(GanloreError, match=told):
-        documentation.check(page(text))
+        pages.check(page(text))
 
 
 def test_marks_in_fenced_code_are_not_marks(page) -> None:
     root = page(
         "```\n<!-- ganlore: nothing -->\n```\nn: <!-- ganlore: critic-steps --><!-- end -->."
     )
-    assert documentation.write(root) == ["README.md"]
+    assert pages.write(root) == ["README.md"]
     assert f"-->{catalogue.critic_steps()}<!-- end -->." in (root / "README.md").read_text()
 
 
@@ -179,12 +182,12 @@ def test_the_command_writes_and_checks(project, monkeypatch) -> None:
     assert RUNNER.invoke(app, ["docs"]).output == "README.md\n"
     assert Path("README.md").read_text() == text
     with pytest.raises(GanloreError, match="the project's own folder"):
-        documentation.pages(project / "docs")
+        pages.pages(project / "docs")
 
 
 def test_tables_hold_together() -> None:
     """Every row of every table has as many cells as its head."""
-    for path in documentation.pages(REPOSITORY):
+    for path in pages.pages(REPOSITORY):
         rows: list[int] = []
         for line in path.read_text().split("\n"):
             rows = [*rows, line.replace(r"\|", "").count("|")] if line.startswith("|") else []
@@ -296,7 +299,7 @@ def test_snakemake_s_benchmarks_are_read_leniently(tmp_path) -> None:
 
 def test_a_study_is_told_by_its_records_and_logs(tmp_path) -> None:
     folders = {name: str(tmp_path / name) for name in ("results", "reports")}
-    plan = grid.expand(tiny(**folders))
+    plan = expand(tiny(**folders))
     for seconds, run in enumerate(plan.runs):
         storage.write_json(
             plan.folder(run) / "run.json", {"seconds": seconds, "peak_memory_mb": 300 + seconds}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ganlore import aggregates, resampling, statistics
-from ganlore.resampling import keyed, mean_bca, sign_flip, stratified
+from ganlore.analysis import aggregates, estimators, resampling
+from ganlore.analysis.resampling import keyed, mean_bca, sign_flip, stratified
 
 
 def nominal(n, df=None):
@@ -219,12 +219,12 @@ def test_estimators_treat_resamples_at_once():
 
 def test_mean_interval_is_that_of_scipy():
     values = np.random.default_rng(0).normal(size=7)
-    mean, low, high = statistics.mean_interval(values)
+    mean, low, high = estimators.mean_interval(values)
     theirs = stats.ttest_1samp(values, 0).confidence_interval()
     assert (low, high) == pytest.approx((theirs.low, theirs.high))
     assert mean == pytest.approx(values.mean())
 
 
 def test_the_floor_of_sign_flips():
-    assert statistics.sign_flip_floor(10) == 2 * float(sign_flip(np.ones(10)))
-    assert statistics.sign_flip_floor(statistics.seeds_to_show(0.05)) <= 0.05
+    assert estimators.sign_flip_floor(10) == 2 * float(sign_flip(np.ones(10)))
+    assert estimators.sign_flip_floor(estimators.seeds_to_show(0.05)) <= 0.05

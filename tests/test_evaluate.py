@@ -11,21 +11,14 @@ import pandas as pd
 import pytest
 import torch
 
-from ganlore import (
-    checkpoint,
-    collect,
-    config,
-    evaluate,
-    features,
-    grid,
-    metrics,
-    plugins,
-    storage,
-    train,
-)
 from ganlore import data as datasets
+from ganlore import features, metrics, storage
 from ganlore.errors import GanloreError
-from ganlore.grid import Plan
+from ganlore.evaluation import collect, evaluate
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan, Run
+from ganlore.training import checkpoint, loop
 from tiny import tiny
 
 COMMON = {name for name, metric in metrics.metrics().items() if not metric.only} - {
@@ -41,7 +34,7 @@ def finished(stores, tmp_path_factory) -> Plan:
     """A study of four runs, trained and evaluated."""
     folder = tmp_path_factory.mktemp("study")
     shutil.copytree(stores["ring"].folder, folder / "data/prepared/ring")
-    plan = grid.expand(
+    plan = expand(
         tiny(
             grids=[{**AXES, "losses": ["hinge", "wgan"]}],
             data=str(folder / "data"),
@@ -53,7 +46,7 @@ def finished(stores, tmp_path_factory) -> Plan:
         state = checkpoint.State(
             folder / "state" / run.id, checkpoint.identity(run, stores[run.dataset.name]), math.inf
         )
-        status = train.train(run, stores["ring"], state, torch.device("cpu"))
+        status = loop.train(run, stores["ring"], state, torch.device("cpu"))
         checkpoint.finish(run, stores["ring"], plan.folder(run), state, status, "cpu")
         measure(plan, run, stores)
     return plan
@@ -75,7 +68,7 @@ def copy(finished: Plan, tmp_path: Path) -> Plan:
     for name in ("data", "results"):
         shutil.copytree(getattr(finished.study, name), tmp_path / name)
     places = {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")}
-    return grid.expand(finished.study.model_copy(update=places))
+    return expand(finished.study.model_copy(update=places))
 
 
 def test_one_row_for_each_run_snapshot_and_metric(finished: Plan) -> None:
@@ -123,7 +116,7 @@ def test_every_run_has_its_cost_and_provenance(finished: Plan) -> None:
 
 
 def test_samples_depend_on_the_evaluation_seed_and_are_shared_by_cells(finished, stores) -> None:
-    from ganlore import build
+    from ganlore.training import build
 
     run = finished.runs[0]
     who = build.player(run, (2,), 8, torch.device("cpu"))
@@ -138,7 +131,7 @@ def test_samples_depend_on_the_evaluation_seed_and_are_shared_by_cells(finished,
 
 
 def test_generated_images_are_rounded_as_a_file_would(stores) -> None:
-    from ganlore import build
+    from ganlore.training import build
     from tiny import tiny_run
 
     run = tiny_run("digits")
@@ -182,10 +175,10 @@ def test_a_damaged_file_stops_the_collection_by_name(copy: Plan, file: str) -> N
 
 def test_a_run_of_other_settings_or_other_code_is_never_collected(copy: Plan, monkeypatch) -> None:
     training = copy.study.training.model_copy(update={"batch": 32, "budget": 192})
-    other = grid.expand(copy.study.model_copy(update={"training": training}))
+    other = expand(copy.study.model_copy(update={"training": training}))
     with pytest.raises(GanloreError, match=r"4 of 4 runs.*\n.*trained with other settings"):
         collect.collect(other)
-    monkeypatch.setattr(grid.Run, "training_code", lambda self: "0123")
+    monkeypatch.setattr(Run, "training_code", lambda self: "0123")
     with pytest.raises(GanloreError, match="trained with other code"):
         collect.collect(copy)
 
@@ -209,21 +202,21 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
     ):
         collect.collect(copy)
     settings = copy.runs[0].dataset.settings | {"radius": 2.0}
-    plugin = plugins.create("dataset", "ring", settings)
+    plugin = registry.create("dataset", "ring", settings)
     datasets.prepare("ring", plugin, settings, data / "prepared/ring")
     with pytest.raises(GanloreError, match="prepared with"):
         collect.collect(copy)
     other = copy.study.model_copy(
-        update={"settings": config.Overrides(datasets={"ring": settings})}
+        update={"settings": schema.Overrides(datasets={"ring": settings})}
     )
     with pytest.raises(
         GanloreError, match=r"4 of 4 runs.*\n.*trained with other settings and data"
     ):
-        collect.collect(grid.expand(other))
+        collect.collect(expand(other))
 
 
 def test_an_evaluation_by_other_code_is_never_collected(copy: Plan, monkeypatch) -> None:
-    monkeypatch.setattr(grid.Run, "evaluation_code", lambda self: "0123")
+    monkeypatch.setattr(Run, "evaluation_code", lambda self: "0123")
     with pytest.raises(GanloreError, match="stale: code of its evaluation"):
         collect.collect(copy)
 

@@ -20,26 +20,19 @@ from cleanfid.inception_torchscript import InceptionV3W
 from cleanfid.resize import build_resizer
 from PIL import Image
 
-from ganlore import (
-    build,
-    checkpoint,
-    collect,
-    config,
-    evaluate,
-    features,
-    grid,
-    plugins,
-    report,
-    storage,
-    train,
-)
 from ganlore import data as datasets
+from ganlore import features, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
+from ganlore.evaluation import collect, evaluate
+from ganlore.evaluation.reference import Kept
 from ganlore.features import inception
-from ganlore.grid import Plan
 from ganlore.metrics.inception_score import inception_score
-from ganlore.reference import Kept
+from ganlore.report.page import build as build_page
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan
+from ganlore.training import build, checkpoint, loop
 from inception import COLOURS, stand_in
 from tiny import REPOSITORY, TINY, tiny
 
@@ -96,12 +89,12 @@ def used(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def prepared(data: Path) -> Store:
     return datasets.prepare(
-        "discs", plugins.create("dataset", "discs", {}), {}, data / "prepared/discs"
+        "discs", registry.create("dataset", "discs", {}), {}, data / "prepared/discs"
     )
 
 
 def opened(store: Store, **settings: Any) -> features.Extractor:
-    extractor = plugins.create("extractor", "inception", settings)
+    extractor = registry.create("extractor", "inception", settings)
     extractor.load(extractor.fit(store)[0], store)
     return extractor
 
@@ -148,7 +141,7 @@ def test_a_gpu_gives_the_same_features(tmp_path: Path) -> None:
 
 def run_all(folder: Path, **protocol: Any) -> Plan:
     """prepare -> extract -> reference -> train -> evaluate -> collect, of one small run."""
-    plan = grid.expand(
+    plan = expand(
         tiny(
             grids=[
                 {"datasets": ["discs"], "networks": ["dcgan"], "losses": ["nonsaturating"],
@@ -164,7 +157,7 @@ def run_all(folder: Path, **protocol: Any) -> Plan:
         features.fit(name, store, data / "extractors" / store.name / name)
         evaluate.refer(name, store, data, run.protocol)
     state = checkpoint.State(folder / "state", checkpoint.identity(run, store), float("inf"))
-    status = train.train(run, store, state, CPU)
+    status = loop.train(run, store, state, CPU)
     out = plan.folder(run)
     checkpoint.finish(run, store, out, state, status, "cpu")
     record = storage.read_json(out / "run.json", "")
@@ -194,7 +187,7 @@ def copy(made: Plan, tmp_path: Path) -> Plan:
     for name in ("data", "results"):
         shutil.copytree(getattr(made.study, name), tmp_path / name)
         places[name] = str(tmp_path / name)
-    return grid.expand(made.study.model_copy(update=places))
+    return expand(made.study.model_copy(update=places))
 
 
 def last(plan: Plan) -> pd.DataFrame:
@@ -256,7 +249,7 @@ def test_the_floor_is_that_of_the_other_split(made: Plan) -> None:
 
 
 def test_the_report_prints_the_protocol(made: Plan) -> None:
-    page = report.build(made).read_text()
+    page = build_page(made).read_text()
     assert "inception features (resize: clean-fid bicubic 299), 150 real (train split)" in page
     assert "Inception Score" in page
 
@@ -403,28 +396,28 @@ def test_the_weights_are_fetched_before_what_needs_them(tmp_path: Path, weights:
 def test_a_study_may_choose_its_extractors() -> None:
     changed: dict[str, Any] = {"protocol": {"extractors": ["inception", "classifier"]}}
     digits = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge"]}]
-    runs = grid.expand(tiny(grids=digits, **changed)).runs
+    runs = expand(tiny(grids=digits, **changed)).runs
     assert runs[0].extractors == ["inception", "classifier"]
-    assert grid.expand(tiny(grids=digits)).runs[0].extractors == ["classifier"]
+    assert expand(tiny(grids=digits)).runs[0].extractors == ["classifier"]
     with pytest.raises(
         GanloreError, match=r"protocol\.extractors: inception cannot be used on the data set ring"
     ):
-        grid.expand(tiny(**changed))
+        expand(tiny(**changed))
     with pytest.raises(GanloreError, match="did you mean 'inception'"):
-        grid.expand(tiny(protocol={"extractors": ["inceptoin"]}))
+        expand(tiny(protocol={"extractors": ["inceptoin"]}))
 
 
 def test_what_trains_may_not_measure() -> None:
     digits = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge"],
                "tricks": ["perceptual", "none"]}]  # fmt: skip
-    plan = grid.expand(tiny(grids=digits, protocol={"extractors": ["residual-classifier"]}))
+    plan = expand(tiny(grids=digits, protocol={"extractors": ["residual-classifier"]}))
     (gap,) = plan.missing
     assert "both would use residual-classifier" in gap.reason
 
 
 def test_another_protocol_is_another_place() -> None:
     places = {
-        config.Protocol(**change).place
+        schema.Protocol(**change).place
         for change in ({}, {"reference": "test"}, {"n_real": 5}, {"n_fake": 5}, {"n_neighbours": 5})
     }
     assert len(places) == 5

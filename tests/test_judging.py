@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganlore import config, grid, judged, judging
+from ganlore.analysis.claims import comparison, results
+from ganlore.analysis.tables import CELL, Tables
 from ganlore.errors import GanloreError
-from ganlore.plan import COSTS, HISTORY, Plan
-from ganlore.tables import CELL, Tables
+from ganlore.study import schema
+from ganlore.study.expand import expand
+from ganlore.study.run import COSTS, HISTORY, Plan
 
 SEEDS = list(range(8))
 STEPS = (10, 20, 30, 40, 50, 60)
@@ -43,7 +45,7 @@ def study(*tests: dict[str, Any], **changes: Any) -> Plan:
         "claims": {"articles": ARTICLES, "claims": {"C01": claim}},
         **changes,
     }
-    return grid.expand(config.parse(copy.deepcopy(document), "made-up.yaml"))
+    return expand(schema.parse(copy.deepcopy(document), "made-up.yaml"))
 
 
 Value = Callable[..., float]
@@ -77,8 +79,8 @@ def tables(plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=()
     return Tables(*frames)
 
 
-def only(plan: Plan, tidy: Tables) -> judged.Judged:
-    (found,) = judging.judge(plan, tidy)
+def only(plan: Plan, tidy: Tables) -> results.Judged:
+    (found,) = comparison.judge(plan, tidy)
     return found
 
 
@@ -178,7 +180,7 @@ def test_two_protocols_in_one_comparison_are_refused():
     tidy = tables(plan, fids(0.8))
     tidy.metrics.loc[tidy.metrics["trick"] == "ema", "n_fake"] = 50
     with pytest.raises(GanloreError, match="numbers of 2 protocols for digits"):
-        judging.judge(plan, tidy)
+        comparison.judge(plan, tidy)
 
 
 def one(take: str, **more: Any) -> dict[str, Any]:
@@ -334,8 +336,8 @@ def test_agreement_of_rankings_between_data_sets_against_that_between_seeds():
 
 def test_every_number_is_traceable_to_cells_and_seeds():
     plan = study(EMA, one("late", of="d_loss"))
-    found = judging.judge(plan, tables(plan, fids(0.8)))
-    rows, seeds, cells = (f(found) for f in (judged.table, judged.differences, judged.cells))
+    found = comparison.judge(plan, tables(plan, fids(0.8)))
+    rows, seeds, cells = (f(found) for f in (results.table, results.differences, results.cells))
     assert list(rows["claim"]) == ["C01", "C01"] and list(rows["test"]) == [1, 2]
     first = seeds[seeds["test"] == 1]
     assert rows.loc[0, "effect"] == pytest.approx(-first["difference"].mean())

@@ -18,15 +18,15 @@ import pytest
 import torch
 from torch import nn
 
-from ganlore import plugins
 from ganlore.losses import LogitLoss
 from ganlore.networks import Spec
+from ganlore.study import registry
 
-LOSSES = list(plugins.find("loss"))
+LOSSES = list(registry.find("loss"))
 
 
 def logit_loss(name: str):
-    return plugins.create("loss", name, {})
+    return registry.create("loss", name, {})
 
 
 def test_lsgan_is_on_logits() -> None:
@@ -78,19 +78,19 @@ NORMS = (
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 8, 8), (3, 32, 32)], ids=str)
-@pytest.mark.parametrize("network", plugins.find("network"))
+@pytest.mark.parametrize("network", registry.find("network"))
 def test_no_critic_has_batch_norm(network: str, shape: tuple[int, ...]) -> None:
     """PyTorch-StudioGAN and TTUR's code train WGAN-GP with batch norm in the critic.
 
     A gradient penalty is for each sample by itself. Here no discriminator has a layer that norms over
     a batch, and its gradient for one sample does not depend on the others.
     """
-    needs = plugins.declaration("network", network).fact("requires", {})
+    needs = registry.declaration("network", network).fact("requires", {})
     if len(shape) == 1 and "images" in needs:
         pytest.skip("this network needs images")
     if len(shape) == 3 and "points" in needs:
         pytest.skip("this network needs points")
-    family = plugins.create("network", network, {"width": 8})
+    family = registry.create("network", network, {"width": 8})
     critic = family.discriminator(Spec(shape, 4)).train()
     found = [name for name, layer in critic.named_modules() if isinstance(layer, NORMS[:4])]
     assert not found, f"{network}'s discriminator norms over the batch in {found}"
@@ -134,7 +134,7 @@ def test_each_half_is_compared_with_the_other_kind(name: str) -> None:
     Far apart but equal in spread, real logits must stay above and generated ones below 0, and to
     move one kind as a whole must move both halves.
     """
-    trick = plugins.create("trick", name, {})
+    trick = registry.create("trick", name, {})
     real, fake = torch.tensor([9.0, 11.0]), torch.tensor([-4.0, -6.0])
     one, other = trick.logits(real, fake)
     assert one.tolist() == [14.0, 16.0] and other.tolist() == [-14.0, -16.0]
@@ -157,7 +157,7 @@ def test_a_relativistic_generator_s_loss_is_used() -> None:
 
 def test_the_ring_has_eight_modes() -> None:
     """`linspace(0, 2 pi, 8)` has the first twice."""
-    centres = torch.from_numpy(plugins.create("dataset", "ring", {}).centres())
+    centres = torch.from_numpy(registry.create("dataset", "ring", {}).centres())
     apart = torch.cdist(centres, centres) + 10 * torch.eye(8)
     assert float(apart.min()) == pytest.approx(2 * math.sin(math.pi / 8))
 
@@ -168,8 +168,8 @@ def test_no_sigmoid_of_a_logit(kind: str) -> None:
 
     They write log sigmoid(x) as -softplus(-x).
     """
-    folder = plugins.PACKAGE / plugins.KINDS[kind].folder
-    for path in [*folder.glob("*.py"), plugins.PACKAGE / "penalties.py"]:
+    folder = registry.PACKAGE / registry.KINDS[kind].folder
+    for path in [*folder.glob("*.py"), registry.PACKAGE / "penalties.py"]:
         names = {
             node.attr if isinstance(node, ast.Attribute) else node.id
             for node in ast.walk(ast.parse(path.read_text()))

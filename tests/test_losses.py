@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import nn
 
-from ganlore import penalties, plugins
-from ganlore.game import Game, Player
 from ganlore.losses import LogitLoss
 from ganlore.losses._fgan import exp
 from ganlore.networks import Spec
+from ganlore.steps import penalties
+from ganlore.steps.step import Game, Player
+from ganlore.study import registry
 
 REAL = torch.tensor([2.0, 0.0])
 FAKE = torch.tensor([-2.0, 0.0])
@@ -134,7 +135,7 @@ GOLDEN: dict[str, tuple[float, float, Any, float]] = {
 SETTINGS: dict[str, dict[str, Any]] = {"infogan": {"categories": 2, "continuous": 1}}
 
 LOSSES = [
-    name for name in plugins.find("loss") if issubclass(plugins.load("loss", name), LogitLoss)
+    name for name in registry.find("loss") if issubclass(registry.load("loss", name), LogitLoss)
 ]
 
 
@@ -208,7 +209,7 @@ MODULES: dict[str, Callable[[], dict[str, nn.Module]]] = {
 
 def scene(name: str, turn: Any) -> Game:
     """A step in which all networks are known: real samples (2, 0), generated ones (-2, 0)."""
-    loss = plugins.create("loss", name, SETTINGS.get(name, {}))
+    loss = registry.create("loss", name, SETTINGS.get(name, {}))
     critic: Any = Redraw() if name == "began" else Line()
     modules = nn.ModuleDict(MODULES.get(name, dict)())
     who = Player(cast("Any", Shift()), critic, modules, loss, (), loss.n_critic)
@@ -238,7 +239,7 @@ def test_golden_values(name: str) -> None:
 
 
 def make(name: str) -> LogitLoss:
-    loss = plugins.create("loss", name, {})
+    loss = registry.create("loss", name, {})
     assert isinstance(loss, LogitLoss)
     return loss
 
@@ -249,9 +250,9 @@ def generator_loss(loss: LogitLoss, real: torch.Tensor, fake: torch.Tensor) -> t
 
 
 def test_every_loss_has_a_calculation_by_hand() -> None:
-    without = set(plugins.find("loss")) - set(GOLDEN)
+    without = set(registry.find("loss")) - set(GOLDEN)
     assert not without, f"no calculation by hand for {sorted(without)}: add a row to GOLDEN"
-    gone = set(GOLDEN) - set(plugins.find("loss"))
+    gone = set(GOLDEN) - set(registry.find("loss"))
     assert not gone, f"GOLDEN names losses that there are not: {sorted(gone)}"
 
 

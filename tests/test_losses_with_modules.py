@@ -12,12 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ganlore import build, evaluate, features, metrics, plugins, seeding
 from ganlore import data as datasets
-from ganlore.batches import Batches
+from ganlore import features, metrics
 from ganlore.data import Split, Store
-from ganlore.game import Game, Player
+from ganlore.evaluation import evaluate
 from ganlore.networks import AutoEncoder, Discriminator, Spec
+from ganlore.steps import seeding
+from ganlore.steps.step import Game, Player
+from ganlore.study import registry
+from ganlore.training import build
+from ganlore.training.batches import Batches
 from tiny import equal, tiny_run
 
 CPU = torch.device("cpu")
@@ -474,7 +478,7 @@ def test_data_without_labels_have_no_class_score(stores, tmp_path: Path, loss: s
     """Samples, codes and reconstructions are measured all the same."""
     plain = stores["ring"]
     splits = {name: Split(plain.samples(name)[:200].copy()) for name in ("train", "test")}
-    ring = plugins.create("dataset", "ring", {})
+    ring = registry.create("dataset", "ring", {})
     ring.load = lambda: splits
     store = datasets.prepare("ring", ring, {}, tmp_path / "ring")
     assert store.classes == 0 and store.shares() is None
@@ -511,7 +515,7 @@ def test_reconstructions_that_are_not_finite_are_a_failure(stores) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("trick", ["none", "packing"])
-@pytest.mark.parametrize("loss", plugins.find("loss"))
+@pytest.mark.parametrize("loss", registry.find("loss"))
 def test_every_loss_trains_on_a_gpu(stores, loss: str, trick: str) -> None:
     device = torch.device("cuda")
     run = tiny_run("digits", loss, trick)

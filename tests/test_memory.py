@@ -7,8 +7,8 @@ import gc
 import torch
 from torch import nn
 
-from ganlore.history import sparse
-from ganlore.memory import Meter
+from ganlore.training.history import sparse
+from ganlore.training.memory import Meter
 from tiny import tiny_run
 
 FLOAT = 4

@@ -10,26 +10,30 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ganlore import build, grid, plugins, seeding
 from ganlore.errors import GanloreError
 from ganlore.networks import Generator, Spec
 from ganlore.networks._convolutional import stages
 from ganlore.networks.resnet import ConditionalNorm, down, up
+from ganlore.steps import seeding
+from ganlore.study import registry
+from ganlore.study.compatibility import why_not
+from ganlore.study.expand import expand
+from ganlore.training import build
 from ganlore.tricks import Trick
 from ganlore.tricks.self_attention import Attention, attend
 from tiny import tiny
 
 CONVOLUTIONAL = [
     name
-    for name in plugins.find("network")
-    if "halving size" in plugins.declaration("network", name).fact("requires", {})
+    for name in registry.find("network")
+    if "halving size" in registry.declaration("network", name).fact("requires", {})
 ]
 SIZES = (28, 32, 48, 64)
 LATENT = 128
 
 
 def family(name: str, **settings: int):
-    return plugins.create("network", name, settings)
+    return registry.create("network", name, settings)
 
 
 def made(name: str, size: int, classes: int = 0, channels: int = 3, **settings: int):
@@ -239,7 +243,7 @@ def test_attention_finds_its_place(name: str, size: int) -> None:
 @pytest.mark.parametrize("size", [28, 32])
 def test_they_can_be_stacked(name: str, size: int) -> None:
     """The first network draws half the size: 14x14 for MNIST."""
-    networks, trick = family(name, width=2), plugins.create("trick", "stacking", {})
+    networks, trick = family(name, width=2), registry.create("trick", "stacking", {})
     spec = Spec((1, size, size), 5)
     generator = trick.generator_network(networks.generator, networks)(spec)
     critic = trick.discriminator_network(networks.discriminator, networks)(spec)
@@ -456,16 +460,18 @@ HOOKS = ("networks", "generator_network", "discriminator_network", "discriminato
 
 
 def changes_networks(name: str) -> bool:
-    kind = type(plugins.create("trick", name, {}))
+    kind = type(registry.create("trick", name, {}))
     return any(getattr(kind, hook) is not getattr(Trick, hook) for hook in HOOKS)
 
 
 def cells():
-    structural = [name for name in plugins.find("trick") if changes_networks(name)]
+    structural = [name for name in registry.find("trick") if changes_networks(name)]
     others = [name for name in CONVOLUTIONAL if name != "dcgan"]  # the contracts have dcgan
     place = {"datasets": ["digits"], "networks": others}
-    losses = sorted(plugins.find("loss"))
-    n_critic = {loss: plugins.declaration("loss", loss).settings({})["n_critic"] for loss in losses}
+    losses = sorted(registry.find("loss"))
+    n_critic = {
+        loss: registry.declaration("loss", loss).settings({})["n_critic"] for loss in losses
+    }
     plain = [
         {
             **place,
@@ -480,7 +486,7 @@ def cells():
     settings = {name: {"width": 2} for name in others}
     settings["infogan-small"]["hidden"] = 8
     small = {"training": {"snapshots": 1, "history": 1}, "settings": {"networks": settings}}
-    return grid.expand(tiny(grids=[*plain, changed], **small))
+    return expand(tiny(grids=[*plain, changed], **small))
 
 
 PLAN = cells()
@@ -504,5 +510,5 @@ def test_what_they_do_not_train_with_has_a_reason_of_its_own() -> None:
     told = {(gap.network, gap.trick): gap.reason for gap in PLAN.missing}
     assert "8x8" in told["resnet", "progressive"]
     assert ("sndcgan", "progressive") not in told and ("infogan-small", "progressive") not in told
-    needs = grid.why_not("ring", "sndcgan")
+    needs = why_not("ring", "sndcgan")
     assert needs is not None and "images" in needs.text

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganlore import plugins
 from ganlore.losses import LogitLoss
 from ganlore.networks import Spec
+from ganlore.study import registry
 
 P, Q = (0.0, 1.0), (0.8, 1.3)  # mean and standard deviation
 GRID = np.linspace(-12, 12, 4_801)
@@ -94,7 +94,7 @@ OPTIMA: dict[str, tuple[Callable[[NDArray[np.float64]], NDArray[np.float64]], fl
 
 
 def make(name: str) -> LogitLoss:
-    loss = plugins.create("loss", name, {})
+    loss = registry.create("loss", name, {})
     assert isinstance(loss, LogitLoss)
     return loss
 
@@ -176,7 +176,7 @@ def test_no_other_logits_are_better(name: str) -> None:
 
 def test_a_network_trained_on_samples_finds_the_logit_of_nonsaturating() -> None:
     """An `mlp` that sees only batches of samples comes near log(p/q) where samples are."""
-    network = plugins.create("network", "mlp", {"width": 32, "depth": 2})
+    network = registry.create("network", "mlp", {"width": 32, "depth": 2})
     discriminator = network.discriminator(Spec((1,), 1))
     network.initialise(discriminator, lambda name: torch.Generator().manual_seed(len(name)))
     loss = make("nonsaturating")

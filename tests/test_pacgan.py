@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from ganlore import plugins, seeding
-from ganlore.config import load
-from ganlore.grid import expand
 from ganlore.networks import Spec
 from ganlore.networks.pacgan import Maxout
+from ganlore.steps import seeding
+from ganlore.study import registry
+from ganlore.study.expand import expand
+from ganlore.study.schema import load
 
 
 def test_maxout_is_the_largest_of_its_pieces() -> None:
@@ -20,7 +21,7 @@ def test_maxout_is_the_largest_of_its_pieces() -> None:
 
 
 def test_the_networks_have_the_papers_sizes() -> None:
-    family = plugins.create("network", "pacgan", {})
+    family = registry.create("network", "pacgan", {})
     spec = Spec((2,), 2)
     # generator: 2 -> 400 -> 400 -> 400 -> 400 -> 2, gains and shifts in place of hidden biases
     hidden = 2 * 400 + 3 * 400 * 400 + 4 * 2 * 400
@@ -35,7 +36,7 @@ def _size(network: torch.nn.Module) -> int:
 
 
 def test_weights_begin_small() -> None:
-    family = plugins.create("network", "pacgan", {})
+    family = registry.create("network", "pacgan", {})
     network = family.discriminator(Spec((2,), 2))
     family.initialise(network, lambda name: seeding.generator(0, name))
     weights = torch.cat([p.flatten() for p in network.parameters() if p.dim() > 1])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ganlore import fingerprint, plugins
 from ganlore.errors import GanloreError
+from ganlore.study import fingerprint, registry
 
 LOSS = '''"""A loss."""
 from dataclasses import dataclass
@@ -44,24 +44,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_file_in_a_plug_in_folder_is_a_loss(folder: Path) -> None:
     (folder / "my_loss.py").write_text(LOSS)
-    assert "my-loss" in plugins.find("loss")
-    declared = plugins.declaration("loss", "my-loss")
+    assert "my-loss" in registry.find("loss")
+    declared = registry.declaration("loss", "my-loss")
     assert declared.settings({"margin": 3})["margin"] == 3
     assert declared.settings({})["n_critic"] == 1  # inherited
-    assert plugins.create("loss", "my-loss", {"margin": 3}).margin == 3
+    assert registry.create("loss", "my-loss", {"margin": 3}).margin == 3
 
 
 def test_a_plug_in_beside_the_snakefile_is_found(tmp_path, monkeypatch) -> None:
     (tmp_path / "plugins/losses").mkdir(parents=True)
     (tmp_path / "plugins/losses/beside.py").write_text(LOSS)
     monkeypatch.chdir(tmp_path)
-    assert "beside" in plugins.find("loss")
+    assert "beside" in registry.find("loss")
 
 
 def test_two_files_of_one_name_are_refused(folder: Path) -> None:
     (folder / "hinge.py").write_text(LOSS)
     with pytest.raises(GanloreError, match="two files define the loss 'hinge'"):
-        plugins.find("loss")
+        registry.find("loss")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_two_files_of_one_name_are_refused(folder: Path) -> None:
 def test_a_wrong_plug_in_is_told_with_its_place(folder: Path, old, new, told) -> None:
     (folder / "wrong.py").write_text(LOSS.replace(old, new))
     with pytest.raises(GanloreError, match=told) as caught:
-        plugins.declaration("loss", "wrong")
+        registry.declaration("loss", "wrong")
     assert "wrong.py" in str(caught.value)
 
 
@@ -120,11 +120,11 @@ def test_code_changes_a_fingerprint(folder: Path, old: str, new: str) -> None:
 
 
 def names(paths: set[Path]) -> set[str]:
-    return {str(path.relative_to(plugins.PACKAGE)) for path in paths}
+    return {str(path.relative_to(registry.PACKAGE)) for path in paths}
 
 
 def test_a_fingerprint_covers_what_a_file_imports() -> None:
-    dragan = names(fingerprint.closure([plugins.path_of("loss", "dragan")]))
+    dragan = names(fingerprint.closure([registry.path_of("loss", "dragan")]))
     assert {"losses/dragan.py", "losses/nonsaturating.py", "penalties.py"} <= dragan
     assert "losses/wgan.py" not in dragan
 
@@ -140,13 +140,13 @@ def test_training_depends_on_no_metric_no_figure_and_no_other_plug_in() -> None:
 
 
 def test_a_file_named_like_a_neutral_module_in_a_folder_still_counts(tmp_path) -> None:
-    assert "losses/__init__.py" in names(fingerprint.closure([plugins.path_of("loss", "hinge")]))
+    assert "losses/__init__.py" in names(fingerprint.closure([registry.path_of("loss", "hinge")]))
 
 
 def test_a_folder_named_twice_is_searched_once(folder: Path, monkeypatch) -> None:
     (folder / "once.py").write_text(LOSS)
     monkeypatch.setenv("GANLORE_PLUGINS", f"{folder.parent}:{folder.parent}/")
-    assert "once" in plugins.find("loss")
+    assert "once" in registry.find("loss")
 
 
 def test_a_variable_named_like_a_fact_is_code(folder: Path) -> None:
@@ -175,14 +175,14 @@ def test_a_plan_looks_at_each_file_once_and_the_next_one_again(
 ) -> None:
     (tmp_path / "losses").mkdir()
     path = tmp_path / "losses" / "mine.py"
-    text = plugins.path_of("loss", "hinge").read_text()
+    text = registry.path_of("loss", "hinge").read_text()
     path.write_text(text)
     monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
-    with plugins.unchanging():
-        first = plugins.declaration("loss", "mine")
+    with registry.unchanging():
+        first = registry.declaration("loss", "mine")
         path.write_text(text.replace('paper = "', 'paper = "arXiv:1, '))
         os.utime(path, ns=(1, 1))
-        assert plugins.declaration("loss", "mine") is first
-    with plugins.unchanging():
-        assert plugins.declaration("loss", "mine").facts["paper"].startswith("arXiv:1, ")
-    assert plugins.declaration("loss", "mine") is not first
+        assert registry.declaration("loss", "mine") is first
+    with registry.unchanging():
+        assert registry.declaration("loss", "mine").facts["paper"].startswith("arXiv:1, ")
+    assert registry.declaration("loss", "mine") is not first

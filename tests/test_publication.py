@@ -14,9 +14,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore import config, grid, numerals, publication, published, shown
-from ganlore.cli import app
+from ganlore import formatting
+from ganlore.cli.main import app
+from ganlore.docgen import published
 from ganlore.errors import GanloreError
+from ganlore.publishing import publication, publish
+from ganlore.study import schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan
 from tiny import TINY
 
 RESULTS, REPORTS = Path("results/tiny"), Path("reports/tiny")
@@ -34,9 +39,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study of two runs with its report, in a folder of its own."""
     folder = tmp_path_factory.mktemp("study")
     with chdir(folder):
-        document = config.merge(TINY, {"grids": [GRID], "keep": {"snapshots": "none"}})
+        document = schema.merge(TINY, {"grids": [GRID], "keep": {"snapshots": "none"}})
         Path("tiny.yaml").write_text(yaml.safe_dump(document))
-        plan = grid.expand(config.load("tiny.yaml"))
+        plan = expand(schema.load("tiny.yaml"))
         ok("prepare", "ring", "--settings", json.dumps(plan.runs[0].dataset.settings))
         ok("extract", "ring", "coordinates")
         for run in plan.runs:
@@ -60,12 +65,12 @@ def clone(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def findings() -> str:
-    return "\n".join(published.verify(RESULTS).wrong)
+    return "\n".join(publication.verify(RESULTS).wrong)
 
 
 def rehash(name: str, part: str = "results") -> None:
     """Make the manifest fit an altered file: the forger's second step."""
-    path = RESULTS / published.MANIFEST
+    path = RESULTS / publication.MANIFEST
     manifest = json.loads(path.read_text())
     folder = RESULTS if part == "results" else REPORTS
     manifest["files"][part][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -79,11 +84,11 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_a_clone_without_runs_and_data_verifies(clone: Path) -> None:
-    found = published.verify(RESULTS)
+    found = publication.verify(RESULTS)
     assert found.wrong == [] and found.checked > 25
     assert "0 findings" in ok("verify", str(RESULTS))
     assert sorted(path.name for path in clone.rglob("*.pt")) == []
-    assert published.find() == [RESULTS]
+    assert publication.find() == [RESULTS]
 
 
 def test_a_number_in_a_table_is_tied_to_its_run(clone: Path) -> None:
@@ -150,13 +155,13 @@ def test_numbers_and_leaderboard_are_made_again(clone: Path) -> None:
 
 
 def test_what_an_older_version_did_not_make_is_a_note(clone: Path) -> None:
-    path = RESULTS / published.MANIFEST
+    path = RESULTS / publication.MANIFEST
     manifest = json.loads(path.read_text())
     for name in ("leaderboard.csv", "tables/leaderboard.tex", "tables/cells.csv"):
         (REPORTS / name).unlink()
         del manifest["files"]["reports"][name]
     path.write_text(json.dumps(manifest))
-    found = published.verify(RESULTS)
+    found = publication.verify(RESULTS)
     assert len(found.wrong) == 1 and "tables/cells.csv: not what" in found.wrong[0]
     assert [note.split(":")[0] for note in found.notes if "this version makes it" in note] == [
         "reports/tiny/leaderboard.csv", "reports/tiny/tables/leaderboard.tex"]  # fmt: skip
@@ -183,12 +188,12 @@ def test_other_code_or_study_is_a_note_and_no_finding(clone: Path) -> None:
     rehash("records.jsonl")
     table = RESULTS / "runs.csv"
     for record in map(json.loads, lines):
-        plan = grid.expand(config.load("tiny.yaml"))
+        plan = expand(schema.load("tiny.yaml"))
         table.write_text(
             table.read_text().replace(plan.run(record["run"]["id"]).training_code(), "0" * 16)
         )
     rehash("runs.csv")
-    found = published.verify(RESULTS)
+    found = publication.verify(RESULTS)
     assert found.wrong == []
     notes = "\n".join(found.notes)
     assert "2 of 2 runs were trained by other code" in notes
@@ -200,15 +205,15 @@ def again(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The finished study, to be published anew."""
     shutil.copytree(study, tmp_path / "study")
     monkeypatch.chdir(tmp_path / "study")
-    return grid.expand(config.load("tiny.yaml"))
+    return expand(schema.load("tiny.yaml"))
 
 
 def test_publishing_again_leaves_nothing_of_before(again: Any) -> None:
     (REPORTS / "figures/old.svg").write_text("<svg/>")
-    before = (RESULTS / published.MANIFEST).read_text()
+    before = (RESULTS / publication.MANIFEST).read_text()
     ok("publish", "tiny.yaml")
     assert not (REPORTS / "figures/old.svg").exists()
-    assert (RESULTS / published.MANIFEST).read_text() == before
+    assert (RESULTS / publication.MANIFEST).read_text() == before
     assert findings() == ""
 
 
@@ -216,61 +221,61 @@ def test_what_is_not_finished_is_not_published(again: Any) -> None:
     run = again.runs[0]
     (again.folder(run) / "metrics.csv").write_text("dataset,value\n")
     with pytest.raises(GanloreError, match=r"metrics\.csv: truncated or altered"):
-        publication.publish(again, "tiny.yaml", RESULTS, REPORTS)
+        publish.publish(again, "tiny.yaml", RESULTS, REPORTS)
 
 
 def test_a_report_of_other_numbers_is_not_published(again: Any) -> None:
     edit(Path("reports/tables/snapshots.csv"), ",fid,", ",kid,")
     with pytest.raises(GanloreError, match="this result is not sound"):
-        publication.publish(again, "tiny.yaml", RESULTS, REPORTS)
-    assert published.find() == []
+        publish.publish(again, "tiny.yaml", RESULTS, REPORTS)
+    assert publication.find() == []
 
 
 def test_what_is_large_is_compressed_and_checked_alike(
     again: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publication, "MEGABYTE", 1_000)
-    publication.publish(again, "tiny.yaml", RESULTS, REPORTS, limit=1e9)
+    monkeypatch.setattr(publish, "MEGABYTE", 1_000)
+    publish.publish(again, "tiny.yaml", RESULTS, REPORTS, limit=1e9)
     packed = {path.name for path in RESULTS.glob("*.gz")}
     assert {"metrics.csv.gz", "history.csv.gz", "records.jsonl.gz"} <= packed
     assert not (RESULTS / "metrics.csv").exists()
     assert findings() == ""
     before = (RESULTS / "metrics.csv.gz").read_bytes()
-    publication.publish(again, "tiny.yaml", RESULTS, REPORTS, limit=1e9)
+    publish.publish(again, "tiny.yaml", RESULTS, REPORTS, limit=1e9)
     assert (RESULTS / "metrics.csv.gz").read_bytes() == before  # no time is written into it
 
 
 def test_it_stays_small_and_in_folders_of_its_own(again: Any) -> None:
     with pytest.raises(GanloreError, match=r"above the limit of 0\.01 MB; largest:\n  reports"):
-        publication.publish(again, "tiny.yaml", RESULTS, REPORTS, limit=0.01)
+        publish.publish(again, "tiny.yaml", RESULTS, REPORTS, limit=0.01)
     with pytest.raises(GanloreError, match="the study itself writes here"):
-        publication.publish(again, "tiny.yaml", Path("results"), REPORTS)
+        publish.publish(again, "tiny.yaml", Path("results"), REPORTS)
 
 
 def test_a_place_of_this_machine_is_not_published(again: Any) -> None:
     changed = again.runs[0].model_copy(deep=True)
     changed.dataset.settings["path"] = "/somewhere/here"
-    plan = grid.Plan(again.study, (changed,), ())
+    plan = Plan(again.study, (changed,), ())
     with pytest.raises(GanloreError, match="is a place of this machine"):
-        publication.publish(plan, "tiny.yaml", RESULTS, REPORTS)
+        publish.publish(plan, "tiny.yaml", RESULTS, REPORTS)
 
 
 def test_a_page_tells_a_published_result(clone: Path) -> None:
     """Each number comes from the published tables: changed there, it changes on the page."""
     cells = pd.read_csv(REPORTS / "tables/cells.csv").sort_values("fid")
-    lines = shown.result(clone, "tiny").splitlines()
+    lines = published.result(clone, "tiny").splitlines()
     assert lines[0] == "| loss | plain |"
     told = [line.split("|")[1:3] for line in lines[2:]]
-    expected = [(f"`{row.loss}`", numerals.number(row.fid)) for row in cells.itertuples()]
+    expected = [(f"`{row.loss}`", formatting.number(row.fid)) for row in cells.itertuples()]
     assert [(loss.strip(), fid.split("±")[0].strip()) for loss, fid in told] == expected
 
-    setting = shown.result_setting(clone, "tiny")
+    setting = published.result_setting(clone, "tiny")
     assert setting.startswith("2 runs (1 seed) of up to 96 images")
     assert "FID of 50 samples against 100 images" in setting and "`coordinates`" in setting
     floor = pd.read_csv(RESULTS / "floor.csv").set_index("metric")["value"]
-    assert shown.result_floor(clone, "tiny") == numerals.number(floor["fid"])
+    assert published.result_floor(clone, "tiny") == formatting.number(floor["fid"])
 
     best = cells.iloc[0]
     path = REPORTS / "tables/cells.csv"
     path.write_text(path.read_text().replace(repr(float(best.fid)), "12345.0"))
-    assert "12,345" in shown.result(clone, "tiny").splitlines()[3]
+    assert "12,345" in published.result(clone, "tiny").splitlines()[3]

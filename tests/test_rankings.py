@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ganlore import interaction, rankings, survival
+from ganlore.analysis import mixed_model, rankings, survival
 
 # Rankings
 
@@ -177,7 +177,7 @@ def paired_effect(table, trick):
 def test_tricks_effects_are_mean_differences():
     """In a complete design; half-width 1.96 sqrt(2 s^2 / (losses seeds))."""
     table = study()
-    found = interaction.fit(table)
+    found = mixed_model.fit(table)
     assert found.model.startswith("mixed model") and not found.note
     first = found.tricks.set_index("trick").loc["trick1"]
     assert first["effect"] == pytest.approx(paired_effect(table, "trick1"))
@@ -194,7 +194,7 @@ def test_the_interaction_is_that_of_statsmodels_anova():
 
     table = study()
     theirs = anova_lm(ols("value ~ C(loss) * C(trick) + C(seed)", table).fit(), typ=2)
-    found = interaction.fit(table)
+    found = mixed_model.fit(table)
     assert found.p_interaction == pytest.approx(theirs.loc["C(loss):C(trick)", "PR(>F)"])
     noise = theirs.loc["Residual", "sum_sq"] / theirs.loc["Residual", "df"]
     total = theirs["sum_sq"].sum()
@@ -210,7 +210,7 @@ def test_the_interaction_is_that_of_statsmodels_anova():
 
 def test_no_interaction_has_no_share():
     """Plain sums of squares would give it 12 % of pure noise."""
-    found = [interaction.fit(study(spread=0.0, noise=2.0, key=key)) for key in range(5)]
+    found = [mixed_model.fit(study(spread=0.0, noise=2.0, key=key)) for key in range(5)]
     assert abs(np.mean([one.shares["interaction"] for one in found])) < 0.02
     assert min(one.p_interaction for one in found) > 0.01
 
@@ -219,10 +219,10 @@ def test_cells_that_do_not_apply_leave_no_hole():
     """A trick counts over the losses that were run with it."""
     table = study()
     table = table[~((table["loss"] == "loss0") & (table["trick"] == "trick2"))]
-    found = interaction.fit(table).tricks.set_index("trick")
+    found = mixed_model.fit(table).tricks.set_index("trick")
     assert found.loc["trick2", "n_losses"] == 5
     assert found.loc["trick2", "effect"] == pytest.approx(paired_effect(table, "trick2"))
-    alone = interaction.fit(table[table["trick"] != "none"])
+    alone = mixed_model.fit(table[table["trick"] != "none"])
     assert alone.tricks.empty
 
 
@@ -230,13 +230,13 @@ def test_least_squares_where_the_mixed_model_fails(monkeypatch):
     from statsmodels.regression.mixed_linear_model import MixedLM
 
     table = study()
-    mixed = interaction.fit(table)
+    mixed = mixed_model.fit(table)
 
     def fails(*_, **__):
         raise np.linalg.LinAlgError("Singular matrix")
 
     monkeypatch.setattr(MixedLM, "fit", fails)
-    found = interaction.fit(table)
+    found = mixed_model.fit(table)
     assert found.model.startswith("least squares")
     assert "Singular matrix" in found.note
     columns = ["effect", "low", "high"]
@@ -245,7 +245,7 @@ def test_least_squares_where_the_mixed_model_fails(monkeypatch):
 
 def test_seeds_that_explain_nothing_are_no_obstacle():
     table = study(seed_spread=0.0)
-    found = interaction.fit(table)
+    found = mixed_model.fit(table)
     effect = found.tricks.set_index("trick").loc["trick1", "effect"]
     assert effect == pytest.approx(paired_effect(table, "trick1"), abs=1e-6)
     assert abs(found.shares["seed"]) < 0.02
@@ -254,8 +254,8 @@ def test_seeds_that_explain_nothing_are_no_obstacle():
 def test_what_the_model_cannot_use_is_refused():
     table = study()
     with pytest.raises(ValueError, match="finite"):
-        interaction.fit(table.assign(value=np.inf))
+        mixed_model.fit(table.assign(value=np.inf))
     with pytest.raises(ValueError, match="one row"):
-        interaction.fit(pd.concat([table, table]))
+        mixed_model.fit(pd.concat([table, table]))
     with pytest.raises(ValueError, match="two seeds"):
-        interaction.fit(table[table["seed"] == 0])
+        mixed_model.fit(table[table["seed"] == 0])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ganlore import config
 from ganlore.data import Store
+from ganlore.study import schema
 from tiny import REPOSITORY, TINY
 
 README = (REPOSITORY / "README.md").read_text()
@@ -46,7 +46,7 @@ def test_a_loss_and_a_trick_of_one_file_each_join_a_study(tmp_path: Path) -> Non
     listed = run(tmp_path, "ganlore", "list")
     assert "lsgan-zero" in listed and ".5 E (f+1)^2" in listed and "drift" in listed
     # the smoke study as it ships, with less of everything
-    smoke = config.read(REPOSITORY / "configs/smoke.yaml")
+    smoke = schema.read(REPOSITORY / "configs/smoke.yaml")
     tiny = {key: TINY[key] for key in ("training", "protocol", "settings", "seeds")}
     grids = [
         {**grid, "datasets": ["ring"], "networks": ["mlp"], "protocol": {}}

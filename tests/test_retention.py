@@ -11,12 +11,16 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore import collect, config, fingerprint, grid, storage, verification
-from ganlore.cli import app
-from ganlore.config import Keep
+from ganlore import storage
+from ganlore.cli.main import app
 from ganlore.data import Store
 from ganlore.errors import GanloreError
-from ganlore.grid import Plan, Run
+from ganlore.evaluation import collect
+from ganlore.publishing import verify
+from ganlore.study import fingerprint, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan, Run
+from ganlore.study.schema import Keep
 from tiny import TINY, tiny
 
 GRID = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge"], "tricks": ["none"]}
@@ -33,9 +37,9 @@ def ok(*words: str) -> str:
 def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A study that keeps the last snapshot, trained and evaluated; nothing is let go yet."""
     monkeypatch.chdir(tmp_path)
-    document = config.merge(TINY, {"grids": [GRID], "keep": KEEP})
+    document = schema.merge(TINY, {"grids": [GRID], "keep": KEEP})
     Path("tiny.yaml").write_text(yaml.safe_dump(document))
-    plan = grid.expand(config.load("tiny.yaml"))
+    plan = expand(schema.load("tiny.yaml"))
     (run,) = plan.runs
     ok("prepare", "ring", "--settings", json.dumps(run.dataset.settings))
     ok("extract", "ring", "coordinates")
@@ -68,7 +72,7 @@ def test_what_is_let_go(keep: dict[str, Any], files: list[str]) -> None:
 
 def test_what_is_kept_trains_and_evaluates_nothing_anew() -> None:
     """It is in no hash of settings, and the file that reads it in no fingerprint of training."""
-    runs = [grid.expand(tiny(grids=[GRID], keep=keep)).runs for keep in ({}, KEEP)]
+    runs = [expand(tiny(grids=[GRID], keep=keep)).runs for keep in ({}, KEEP)]
     assert runs[0] == runs[1]
     covered = {path.name for path in fingerprint.closure([fingerprint.module("train")])}
     assert "train.py" in covered and "retention.py" not in covered
@@ -84,18 +88,18 @@ def test_the_last_snapshot_is_kept_alone(done: Plan) -> None:
 
 def test_verify_and_collect_tell_let_go_from_missing(done: Plan) -> None:
     run, folder = let_go(done)
-    found = verification.verify(done)
+    found = verify.verify(done)
     assert not found.wrong
     assert {path.name for path in found.let_go} == {"snapshots.pt", "checkpoint.pt"}
     assert "2 let go as the study says" in found.lines()[-1]
     store = Store.open(Path("data/prepared/ring"))
     collect.check_run(done, run, store)
     # the record remembers, also when the study keeps everything now
-    all_kept = grid.expand(config.load("tiny.yaml", {"keep": {"snapshots": "all"}}))
-    assert not verification.verify(all_kept).wrong
+    all_kept = expand(schema.load("tiny.yaml", {"keep": {"snapshots": "all"}}))
+    assert not verify.verify(all_kept).wrong
     # what should be there is missed
     (folder / "generator.pt").unlink()
-    (finding,) = verification.verify(done).wrong
+    (finding,) = verify.verify(done).wrong
     assert "generator.pt: missing" in finding
     with pytest.raises(GanloreError, match=r"generator\.pt: missing"):
         collect.check_run(done, run, store)
@@ -104,14 +108,14 @@ def test_verify_and_collect_tell_let_go_from_missing(done: Plan) -> None:
 def test_a_file_that_is_still_there_is_checked(done: Plan) -> None:
     (run,) = done.runs
     (done.folder(run) / "checkpoint.pt").write_bytes(b"another")
-    (finding,) = verification.verify(done).wrong
+    (finding,) = verify.verify(done).wrong
     assert "checkpoint.pt: truncated or altered" in finding
 
 
 def test_nothing_may_be_lacking_before_the_evaluation(done: Plan) -> None:
     run, folder = let_go(done)
     (folder / "evaluation.json").unlink()
-    text = "\n".join(verification.verify(done).wrong)
+    text = "\n".join(verify.verify(done).wrong)
     assert "snapshots.pt: missing" in text and "checkpoint.pt: missing" in text
     with chdir(folder.parents[7]):
         result = CliRunner().invoke(app, ["evaluate", run.id, "--study", "tiny.yaml"])

@@ -20,10 +20,13 @@ from typing import Any
 import pytest
 import torch
 
-from ganlore import build, checkpoint, grid, plugins, storage, train
 from ganlore import data as datasets
+from ganlore import storage
 from ganlore.data import Store
-from ganlore.game import Player
+from ganlore.steps.step import Player
+from ganlore.study import registry
+from ganlore.study.expand import expand
+from ganlore.training import build, checkpoint, loop
 from tiny import tiny
 
 CPU = torch.device("cpu")
@@ -65,14 +68,14 @@ ELSEWHERE: dict[str, str] = {
 
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    settings = plugins.declaration("dataset", "ring").settings(RING)
-    plugin = plugins.create("dataset", "ring", settings)
+    settings = registry.declaration("dataset", "ring").settings(RING)
+    plugin = registry.create("dataset", "ring", settings)
     return datasets.prepare("ring", plugin, settings, tmp_path_factory.mktemp("data") / "ring")
 
 
 def judge(who: Player) -> tuple[int, float]:
     """Modes found, and the share of samples within three standard deviations of one."""
-    centres = plugins.create("dataset", "ring", RING).centres()
+    centres = registry.create("dataset", "ring", RING).centres()
     who.generator.eval()
     rng = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -94,11 +97,11 @@ def test_learns_the_ring(name: str, ring: Store, tmp_path: Path) -> None:
         },
         grids=[{"datasets": ["ring"], "networks": ["mlp"], "losses": [name], "tricks": ["none"]}],
     )
-    run = grid.expand(study).runs[0]
+    run = expand(study).runs[0]
     who = build.player(run, ring.shape, ring.classes, CPU)
     assert judge(who)[1] < 0.1  # it begins elsewhere
     state = checkpoint.State(tmp_path, checkpoint.identity(run, ring), math.inf)
-    assert train.train(run, ring, state, CPU) == "done"
+    assert loop.train(run, ring, state, CPU) == "done"
     checkpoint.load_player(who, storage.read_sealed(state.path)["player"])
     modes, high_quality = judge(who)
     print(f"{name}: {modes} modes, {high_quality:.2f} of high quality")
@@ -108,7 +111,7 @@ def test_learns_the_ring(name: str, ring: Store, tmp_path: Path) -> None:
 
 
 def test_every_loss_learns_the_ring_or_has_a_reason() -> None:
-    without = set(plugins.find("loss")) - set(LEARN) - set(ELSEWHERE)
+    without = set(registry.find("loss")) - set(LEARN) - set(ELSEWHERE)
     assert not without, (
         f"add {sorted(without)} to LEARN in {__file__}, or to ELSEWHERE with a reason"
     )

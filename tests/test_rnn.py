@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from ganlore import build, config, grid, plugins
 from ganlore.losses import Loss
 from ganlore.networks import AutoEncoder, Spec
 from ganlore.networks.rnn import Lstm, Reader, RowNorm, Writer
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+from ganlore.training import build
 from tiny import tiny
 
 SHAPE = (2, 6, 5)
@@ -19,7 +21,7 @@ SHAPE = (2, 6, 5)
 
 
 def family(**settings):
-    return plugins.create("network", "rnn", {"width": 4, **settings})
+    return registry.create("network", "rnn", {"width": 4, **settings})
 
 
 def drawn(module: nn.Module, seed: int = 0) -> nn.Module:
@@ -118,7 +120,7 @@ def test_second_derivatives_on_a_gpu() -> None:
 
 def test_one_power_iteration_for_each_pass() -> None:
     """Spectral normalisation reaches all of the cell's products, once each, whatever the length."""
-    run = grid.expand(study(losses=["hinge"], tricks=["spectral-norm"])).runs[0]
+    run = expand(study(losses=["hinge"], tricks=["spectral-norm"])).runs[0]
     critic = build.player(run, (1, 8, 8), 10, torch.device("cpu")).discriminator
     layers = [m for m in critic.modules() if isinstance(m, nn.Linear)]
     assert len(layers) == 5  # two to read, two to recall, the head
@@ -312,7 +314,7 @@ def test_initialisation() -> None:
             assert bool((part.weight == 1).all()) and not part.bias.any()
 
 
-def study(**axes) -> config.Study:
+def study(**axes) -> schema.Study:
     """A few steps of `rnn` on digits."""
     return tiny(
         grids=[{"datasets": ["digits"], "networks": ["rnn"], **axes}],
@@ -321,7 +323,7 @@ def study(**axes) -> config.Study:
     )
 
 
-PLAN = grid.expand(
+PLAN = expand(
     study(
         losses="all",
         tricks=["none", "gradient-penalty", "r1", "spectral-norm", "packing", ["packing", "relativistic"]],
@@ -347,12 +349,12 @@ def test_it_trains_with_every_loss(run, trained) -> None:
 def test_no_loss_is_missing_without_a_reason() -> None:
     plain = {run.loss.name for run in PLAN.runs if run.trick == "none"}
     reasons = {gap.loss for gap in PLAN.missing if gap.trick == "none"}
-    assert plain | reasons == set(plugins.find("loss"))
-    assert not reasons or all(issubclass(plugins.load("loss", name), Loss) for name in reasons)
+    assert plain | reasons == set(registry.find("loss"))
+    assert not reasons or all(issubclass(registry.load("loss", name), Loss) for name in reasons)
 
 
 def test_it_needs_images() -> None:
-    gaps = grid.expand(
+    gaps = expand(
         tiny(
             grids=[
                 {

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ganlore import documentation, shown_study, verdict_table
+from ganlore.analysis.claims import verdict_table
+from ganlore.docgen import pages, published_study
 from ganlore.errors import GanloreError
 
 NUMBERS = {
@@ -50,8 +51,8 @@ def project(tmp_path: Path) -> Path:
 
 
 def page(project: Path) -> str:
-    documentation.write(project)
-    assert documentation.check(project) == []
+    pages.write(project)
+    assert pages.check(project) == []
     return (project / "README.md").read_text()
 
 
@@ -97,7 +98,7 @@ def test_every_number_is_the_publication_s(project: Path) -> None:
     table["shown"] = table["shown"].map(other)
     table["n"] = [int(other(str(n))) if n else 0 for n in table["n"]]
     table.to_csv(reports / "tables" / "verdicts.csv", index=False)
-    assert len(documentation.check(project)) == 5  # every block of the page is out of date
+    assert len(pages.check(project)) == 5  # every block of the page is out of date
     names = re.compile(r"\bC\d\d\b")
     assert names.sub("C", other(names.sub("C", before))) == names.sub("C", page(project))
 
@@ -105,13 +106,13 @@ def test_every_number_is_the_publication_s(project: Path) -> None:
 @pytest.mark.parametrize(
     ("block", "match"),
     [
-        (lambda root: shown_study.number(root, "study", "run"), "did you mean 'runs'"),
-        (lambda root: shown_study.figure(root, "study", "heat-fid-ring"), "unknown figure"),
+        (lambda root: published_study.number(root, "study", "run"), "did you mean 'runs'"),
+        (lambda root: published_study.figure(root, "study", "heat-fid-ring"), "unknown figure"),
         (
-            lambda root: shown_study.figure(root, "study", "other-digits-mlp-base"),
+            lambda root: published_study.figure(root, "study", "other-digits-mlp-base"),
             "no words for it",
         ),
-        (lambda root: shown_study.verdicts(root, "another"), r"publication\.json: missing"),
+        (lambda root: published_study.verdicts(root, "another"), r"publication\.json: missing"),
     ],
 )
 def test_what_is_not_there_is_named(project: Path, block, match: str) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ganlore import client, slots
+from ganlore.cli import client
 from ganlore.errors import GanloreError
+from ganlore.execution import gpu_slots
 from test_workers import LONG, alive, served, until, words, worker_of  # noqa: F401
 
 LISTING = """\
@@ -37,7 +38,11 @@ with slots.slot("auto") as gpu:
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Two GPUs with two places each."""
-    given = {slots.VISIBLE: "a,b", slots.SHARE: "2", slots.FOLDER: str(tmp_path / "slots")}
+    given = {
+        gpu_slots.VISIBLE: "a,b",
+        gpu_slots.SHARE: "2",
+        gpu_slots.FOLDER: str(tmp_path / "slots"),
+    }
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     return {**os.environ}
@@ -85,7 +90,7 @@ def test_the_emptiest_gpu_is_taken_and_the_last_waits_saying_so(environment) -> 
     for expected in ("a", "b", "a", "b"):
         jobs.append(job("sys.stdin.readline()"))
         assert begun(jobs[-1]) == expected
-    assert slots.take(["a", "b"], 2, slots.folder()) is None
+    assert gpu_slots.take(["a", "b"], 2, gpu_slots.folder()) is None
     late = job("sys.stdin.readline()")
     assert late.stderr
     assert "waiting for a GPU: all 4 places are taken" in late.stderr.readline()
@@ -94,7 +99,7 @@ def test_the_emptiest_gpu_is_taken_and_the_last_waits_saying_so(environment) -> 
     assert begun(late) == "b"
     for process in (jobs[0], jobs[2], jobs[3], late):
         end(process)
-    with slots.slot("cuda") as gpu:
+    with gpu_slots.slot("cuda") as gpu:
         assert gpu == "a"
 
 
@@ -104,7 +109,7 @@ def test_a_killed_job_s_place_is_free(environment) -> None:
     assert Counter(held) == {"a": 2, "b": 2}
     jobs[2].send_signal(signal.SIGKILL)
     assert jobs[2].wait(60) == -signal.SIGKILL
-    found = slots.take(["a", "b"], 2, slots.folder())
+    found = gpu_slots.take(["a", "b"], 2, gpu_slots.folder())
     assert found and found[0] == held[2]
     found[1].close()
     for process in (jobs[0], jobs[1], jobs[3]):
@@ -112,35 +117,35 @@ def test_a_killed_job_s_place_is_free(environment) -> None:
 
 
 def test_a_job_that_fails_leaves_the_environment_as_it_was(environment) -> None:
-    with pytest.raises(KeyError), slots.slot("auto"):
-        assert os.environ[slots.VISIBLE] == "a"
+    with pytest.raises(KeyError), gpu_slots.slot("auto"):
+        assert os.environ[gpu_slots.VISIBLE] == "a"
         raise KeyError
-    assert os.environ[slots.VISIBLE] == "a,b"
-    first = slots.take(["a"], 1, slots.folder())
+    assert os.environ[gpu_slots.VISIBLE] == "a,b"
+    first = gpu_slots.take(["a"], 1, gpu_slots.folder())
     assert first  # it was given back
 
 
 def test_places_of_a_job_that_was_told_of_more_count(environment) -> None:
-    where = slots.folder()
-    held = [slots.take(["a"], 3, where) for _ in range(2)]
-    assert slots.take(["a"], 2, where) is None
-    fewer = slots.take(["a", "b"], 2, where)
+    where = gpu_slots.folder()
+    held = [gpu_slots.take(["a"], 3, where) for _ in range(2)]
+    assert gpu_slots.take(["a"], 2, where) is None
+    fewer = gpu_slots.take(["a", "b"], 2, where)
     assert fewer and fewer[0] == "b"
     assert all(held)
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto", "cuda"])
 def test_without_a_gpu_there_is_nothing_to_wait_for(environment, monkeypatch, device) -> None:
-    monkeypatch.setenv(slots.VISIBLE, "")
-    with slots.slot(device) as gpu:
-        assert gpu is None and os.environ[slots.VISIBLE] == ""
-    assert slots.total() == 0 and not slots.wanted(device)
+    monkeypatch.setenv(gpu_slots.VISIBLE, "")
+    with gpu_slots.slot(device) as gpu:
+        assert gpu is None and os.environ[gpu_slots.VISIBLE] == ""
+    assert gpu_slots.total() == 0 and not gpu_slots.wanted(device)
 
 
 def test_a_job_for_the_cpu_takes_no_place(environment) -> None:
-    with slots.slot("cpu") as gpu:
-        assert gpu is None and os.environ[slots.VISIBLE] == "a,b"
-    assert slots.wanted("auto") and not slots.wanted("cpu") and slots.total() == 4
+    with gpu_slots.slot("cpu") as gpu:
+        assert gpu is None and os.environ[gpu_slots.VISIBLE] == "a,b"
+    assert gpu_slots.wanted("auto") and not gpu_slots.wanted("cpu") and gpu_slots.total() == 4
 
 
 @pytest.mark.parametrize(
@@ -155,30 +160,30 @@ def test_a_job_for_the_cpu_takes_no_place(environment) -> None:
     ],
 )
 def test_an_outer_list_of_gpus_is_kept_to(monkeypatch, visible, expected) -> None:
-    monkeypatch.setenv(slots.VISIBLE, visible)
-    assert slots.gpus() == expected
+    monkeypatch.setenv(gpu_slots.VISIBLE, visible)
+    assert gpu_slots.gpus() == expected
 
 
 def test_all_gpus_are_listed_by_the_driver_s_tool(tmp_path, monkeypatch) -> None:
-    assert slots.parse(LISTING) == ("GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc")
+    assert gpu_slots.parse(LISTING) == ("GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc")
     tool = tmp_path / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\ncat <<'END'\n{LISTING}END\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.delenv(slots.VISIBLE, raising=False)
-    slots._listed.cache_clear()
-    assert slots.gpus() == ["GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc"]
+    monkeypatch.delenv(gpu_slots.VISIBLE, raising=False)
+    gpu_slots._listed.cache_clear()
+    assert gpu_slots.gpus() == ["GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc"]
     tool.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'\nexit 9\n")
-    slots._listed.cache_clear()
-    assert slots.gpus() == []
-    slots._listed.cache_clear()
+    gpu_slots._listed.cache_clear()
+    assert gpu_slots.gpus() == []
+    gpu_slots._listed.cache_clear()
 
 
 @pytest.mark.parametrize("told", ["0", "-1", "two", "1.5", ""])
 def test_an_impossible_share_is_refused(monkeypatch, told) -> None:
-    monkeypatch.setenv(slots.SHARE, told)
+    monkeypatch.setenv(gpu_slots.SHARE, told)
     with pytest.raises(GanloreError, match="GANLORE_RUNS_PER_GPU"):
-        slots.per_gpu()
+        gpu_slots.per_gpu()
 
 
 def test_a_warm_worker_takes_a_place_and_gives_it_back(words, tmp_path) -> None:  # noqa: F811
@@ -186,18 +191,18 @@ def test_a_warm_worker_takes_a_place_and_gives_it_back(words, tmp_path) -> None:
     folder, locks = tmp_path / "tmp", tmp_path / "slots"
     folder.mkdir()
     locks.mkdir()
-    given = {slots.VISIBLE: "a,b", slots.FOLDER: str(locks)}
+    given = {gpu_slots.VISIBLE: "a,b", gpu_slots.FOLDER: str(locks)}
     with served(folder, **given) as (_, found):
         process = subprocess.Popen(words(LONG), env=found, stderr=subprocess.DEVNULL)
         worker = worker_of(tmp_path / "results")
         assert worker != process.pid and client.ADDRESS in found
-        taken = slots.take(["a", "b"], 1, locks)
+        taken = gpu_slots.take(["a", "b"], 1, locks)
         assert taken and taken[0] == "b"  # the worker has the other one
         taken[1].close()
         process.kill()
         process.wait()
         until(lambda: not alive(worker))
-        free = slots.take(["a", "b"], 1, locks)
+        free = gpu_slots.take(["a", "b"], 1, locks)
         assert free and free[0] == "a"
         free[1].close()
 

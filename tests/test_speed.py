@@ -14,35 +14,38 @@ from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils._python_dispatch import TorchDispatchMode
 from typer.testing import CliRunner
 
-from ganlore import accelerate, build, config, gpu, grid, plugins, storage, train
-from ganlore.batches import Batches
-from ganlore.cli import app
+from ganlore import storage
+from ganlore.cli.main import app
 from ganlore.console import Forecast
 from ganlore.errors import GanloreError
-from ganlore.grid import Run
+from ganlore.execution import gpu
+from ganlore.study import registry, schema
+from ganlore.study.compatibility import why_not
+from ganlore.study.expand import expand
+from ganlore.study.run import Run
+from ganlore.training import build, loop, precision
+from ganlore.training.batches import Batches
 from tiny import equal, tiny, tiny_run
 
 CPU = torch.device("cpu")
-LOSSES = tuple(plugins.find("loss"))
-TRICKS = tuple(plugins.find("trick"))
+LOSSES = tuple(registry.find("loss"))
+TRICKS = tuple(registry.find("trick"))
 FAST = {"precision": "bf16", "channels_last": True}
 
 
 def place_of(loss: str, trick: str) -> str:
     """The images of `digits`, or the points of `ring` for what has no meaning on images."""
-    return "ring" if grid.why_not("digits", "dcgan", loss, [trick]) else "digits"
+    return "ring" if why_not("digits", "dcgan", loss, [trick]) else "digits"
 
 
 def loss_for(trick: str) -> str:
     """A loss that a trick goes with."""
-    fits = (loss for loss in ("nonsaturating", *LOSSES) if not why_not(loss, trick))
+    fits = (loss for loss in ("nonsaturating", *LOSSES) if not no_meaning(loss, trick))
     return next(fits)
 
 
-def why_not(loss: str, trick: str) -> Any:
-    return grid.why_not("digits", "dcgan", loss, [trick]) and grid.why_not(
-        "ring", "mlp", loss, [trick]
-    )
+def no_meaning(loss: str, trick: str) -> Any:
+    return why_not("digits", "dcgan", loss, [trick]) and why_not("ring", "mlp", loss, [trick])
 
 
 CELLS = [(loss, "none") for loss in LOSSES] + [(loss_for(t), t) for t in TRICKS if t != "none"]
@@ -53,16 +56,16 @@ def cell(loss: str, trick: str, **training: Any) -> Run:
 
 
 @pytest.fixture
-def stepper(stores, fitted) -> Callable[[Run], train.Stepper]:
+def stepper(stores, fitted) -> Callable[[Run], loop.Stepper]:
     """What makes a run's steps."""
 
-    def make(run: Run) -> train.Stepper:
+    def make(run: Run) -> loop.Stepper:
         store, settings = stores[run.dataset.name], run.training
         who = build.player(run, store.shape, store.classes, CPU)
         who.extractors = fitted(run)
-        layout = accelerate.layout(settings)
+        layout = precision.layout(settings)
         batches = Batches(store, settings.batch, run.seed, CPU, settings.flip, layout)
-        return train.Stepper(run, who, batches, CPU)
+        return loop.Stepper(run, who, batches, CPU)
 
     return make
 
@@ -136,7 +139,7 @@ def test_no_step_waits_for_a_gpu(stores, loss: str) -> None:
     run = cell(loss, "none", budget=960)
     store, device = stores[run.dataset.name], torch.device("cuda")
     who = build.player(run, store.shape, store.classes, device)
-    made = train.Stepper(run, who, Batches(store, 16, 0, device), device)
+    made = loop.Stepper(run, who, Batches(store, 16, 0, device), device)
     made.play(0)
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -148,7 +151,7 @@ def test_no_step_waits_for_a_gpu(stores, loss: str) -> None:
 # -- precision and layout --------------------------------------------------------------------------
 
 
-def first_turns(made: train.Stepper) -> dict[str, tuple[Tensor, Tensor]]:
+def first_turns(made: loop.Stepper) -> dict[str, tuple[Tensor, Tensor]]:
     """Each turn's loss in step 0, and its gradient by all weights of the turn's network."""
     who, found = made.who, {}
     made.begin(0)
@@ -330,7 +333,7 @@ def test_a_data_set_says_that_it_may_be_mirrored(tmp_path, monkeypatch) -> None:
         {"datasets": ["faces"], "networks": ["dcgan"], "losses": ["hinge"], "tricks": ["none"]}
     ]
     study = tiny(grids=grids, training={"flip": True})
-    (run,) = grid.expand(study).runs
+    (run,) = expand(study).runs
     assert run.training.flip and '"flip":true' in run.training_settings()
 
 
@@ -360,7 +363,7 @@ def flags() -> list[Any]:
         backends.cudnn.benchmark,
         backends.cudnn.deterministic,
         torch.are_deterministic_algorithms_enabled(),
-        os.environ.get(accelerate.WORKSPACE),
+        os.environ.get(precision.WORKSPACE),
     ]
 
 
@@ -374,12 +377,12 @@ def flags() -> list[Any]:
     ],
 )
 def test_kernels_are_chosen_for_a_run_alone(monkeypatch, given, expected) -> None:
-    monkeypatch.delenv(accelerate.WORKSPACE, raising=False)
+    monkeypatch.delenv(precision.WORKSPACE, raising=False)
     before = flags()
-    with accelerate.kernels(config.Training(**given)):
+    with precision.kernels(schema.Training(**given)):
         assert flags() == expected
     assert flags() == before
-    with pytest.raises(KeyError), accelerate.kernels(config.Training(**given)):
+    with pytest.raises(KeyError), precision.kernels(schema.Training(**given)):
         raise KeyError
     assert flags() == before
 

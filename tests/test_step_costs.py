@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import step_costs
-from ganlore import grid, plugins
 from ganlore.losses.nonsaturating import Nonsaturating
+from ganlore.study import registry
+from ganlore.study.expand import expand
 from step_costs import TURNS, Bench
 from tiny import PLACES, tiny, tiny_run
 
 TRICKS = ["none", "packing", "relativistic", "gradient-penalty", "r1", "spectral-norm"]
-PLAN = grid.expand(
+PLAN = expand(
     tiny(
         grids=[
             {"datasets": [dataset], "networks": [network], "tricks": tricks}
@@ -125,7 +126,7 @@ def test_the_baseline_is_timed_with_the_others(stores) -> None:
     for axis in ("loss", "trick"):
         runs = step_costs.cells(axis, [], 16, 16 * 8)
         names = [run.loss.name if axis == "loss" else run.trick for run in runs]
-        assert names[0] == step_costs.BASELINE[axis] and set(names) == set(plugins.find(axis))
+        assert names[0] == step_costs.BASELINE[axis] and set(names) == set(registry.find(axis))
     small = [tiny_run(loss=name) for name in ("nonsaturating", "hinge")]
     first, second = step_costs.costs(small, stores["ring"], n=3, steps=1)
     assert first["image"]["ratio"] == first["discriminator"]["arithmetic"] == 1

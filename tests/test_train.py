@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganlore import build, checkpoint, plugins, seeding, storage, train
-from ganlore.batches import Batches, as_seen, as_stored
-from ganlore.game import Game
-from ganlore.history import marks
+from ganlore import storage
 from ganlore.settings import Optimizer
+from ganlore.steps import seeding
+from ganlore.steps.step import Game
+from ganlore.study import registry
+from ganlore.training import build, checkpoint, loop
+from ganlore.training.batches import Batches, as_seen, as_stored
+from ganlore.training.history import marks
 from tiny import equal, tiny_run
 
 CPU = torch.device("cpu")
@@ -39,7 +42,7 @@ def test_the_budget_is_images_shown_to_the_discriminator(stores, monkeypatch, lo
     monkeypatch.setattr(state.__class__, "restore", lambda *a: (0, 0.0))
     for method in ("save", "keep", "snapshot"):
         monkeypatch.setattr(state.__class__, method, lambda *a: None)
-    train.train(run, stores["ring"], state, CPU)
+    loop.train(run, stores["ring"], state, CPU)
     assert turns == {"discriminator": 30, "generator": steps}
 
 
@@ -90,12 +93,12 @@ def test_a_step_changes_only_its_own_network(stores) -> None:
 
     start = weights(who.generator), weights(who.discriminator)
     step = Game(who, "discriminator", *batches[0], torch.Generator(), 0, 0.0, 4)
-    train.update(optimizer_d, who.loss.discriminator(step))
+    loop.update(optimizer_d, who.loss.discriminator(step))
     assert equal(start[0], weights(who.generator))
     middle = weights(who.discriminator)
     assert not equal(start[1], middle)
     step = Game(who, "generator", *batches[0], torch.Generator(), 0, 0.0, 4)
-    train.update(optimizer_g, who.loss.generator(step))
+    loop.update(optimizer_g, who.loss.generator(step))
     assert equal(middle, weights(who.discriminator))
     assert not equal(start[0], weights(who.generator))
 
@@ -132,8 +135,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(checkpoint.State, "save", save_then_die)
-        train.train(run, stores[dataset], state, CPU)
-    assert train.train(run, stores[dataset], state, CPU) == "done"
+        loop.train(run, stores[dataset], state, CPU)
+    assert loop.train(run, stores[dataset], state, CPU) == "done"
     resumed = storage.read_sealed(state.path)
     assert equal(undisturbed["player"], resumed["player"])
     assert equal(undisturbed["optimizers"], resumed["optimizers"])
@@ -188,7 +191,7 @@ def test_a_state_of_other_settings_is_not_continued(stores, tmp_path, trained) -
         state = checkpoint.State(
             tmp_path / "s", checkpoint.identity(run, stores[run.dataset.name]), math.inf
         )
-        train.train(run, stores["ring"], state, CPU)
+        loop.train(run, stores["ring"], state, CPU)
     assert equal(storage.read_sealed(state.path)["player"], trained(fast)[1]["player"])
 
 
@@ -197,9 +200,9 @@ def test_a_damaged_state_is_told_and_begun_again(stores, tmp_path, trained, caps
     state = checkpoint.State(
         tmp_path / "s", checkpoint.identity(run, stores[run.dataset.name]), math.inf
     )
-    train.train(run, stores["ring"], state, CPU)
+    loop.train(run, stores["ring"], state, CPU)
     state.path.write_bytes(state.path.read_bytes()[:-100])
-    train.train(run, stores["ring"], state, CPU)
+    loop.train(run, stores["ring"], state, CPU)
     assert "damaged" in capsys.readouterr().err
     assert equal(storage.read_sealed(state.path)["player"], trained(run)[1]["player"])
 
@@ -215,7 +218,7 @@ def test_divergence_is_a_status_with_its_step(trained) -> None:
 
 def test_global_randomness_of_a_plug_in_is_keyed_by_the_step(trained, monkeypatch) -> None:
     """Even code that draws from torch's global generator is the same when it is run again."""
-    trick = plugins.load("trick", "none")
+    trick = registry.load("trick", "none")
     monkeypatch.setattr(trick, "view", lambda self, x, game: x + 0.1 * torch.randn_like(x))
     torch.manual_seed(1)
     one = trained(tiny_run())[1]
@@ -285,13 +288,13 @@ def test_rates_follow_a_schedule_and_resume_in_it() -> None:
     for progress, rate, beta2 in (
         (0.0, 0.5, 0.9), (0.25, 0.1 + 0.4 * left, 0.99 - 0.09 * left), (0.5, 0.3, 0.945), (1.0, 0.1, 0.99),
     ):  # fmt: skip
-        train.set_rates((optimizer,), settings, progress)
+        loop.set_rates((optimizer,), settings, progress)
         (group,) = optimizer.param_groups
         assert group["lr"] == pytest.approx(rate)
         assert group["betas"] == pytest.approx((0.0, beta2))
     other = build.optimizer(settings, settings.lr, [torch.nn.Linear(2, 1)])
     other.load_state_dict(optimizer.state_dict())
-    train.set_rates((other,), settings, 0.5, factor=0.5)  # a trick's factor comes on top
+    loop.set_rates((other,), settings, 0.5, factor=0.5)  # a trick's factor comes on top
     assert other.param_groups[0]["lr"] == pytest.approx(0.15)
 
 
@@ -300,7 +303,7 @@ def test_without_a_schedule_rates_stay_to_the_bit(kind: str) -> None:
     settings = Optimizer(kind=kind, lr=0.1, betas=(0.3, 0.7))
     optimizer = build.optimizer(settings, 0.1, [torch.nn.Linear(2, 1)])
     for progress in (0.0, 1 / 3, 0.9):
-        train.set_rates((optimizer,), settings, progress)
+        loop.set_rates((optimizer,), settings, progress)
         assert optimizer.param_groups[0]["lr"] == 0.1
         assert optimizer.param_groups[0].get("betas", (0.3, 0.7)) == (0.3, 0.7)
 
@@ -318,14 +321,14 @@ def test_r3gan_has_its_schedules_when_published_alone(
 ) -> None:
     """What the optimisers hold when they step: the discriminator's, then the generator's."""
     seen: list[tuple[float, float]] = []
-    original = train.update
+    original = loop.update
 
     def watched(optimizer, loss):
         group = optimizer.param_groups[0]
         seen.append((group["lr"], group["betas"][1]))
         original(optimizer, loss)
 
-    monkeypatch.setattr(train, "update", watched)
+    monkeypatch.setattr(loop, "update", watched)
     trained(tiny_run(loss="r3gan", trick=trick, training={"budget": 16 * 200, "policy": policy}))
     assert len(seen) == 400
     critic, actor = seen[0::2], seen[1::2]
@@ -364,7 +367,7 @@ def test_a_state_of_other_data_is_not_continued(stores, tmp_path) -> None:
     run = tiny_run()
     settings = run.dataset.settings | {"radius": 5.0}
     other = datasets.prepare(
-        "ring", plugins.create("dataset", "ring", settings), settings, tmp_path / "ring"
+        "ring", registry.create("dataset", "ring", settings), settings, tmp_path / "ring"
     )
     assert checkpoint.identity(run, other) != checkpoint.identity(run, stores["ring"])
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from ganlore import build, plugins
-from ganlore.game import Game
 from ganlore.networks import Spec
 from ganlore.settings import Optimizer
+from ganlore.steps.step import Game
+from ganlore.study import registry
+from ganlore.training import build
 from tiny import equal, tiny_run
 
 
@@ -30,14 +31,14 @@ def game(stores, run, turn="discriminator"):
 
 
 def test_every_trick_has_a_tip_and_a_paper() -> None:
-    for name in plugins.find("trick"):
-        declared = plugins.declaration("trick", name)
+    for name in registry.find("trick"):
+        declared = registry.declaration("trick", name)
         assert declared.summary.endswith("."), name
         assert declared.fact("tip") and declared.fact("paper"), name
 
 
 def test_ttur_keeps_the_pace_and_changes_the_balance() -> None:
-    trick = plugins.create("trick", "ttur", {})
+    trick = registry.create("trick", "ttur", {})
     settings = trick.optimizer(Optimizer(lr=2e-4))
     assert settings.rates == pytest.approx((1e-4, 4e-4))  # SAGAN's, arXiv:1805.08318
     assert trick.n_critic(5) == 1
@@ -84,7 +85,7 @@ def test_spectral_norm_makes_no_power_iteration_in_evaluation(stores) -> None:
 
 @pytest.mark.parametrize("m", [1, 2, 4])
 def test_packing_concatenates_neighbours_on_the_channel_axis(m: int) -> None:
-    trick = plugins.create("trick", "packing", {"m": m})
+    trick = registry.create("trick", "packing", {"m": m})
     images = torch.arange(8 * 3 * 2 * 2).float().reshape(8, 3, 2, 2)
     packed = trick.view(images, None)
     assert packed.shape == (8 // m, 3 * m, 2, 2)
@@ -111,7 +112,7 @@ def test_packing_widens_the_first_layer_only(stores) -> None:
 
 
 def test_relativistic_logits_both_ways() -> None:
-    trick = plugins.create("trick", "relativistic", {})
+    trick = registry.create("trick", "relativistic", {})
     real, fake = trick.logits(torch.tensor([2.0, 0.0]), torch.tensor([-2.0, 0.0]))
     assert real.tolist() == [3.0, 1.0]  # minus the mean of the generated ones, -1
     assert fake.tolist() == [-3.0, -1.0]  # minus the mean of the real ones, 1
@@ -140,7 +141,7 @@ def test_r1_is_half_gamma_times_the_squared_gradient(stores) -> None:
 
 def test_gradient_penalty_pulls_the_norm_to_one(trained) -> None:
     """With the penalty at full weight the norms end near 1; the loss alone leaves them elsewhere."""
-    from ganlore import penalties
+    from ganlore.steps import penalties
 
     norms = {}
     for trick in ("none", "gradient-penalty"):
@@ -160,7 +161,7 @@ def test_gradient_penalty_pulls_the_norm_to_one(trained) -> None:
 
 def test_ema_equals_its_closed_form() -> None:
     """After steps with weights w1, w2, ...: a <- d a + (1 - d) w, d = min(decay, (1+n)/(10+n))."""
-    trick = plugins.create("trick", "ema", {"decay": 0.3})
+    trick = registry.create("trick", "ema", {"decay": 0.3})
     generator = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(generator.weight)
     generator.norm = nn.BatchNorm1d(1, affine=False)  # its statistics go the same way
@@ -195,7 +196,7 @@ def test_ema_equals_its_closed_form() -> None:
 
 def test_ema_keeps_the_unit_vectors_of_spectral_normalisation() -> None:
     """They are taken over; the mean of two unit vectors is shorter than one."""
-    trick = plugins.create("trick", "ema", {"decay": 0.9})
+    trick = registry.create("trick", "ema", {"decay": 0.9})
     generator = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 4))
     modules = trick.modules(generator, nn.Identity(), {})
     vectors = generator.parametrizations.weight[0]

@@ -15,11 +15,16 @@ from typer.testing import CliRunner
 
 import step_costs
 import test_train
-from ganlore import build, catalogue, config, fingerprint, grid, plugins
-from ganlore.cli import app
+from ganlore.cli.main import app
+from ganlore.docgen import catalogue
 from ganlore.errors import GanloreError
-from ganlore.game import Game
 from ganlore.networks import AutoEncoder, Discriminator, Generator, Spec, Stages
+from ganlore.steps.step import Game
+from ganlore.study import fingerprint, registry, schema
+from ganlore.study.compatibility import applied, why_not
+from ganlore.study.expand import expand
+from ganlore.study.run import Run
+from ganlore.training import build
 from ganlore.tricks import Trick
 from ganlore.tricks._batch_statistics import Beside
 from ganlore.tricks.lecam import Anchors
@@ -82,7 +87,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
 
 def test_lecam_s_averages_equal_their_closed_form() -> None:
     """After n batches: sum_k d^(n-k) m_k / sum_k d^(n-k)."""
-    trick = plugins.create("trick", "lecam", {"decay": 0.9})
+    trick = registry.create("trick", "lecam", {"decay": 0.9})
     modules = trick.modules(nn.Identity(), nn.Identity(), {})
     batches = torch.randn(7, 2, 5, generator=rng())
     for n in range(1, 8):
@@ -116,7 +121,7 @@ def test_lecam_s_penalty_by_hand(stores, loss) -> None:
 
 
 def test_lecam_s_gradient_goes_through_the_logits_alone() -> None:
-    trick = plugins.create("trick", "lecam", {})
+    trick = registry.create("trick", "lecam", {})
     modules = nn.ModuleDict(trick.modules(nn.Identity(), nn.Identity(), {}))
     assert not list(modules.parameters())
     modules["lecam"].follow(torch.tensor([1.0, -2.0]), trick.decay)
@@ -208,9 +213,9 @@ def test_kernels_begin_at_a_scale_that_tells_samples_apart() -> None:
 @pytest.mark.parametrize("trick", ["minibatch-stddev", "minibatch-discrimination"])
 def test_statistics_can_be_differentiated_twice(trick) -> None:
     """As gradient penalties need; against finite differences."""
-    family = plugins.create("network", "mlp", {"width": 4, "depth": 1})
+    family = registry.create("network", "mlp", {"width": 4, "depth": 1})
     critic = family.discriminator(Spec((2,), 4))
-    tried = plugins.create("trick", trick, {})
+    tried = registry.create("trick", trick, {})
     statistic = tried.statistic(critic).double()
     if trick == "minibatch-discrimination":
         statistic = Kernels(4, 3, 2).double()
@@ -302,7 +307,7 @@ def test_statistics_stand_beside_each_other(stores) -> None:
 def test_kernels_are_keyed_by_the_seed(stores) -> None:
     place = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["nonsaturating"]}
     grids = [{**place, "tricks": ["minibatch-discrimination"]}]
-    runs = grid.expand(tiny(seeds=[0, 1], grids=grids)).runs
+    runs = expand(tiny(seeds=[0, 1], grids=grids)).runs
     first, again, other = (
         player(stores, run).discriminator.head.statistics[0].rows.weight
         for run in (runs[0], runs[0], runs[1])
@@ -394,7 +399,7 @@ def test_a_gain_of_0_is_no_attention_bit_for_bit(stores, loss) -> None:
 
 @pytest.mark.parametrize("size", [4, 8, 16, 32, 64])
 def test_attention_stands_at_half_resolution(size: int) -> None:
-    family = plugins.create("network", "dcgan", {"width": 4})
+    family = registry.create("network", "dcgan", {"width": 4})
     spec = Spec((3, size, size), 4)
     seen = []
 
@@ -432,7 +437,7 @@ def test_attention_finds_stages_inside_other_modules() -> None:
             super().__init__()
             self.inside = nn.ModuleDict({"stages": stages})
 
-    family = plugins.create("network", "dcgan", {"width": 4})
+    family = registry.create("network", "dcgan", {"width": 4})
     generator = family.generator(Spec((1, 8, 8), 4))
     generator.body = Growing(generator.body)
     attend(generator)
@@ -447,11 +452,11 @@ def test_attention_finds_stages_inside_other_modules() -> None:
 
 
 def test_a_network_without_a_place_for_attention_is_told() -> None:
-    family = plugins.create("network", "mlp", {"width": 4})
+    family = registry.create("network", "mlp", {"width": 4})
     with pytest.raises(ValueError, match="picture"):
         attend(family.generator(Spec((1, 8, 8), 4)))
     with pytest.raises(ValueError, match="no stages"):
-        attend(plugins.create("network", "rnn", {}).generator(Spec((1, 8, 8), 4)))
+        attend(registry.create("network", "rnn", {}).generator(Spec((1, 8, 8), 4)))
 
 
 def test_the_gain_learns_first_and_the_layers_after_it(stores, trained) -> None:
@@ -487,8 +492,8 @@ def test_attention_needs_pictures_inside() -> None:
         ("digits", "rnn", "no places"),
     ):
         for trick in ("self-attention", "sagan"):
-            assert told in grid.why_not(dataset, network, "hinge", [trick]).text
-    assert grid.why_not("digits", "dcgan", "hinge", ["self-attention"]) is None
+            assert told in why_not(dataset, network, "hinge", [trick]).text
+    assert why_not("digits", "dcgan", "hinge", ["self-attention"]) is None
 
 
 # -- SAGAN: a combination under one name -----------------------------------------------------------
@@ -503,7 +508,7 @@ def study(tricks: list, losses: tuple[str, ...] = ("hinge",), **changes):
 
 @pytest.mark.parametrize("loss", ["hinge", "began"])
 def test_sagan_is_its_parts_in_order_bit_for_bit(trained, loss) -> None:
-    one, other = grid.expand(study(["sagan", list(PARTS)], (loss,))).runs
+    one, other = expand(study(["sagan", list(PARTS)], (loss,))).runs
     assert [part.name for part in one.applied] == [part.name for part in other.applied]
     (_, first), (_, second) = trained(one), trained(other)
     for kept in ("player", "optimizers", "snapshots"):
@@ -512,9 +517,9 @@ def test_sagan_is_its_parts_in_order_bit_for_bit(trained, loss) -> None:
 
 
 def test_sagan_has_the_name_of_its_own() -> None:
-    plan = grid.expand(study(["sagan"]))
+    plan = expand(study(["sagan"]))
     (run,) = plan.runs
-    assert run.trick == run.place.trick == "sagan"
+    assert run.trick == run.cell.trick == "sagan"
     assert run.id == "digits/dcgan/hinge/sagan/base/seed0"
     assert plan.folder(run).parts[-3:] == ("sagan", "base", "seed0")
     assert [part.name for part in run.tricks[0].parts] == list(PARTS)
@@ -522,17 +527,17 @@ def test_sagan_has_the_name_of_its_own() -> None:
 
 def test_sagan_has_the_reasons_of_its_parts() -> None:
     for loss, place in (("wgan", ("digits", "dcgan")), ("hinge", ("ring", "mlp"))):
-        mine = grid.why_not(*place, loss, ["sagan"])
-        assert mine is not None and mine == grid.why_not(*place, loss, PARTS)
-    assert grid.why_not("digits", "dcgan", "hinge", ["sagan", "spectral-norm"])
-    assert grid.why_not("digits", "dcgan", "hinge", ["sagan"]) is None
+        mine = why_not(*place, loss, ["sagan"])
+        assert mine is not None and mine == why_not(*place, loss, PARTS)
+    assert why_not("digits", "dcgan", "hinge", ["sagan", "spectral-norm"])
+    assert why_not("digits", "dcgan", "hinge", ["sagan"]) is None
     with pytest.raises(GanloreError, match="names a trick twice"):
-        grid.expand(study([["sagan", "ttur"]]))
+        expand(study([["sagan", "ttur"]]))
 
 
 def test_settings_of_parts_reach_sagan(stores) -> None:
     variants = {"slow": {"tricks": {"ttur": {"ratio": 1.0}}}}
-    plan = grid.expand(
+    plan = expand(
         tiny(
             grids=[{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge"],
                     "tricks": ["sagan"], "variants": ["base", "slow"]}],
@@ -545,10 +550,10 @@ def test_settings_of_parts_reach_sagan(stores) -> None:
     assert rates[0] == pytest.approx([5e-5, 8e-4]) and rates[1] == pytest.approx([2e-4, 2e-4])
     assert plan.runs[0].training_hash() != plan.runs[1].training_hash()
     assert player(stores, plan.runs[0]).n_critic == 1
-    again = grid.Run.model_validate_json(plan.runs[0].model_dump_json())
+    again = Run.model_validate_json(plan.runs[0].model_dump_json())
     assert again == plan.runs[0]  # as a job is handed over
     with pytest.raises(GanloreError, match="ratio"):
-        grid.expand(study(["sagan"], settings={"tricks": {"sagan": {"ratio": 2.0}}}))
+        expand(study(["sagan"], settings={"tricks": {"sagan": {"ratio": 2.0}}}))
 
 
 PART = '''
@@ -589,7 +594,7 @@ def test_the_code_of_a_combination_is_that_of_its_parts(tmp_path, monkeypatch) -
     def code() -> tuple[str, str]:
         fingerprint.training.cache_clear()
         fingerprint.evaluation.cache_clear()
-        (run,) = grid.expand(study(["whole"])).runs
+        (run,) = expand(study(["whole"])).runs
         assert [part.name for part in run.applied] == ["part", "ema"]
         return run.training_code(), run.evaluation_code()
 
@@ -613,7 +618,7 @@ def test_list_and_plan_show_what_sagan_combines(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     grids = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge", "wgan"],
               "tricks": ["none", "sagan"]}]  # fmt: skip
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(config.merge(TINY, {"grids": grids})))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(schema.merge(TINY, {"grids": grids})))
     told = CliRunner().invoke(app, ["plan", "study.yaml", "--no-measure"]).output
     assert "3 runs" in told and "digits dcgan wgan sagan: spectral-norm-both with wgan" in told
 
@@ -655,11 +660,11 @@ TRICK = Nested
     (tmp_path / "tricks/nested.py").write_text(text)
     monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
     parts = ["self-attention", "spectral-norm-both", "ttur", "ema"]
-    assert grid.applied(["nested"]) == parts
+    assert applied(["nested"]) == parts
     run = tiny_run("digits", loss="hinge", trick="nested")
     assert [part.name for part in run.applied] == parts
-    assert str(grid.why_not("digits", "dcgan", "lsgan", ("nested",))).startswith("nested with")
-    twice = grid.why_not("digits", "dcgan", "hinge", ("sagan", "ttur"))
+    assert str(why_not("digits", "dcgan", "lsgan", ("nested",))).startswith("nested with")
+    twice = why_not("digits", "dcgan", "hinge", ("sagan", "ttur"))
     assert twice is not None and "twice" in twice.text
 
 
@@ -694,7 +699,7 @@ class Shift(Trick):
 
 def test_views_fold_from_left_to_right(stores) -> None:
     """Behind packing, what changes images sees packs: 4 of 2, rather than 8 images."""
-    packing = plugins.create("trick", "packing", {})
+    packing = registry.create("trick", "packing", {})
     run = tiny_run(trick="packing")
     for tricks, expected in (
         ((packing, Shift()), [0, 0, 1, 1, 2, 2, 3, 3]),

@@ -11,9 +11,13 @@ from torch import nn
 from torch.nn import functional
 
 import step_costs
-from ganlore import build, evaluate, grid, plugins, train
-from ganlore.batches import Batches
+from ganlore.evaluation import evaluate
 from ganlore.networks import Spec, Stages
+from ganlore.study import registry
+from ganlore.study.compatibility import why_not
+from ganlore.study.expand import expand
+from ganlore.training import build, loop
+from ganlore.training.batches import Batches
 from ganlore.tricks._resolution import enlarge, shrink
 from tiny import equal, tiny
 
@@ -24,14 +28,14 @@ TRICKS = ["progressive", "stacking"]
 def run_of(loss="nonsaturating", trick="progressive", network="dcgan", **changes):
     """A run on digits, 8x8, with any network."""
     axes = {"datasets": ["digits"], "networks": [network], "losses": [loss]}
-    return grid.expand(tiny(grids=[{**axes, "tricks": [trick.split("+")]}], **changes)).runs[0]
+    return expand(tiny(grids=[{**axes, "tricks": [trick.split("+")]}], **changes)).runs[0]
 
 
 def stepper_of(stores, run):
     store = stores["digits"]
     torch.set_num_threads(run.training.threads)
     who = build.player(run, store.shape, store.classes, CPU)
-    return train.Stepper(run, who, Batches(store, run.training.batch, run.seed, CPU), CPU)
+    return loop.Stepper(run, who, Batches(store, run.training.batch, run.seed, CPU), CPU)
 
 
 def at(who, level: int, alpha: float = 1.0):
@@ -99,7 +103,7 @@ def test_what_the_discriminator_sees_is_the_very_image_that_was_drawn(stores, lo
 
 def test_real_images_fade_as_generated_ones_do(stores) -> None:
     """By hand, at the upper of three levels and at the middle one."""
-    trick = plugins.create("trick", "progressive", {})
+    trick = registry.create("trick", "progressive", {})
     trick.levels, x = 3, images(size=16)
     trick.level, trick.alpha = 2, 0.25
     expected = 0.75 * blocks(means(x)) + 0.25 * x
@@ -127,7 +131,7 @@ def test_packs_are_the_same_in_either_order(stores, trick) -> None:
 
 
 def test_the_budget_has_equal_parts_for_levels_and_fades() -> None:
-    trick = plugins.create("trick", "progressive", {})
+    trick = registry.create("trick", "progressive", {})
     trick.levels = 3  # five parts: 0, to 1, 1, to 2, 2
     for progress, (level, alpha) in {
         0.0: (0, 1), 0.19: (0, 1), 0.25: (1, 0.25), 0.3: (1, 0.5), 0.41: (1, 1), 0.59: (1, 1),
@@ -158,8 +162,8 @@ SIZES = {
 def test_a_larger_size_has_a_part_more(case) -> None:
     """Sizes, and the parts that run at each, are those counted by hand."""
     (network, settings, size), (sizes, before, skipped) = case, SIZES[case]
-    family = plugins.create("network", network, {"width": 4, **dict(settings)})
-    trick = plugins.create("trick", "progressive", {})
+    family = registry.create("network", network, {"width": 4, **dict(settings)})
+    trick = registry.create("trick", "progressive", {})
     spec = Spec((3, size, size), 4)
     generator = trick.generator_network(family.generator, family)(spec)
     critic = trick.discriminator_network(family.discriminator, family)(spec)
@@ -184,12 +188,12 @@ def test_a_larger_size_has_a_part_more(case) -> None:
 
 def test_images_that_have_no_smaller_size_are_refused() -> None:
     for network, settings, size in (("mlp", {"depth": 1}, 8), ("mlp", {}, 6), ("dcgan", {}, 4)):
-        family = plugins.create("network", network, settings)
-        trick = plugins.create("trick", "progressive", {})
+        family = registry.create("network", network, settings)
+        trick = registry.create("trick", "progressive", {})
         make = trick.generator_network(family.generator, family)
         with pytest.raises(ValueError, match="halved"):
             make(Spec((1, size, size), 4))
-    trick = plugins.create("trick", "stacking", {})
+    trick = registry.create("trick", "stacking", {})
     with pytest.raises(ValueError, match="even sides, not 7x5"):
         trick.discriminator_network(family.discriminator, family)(Spec((1, 7, 5), 4))
 
@@ -280,9 +284,9 @@ def test_replaced_parts_are_those_that_grow(stores) -> None:
 
 
 def test_stage_two_takes_over_at_its_share() -> None:
-    assert plugins.create("trick", "stacking", {}).place(0.499) == (0, 1.0)
-    assert plugins.create("trick", "stacking", {}).place(0.5) == (1, 1.0)
-    assert plugins.create("trick", "stacking", {"share": 0.25}).place(0.25) == (1, 1.0)
+    assert registry.create("trick", "stacking", {}).place(0.499) == (0, 1.0)
+    assert registry.create("trick", "stacking", {}).place(0.5) == (1, 1.0)
+    assert registry.create("trick", "stacking", {"share": 0.25}).place(0.25) == (1, 1.0)
 
 
 @pytest.mark.parametrize("loss", ["nonsaturating", "infogan", "cgan"])
@@ -537,8 +541,8 @@ def test_growing_needs_images_and_parts() -> None:
         ("digits", "rnn", "progressive", "parts"),
         ("ring", "mlp", "stacking", "points"),
     ):
-        assert word in str(grid.why_not(dataset, network, None, [trick]))
-    assert grid.why_not("digits", "rnn", None, ["stacking"]) is None
-    assert grid.why_not("digits", "mlp", None, ["progressive"]) is None
-    both = grid.why_not("digits", "dcgan", None, ["stacking", "progressive"])
+        assert word in str(why_not(dataset, network, None, [trick]))
+    assert why_not("digits", "rnn", None, ["stacking"]) is None
+    assert why_not("digits", "mlp", None, ["progressive"]) is None
+    both = why_not("digits", "dcgan", None, ["stacking", "progressive"])
     assert both is not None and both.other == "stacking"

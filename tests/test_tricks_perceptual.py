@@ -15,27 +15,22 @@ import torch
 from torch import nn
 
 import step_costs
-from ganlore import (
-    build,
-    checkpoint,
-    cli,
-    collect,
-    costs,
-    evaluate,
-    features,
-    grid,
-    overview,
-    plugins,
-    provenance,
-    storage,
-    train,
-    verification,
-)
-from ganlore.batches import as_seen
+from ganlore import features, provenance, storage
+from ganlore.cli import main
 from ganlore.errors import GanloreError
+from ganlore.evaluation import collect, evaluate
+from ganlore.execution import status
 from ganlore.features import residual_classifier
 from ganlore.features._classifying import Classes, Classifying
-from ganlore.game import Game
+from ganlore.forecast import costs
+from ganlore.publishing import verify
+from ganlore.steps.step import Game
+from ganlore.study import registry
+from ganlore.study.compatibility import why_not
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan, Run
+from ganlore.training import build, checkpoint, loop
+from ganlore.training.batches import as_seen
 from step_costs import TURNS, Bench
 from tiny import equal, tiny, tiny_run
 
@@ -102,7 +97,7 @@ def test_the_gradient_reaches_the_generator_and_nothing_else(stores, fitted) -> 
     judges = list(step.player.discriminator.parameters())
     assert set(torch.autograd.grad(distance, judges, allow_unused=True)) == {None}
     before = copy.deepcopy(step.player.extractors[NAME].network.state_dict())
-    train.update(step.player.optimizers[0], step.player.generator_loss(step))
+    loop.update(step.player.optimizers[0], step.player.generator_loss(step))
     network = step.player.extractors[NAME].network
     assert equal(before, network.state_dict())
     assert not any(p.requires_grad or p.grad is not None for p in network.parameters())
@@ -186,16 +181,16 @@ def test_no_pass_is_made_twice_and_each_is_counted(stores, fitted) -> None:
 
 def test_the_extractor_knows_digits_and_is_not_the_one_of_evaluation(stores) -> None:
     store = stores["digits"]
-    extractor = plugins.create("extractor", NAME, {"epochs": 6})
+    extractor = registry.create("extractor", NAME, {"epochs": 6})
     weights, record = extractor.fit(store)
     assert record["test_accuracy"] > 0.9  # 0.99 with all its epochs; 0.1 by chance
     extractor.load(weights, store)
     assert not extractor.network.training
     assert not any(isinstance(m, nn.BatchNorm2d) for m in extractor.network.modules())
-    theirs = plugins.create("extractor", "classifier", {})
+    theirs = registry.create("extractor", "classifier", {})
     assert (type(extractor), extractor.seed) != (type(theirs), theirs.seed)
     assert weights.keys() - {"head.weight", "head.bias"} != theirs.build(store).state_dict().keys()
-    evaluated = plugins.declaration("dataset", "digits").fact("extractors")
+    evaluated = registry.declaration("dataset", "digits").fact("extractors")
     assert NAME not in evaluated and RUN.training_extractors == (NAME,)
 
 
@@ -216,13 +211,13 @@ def test_features_are_of_each_image_alone_and_the_same_when_opened(stores, tmp_p
 @contextmanager
 def hurried(epochs: int = 1) -> Iterator[None]:
     """Within it extractors are fitted in fewer epochs."""
-    create = plugins.create
+    create = registry.create
 
     def quick(kind, name, settings):
         return create(kind, name, settings | ({"epochs": epochs} if kind == "extractor" else {}))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plugins, "create", quick)
+        patch.setattr(registry, "create", quick)
         yield
 
 
@@ -257,12 +252,12 @@ def test_layers_go_down_to_four_pixels(shape) -> None:
 
 def test_an_extractor_without_layers_says_so() -> None:
     with pytest.raises(NotImplementedError, match="coordinates has no layers"):
-        plugins.create("extractor", "coordinates", {}).layers(torch.zeros(1, 2))
+        registry.create("extractor", "coordinates", {}).layers(torch.zeros(1, 2))
 
 
 def test_both_classifiers_are_fitted_by_one_loop_and_keep_their_own_networks(stores) -> None:
     for name in ("classifier", NAME):
-        extractor = plugins.create("extractor", name, {})
+        extractor = registry.create("extractor", name, {})
         assert isinstance(extractor, Classifying)
         assert isinstance(extractor.build(stores["digits"]), Classes)
 
@@ -271,7 +266,7 @@ def test_both_classifiers_are_fitted_by_one_loop_and_keep_their_own_networks(sto
 
 
 def test_points_have_no_such_features() -> None:
-    plan = grid.expand(
+    plan = expand(
         tiny(grids=[{"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge"],
                      "tricks": ["none", "perceptual"]}])
     )  # fmt: skip
@@ -281,12 +276,12 @@ def test_points_have_no_such_features() -> None:
 
 
 def test_evaluation_may_not_use_the_features_of_training(monkeypatch) -> None:
-    assert grid.why_not("digits", "mlp", "hinge", ["perceptual"]) is None
-    declared = plugins.declaration("dataset", "digits")
+    assert why_not("digits", "mlp", "hinge", ["perceptual"]) is None
+    declared = registry.declaration("dataset", "digits")
     monkeypatch.setitem(declared.facts, "extractors", ("classifier", NAME))
-    reason = grid.why_not("digits", "mlp", "hinge", ["ema", "perceptual"])
+    reason = why_not("digits", "mlp", "hinge", ["ema", "perceptual"])
     assert reason.plugin == "perceptual" and NAME in reason.text and len(reason.text) > 30
-    assert grid.why_not("digits", "mlp", "hinge", ["ema"]) is None
+    assert why_not("digits", "mlp", "hinge", ["ema"]) is None
 
 
 # -- what a run is made of -------------------------------------------------------------------------
@@ -301,16 +296,16 @@ def test_a_run_without_it_is_what_it_was(stores) -> None:
     for run in (PLAIN, RUN):
         settings = json.loads(run.training_settings())
         assert "extractors" not in settings
-        assert grid.Run.model_validate(settings).training_extractors == run.training_extractors
+        assert Run.model_validate(settings).training_extractors == run.training_extractors
     assert checkpoint.identity(RUN, store, {NAME: "a"}) != checkpoint.identity(
         RUN, store, {NAME: "b"}
     )
 
 
 def test_the_code_of_the_extractor_is_code_of_its_runs_alone(monkeypatch) -> None:
-    from ganlore import fingerprint
+    from ganlore.study import fingerprint
 
-    path = plugins.path_of("extractor", NAME)
+    path = registry.path_of("extractor", NAME)
     for run, uses in ((RUN, True), (PLAIN, False)):
         files = []
         with monkeypatch.context() as patch:
@@ -324,9 +319,7 @@ def test_the_code_of_the_extractor_is_code_of_its_runs_alone(monkeypatch) -> Non
 
 def test_all_extractors_of_a_plan_are_fitted_and_those_of_evaluation_measure() -> None:
     axes = {"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge"]}
-    plan = grid.expand(
-        tiny(grids=[{**axes, "tricks": ["none", "perceptual", ["perceptual", "ema"]]}])
-    )
+    plan = expand(tiny(grids=[{**axes, "tricks": ["none", "perceptual", ["perceptual", "ema"]]}]))
     assert plan.extractors == {"digits": ("classifier", NAME)}
     assert all(run.extractors == ["classifier"] for run in plan.runs)
     assert [run.training_extractors for run in plan.runs] == [(), (NAME,), (NAME,)]
@@ -346,8 +339,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(stores, trained, fitted, tm
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(checkpoint.State, "save", save_then_die)
-        train.train(run, store, state, CPU, extractors)
-    assert train.train(run, store, state, CPU, extractors) == "done"
+        loop.train(run, store, state, CPU, extractors)
+    assert loop.train(run, store, state, CPU, extractors) == "done"
     resumed = storage.read_sealed(state.path)
     assert equal(undisturbed["player"], resumed["player"])
     assert equal(undisturbed["optimizers"], resumed["optimizers"])
@@ -359,7 +352,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(stores, trained, fitted, tm
 
 
 @pytest.fixture(scope="module")
-def finished(stores, tmp_path_factory) -> grid.Plan:
+def finished(stores, tmp_path_factory) -> Plan:
     """Two runs, one of which trains with the extractor, by the commands that Snakemake runs."""
     folder = tmp_path_factory.mktemp("study")
     data, results = folder / "data", folder / "results"
@@ -368,22 +361,22 @@ def finished(stores, tmp_path_factory) -> grid.Plan:
     study = tiny(
         grids=[{**axes, "tricks": ["none", "perceptual"]}], data=str(data), results=str(results)
     )
-    plan = grid.expand(study)
+    plan = expand(study)
     fit_quickly(stores["digits"], data / "extractors/digits" / NAME)
     fit_quickly(stores["digits"], data / "extractors/digits/classifier")
     for run in plan.runs:
-        cli.train(settings=run.training_settings(), data=data, results=results)
-        cli.evaluate(settings=run.model_dump_json(), data=data, results=results)
+        main.train(settings=run.training_settings(), data=data, results=results)
+        main.evaluate(settings=run.model_dump_json(), data=data, results=results)
     return plan
 
 
 @pytest.fixture
-def mine(finished, tmp_path) -> grid.Plan:
+def mine(finished, tmp_path) -> Plan:
     """The same study in a place of its own, for damaging."""
     for name in ("data", "results"):
         shutil.copytree(getattr(finished.study, name), tmp_path / name)
     places = {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")}
-    return grid.expand(finished.study.model_copy(update=places))
+    return expand(finished.study.model_copy(update=places))
 
 
 def test_a_study_is_collected_verified_and_each_run_tells_what_it_used(finished) -> None:
@@ -399,8 +392,8 @@ def test_a_study_is_collected_verified_and_each_run_tells_what_it_used(finished)
     digest = storage.sha256(data / "extractors/digits" / NAME / "record.json")
     assert told["perceptual"]["extractors"] == {NAME: digest}
     assert "extractors" not in told["none"]
-    assert verification.verify(finished).wrong == []
-    assert {overview.progress(finished, run).state for run in finished.runs} == {"done"}
+    assert verify.verify(finished).wrong == []
+    assert {status.progress(finished, run).state for run in finished.runs} == {"done"}
     history = tables["history"]
     assert history[history.trick == "perceptual"].perceptual.notna().all()
 
@@ -413,12 +406,12 @@ def test_a_run_trained_with_another_extractor_is_stale(mine, stores) -> None:
     with pytest.raises(GanloreError, match=r"1 of 2 runs.*\n.*trained with other extractors"):
         collect.collect(mine)
     with pytest.raises(GanloreError, match="trained with other extractors"):
-        cli.evaluate(settings=run.model_dump_json(), data=data, results=Path(mine.study.results))
-    assert overview.progress(mine, run).state == "stale"
-    assert overview.progress(mine, plain).state == "done"
-    (finding,) = verification.verify(mine).wrong
+        main.evaluate(settings=run.model_dump_json(), data=data, results=Path(mine.study.results))
+    assert status.progress(mine, run).state == "stale"
+    assert status.progress(mine, plain).state == "done"
+    (finding,) = verify.verify(mine).wrong
     assert "perceptual" in finding and "an extractor changed" in finding
-    cli.train(settings=run.training_settings(), data=data, results=Path(mine.study.results))
+    main.train(settings=run.training_settings(), data=data, results=Path(mine.study.results))
     record = storage.read_json(mine.folder(run) / "run.json", "")
     evaluate.check_trained(run, record, stores["digits"], data, mine.folder(run))
 
@@ -429,14 +422,14 @@ def test_a_missing_or_damaged_extractor_is_told(mine) -> None:
     weights.write_bytes(weights.read_bytes()[:-8])
     words = {"settings": run.training_settings(), "data": data, "results": data / "again"}
     with pytest.raises(GanloreError, match=r"weights\.pt: truncated or altered"):
-        cli.train(**words)
-    assert len(verification.verify(mine).wrong) == 1
+        main.train(**words)
+    assert len(verify.verify(mine).wrong) == 1
     shutil.rmtree(weights.parent)
     with pytest.raises(GanloreError, match=f"missing\n.*ganlore extract digits {NAME}"):
-        cli.train(**words)
+        main.train(**words)
     with pytest.raises(GanloreError, match=f"missing\n.*ganlore extract digits {NAME}"):
         provenance.fitted([NAME], "digits", data)
-    assert overview.progress(mine, run).state == "stale"
+    assert status.progress(mine, run).state == "stale"
 
 
 def test_a_state_of_another_extractor_is_not_continued(mine, stores, trained, monkeypatch) -> None:
@@ -444,12 +437,12 @@ def test_a_state_of_another_extractor_is_not_continued(mine, stores, trained, mo
     data, run = Path(mine.study.data), mine.runs[1]
     words = {"settings": run.training_settings(), "data": data, "save_every": 0.0}
     monkeypatch.setattr(checkpoint, "finish", lambda *_: None)  # what a killed run leaves
-    cli.train(**words, results=data / "killed")
+    main.train(**words, results=data / "killed")
     state = data / "killed/state" / run.id / "state.pt"
     first = storage.read_sealed(state)
     fit_quickly(stores["digits"], data / "extractors/digits" / NAME, epochs=2)
-    cli.train(**words, results=data / "killed")
-    cli.train(**words, results=data / "fresh")
+    main.train(**words, results=data / "killed")
+    main.train(**words, results=data / "fresh")
     again = storage.read_sealed(state)
     fresh = storage.read_sealed(data / "fresh/state" / run.id / "state.pt")
     assert equal(again["player"], fresh["player"])
@@ -459,7 +452,7 @@ def test_a_state_of_another_extractor_is_not_continued(mine, stores, trained, mo
 
 def test_the_cost_of_a_run_can_be_measured_before_it_is_fitted(stores, tmp_path) -> None:
     axes = {"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge"]}
-    plan = grid.expand(
+    plan = expand(
         tiny(
             grids=[{**axes, "tricks": ["perceptual"]}], data=str(stores["digits"].folder.parents[1])
         )

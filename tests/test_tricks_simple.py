@@ -13,15 +13,18 @@ from torch import nn
 from torch.nn import functional
 
 import step_costs
-from ganlore import build, grid, plugins, train
-from ganlore.batches import Batches
-from ganlore.game import Game
 from ganlore.losses import LogitLoss
+from ganlore.steps.step import Game
+from ganlore.study import registry
+from ganlore.study.compatibility import why_not
+from ganlore.study.expand import expand
+from ganlore.training import build, loop
+from ganlore.training.batches import Batches
 from ganlore.tricks import _augment
 from tiny import equal, tiny, tiny_run
 
 CPU = torch.device("cpu")
-LOSSES = plugins.find("loss")
+LOSSES = registry.find("loss")
 
 
 def draws(seed: int = 1) -> torch.Generator:
@@ -54,7 +57,7 @@ def number(value) -> float:
 
 
 def test_paired_logits_both_ways() -> None:
-    trick = plugins.create("trick", "relativistic-paired", {})
+    trick = registry.create("trick", "relativistic-paired", {})
     real, fake = trick.logits(torch.tensor([2.0, 0.0, 5.0]), torch.tensor([-2.0, 1.0, 5.0]))
     assert real.tolist() == [4.0, -1.0, 0.0]
     assert fake.tolist() == [-4.0, 1.0, 0.0]
@@ -73,8 +76,8 @@ def test_paired_cross_entropy_is_twice_the_papers_one_half_in_both_turns(stores)
 
 @pytest.mark.parametrize("other", ["wgan", "wgan-gp", "r3gan", "began"])
 def test_paired_has_no_meaning_where_logits_are_relative_already(other: str) -> None:
-    assert grid.why_not("ring", "mlp", other, ["relativistic-paired"]) is not None
-    assert grid.why_not("ring", "mlp", "hinge", ["relativistic", "relativistic-paired"]) is not None
+    assert why_not("ring", "mlp", other, ["relativistic-paired"]) is not None
+    assert why_not("ring", "mlp", "hinge", ["relativistic", "relativistic-paired"]) is not None
 
 
 # -- dragan-penalty --------------------------------------------------------------------------------
@@ -188,7 +191,7 @@ def test_spectral_norm_of_both_begins_as_that_of_one_and_keeps_batch_norm(stores
     [(0.5, 0.0, 1), (0.5, 0.5, 1), (0.5, 0.75, 0.5), (0.5, 0.9, 0.2), (0.0, 0.25, 0.75)],
 )
 def test_decay_is_its_closed_form(start, progress, factor) -> None:
-    trick = plugins.create("trick", "learning-rate-decay", {"start": start})
+    trick = registry.create("trick", "learning-rate-decay", {"start": start})
     assert trick.learning_rate(progress) == pytest.approx(factor)
     assert trick.learning_rate(1.0) == 0
 
@@ -202,7 +205,7 @@ def test_decay_reaches_both_optimisers_beside_their_own_schedules(loss, others, 
     def rates(trick: str) -> list[float]:
         run = tiny_run("ring", loss, trick, training={"policy": "published", "budget": 160})
         who = player(stores, run)
-        train.Stepper(run, who, Batches(stores["ring"], 16, 0, CPU), CPU).begin(9)
+        loop.Stepper(run, who, Batches(stores["ring"], 16, 0, CPU), CPU).begin(9)
         return [group["lr"] for used in who.optimizers for group in used.param_groups]
 
     plain, decayed = rates(others), rates(f"{others}+learning-rate-decay")
@@ -212,9 +215,7 @@ def test_decay_reaches_both_optimisers_beside_their_own_schedules(loss, others, 
 
 # -- label-smoothing -------------------------------------------------------------------------------
 
-LABELLED = [
-    name for name in LOSSES if grid.why_not("digits", "mlp", name, ["label-smoothing"]) is None
-]
+LABELLED = [name for name in LOSSES if why_not("digits", "mlp", name, ["label-smoothing"]) is None]
 
 
 def against_label(loss: str, logits: torch.Tensor, label: float) -> torch.Tensor:
@@ -237,7 +238,7 @@ def test_losses_with_a_label_are_known() -> None:
     assert set(LABELLED) >= {"improved-gan", "vaegan", "gan-mse", "gan-mae", "fgan-jensen-shannon"}
     for name in LOSSES:
         if name not in LABELLED:
-            told = grid.why_not("digits", "mlp", name, ["label-smoothing"])
+            told = why_not("digits", "mlp", name, ["label-smoothing"])
             assert told is not None and told.plugin == "label-smoothing" and told.other == name
 
 
@@ -269,7 +270,7 @@ def test_a_smoothed_label_changes_the_loss_by_the_exact_difference_and_a_constan
 @pytest.mark.parametrize("loss", LOSSES)
 def test_no_loss_with_a_label_goes_without_the_trick(loss: str) -> None:
     """A loss of logits has the trick where its real term is one of the two, and only there."""
-    plugin = plugins.create("loss", loss, {})
+    plugin = registry.create("loss", loss, {})
     if not isinstance(plugin, LogitLoss):
         return
     real = torch.linspace(-3, 3, 7, requires_grad=True)
@@ -431,7 +432,7 @@ def test_cutout_is_a_rectangle_of_zeros_of_half_the_side(size, side) -> None:
 
 def test_augmentation_is_differentiable_twice() -> None:
     """In float64 against differences: the generator learns through it, penalties differentiate it."""
-    trick = plugins.create("trick", "diffaugment", {})
+    trick = registry.create("trick", "diffaugment", {})
     x = images(1, 2, 4).requires_grad_()
 
     def seen(given: torch.Tensor) -> torch.Tensor:
@@ -471,7 +472,7 @@ def test_both_kinds_are_augmented_alike_in_both_turns(turn, stores) -> None:
     ],
 )
 def test_each_part_of_the_policy_can_be_left_out(settings) -> None:
-    trick = plugins.create("trick", "diffaugment", settings)
+    trick = registry.create("trick", "diffaugment", settings)
     x = images(50)
     y = trick.view(x, SimpleNamespace(images=x, rng=draws()))
     if len(settings) == 3:
@@ -511,7 +512,7 @@ def test_what_is_compared_with_real_images_is_seen_as_they_are(trick, stores) ->
 
 def test_consistency_by_hand_for_a_linear_discriminator() -> None:
     """10 E <w, x - T x>^2 and its gradient, which goes through both logits."""
-    trick = plugins.create("trick", "consistency", {})
+    trick = registry.create("trick", "consistency", {})
     x, weight = images(6, 1, 8), torch.randn(64, dtype=torch.float64).requires_grad_()
 
     def judge(given: torch.Tensor) -> torch.Tensor:
@@ -531,7 +532,7 @@ def test_consistency_by_hand_for_a_linear_discriminator() -> None:
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_consistency_shifts_and_mirrors_where_it_is_asked_to(flip) -> None:
-    trick = plugins.create("trick", "consistency", {"flip": flip})
+    trick = registry.create("trick", "consistency", {"flip": flip})
     x = images(200, 1, 8)
     y = trick.transform(x, SimpleNamespace(rng=draws()))
     plain = found_moves(x, y, 1, 1, "nearest")
@@ -583,7 +584,7 @@ def test_they_go_together_and_resume_to_the_same_bits(
         grids=[{**cells, "tricks": [tricks.split("+")]}],
         settings={"networks": {"rnn": {"width": 4}}},
     )
-    (run,) = grid.expand(study).runs
+    (run,) = expand(study).runs
     status, saved = trained(run)
     assert status == "done"
     for part in saved["player"].values():

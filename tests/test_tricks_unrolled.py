@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus as sp
 
 import step_costs
-from ganlore import build, checkpoint, lookahead, plugins, train
-from ganlore.game import Game
+from ganlore.steps import lookahead
+from ganlore.steps.step import Game
+from ganlore.study import registry
+from ganlore.training import build, checkpoint, loop
 from tiny import equal, tiny_run
 
 CPU = torch.device("cpu")
@@ -58,7 +60,7 @@ class Problem:
                     setattr(part, name, nn.Softplus())
         for step in range(3):
             loss = self.who.discriminator_loss(self.game("discriminator", step))
-            train.update(self.who.optimizers[1], loss)
+            loop.update(self.who.optimizers[1], loss)
             self.who.loss.after_discriminator(self.game("discriminator", step))
         self.statistics = copy.deepcopy(dict(self.who.generator.named_buffers()))
 
@@ -389,7 +391,7 @@ def test_the_discriminator_itself_stays_as_it_is(loss) -> None:
 
     before, start = everything(), copy.deepcopy(who.generator.state_dict())
     game = problem.game("generator", 9)
-    train.update(who.optimizers[0], who.generator_loss(game))
+    loop.update(who.optimizers[0], who.generator_loss(game))
     assert equal(before, everything())
     assert not equal(start, who.generator.state_dict())
     assert who.discriminator.training
@@ -418,7 +420,7 @@ def test_it_goes_on_after_a_break_to_the_same_bits(stores) -> None:
     assert equal(*(bench.who.discriminator.state_dict() for bench in benches))
 
 
-@pytest.mark.parametrize("loss", plugins.find("loss"))
+@pytest.mark.parametrize("loss", registry.find("loss"))
 def test_nothing_is_judged_or_generated_twice(stores, loss) -> None:
     dataset = "digits" if loss in ("cgan", "infogan") else "ring"
     bench = step_costs.Bench(tiny_run(dataset, loss, "unrolled"), stores[dataset])

@@ -8,9 +8,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from ganlore import resampling, verdicts
-from ganlore.statistics import holm, seeds_needed, simes
-from ganlore.verdicts import Outcome, decide, weigh
+from ganlore.analysis import resampling
+from ganlore.analysis.claims import verdicts
+from ganlore.analysis.claims.verdicts import Outcome, decide, weigh
+from ganlore.analysis.estimators import holm, seeds_needed, simes
 
 UP = np.linspace(0.5, 1.5, 10)  # ten seeds, all as claimed
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ganlore import client, storage
+from ganlore import storage
+from ganlore.cli import client
 from tiny import REPOSITORY, tiny_run
 
 RUN = tiny_run()
@@ -233,6 +234,6 @@ def test_a_socket_with_too_long_a_path_is_done_without(tmp_path) -> None:
 
 
 def test_the_client_and_the_snakefile_import_nothing_heavy() -> None:
-    code = "import sys; import ganlore.__main__, ganlore.workers;"
+    code = "import sys; import ganlore.__main__, ganlore.cli.worker_server;"
     code += "print([m for m in ('torch', 'numpy', 'typer', 'pydantic') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

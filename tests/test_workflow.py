@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
-from ganlore import client, config, storage
+from ganlore import storage
+from ganlore.cli import client
+from ganlore.study import schema
 from tiny import REPOSITORY, TINY
 
 pytestmark = pytest.mark.workflow
 
-STUDY = config.merge(
+STUDY = schema.merge(
     TINY,
     {"grids": [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "wgan"], "tricks": ["none"]}]},
 )  # fmt: skip
@@ -63,7 +65,7 @@ class Project:
     def study(self, **changes: Any) -> None:
         """Write the default study, with changed keys."""
         (self.folder / "configs/default.yaml").write_text(
-            yaml.safe_dump(config.merge(STUDY, changes))
+            yaml.safe_dump(schema.merge(STUDY, changes))
         )
 
     def edit(self, file: str, old: str, new: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from ganlore import config, grid
-from ganlore.grid import Run
+from ganlore.study import schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Run
 
 REPOSITORY = Path(__file__).parents[1]
 STUDIES = [
@@ -32,9 +33,9 @@ PLACES = {"ring": "mlp", "digits": "dcgan"}
 """A data set of each kind, and the network it is tested with."""
 
 
-def tiny(**changes: Any) -> config.Study:
+def tiny(**changes: Any) -> schema.Study:
     """A study of a few steps, with changed keys."""
-    return config.parse(config.merge(TINY, changes), "tiny study")
+    return schema.parse(schema.merge(TINY, changes), "tiny study")
 
 
 def tiny_run(
@@ -44,7 +45,7 @@ def tiny_run(
     axes = {"datasets": [dataset], "networks": [PLACES[dataset]]}
     tricks = [trick.split("+")] if "+" in trick else [trick]
     study = tiny(grids=[{**axes, "losses": [loss], "tricks": tricks}], **changes)
-    return grid.expand(study).runs[0]
+    return expand(study).runs[0]
 
 
 def equal(one: Any, other: Any) -> bool:

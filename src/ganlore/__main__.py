@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ganlore import client
+from ganlore.cli import client
 
 
 def main() -> None:
@@ -12,9 +12,9 @@ def main() -> None:
     status = client.ask(sys.argv[1:])
     if status is not None:
         sys.exit(status)
-    from ganlore import cli
+    from ganlore.cli.main import main as run
 
-    cli.main()
+    run()
 
 
 if __name__ == "__main__":

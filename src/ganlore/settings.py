@@ -14,7 +14,7 @@ from pydantic import (
     PositiveInt,
 )
 
-from ganlore.schedules import cosine
+from ganlore.steps.schedules import cosine
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""

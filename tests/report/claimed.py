@@ -7,7 +7,7 @@ from typing import Any
 
 import synthetic_study
 
-from ganlore import grid
+from ganlore.study.run import Plan
 
 
 def _test(dataset: str, network: str, treatment: str, control: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ GRIDS = [
 ]  # fmt: skip
 
 
-def make(folder: Path, **changes: Any) -> grid.Plan:
+def make(folder: Path, **changes: Any) -> Plan:
     """Its plan, with all that a report reads."""
     plan = synthetic_study.small(folder, **{"claims": CLAIMS, "grids": GRIDS, **changes})
     return synthetic_study.make(plan)

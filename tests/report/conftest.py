@@ -5,20 +5,21 @@ from __future__ import annotations
 import pytest
 import synthetic_study
 
-from ganlore import grid, tables
+from ganlore.analysis import tables
+from ganlore.study.run import Plan
 
 
 @pytest.fixture(scope="session")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> grid.Plan:
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return synthetic_study.make(synthetic_study.small(tmp_path_factory.mktemp("study")))
 
 
 @pytest.fixture(scope="session")
-def tidy(plan: grid.Plan) -> tables.Tables:
+def tidy(plan: Plan) -> tables.Tables:
     return tables.read(plan)
 
 
 @pytest.fixture(scope="session")
-def found(plan: grid.Plan, tidy: tables.Tables) -> list[tables.Matrix]:
+def found(plan: Plan, tidy: tables.Tables) -> list[tables.Matrix]:
     ends = tables.finals(tidy.metrics)
     return tables.matrices(plan, tidy, ends, tables.cells(tidy, ends))

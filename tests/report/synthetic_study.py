@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganlore import config, grid, storage
+from ganlore import storage
+from ganlore.study import schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan, Run
 
 LOSS = {"wgan-gp": 0.6, "hinge": 0.9, "dragan": 0.8, "nonsaturating": 1.0, "lsgan": 1.3,
         "minimax": 2.2, "wgan": 3.0}  # fmt: skip
@@ -74,7 +77,7 @@ CLAIMS: dict[str, Any] = {
 """A claim for each verdict: holds, contradicted, undecided, does not hold, not tested."""
 
 
-def claiming(folder: Path, **changes: Any) -> grid.Plan:
+def claiming(folder: Path, **changes: Any) -> Plan:
     """A plan with claims and as many seeds as they need."""
     grids = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["lsgan", "minimax", "wgan"],
               "tricks": ["none", "packing", "relativistic"]}]  # fmt: skip
@@ -85,7 +88,7 @@ def claiming(folder: Path, **changes: Any) -> grid.Plan:
                  exclude=left_out, **changes)  # fmt: skip
 
 
-def small(folder: Path, **changes: Any) -> grid.Plan:
+def small(folder: Path, **changes: Any) -> Plan:
     """A plan with both kinds of data, an n/a cell and diverged runs."""
     document: dict[str, Any] = {
         "name": "small",
@@ -101,14 +104,14 @@ def small(folder: Path, **changes: Any) -> grid.Plan:
         ],
         **changes,
     }  # fmt: skip
-    return grid.expand(config.parse(_inside(document, folder), "study"))
+    return expand(schema.parse(_inside(document, folder), "study"))
 
 
-def default(folder: Path, **changes: Any) -> grid.Plan:
+def default(folder: Path, **changes: Any) -> Plan:
     """The plan of the default study, with its results and reports in a folder."""
     root = Path(__file__).parents[2]
-    document = config.read(root / "configs/default.yaml") | changes
-    return grid.expand(config.parse(_inside(document, folder), "study"))
+    document = schema.read(root / "configs/default.yaml") | changes
+    return expand(schema.parse(_inside(document, folder), "study"))
 
 
 def _inside(document: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def _inside(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     return document | places
 
 
-def make(plan: grid.Plan) -> grid.Plan:
+def make(plan: Plan) -> Plan:
     """Write all that a report reads."""
     for dataset, extractors in plan.extractors.items():
         _data(Path(plan.study.data), dataset, extractors)
@@ -137,13 +140,13 @@ def make(plan: grid.Plan) -> grid.Plan:
     return plan
 
 
-def _quality(run: grid.Run, rng: np.random.Generator, progress: float) -> float:
+def _quality(run: Run, rng: np.random.Generator, progress: float) -> float:
     """1 is the plain non-saturating loss at its end; lower is better."""
     level = LOSS.get(run.loss.name, 1.0) * TRICK.get(run.trick, 1.0) * 0.4 ** (run.seed == 9)
     return float(level * progress**-0.9 * np.exp(0.15 * rng.standard_normal()))
 
 
-def _metrics(run: grid.Run, rng: np.random.Generator, failed: bool) -> list[dict[str, Any]]:
+def _metrics(run: Run, rng: np.random.Generator, failed: bool) -> list[dict[str, Any]]:
     dataset, training, rows = run.dataset.name, run.training, []
     common = {
         **run.key, "eval_seed": 0, "extractor": run.extractors[0], "split": "train",
@@ -205,7 +208,7 @@ def _value(name: str, dataset: str, quality: float) -> float:
     }[name]
 
 
-def _run(run: grid.Run, rng: np.random.Generator, failed: bool) -> dict[str, Any]:
+def _run(run: Run, rng: np.random.Generator, failed: bool) -> dict[str, Any]:
     steps = run.training.steps // 3 if failed else run.training.steps
     ms = (11 if run.loss.name.startswith("wgan") or run.loss.name == "hinge" else 19) * TIME.get(
         run.trick, 1.0
@@ -225,7 +228,7 @@ def _run(run: grid.Run, rng: np.random.Generator, failed: bool) -> dict[str, Any
 
 
 def _files(
-    plan: grid.Plan, run: grid.Run, rng: np.random.Generator, failed: bool, row: dict[str, Any]
+    plan: Plan, run: Run, rng: np.random.Generator, failed: bool, row: dict[str, Any]
 ) -> None:
     folder = plan.folder(run)
     noise = min(0.25 * _quality(run, rng, 1.0), 1.0)
@@ -282,7 +285,7 @@ def _data(data: Path, dataset: str, extractors: tuple[str, ...]) -> None:
         storage.write_json(data / "extractors" / dataset / name / "record.json", record)
 
 
-def _floor(plan: grid.Plan) -> list[dict[str, Any]]:
+def _floor(plan: Plan) -> list[dict[str, Any]]:
     rows = []
     for dataset, (_, extractors) in plan.protocols.items():
         n = {"digits": (1438, 359), "ring": (2500, 2500)}[dataset]

@@ -12,29 +12,23 @@ import pytest
 import synthetic_study
 from scipy import stats
 
-from ganlore import (
-    figures,
-    grid,
-    improvement,
-    judging,
-    numerals,
-    report_claims,
-    report_figures,
-    report_rankings,
-    tables,
-)
-from ganlore.judged import Judged
-from ganlore.tables import Matrix
+from ganlore import formatting
+from ganlore.analysis import improvement, tables
+from ganlore.analysis.claims import comparison
+from ganlore.analysis.claims.results import Judged
+from ganlore.analysis.tables import Matrix
+from ganlore.report import claims, drawn, figures, ranking_blocks
+from ganlore.study.run import Plan
 
 
 @pytest.fixture(scope="module")
-def claiming(tmp_path_factory: pytest.TempPathFactory) -> grid.Plan:
+def claiming(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return synthetic_study.make(synthetic_study.claiming(tmp_path_factory.mktemp("claims")))
 
 
 @pytest.fixture(scope="module")
-def judged(claiming: grid.Plan) -> list[Judged]:
-    return judging.judge(claiming, tables.read(claiming))
+def judged(claiming: Plan) -> list[Judged]:
+    return comparison.judge(claiming, tables.read(claiming))
 
 
 def with_fid(matrix: Matrix, values: dict[tuple[str, str], list[float]]) -> Matrix:
@@ -91,7 +85,7 @@ def test_the_figure_of_changes_marks_what_excludes_none(found: list[Matrix]) -> 
 
 def test_blocks_have_every_loss_and_a_diverged_run_is_worst(found: list[Matrix]) -> None:
     """relativistic does not go with wgan: it makes no block."""
-    table = report_rankings.blocks(found[0])
+    table = ranking_blocks.blocks(found[0])
     assert table.left_out == ("relativistic",)
     assert set(table.values.index.get_level_values("trick")) == {"none", "packing"}
     assert table.values.shape == (6, 5)
@@ -99,9 +93,9 @@ def test_blocks_have_every_loss_and_a_diverged_run_is_worst(found: list[Matrix])
 
 
 def test_ranks_are_the_averages_over_blocks(found: list[Matrix]) -> None:
-    ranking = report_rankings.of_matrix(found[0])
+    ranking = ranking_blocks.of_matrix(found[0])
     assert ranking is not None
-    values = report_rankings.blocks(found[0]).values
+    values = ranking_blocks.blocks(found[0]).values
     expected = pd.Series(stats.rankdata(values, axis=1).mean(axis=0), values.columns).sort_values()
     assert list(ranking.ranks) == pytest.approx(list(expected))
     assert dict(zip(ranking.names, ranking.ranks, strict=True)) == pytest.approx(dict(expected))
@@ -128,13 +122,13 @@ def test_the_diagram_has_every_name_at_its_rank_and_a_bar_for_each_group() -> No
 def test_two_losses_have_no_ranking(found: list[Matrix]) -> None:
     ends = found[0].finals
     few = dataclasses.replace(found[0], finals=ends[ends["loss"].isin(["lsgan", "cgan"])])
-    assert report_rankings.of_matrix(few) is None
+    assert ranking_blocks.of_matrix(few) is None
 
 
 def test_costs_have_the_interval_of_their_runs(
-    plan: grid.Plan, tidy: tables.Tables, found: list[Matrix]
+    plan: Plan, tidy: tables.Tables, found: list[Matrix]
 ) -> None:
-    matrix = report_figures.with_spread(found[0], tidy.runs, "step_ms")
+    matrix = drawn.with_spread(found[0], tidy.runs, "step_ms")
     runs = tidy.runs
     mine = runs[
         (runs["dataset"] == "digits") & (runs["loss"] == "cgan") & (runs["trick"] == "packing")
@@ -147,7 +141,7 @@ def test_costs_have_the_interval_of_their_runs(
     texts = [
         text.get_text() for text in figures.heat_map(matrix, "step_ms", "ms", True).axes[0].texts
     ]
-    assert numerals.spread(row["step_ms"], row["step_ms_low"], row["step_ms_high"])[0] in texts
+    assert formatting.spread(row["step_ms"], row["step_ms_low"], row["step_ms_high"])[0] in texts
 
 
 def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(judged: list[Judged]) -> None:
@@ -173,15 +167,15 @@ def test_ratios_are_ticked_as_factors(judged: list[Judged]) -> None:
 
 
 def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
-    claiming: grid.Plan, judged: list[Judged], tmp_path: Path
+    claiming: Plan, judged: list[Judged], tmp_path: Path
 ) -> None:
     tidy = tables.read(claiming)
     ends = tables.finals(tidy.metrics)
     matrices = tables.matrices(claiming, tidy, ends, tables.cells(tidy, ends))
-    lines = report_claims.lines(judged, matrices, tmp_path)
+    lines = claims.lines(judged, matrices, tmp_path)
     verdicts = [line.judged.verdict for line in lines]
     assert verdicts == ["holds", "contradicted", "undecided", "does not hold", "not tested"]
-    assert report_claims.tally(lines) == dict.fromkeys(report_claims.SIGNS, 1)
+    assert claims.tally(lines) == dict.fromkeys(claims.SIGNS, 1)
     assert [line.which for line in lines] == ["weakest of 2 tests", "", "", "", ""]
     assert lines[4].figure is None and lines[4].deciding is None
     slow = dict(lines[2].sides[0][0].cells)

@@ -11,9 +11,10 @@ import pytest
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from ganlore import figures, numerals
-from ganlore.figures import heat
-from ganlore.tables import Matrix
+from ganlore import formatting
+from ganlore.analysis.tables import Matrix
+from ganlore.report import figures
+from ganlore.report.figures import heat
 
 
 def texts(figure: Figure) -> list[str]:
@@ -33,11 +34,11 @@ def test_the_heat_map_has_the_numbers_of_the_table(found: list[Matrix]) -> None:
     shown = texts(figure)
     for _, row in matrix.cells.iterrows():
         if math.isfinite(row["fid"]):
-            mean, half = numerals.spread(row["fid"], row["fid_low"], row["fid_high"])
+            mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
             assert mean in shown and (not half or f"± {half}" in shown)
     assert shown.count("n/a") == len(matrix.missing)
     assert "3 of 3\ndiverged" in shown and "2 of 3 diverged" in shown
-    assert numerals.number(matrix.floor["fid"]) in ax.get_title("left")
+    assert formatting.number(matrix.floor["fid"]) in ax.get_title("left")
 
 
 def test_the_heat_map_is_coloured_by_the_table(found: list[Matrix]) -> None:

@@ -7,8 +7,11 @@ import dataclasses
 import pytest
 import texsyntax
 
-from ganlore import grid, latex, leaderboard, numerals, outputs, tables
+from ganlore import formatting
+from ganlore.analysis import tables
 from ganlore.errors import GanloreError
+from ganlore.report import latex, leaderboard, results
+from ganlore.study.run import Plan
 
 
 def test_the_reader_finds_what_stops_a_compiler() -> None:
@@ -37,8 +40,8 @@ def test_signs_are_escaped(text: str, expected: str) -> None:
     assert texsyntax.problems(latex.escape(text)) == []
 
 
-def test_every_piece_of_a_study_is_sound(plan: grid.Plan, tidy: tables.Tables) -> None:
-    found = outputs.texts(outputs.Results(plan, tidy))
+def test_every_piece_of_a_study_is_sound(plan: Plan, tidy: tables.Tables) -> None:
+    found = results.texts(results.Results(plan, tidy))
     pieces = {name: text for name, text in found.items() if name.endswith(".tex")}
     assert len(pieces) >= 3
     for name, text in pieces.items():
@@ -54,7 +57,7 @@ def test_cells_mark_what_is_missing(found: list[tables.Matrix]) -> None:
     rows = {line.split(" & ")[0]: line for line in text.splitlines() if " & " in line}
     row = found[0].cell("wgan", "none")
     assert row is not None
-    mean, half = numerals.spread(row["fid"], row["fid_low"], row["fid_high"])
+    mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
     assert rf"${mean} \pm {half}$" in rows["none"]
     assert "n/a" in rows["relativistic"]
     assert r"--$^{3\mathrm{d}}$" in rows["packing"]
@@ -96,11 +99,11 @@ def test_two_names_never_share_a_macro() -> None:
         latex.macros({"a-b": "1", "a_b": "2"})
 
 
-def test_the_leaderboard_has_its_rows_in_latex(plan: grid.Plan, tidy: tables.Tables) -> None:
-    board = outputs.Results(plan, tidy).board
+def test_the_leaderboard_has_its_rows_in_latex(plan: Plan, tidy: tables.Tables) -> None:
+    board = results.Results(plan, tidy).board
     lines = leaderboard.as_latex(board, shown=2).splitlines()
     rows = [line for line in lines if line.startswith(("1 &", "2 &", "-- &"))]
     assert len(rows) == 6  # of two data sets, each with real data on top
     first = board[board["rank"] == 1].iloc[0]
-    mean, half = numerals.spread(first["fid"], first["fid_low"], first["fid_high"])
+    mean, half = formatting.spread(first["fid"], first["fid_low"], first["fid_high"])
     assert rf"${mean} \pm {half}$" in rows[1] and first["loss"] in rows[1]

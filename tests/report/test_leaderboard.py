@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import grid, leaderboard, outputs, report, tables
+from ganlore.analysis import tables
+from ganlore.report import leaderboard, page, results
+from ganlore.study.run import Plan
 
 
 @pytest.fixture(scope="module")
-def board(plan: grid.Plan, tidy: tables.Tables) -> pd.DataFrame:
-    return outputs.Results(plan, tidy).board
+def board(plan: Plan, tidy: tables.Tables) -> pd.DataFrame:
+    return results.Results(plan, tidy).board
 
 
 def test_ranks_are_those_of_the_runs(board: pd.DataFrame, tidy: tables.Tables) -> None:
@@ -63,7 +65,7 @@ def test_networks_and_variants_are_ranked_together(tmp_path: Path) -> None:
     variants = {"slow": {"training": {"optimizer": {"lr": 1e-4}}}}
     study = synthetic_study.small(tmp_path, seeds=[0, 1], grids=grids, variants=variants)
     plan = synthetic_study.make(study)
-    board = outputs.Results(plan, tables.read(plan)).board
+    board = results.Results(plan, tables.read(plan)).board
     cells = board[board["rank"] > 0]
     assert sorted(cells["rank"]) == [1, 2, 3, 4]
     assert set(zip(cells["network"], cells["variant"], strict=True)) == {
@@ -71,8 +73,8 @@ def test_networks_and_variants_are_ranked_together(tmp_path: Path) -> None:
     assert {leaderboard.name(row) for row in cells.to_dict("records")} == {"lsgan", "lsgan, slow"}
 
 
-def test_the_page_and_the_file_have_the_same_numbers(plan: grid.Plan, board: pd.DataFrame) -> None:
-    text = report.build(plan).read_text()
+def test_the_page_and_the_file_have_the_same_numbers(plan: Plan, board: pd.DataFrame) -> None:
+    text = page.build(plan).read_text()
     file = Path(plan.study.reports) / "leaderboard.csv"
     again = pd.read_csv(io.StringIO(file.read_text()), keep_default_na=False, na_values=[""])
     assert again["fid"].equals(board["fid"]) and list(again) == leaderboard.COLUMNS

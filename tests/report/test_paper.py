@@ -18,9 +18,12 @@ import pytest
 import synthetic_study
 import texsyntax
 
-from ganlore import grid, latex, numbers, outputs, paper, tables, verdict_table
+from ganlore.analysis import tables
+from ganlore.analysis.claims import verdict_table
+from ganlore.analysis.results import Results
 from ganlore.errors import GanloreError
-from ganlore.outputs import Results
+from ganlore.report import files, latex, paper, values
+from ganlore.study.run import Plan
 
 COUNTERS = re.compile(
     r"^\d (?=Method|Results|Limits|Where)|(?<=Table\s)\d(?=:)|(?<=Figure\s)\d(?=:)|^\d$",
@@ -144,7 +147,7 @@ def test_what_typst_refuses_is_told(told: dict[str, Any], tmp_path: Path) -> Non
 
 
 def test_numbers_are_the_same_in_json_and_latex(results: Results) -> None:
-    found = outputs.texts(results)
+    found = files.texts(results)
     told = json.loads(found["numbers.json"])
     assert texsyntax.problems(found["numbers.tex"]) == []
     assert texsyntax.macros(found["numbers.tex"]) == {
@@ -161,10 +164,10 @@ def test_every_number_that_the_paper_names_is_a_macro(results: Results) -> None:
         assert {f"{name}{suffix}" for name in results.plan.datasets} <= told.keys()
     always = set(re.findall(r'm\.key \+ "(-[a-z-]+)"', source)) - {"-dearest", "-dearest-time"}
     for suffix in always:
-        assert {f"{numbers.prefix(m)}{suffix}" for m in results.matrices} <= told.keys()
+        assert {f"{values.prefix(m)}{suffix}" for m in results.matrices} <= told.keys()
 
 
-def test_numbers_are_those_of_the_runs(results: Results, plan: grid.Plan) -> None:
+def test_numbers_are_those_of_the_runs(results: Results, plan: Plan) -> None:
     told, runs = results.numbers, results.plan.runs
     assert told["runs"] == str(len(runs)) == "18"
     assert (told["cells"], told["seeds"], told["datasets"]) == ("6", "3", "2")

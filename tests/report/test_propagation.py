@@ -19,7 +19,10 @@ import pandas as pd
 import pypdf
 import pytest
 
-from ganlore import grid, numerals, paper, report, report_claims
+from ganlore import formatting
+from ganlore.report import claims, paper
+from ganlore.report.page import TEMPLATES, build
+from ganlore.study.run import Plan
 
 CELL = {"dataset": "digits", "network": "dcgan", "loss": "cgan", "trick": "none", "variant": "base"}
 SEED, FACTOR = 1, 0.9
@@ -29,13 +32,13 @@ Files = dict[str, bytes]
 NUMERAL = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
-def files(plan: grid.Plan) -> Files:
+def files(plan: Plan) -> Files:
     folder = Path(plan.study.reports)
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def change(plan: grid.Plan) -> tuple[float, float]:
+def change(plan: Plan) -> tuple[float, float]:
     """Change one number of the tidy table; gives it before and after."""
     path = Path(plan.study.results) / "metrics.parquet"
     rows = pd.read_parquet(path)
@@ -70,10 +73,10 @@ def page_text(data: bytes) -> str:
 def builds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, Files]:
     """All files of the report before and after the change."""
     plan = claimed.make(tmp_path_factory.mktemp("propagation"))
-    report.build(plan)
+    build(plan)
     before = files(plan)
     change(plan)
-    report.build(plan)
+    build(plan)
     return before, files(plan)
 
 
@@ -154,7 +157,7 @@ def estimates(found: Files) -> tuple[str, str]:
     for column, value in CELL.items():
         cells = cells[cells[column] == value]
     row = cells.iloc[0]
-    return numerals.spread(*(float(row[f"fid{end}"]) for end in ("", "_low", "_high")))
+    return formatting.spread(*(float(row[f"fid{end}"]) for end in ("", "_low", "_high")))
 
 
 def shown(found: Files) -> dict[str, str]:
@@ -167,7 +170,7 @@ def shown(found: Files) -> dict[str, str]:
     }
 
 
-FORMS = (numerals.number, report_claims.probability, lambda share: f"{100 * max(share, 0):.0f}")
+FORMS = (formatting.number, claims.probability, lambda share: f"{100 * max(share, 0):.0f}")
 """How a page writes a number: with three digits, as a p-value, or in percent."""
 
 
@@ -199,7 +202,7 @@ def _texts(old: Any, new: Any, column: str) -> Iterator[tuple[str, str]]:
         ends = [
             [float(row[f"{column}{end}"]) for end in ("", "_low", "_high")] for row in (old, new)
         ]
-        yield from zip(*(numerals.spread(*end) for end in ends), strict=True)
+        yield from zip(*(formatting.spread(*end) for end in ends), strict=True)
 
 
 def test_every_text_changes_in_these_numbers_alone(builds: tuple[Files, Files]) -> None:
@@ -263,7 +266,7 @@ def _told(found: Files) -> dict[str, Any]:
 def test_the_pages_templates_have_rules_numbers_alone() -> None:
     """What they write out is a bound of a rule or of a scale, never a result."""
     known = {"-1", "1", "0.05", "2", "5", "95"}  # images in [-1, 1]; bounds, levels; 2/2^n
-    for template in sorted(report.TEMPLATES.glob("*.html")):
+    for template in sorted(TEMPLATES.glob("*.html")):
         source = template.read_text()
         prose = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", source, flags=re.DOTALL)
         prose = re.sub(r"<(style|script).*?</\1>|<[^>]*>", "", prose, flags=re.DOTALL)

@@ -11,8 +11,11 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import grid, numerals, report, tables
+from ganlore import formatting
+from ganlore.analysis import tables
 from ganlore.errors import GanloreError
+from ganlore.report.page import build
+from ganlore.study.run import Plan
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -44,8 +47,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def text(plan: grid.Plan) -> str:
-    return report.build(plan).read_text()
+def text(plan: Plan) -> str:
+    return build(plan).read_text()
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def test_features_that_only_training_uses_are_told_apart(text: str, tmp_path: Pa
         for data, network, tricks in places
     ]
     plan = synthetic_study.make(synthetic_study.small(tmp_path, grids=grids))
-    other = report.build(plan).read_text()
+    other = build(plan).read_text()
     assert row(other, "in the features of") == measured
     used = ["residual-classifier, test accuracy 98.9 %", "none"]
     assert row(other, "features in training only") == used
@@ -83,7 +86,7 @@ def test_elements_nest_and_names_are_unique(page: Page) -> None:
     assert anchors <= set(names)
 
 
-def test_nothing_is_loaded_from_elsewhere(text: str, page: Page, plan: grid.Plan) -> None:
+def test_nothing_is_loaded_from_elsewhere(text: str, page: Page, plan: Plan) -> None:
     assert all(source.startswith("data:image/png;base64,") for source in page.all("src"))
     loading = [a["href"] for tag, a in page.elements if "href" in a and tag != "a"]
     assert all(str(href).startswith("#") for href in loading)
@@ -95,7 +98,7 @@ def test_nothing_is_loaded_from_elsewhere(text: str, page: Page, plan: grid.Plan
 
 
 def test_every_cell_has_its_strip_its_number_and_its_fold(
-    page: Page, plan: grid.Plan, found: list[tables.Matrix]
+    page: Page, plan: Plan, found: list[tables.Matrix]
 ) -> None:
     shown = {a["data-cell"]: a["data-value"] for _, a in page.elements if "data-cell" in a}
     folds = {a["id"] for tag, a in page.elements if tag == "details" and "id" in a}
@@ -106,7 +109,7 @@ def test_every_cell_has_its_strip_its_number_and_its_fold(
             assert shown[anchor] == str(row["fid"]) and anchor in folds
 
 
-def test_numbers_are_the_tables(text: str, page: Page, plan: grid.Plan) -> None:
+def test_numbers_are_the_tables(text: str, page: Page, plan: Plan) -> None:
     table = pd.read_csv(Path(plan.study.reports) / "tables/cells.csv", keep_default_na=False,
                         na_values=[""])  # fmt: skip
     for metric in ("fid", "fid_best", "recall", "modes"):
@@ -114,11 +117,11 @@ def test_numbers_are_the_tables(text: str, page: Page, plan: grid.Plan) -> None:
                  if a.get("data-metric") == metric]  # fmt: skip
         assert sorted(map(str, shown)) == sorted(map(str, table[metric]))
     for row in table.to_dict("records"):
-        mean, half = numerals.spread(row["fid"], row["fid_low"], row["fid_high"])
+        mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
         assert mean in text and half in text
 
 
-def test_every_reason_and_every_failure_is_told(text: str, plan: grid.Plan) -> None:
+def test_every_reason_and_every_failure_is_told(text: str, plan: Plan) -> None:
     for cell in plan.missing:
         assert html.escape(cell.reason, quote=False).replace("'", "&#39;") in text
     where = text.index('aria-label="Diverged runs"')
@@ -159,10 +162,10 @@ def test_every_picture_has_a_text(page: Page) -> None:
             assert attributes["aria-label"]
 
 
-def test_two_builds_are_the_same(plan: grid.Plan, text: str) -> None:
+def test_two_builds_are_the_same(plan: Plan, text: str) -> None:
     folder = Path(plan.study.reports)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    report.build(plan)
+    build(plan)
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert before == after and len(before) > 10
 
@@ -172,14 +175,14 @@ def test_altered_samples_are_named(tmp_path: Path) -> None:
     path = plan.folder(plan.runs[0]) / "samples.npz"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(GanloreError, match=r"samples\.npz: truncated or altered"):
-        report.build(plan)
+        build(plan)
 
 
 def test_one_seed_and_one_loss_make_a_page(tmp_path: Path) -> None:
     grids = [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["lsgan"],
               "tricks": ["none", "r1"], "protocol": {"n_real": 2500}}]  # fmt: skip
     plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0], grids=grids))
-    text = report.build(plan).read_text()
+    text = build(plan).read_text()
     Page(text)
     assert "One seed says how a cell can turn out" in text and "±" not in text.split("<main>")[1]
 
@@ -187,10 +190,10 @@ def test_one_seed_and_one_loss_make_a_page(tmp_path: Path) -> None:
 def test_critic_steps_and_the_tricks_that_change_them_are_told() -> None:
     import pandas as pd
 
-    from ganlore import report_study
+    from ganlore.report import study
 
     rows = [("hinge", "none", 5), ("lsgan", "none", 1), ("hinge", "ttur", 1), ("lsgan", "ttur", 1)]
-    told = report_study.critic_steps(pd.DataFrame(rows, columns=["loss", "trick", "n_critic"]))
+    told = study.critic_steps(pd.DataFrame(rows, columns=["loss", "trick", "n_critic"]))
     assert told == {"plain": {1: ["lsgan"], 5: ["hinge"]}, "changed": {"ttur": ["hinge"]}}
 
 
@@ -198,7 +201,7 @@ def test_a_combination_is_shown_with_its_parts(tmp_path: Path) -> None:
     grids = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge", "wgan"],
               "tricks": ["none", "sagan"]}]  # fmt: skip
     plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0], grids=grids))
-    text = report.build(plan).read_text()
+    text = build(plan).read_text()
     Page(text)
     rows = dict(re.findall(r'<tr><td class="word">([a-z-]+)</td>(.*?)</tr>', text))
     assert "those of self-attention, spectral-norm-both and ttur" in rows["sagan"]

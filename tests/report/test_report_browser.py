@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import synthetic_study
 
-from ganlore import report
+from ganlore.report.page import build
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -86,15 +86,13 @@ def browser() -> Iterator[playwright.Browser]:
 @pytest.fixture(scope="module")
 def claiming(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a study with claims."""
-    return report.build(
-        synthetic_study.make(synthetic_study.claiming(tmp_path_factory.mktemp("c")))
-    )
+    return build(synthetic_study.make(synthetic_study.claiming(tmp_path_factory.mktemp("c"))))
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a study without claims: images and points, diverged runs, losses' own pictures."""
-    return report.build(synthetic_study.make(synthetic_study.small(tmp_path_factory.mktemp("p"))))
+    return build(synthetic_study.make(synthetic_study.small(tmp_path_factory.mktemp("p"))))
 
 
 @pytest.fixture(scope="module", params=["claiming", "plain"])

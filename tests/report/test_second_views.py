@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganlore import second_views
-from ganlore.tables import Matrix
+from ganlore.analysis import robustness
+from ganlore.analysis.tables import Matrix
 
 SEEDS = 6
 FACTORS = {"none": 1.0, "helps": 0.5, "harms": 1.5, "some": 0.8}
@@ -33,7 +33,7 @@ def matrix(lost: tuple[str, str, int] | None = None) -> Matrix:
 
 
 def test_a_trick_that_halves_every_fid_is_worth_log_2_and_always_better():
-    table = second_views.of_tricks(matrix()).set_index("trick")
+    table = robustness.of_tricks(matrix()).set_index("trick")
     assert table.loc["helps", "iqm"] == pytest.approx(np.log(2), abs=0.01)
     assert (
         table.loc["helps", "iqm_low"] <= table.loc["helps", "iqm"] <= table.loc["helps", "iqm_high"]
@@ -50,22 +50,22 @@ def test_the_interquartile_mean_is_that_of_the_ratios():
     )
     quarter = len(scores) // 4
     expected = scores[quarter : len(scores) - quarter].mean()
-    table = second_views.of_tricks(found).set_index("trick")
+    table = robustness.of_tricks(found).set_index("trick")
     assert table.loc["helps", "iqm"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_diverged_run_counts_as_the_worst_of_the_matrix():
     found = matrix(lost=("lsgan", "helps", 2))
     worst = np.log(found.finals["fid"].max())
-    assert second_views.logs(found).loc[2, ("helps", "lsgan")] == worst
-    table = second_views.of_tricks(found).set_index("trick")
+    assert robustness.logs(found).loc[2, ("helps", "lsgan")] == worst
+    table = robustness.of_tricks(found).set_index("trick")
     # it loses against all six plain runs of its loss, the other five win: 5/6 of one loss of three
     assert table.loc["helps", "probability"] == pytest.approx((5 / 6 + 2) / 3)
 
 
 def test_profiles_count_runs_by_brute_force():
     found = matrix()
-    curves, at = second_views.profiles(found, ["some"], n=30)
+    curves, at = robustness.profiles(found, ["some"], n=30)
     ours, plain = curves["some"]
     mine = found.finals[found.finals["loss"] != "wgan"]  # `some` does not go with it
     for trick, shares in (("some", ours), ("none", plain)):
@@ -76,7 +76,7 @@ def test_profiles_count_runs_by_brute_force():
 
 
 def test_the_model_finds_the_effects_that_were_put_in():
-    model = second_views.model(matrix())
+    model = robustness.model(matrix())
     assert model is not None
     effects = model.tricks.set_index("trick")["effect"]
     for trick in ("helps", "harms", "some"):
@@ -86,6 +86,4 @@ def test_the_model_finds_the_effects_that_were_put_in():
 
 
 def test_the_same_table_gives_the_same_intervals():
-    pd.testing.assert_frame_equal(
-        second_views.of_tricks(matrix()), second_views.of_tricks(matrix())
-    )
+    pd.testing.assert_frame_equal(robustness.of_tricks(matrix()), robustness.of_tricks(matrix()))

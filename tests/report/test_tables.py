@@ -11,8 +11,12 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import grid, numerals, outputs, tables
+from ganlore import formatting
+from ganlore.analysis import tables
 from ganlore.errors import GanloreError
+from ganlore.analysis.results import Results
+from ganlore.report import files
+from ganlore.study.run import Plan
 
 COLUMNS = [*tables.CELL, "train_seed", "step", "images", "extractor", *tables.PROTOCOL,
            "metric", "value", "status"]  # fmt: skip
@@ -74,7 +78,7 @@ def test_a_diverged_run_is_missing_in_the_mean_and_counted(example: pd.DataFrame
     assert (row["fid"], row["fid_n"], row["n_seeds"], row["n_diverged"]) == (5, 1, 2, 1)
     assert math.isnan(row["fid_low"])
     assert row["fid_best"] == 7 and row["fid_best_n"] == 2
-    assert numerals.estimate(row.to_dict(), "fid") == "5.00 (1 of 2 diverged)"
+    assert formatting.estimate(row.to_dict(), "fid") == "5.00 (1 of 2 diverged)"
 
 
 def test_the_protocol_stands_in_every_row(example: pd.DataFrame) -> None:
@@ -117,7 +121,7 @@ def test_a_cell_that_diverged_altogether_has_a_row() -> None:
     data = tidy([("none", 0, 20, math.nan, "diverged")])
     row = tables.cells(data, tables.finals(data.metrics)).iloc[0].to_dict()
     assert row["n_diverged"] == 1 and math.isnan(row["fid"]) and row["n_real"] == 1438
-    assert numerals.estimate(row, "fid") == "– (1 of 1 diverged)"
+    assert formatting.estimate(row, "fid") == "– (1 of 1 diverged)"
 
 
 @pytest.mark.parametrize(
@@ -134,12 +138,10 @@ def test_a_cell_that_diverged_altogether_has_a_row() -> None:
 def test_mean_and_half_width_have_the_same_decimals(
     values: tuple[float, float, float], text: tuple[str, str]
 ) -> None:
-    assert numerals.spread(*values) == text
+    assert formatting.spread(*values) == text
 
 
-def test_matrices_have_every_cell_and_every_reason(
-    plan: grid.Plan, found: list[tables.Matrix]
-) -> None:
+def test_matrices_have_every_cell_and_every_reason(plan: Plan, found: list[tables.Matrix]) -> None:
     assert [matrix.dataset for matrix in found] == ["digits", "ring"]
     cells = {(m.dataset, *key) for m in found for key in m.cells.index}
     assert cells == {(run.dataset.name, run.loss.name, run.trick) for run in plan.runs}
@@ -148,9 +150,9 @@ def test_matrices_have_every_cell_and_every_reason(
     assert reasons and found[0].tricks[0] == "none"
 
 
-def test_csv_loses_no_bit(plan: grid.Plan, tidy: tables.Tables) -> None:
-    results = outputs.Results(plan, tidy)
-    text = outputs.texts(results)["tables/cells.csv"]
+def test_csv_loses_no_bit(plan: Plan, tidy: tables.Tables) -> None:
+    results = Results(plan, tidy)
+    text = files.texts(results)["tables/cells.csv"]
     again = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
     assert again["fid"].equals(results.cells["fid"])
     assert again["trick"].tolist() == results.cells["trick"].tolist()

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore import plugins, storage
+from ganlore import storage
 from ganlore.data import SPLITS, Store
+from ganlore.study import registry
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +51,7 @@ class Extractor(ABC):
         paper: the source.
         requires: {what the data set must provide: reason}, for example "images".
         resize: what is done to samples before the network, as rows of the metrics table tell it.
-        weights: {"url", "sha256", "bytes"} of a file that is fetched once (`ganlore.weights`).
+        weights: {"url", "sha256", "bytes"} of a file that is fetched once (`ganlore.study.weights`).
     """
 
     name: ClassVar[str] = ""
@@ -86,7 +87,7 @@ class Extractor(ABC):
 def create(name: str, store: Store) -> Extractor:
     """An extractor with the settings that a data set has for it."""
     settings = store.manifest.get("extractor_settings", {}).get(name, {})
-    extractor: Extractor = plugins.create("extractor", name, settings)
+    extractor: Extractor = registry.create("extractor", name, settings)
     return extractor
 
 

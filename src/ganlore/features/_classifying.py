@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganlore import seeding
-from ganlore.batches import as_seen
 from ganlore.console import Progress
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.features import Description, Extractor
 from ganlore.settings import PositiveFloat, PositiveInt
+from ganlore.steps import seeding
+from ganlore.training.batches import as_seen
 
 CHUNK = 128
 """Images at a time: so many that their activations stay in a processor's cache."""

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ganlore import weights as files
 from ganlore.console import Progress
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.features import Description, Extractor
 from ganlore.settings import PositiveInt
+from ganlore.study import weights as files
 
 SIZE = 299
 """Pixels of a side, as Inception takes them."""

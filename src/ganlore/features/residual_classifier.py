@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganlore.batches import as_seen
 from ganlore.data import Store
 from ganlore.features._classifying import CHUNK, Classes, Classifying
 from ganlore.settings import PositiveInt
+from ganlore.training.batches import as_seen
 
 
 class Residual(nn.Module):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from ganlore.game import Game
     from ganlore.networks import Critic, Generator, Network, Spec
+    from ganlore.steps.step import Game
 
 __all__ = ["LogitLoss", "Loss", "Optimizer", "Snapshot"]
 

@@ -12,7 +12,7 @@ from ganlore.losses._encoder import Encoding
 from ganlore.settings import NonNegativeFloat
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

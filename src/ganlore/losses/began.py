@@ -14,8 +14,8 @@ from ganlore.networks import AutoEncoder
 from ganlore.settings import NonNegativeFloat, PositiveInt
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
     from ganlore.networks import Critic, Network, Spec
+    from ganlore.steps.step import Game
 
 
 class Balance(nn.Module):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganlore import penalties
 from ganlore.losses import Optimizer
 from ganlore.losses.nonsaturating import Nonsaturating
 from ganlore.settings import NonNegativeFloat
+from ganlore.steps import penalties
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

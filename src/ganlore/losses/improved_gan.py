@@ -11,7 +11,7 @@ from ganlore.losses import Optimizer
 from ganlore.losses.nonsaturating import Nonsaturating
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

@@ -15,9 +15,9 @@ from ganlore.losses.nonsaturating import Nonsaturating
 from ganlore.settings import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
     from ganlore.losses import Snapshot
     from ganlore.networks import Critic, Generator, Network, Spec
+    from ganlore.steps.step import Game
 
 
 @dataclass

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ganlore import penalties
 from ganlore.losses import LogitLoss, Optimizer
-from ganlore.schedules import cosine
 from ganlore.settings import NonNegativeFloat
+from ganlore.steps import penalties
+from ganlore.steps.schedules import cosine
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

@@ -15,8 +15,8 @@ from ganlore.losses._encoder import Encoding
 from ganlore.settings import NonNegativeFloat
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
     from ganlore.networks import Spec
+    from ganlore.steps.step import Game
 
 
 class Redrawn(NamedTuple):

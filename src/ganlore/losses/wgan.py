@@ -12,7 +12,7 @@ from ganlore.losses import LogitLoss, Optimizer
 from ganlore.settings import PositiveFloat, PositiveInt
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

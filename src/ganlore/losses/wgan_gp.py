@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganlore import penalties
 from ganlore.losses import LogitLoss, Optimizer
 from ganlore.settings import NonNegativeFloat, PositiveInt
+from ganlore.steps import penalties
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

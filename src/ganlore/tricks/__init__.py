@@ -15,8 +15,8 @@ from ganlore.settings import Optimizer
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ganlore.game import Game
     from ganlore.networks import Critic, Generator, Network, Spec
+    from ganlore.steps.step import Game
 
 __all__ = ["Optimizer", "Trick"]
 

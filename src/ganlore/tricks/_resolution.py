@@ -19,7 +19,7 @@ from torch.nn import functional
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 def enlarge(images: Tensor, times: int) -> Tensor:

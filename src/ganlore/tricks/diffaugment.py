@@ -11,7 +11,7 @@ from ganlore.settings import Fraction
 from ganlore.tricks import Trick, _augment
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

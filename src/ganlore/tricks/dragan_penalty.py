@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganlore import penalties
 from ganlore.settings import NonNegativeFloat
+from ganlore.steps import penalties
 from ganlore.tricks._one_centred import OneCentred
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

@@ -12,7 +12,7 @@ from ganlore.settings import Fraction, NonNegativeFloat
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 class Anchors(nn.Module):

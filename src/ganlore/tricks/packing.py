@@ -11,8 +11,8 @@ from ganlore.settings import PositiveInt
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
     from ganlore.networks import Spec
+    from ganlore.steps.step import Game
 
 
 @dataclass

@@ -10,7 +10,7 @@ from torch import Tensor
 from ganlore.tricks._zero_centred import ZeroCentred
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

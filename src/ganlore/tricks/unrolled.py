@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganlore.lookahead import Ahead
 from ganlore.settings import NonNegativeInt
+from ganlore.steps.lookahead import Ahead
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.game import Game
+    from ganlore.steps.step import Game
 
 
 @dataclass

@@ -49,7 +49,7 @@ rule extract:
         RESULTS / "benchmarks/extract/{dataset}/{extractor}.tsv"
     priority: 10  # evaluations wait for it, and training that uses it
     resources:
-        gpu=lambda w: int(slots.wanted(PLAN.protocols[w.dataset][0].device)),
+        gpu=lambda w: int(gpu_slots.wanted(PLAN.protocols[w.dataset][0].device)),
     params:
         code=lambda w: fingerprint.extraction(w.extractor),
         data=lambda w: str(DATA),
@@ -73,7 +73,7 @@ rule reference:
         RESULTS / "benchmarks/reference/{dataset}/{extractor}/{protocol}.tsv"
     priority: 8  # evaluations wait for it
     resources:
-        gpu=lambda w: int(slots.wanted(PLAN.protocols[w.dataset][0].device)),
+        gpu=lambda w: int(gpu_slots.wanted(PLAN.protocols[w.dataset][0].device)),
     params:
         code=lambda w: fingerprint.reference(w.extractor),
         protocol=lambda w: PLAN.protocols[w.dataset][0].model_dump_json(),

@@ -14,7 +14,7 @@ rule train:
         RESULTS / "logs/train" / f"{RUN}.log",
     threads: lambda w: run_of(w).training.threads
     resources:
-        gpu=lambda w: int(slots.wanted(run_of(w).training.device)),
+        gpu=lambda w: int(gpu_slots.wanted(run_of(w).training.device)),
     params:
         settings=lambda w: run_of(w).training_settings(),
         code=lambda w: run_of(w).training_code(),
@@ -43,7 +43,7 @@ rule evaluate:
         RESULTS / "logs/evaluate" / f"{RUN}.log",
     priority: 5  # finished runs are measured before new ones begin
     resources:
-        gpu=lambda w: int(slots.wanted(run_of(w).protocol.device)),
+        gpu=lambda w: int(gpu_slots.wanted(run_of(w).protocol.device)),
         keep=KEEP,  # no parameter: a study that keeps more or less runs nothing again
     params:
         settings=lambda w: run_of(w).model_dump_json(),
@@ -75,6 +75,6 @@ rule collect:
         RESULTS / "logs/collect.log",
     params:
         study=STUDY_JSON,
-        code=fingerprint.of([fingerprint.module("collect")]),
+        code=fingerprint.of([fingerprint.module("evaluation.collect")]),
     shell:
         "ganlore collect {params.study:q} > {log:q} 2>&1"

@@ -10,16 +10,16 @@ def read_study():
     files = files or [Path(workflow.basedir) / "configs" / "default.yaml"]
     document = {}
     for file in files:
-        document = studies.merge(document, studies.read(file))
-    document = studies.merge(document, studies.with_claims(dict(config), file.parent))
+        document = schema.merge(document, schema.read(file))
+    document = schema.merge(document, schema.with_claims(dict(config), file.parent))
     document.pop("extends", None)
     where = ", ".join(str(file) for file in files)
-    return studies.parse(document, where)
+    return schema.parse(document, where)
 
 
 try:
     STUDY = read_study()
-    PLAN = grid.expand(STUDY)
+    PLAN = expand_study(STUDY)
 except GanloreError as error:
     sys.tracebacklimit = 0
     raise WorkflowError(str(error)) from None

@@ -1,0 +1,1 @@
+"""From tidy tables to a verdict on each claim."""

@@ -1,0 +1,147 @@
+"""Claims in words: what a test measures, and numbers as a reader takes them. No pandas here."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from ganlore import wording
+from ganlore.study import claim_cells
+from ganlore.study.claims import Cells, Test
+from ganlore.study.run import Plan
+
+WIDTH = 110
+
+SHORT = 3
+"""So many losses are told by name."""
+
+_TAKEN = {
+    "end": "{of}",
+    "average": "{of}, mean over the second half",
+    "unsteadiness": "movement of {of} over the last third",
+    "failed": "share of runs that diverged or collapsed",
+    "tracking": "rank correlation of {of} and {along}",
+    "time-to": "share of the budget until {of} is as good as the control's median end",
+    "late": "{of} over the last third",
+    "at-best": "{of} at the best snapshot",
+    "cost": "{of}",
+    "hopping": "movement of modes while collapsed",
+}
+
+
+def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
+    """A test in words: what is measured, of which cells, against which.
+
+    Args:
+        test: the test.
+        sets: named lists of losses; where a side has just those, it is told by the name.
+    """
+    what = _TAKEN[test.take].format(of=_label(test.of), along=_label(test.along))
+    if test.distance_from is not None:
+        what = f"distance from {test.distance_from:g} of {what}"
+    if test.absolute:
+        what = f"absolute {what}"
+    if test.combine == "spread":
+        what = f"spread of {what}"
+    if test.combine == "agreement":
+        what = f"agreement of the losses' ranking by {what}"
+    if test.relative_to:
+        what = f"{what}, relative to {', '.join(test.relative_to.values())}"
+    ours = _phrases(test.treatment, sets or {})
+    if test.control is None:
+        against = "" if test.constant is None else f" against {test.constant:g}"
+        return f"{what}: {_joined(ours)}{against}"
+    theirs = _phrases(test.control, sets or {})
+    both = {axis: text for axis, text in ours.items() if theirs[axis] == text and text}
+    left, right = (
+        _joined({axis: text for axis, text in side.items() if axis not in both}) or "plain"
+        for side in (ours, theirs)
+    )
+    common = f" ({_joined(both)})" if both else ""
+    return f"{what}: {left} against {right}{common}"
+
+
+def _phrases(cells: Cells, sets: Mapping[str, list[str]]) -> dict[str, str]:
+    """Losses, tricks, variants, networks and data sets in words; empty where they are ordinary."""
+    tricks = cells.tricks if isinstance(cells.tricks, list) else [cells.tricks]
+    names = ["+".join([trick] if isinstance(trick, str) else trick) for trick in tricks]
+    variants = cells.variants
+    return {
+        "losses": _losses(cells, sets),
+        "tricks": "" if names == ["none"] else f"with {wording.listed(names)}",
+        "variants": "" if variants == ["base"] else f"as {wording.listed(variants)}",
+        "networks": "" if cells.networks == ["mlp"] else f"in {wording.listed(cells.networks)}",
+        "datasets": f"on {wording.listed(cells.datasets)}",
+    }
+
+
+def _losses(cells: Cells, sets: Mapping[str, list[str]]) -> str:
+    if cells.losses == "all":
+        return "all losses"
+    if len(cells.losses) > SHORT:
+        known = [name for name, losses in sets.items() if losses == cells.losses]
+        if known:
+            return f"the {len(cells.losses)} {known[0]} losses"
+    return wording.listed(cells.losses)
+
+
+def _joined(phrases: Mapping[str, str]) -> str:
+    return " ".join(text for text in phrases.values() if text)
+
+
+def _label(name: str) -> str:
+    from ganlore.metrics import metrics
+
+    known = metrics()
+    return known[name].label if name in known else name
+
+
+def percent(log_ratio: float, signed: bool = True) -> str:
+    """A difference of logarithms as a change in percent, with its sign."""
+    if math.isnan(log_ratio):
+        return "?"
+    share = 100 * math.expm1(log_ratio)
+    digits = 0 if abs(share) >= 10 else 1
+    return f"{share:+.{digits}f} %".replace("-", "−")
+
+
+def number(value: float, signed: bool = True) -> str:
+    """A difference, or with `signed` false a value, in two digits."""
+    if math.isnan(value):
+        return "?"
+    digits = 2 if abs(value) < 10 else 1
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """What `ganlore claims` prints: each claim, its tests, and the cells that it needs."""
+    claims = plan.study.claims
+    assert claims is not None
+    needed = {name: claim_cells.needed(plan, claim) for name, claim in claims.claims.items()}
+    seeds = len(plan.study.seeds)
+    everything = set().union(*needed.values())
+    yield (
+        f"study {plan.study.name}: {len(needed)} claims, "
+        f"{sum(len(c.tests) for c in claims.claims.values())} tests; they need {len(everything)} "
+        f"cells x {seeds} seeds"
+    )
+    for name, claim in claims.claims.items():
+        others = set().union(*(cells for other, cells in needed.items() if other != name))
+        own = len(needed[name] - others)
+        yield f"{name}  {claim.statement}  [{', '.join(claim.articles)}]"
+        for test in claim.tests:
+            sign = "<" if test.claimed == "lower" else ">"
+            ratio = " (log)" if test.scale == "log" else ""
+            text = f"{describe(test, claims.sets)}; claimed {sign}, margin {test.margin:g}{ratio}"
+            yield from textwrap.wrap(
+                text, WIDTH, initial_indent="     - ", subsequent_indent="       "
+            )
+        yield f"     needs {len(needed[name])} cells, {own} of them for itself alone"
+        if claim.elsewhere:
+            yield from textwrap.wrap(
+                f"better tested by {claim.elsewhere}",
+                WIDTH,
+                initial_indent="     ",
+                subsequent_indent="       ",
+            )

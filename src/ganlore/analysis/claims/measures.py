@@ -1,0 +1,220 @@
+"""What a test of a claim takes of each run: one number, from the tidy tables.
+
+Every function gives a series with one value for each run that has one, indexed by the columns of
+`KEY`. What a run is counted with that has none is for `judging`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganlore.analysis.tables import CELL, Tables
+from ganlore.study.claims import Test
+from ganlore.study.run import Plan
+
+KEY = [*CELL, "train_seed"]
+
+LATE = 2 / 3
+"""Where the last third of a budget begins; a number just at it is not late."""
+
+FEW_MODES = 0.5
+"""A generator with at most this share of the modes has collapsed."""
+
+NO_PRECISION = 0.05
+"""So has one with less precision than this."""
+
+Values: TypeAlias = "pd.Series[Any]"
+"""Floats, indexed by the columns of `KEY`."""
+
+
+class Source:
+    """The tables of a study, with the share of the budget in every row.
+
+    Args:
+        plan: the study's plan.
+        tidy: its tables.
+    """
+
+    def __init__(self, plan: Plan, tidy: Tables) -> None:
+        self.first = {name: extractors[0] for name, (_, extractors) in plan.protocols.items()}
+        budgets = pd.Series(
+            {(*run.cell, run.seed): run.training.steps for run in plan.runs}, name="budget"
+        ).rename_axis(KEY)
+        self.metrics = tidy.metrics.join(budgets, on=KEY)
+        self.metrics["share"] = self.metrics["step"] / self.metrics["budget"]
+        self.history = tidy.history.join(budgets, on=KEY)
+        self.history["share"] = self.history["step"] / self.history["budget"]
+        self._by_metric = dict(tuple(self.metrics.sort_values("step").groupby("metric")))
+        self.runs = tidy.runs.set_index(KEY)
+        self.floor = tidy.floor
+
+    def metric(self, name: str, extractor: str | None = None) -> pd.DataFrame:
+        """The measured rows of a metric, in each data set's first extractor unless one is named."""
+        rows = self._by_metric.get(name, self.metrics[:0])
+        wanted = extractor or rows["dataset"].map(self.first)
+        return rows[(rows["extractor"] == wanted) & (rows["status"] == "done")]
+
+    @property
+    def diverged(self) -> pd.MultiIndex:
+        """The runs that did not come to their end."""
+        rows = self.metrics.loc[self.metrics["status"] == "diverged", KEY].drop_duplicates()
+        return pd.MultiIndex.from_frame(rows)
+
+    def half_of_modes(self, datasets: pd.Index[Any] | Values) -> NDArray[np.float64]:
+        """Half of the modes of each of these data sets: held-out real data has all of them."""
+        modes = self.floor[self.floor["metric"] == "modes"].groupby("dataset")["value"].max()
+        half: NDArray[np.float64] = datasets.map(modes).to_numpy(float) * FEW_MODES
+        return half
+
+
+def end(source: Source, test: Test) -> Values:
+    """A metric at the last snapshot; none where a run diverged."""
+    return _ends(source, test.of, test.extractor)
+
+
+def average(source: Source, test: Test) -> Values:
+    """The mean of a metric over the second half of the snapshots."""
+    rows = source.metric(test.of, test.extractor)
+    return rows[rows["share"] > 0.5].groupby(KEY)["value"].mean()
+
+
+def unsteadiness(source: Source, test: Test) -> Values:
+    """The standard deviation of a metric's logarithm over the last third of the snapshots."""
+    rows = source.metric(test.of, test.extractor)
+    rows = rows[rows["share"] > LATE]
+    return np.log(rows.set_index(KEY)["value"]).groupby(KEY).std(ddof=1).dropna()
+
+
+def failed(source: Source, test: Test) -> Values:
+    """1 for a run that diverged or collapsed, else 0."""
+    lost = pd.Series(0.0, index=source.runs.index)
+    lost[lost.index.isin(source.diverged)] = 1.0
+    few = _ends(source, "modes")
+    half = source.half_of_modes(few.index.get_level_values("dataset"))
+    lost[few.index[few.to_numpy() <= half]] = 1.0
+    precision = _ends(source, "precision")
+    lost[precision.index[precision < NO_PRECISION]] = 1.0
+    return lost
+
+
+def tracking(source: Source, test: Test) -> Values:
+    """Spearman's correlation of a column of the history with a metric over the snapshots.
+
+    A column is averaged from one snapshot to the next. A column or metric that does not move tells
+    nothing of the other: 0.
+    """
+    rows = source.metric(test.along, test.extractor).set_index([*KEY, "step"])[["value"]]
+    both = rows.join(_between(source, test.of), how="inner").dropna()
+    ranks = both.groupby(KEY).rank()
+    away = ranks - ranks.groupby(KEY).transform("mean")
+    products = pd.DataFrame(
+        {
+            "both": away["value"] * away["column"],
+            "value": away["value"] ** 2,
+            "column": away["column"] ** 2,
+        }
+    )
+    sums = products.groupby(KEY).sum()
+    spread = np.sqrt(sums["value"] * sums["column"])
+    found = (sums["both"] / spread.where(spread > 0)).fillna(0.0)
+    return found[both.groupby(KEY).size() > 2]
+
+
+def time_to(source: Source, test: Test, control: pd.MultiIndex) -> Values:
+    """The share of the budget until a metric is as good as the median control run at its end.
+
+    1 where it never is: what is averaged is the time, restricted to the budget.
+    """
+    return reaching(source, test, control).fillna(1.0)
+
+
+def reaching(source: Source, test: Test, control: pd.MultiIndex) -> Values:
+    """As `time_to`, with no value where the target is never reached."""
+    from ganlore.metrics import metrics
+
+    sign = -1 if metrics()[test.of].higher_is_better else 1
+    ends = end(source, test)
+    target = (sign * ends[ends.index.isin(control)]).median()
+    rows = source.metric(test.of, test.extractor)
+    there = rows[sign * rows["value"] <= target].groupby(KEY)["share"].min()
+    everyone = rows.groupby(KEY).size().index
+    return there.reindex(everyone)
+
+
+def late(source: Source, test: Test) -> Values:
+    """The mean of a column of the history over the last third of training."""
+    rows = source.history[source.history["share"] > LATE]
+    return rows.groupby(KEY)[test.of].mean().dropna()
+
+
+def at_best(source: Source, test: Test) -> Values:
+    """A column of the history at the snapshot of lowest FID."""
+    rows = source.metric("fid", test.extractor).sort_values("value", kind="stable")
+    best = rows.drop_duplicates(KEY).set_index([*KEY, "step"])
+    found = best.join(_between(source, test.of), how="inner")["column"]
+    return found.droplevel("step").dropna()
+
+
+def cost(source: Source, test: Test) -> Values:
+    """A column of the table of runs."""
+    return source.runs[test.of].dropna()
+
+
+def hopping(source: Source, test: Test) -> Values:
+    """Mean movement of modes between successive snapshots that both have at most half of them."""
+    modes = source.metric("modes", test.extractor)
+    half = source.half_of_modes(modes["dataset"])
+    collapsed = modes.assign(few=modes["value"].to_numpy() <= half)
+    collapsed["few_before"] = collapsed.groupby(KEY)["few"].shift(fill_value=False)
+    both = collapsed[collapsed["few"] & collapsed["few_before"]].set_index([*KEY, "step"])
+    moved = source.metric("mode_movement", test.extractor).set_index([*KEY, "step"])["value"]
+    return moved[moved.index.isin(both.index)].groupby(KEY).mean()
+
+
+def _ends(source: Source, metric: str, extractor: str | None = None) -> Values:
+    rows = source.metric(metric, extractor)
+    return rows[rows["step"] == rows["budget"]].set_index(KEY)["value"]
+
+
+def _between(source: Source, column: str) -> Values:
+    """A column's mean from one snapshot to the next, by run and the later snapshot's step."""
+    snapshots = source.metrics[[*KEY, "step"]].drop_duplicates().sort_values("step")
+    snapshots = snapshots.assign(snapshot=snapshots["step"])
+    rows = source.history[[*KEY, "step", column]].sort_values("step")
+    placed = pd.merge_asof(rows, snapshots, on="step", by=KEY, direction="forward")
+    placed = placed.dropna(subset="snapshot").drop(columns="step")
+    placed = placed.astype({"snapshot": int}).rename(columns={"snapshot": "step"})
+    means: Values = placed.groupby([*KEY, "step"])[column].mean()
+    return means.rename("column")
+
+
+TAKES: dict[str, Callable[[Source, Test], Values]] = {
+    "end": end,
+    "average": average,
+    "unsteadiness": unsteadiness,
+    "failed": failed,
+    "tracking": tracking,
+    "late": late,
+    "at-best": at_best,
+    "cost": cost,
+    "hopping": hopping,
+}
+
+
+def take(source: Source, test: Test, control: pd.MultiIndex) -> Values:
+    """What a test takes of each run, before logarithm and distance.
+
+    Args:
+        source: the tables.
+        test: says what to take.
+        control: the runs of its control, for a target that they set.
+    """
+    found = (
+        time_to(source, test, control) if test.take == "time-to" else TAKES[test.take](source, test)
+    )
+    return found.rename("value").astype(float)

@@ -1,0 +1,213 @@
+"""Verdicts on claims: paired differences over seeds in, a word for each claim out.
+
+The rule is `RULE`, which the report prints. docs/adr/0018-verdicts.md has the reasons, and
+tests/test_verdicts.py measures the errors that it makes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ganlore.analysis import estimators, resampling
+
+Verdict = Literal["holds", "does not hold", "contradicted", "undecided", "not tested"]
+
+ALPHA = 0.05
+
+_SHARE = f"{100 * ALPHA:g} %"
+
+RULE: tuple[str, ...] = (
+    "Each test of a claim has one difference for each seed, positive where the claim says so, and "
+    "a margin: the smallest effect of interest. Both were written down before the runs.",
+    "The effect is the mean of the differences. Its interval is the "
+    f"{100 * (1 - ALPHA):g} % BCa bootstrap interval over seeds, at a nominal level that allows "
+    "for few seeds.",
+    "Exact sign-flip tests compare the effect with the margin: the share of all 2^n patterns of "
+    "signs of (difference - margin) whose sum is at least the observed one. They are one-sided, in "
+    "the direction that was written down; with n seeds p is at least 1/2^n.",
+    "A claim holds if all of its tests do: its p is the largest of theirs. It is contradicted if "
+    "one of them is: its p is Simes's, the smallest of K/k times the k-th smallest of K.",
+    "Both p-values are adjusted for the number of claims (Holm), as two families at "
+    f"{_SHARE} each.",
+    f"holds: the adjusted p is at most {_SHARE}, and the interval of every test lies above its "
+    "margin.",
+    f"contradicted: the adjusted p is at most {_SHARE}, and the interval of the test that "
+    "contradicts most lies below minus its margin.",
+    "does not hold: not contradicted, and the interval of one of the tests lies below its margin, "
+    f"where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's tests): what "
+    "effect there is, is smaller than the smallest effect of interest.",
+    "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
+    "not tested: runs that one of its tests needs are missing.",
+    "A run that diverged counts as the worst value among all runs of the same data set and "
+    "network; it is never dropped.",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the seeds say of one test, on the scale of its differences.
+
+    `low` and `high` are the ends of the 95 % interval, NaN with one seed. The p-values are of
+    exact one-sided sign-flip tests: `p_holds` of the null "effect <= margin", `p_contradicted` of
+    "effect >= -margin", `p_smaller` of "effect >= margin". `floor` is the smallest two-sided p
+    that n seeds can give, 2 / 2^n (a one-sided one: half of it). `seeds_needed`: how many
+    seeds would decide (`statistics.seeds_needed`); None where n do, or no number would.
+    """
+
+    n: int
+    effect: float
+    low: float
+    high: float
+    p_holds: float
+    p_contradicted: float
+    floor: float
+    seeds_needed: int | None
+    p_smaller: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A claim's verdict with its p-values after Holm, NaN where it was not tested.
+
+    `seeds_needed`: how many seeds would decide an undecided claim, None where no number would or
+    none is needed.
+    """
+
+    verdict: Verdict
+    p_holds: float
+    p_contradicted: float
+    seeds_needed: int | None = None
+
+
+def weigh(
+    differences: ArrayLike, margin: float, key: str = "", family: int = 1, alpha: float = ALPHA
+) -> Outcome:
+    """Weigh one test.
+
+    Args:
+        differences: one for each seed, positive where the claim says so, (n,), n >= 1.
+        margin: the smallest effect of interest, >= 0, on the differences' scale.
+        key: what the bootstrap's randomness is keyed by, such as "C14/2": the same differences
+            with the same key have the same interval, whatever else is computed.
+        family: number of claims that Holm's adjustment will be over, for `seeds_needed`.
+        alpha: the level of tests and intervals.
+
+    Raises:
+        ValueError: if a difference is not finite, there is none, or the margin is negative.
+    """
+    array = np.asarray(differences, dtype=np.float64)
+    if array.ndim != 1:
+        raise ValueError(f"expected differences of shape (n,), got {array.shape}")
+    return weigh_rows(array[None], [margin], key, family, alpha)[0]
+
+
+def weigh_rows(
+    differences: ArrayLike,
+    margins: ArrayLike,
+    key: str = "",
+    family: int = 1,
+    alpha: float = ALPHA,
+    resamples: int = resampling.RESAMPLES,
+) -> list[Outcome]:
+    """`weigh` for each row of (m, n) differences with (m,) margins; the rows share resamples."""
+    rows = np.asarray(differences, dtype=np.float64)
+    margin = np.asarray(margins, dtype=np.float64)
+    if rows.size == 0 or not np.isfinite(rows).all() or not (margin >= 0).all():
+        raise ValueError(f"expected finite differences and margins >= 0, got {rows!r}, {margin!r}")
+    n = rows.shape[-1]
+    low, high = resampling.mean_bca(
+        rows, resampling.keyed("interval", key, n), 1 - alpha, resamples
+    )
+    signs = resampling.keyed("signs", key, n)
+    beyond = margin[:, None]
+    columns = {
+        "effect": rows.mean(axis=-1),
+        "low": low,
+        "high": high,
+        "p_holds": resampling.sign_flip(rows - beyond, signs),
+        "p_contradicted": resampling.sign_flip(-beyond - rows, signs),
+        "p_smaller": resampling.sign_flip(beyond - rows, signs),
+        "margin": margin,
+        "deviation": rows.std(axis=-1, ddof=1) if n > 1 else np.full(len(rows), np.nan),
+    }
+    return [
+        _outcome(n, family, alpha, **dict(zip(columns, row, strict=True)))
+        for row in zip(*(column.tolist() for column in columns.values()), strict=True)
+    ]
+
+
+def _outcome(n: int, family: int, alpha: float, deviation: float, **row: float) -> Outcome:
+    """One row of `weigh_rows`; how many seeds it needs follows the rule for a claim of one test."""
+    beyond = row["effect"] - row["margin"]
+    decided = (row["low"] > row["margin"] and row["p_holds"] * family <= alpha) or (
+        row["high"] < row["margin"] and row["p_smaller"] <= alpha
+    )
+    # Above the margin the strictest step of Holm counts; "does not hold" is in no family.
+    level = min(alpha / 2, alpha / family) if beyond > 0 else alpha / 2
+    needed = None if decided else estimators.seeds_needed(n, beyond, deviation, level)
+    floor = estimators.sign_flip_floor(n)
+    return Outcome(n=n, floor=floor, seeds_needed=needed, **row)
+
+
+def decide(
+    claims: Mapping[str, Sequence[Outcome | None]], alpha: float = ALPHA
+) -> dict[str, Decision]:
+    """Decide all claims of a file at once, by `RULE`.
+
+    Args:
+        claims: outcomes of the tests of each claim. None stands for a test whose runs are missing;
+            a claim with one, or with no test, is not tested and counts in no family.
+        alpha: the level of each family and of the intervals.
+
+    Returns:
+        A decision for each claim, in the order given.
+    """
+    tested: dict[str, list[Outcome]] = {}
+    for name, outcomes in claims.items():
+        known = [outcome for outcome in outcomes if outcome is not None]
+        if known and len(known) == len(outcomes):
+            tested[name] = known
+    holds = estimators.holm([max(o.p_holds for o in tests) for tests in tested.values()])
+    against = estimators.holm(
+        [estimators.simes([o.p_contradicted for o in tests]) for tests in tested.values()]
+    )
+    decisions = {name: Decision("not tested", math.nan, math.nan) for name in claims}
+    for (name, tests), p_holds, p_contradicted in zip(
+        tested.items(), holds.tolist(), against.tolist(), strict=True
+    ):
+        verdict = _verdict(tests, p_holds, p_contradicted, alpha)
+        needed = _needed(tests, alpha / len(tested)) if verdict == "undecided" else None
+        decisions[name] = Decision(verdict, p_holds, p_contradicted, needed)
+    return decisions
+
+
+def _verdict(
+    tests: Sequence[Outcome], p_holds: float, p_contradicted: float, alpha: float
+) -> Verdict:
+    if p_holds <= alpha and all(test.low > test.margin for test in tests):
+        return "holds"
+    strongest = min(tests, key=lambda test: (test.p_contradicted, test.high + test.margin))
+    if p_contradicted <= alpha and strongest.high < -strongest.margin:
+        return "contradicted"
+    if any(t.high < t.margin and t.p_smaller * len(tests) <= alpha for t in tests):
+        return "does not hold"
+    return "undecided"
+
+
+def _needed(tests: Sequence[Outcome], level: float) -> int | None:
+    """How many seeds would decide: all of the tests to hold, or one to fail if any tends to."""
+    if any(test.effect < test.margin for test in tests):
+        failing = [test.seeds_needed for test in tests if test.effect < test.margin]
+        return min((count for count in failing if count is not None), default=None)
+    waiting = [
+        test.seeds_needed for test in tests if test.low <= test.margin or test.p_holds > level
+    ]
+    counts = [count for count in waiting if count is not None]
+    return max(counts, default=None) if len(counts) == len(waiting) else None

@@ -1,0 +1,202 @@
+"""Second views of the same runs: robust aggregates, one model of all cells, time to a target.
+
+Verdicts come from paired tests (`verdicts`). These look at the runs in other ways, so that a
+reader sees whether what was found hangs on the way of looking.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganlore.analysis import aggregates, mixed_model, resampling, survival
+from ganlore.analysis.claims import comparison, measures
+from ganlore.analysis.claims.results import Judged, Measured
+from ganlore.analysis.tables import PLAIN, Matrix, Tables
+from ganlore.study.run import Plan
+
+Array = NDArray[np.float64]
+
+
+def logs(matrix: Matrix) -> pd.DataFrame:
+    """Log FID of every run of a matrix, a diverged one as its worst: (seeds, (trick, loss))."""
+    ends = matrix.finals.pivot(index="train_seed", columns=["trick", "loss"], values="fid")
+    found = np.log(ends.fillna(np.nanmax(ends.to_numpy())))
+    return cast(pd.DataFrame, found)
+
+
+def of_tricks(matrix: Matrix) -> pd.DataFrame:
+    """How much better each trick makes the losses, by rliable's estimators (arXiv:2108.13264).
+
+    A score is the log of plain FID over FID with the trick, for each loss and seed.
+
+    Returns:
+        A row for each trick: `trick`, `losses`, `iqm` (the interquartile mean of the scores) and
+        `probability` (that a run with the trick is better than one without, of the same loss),
+        each with `_low` and `_high`, the ends of a 95 % stratified bootstrap interval. Seeds are
+        resampled together over losses, which they share. Empty without a plain row or two seeds.
+    """
+    table = logs(matrix)
+    columns = ["trick", "losses"] + [
+        f"{name}{end}" for name in ("iqm", "probability") for end in ("", "_low", "_high")
+    ]
+    if PLAIN not in table or len(table) < 2:
+        return pd.DataFrame(columns=columns)
+    plain = table[PLAIN]
+    rows = []
+    for trick in (name for name in matrix.tricks if name != PLAIN and name in table):
+        losses = [loss for loss in table[trick].columns if loss in plain]
+        if not losses:
+            continue
+        ours, theirs = (-side[losses].to_numpy() for side in (table[trick], plain))
+        iqm = _interval(ours - theirs, aggregates.interquartile_mean, "iqm", matrix, trick)
+        k = len(losses)
+        both = np.hstack([ours, theirs])
+        better = _interval(both, _improvement, "better", matrix, trick)
+        rows.append([trick, k, *iqm, *better])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _improvement(scores: Array) -> Array:
+    k = scores.shape[-1] // 2  # with the trick, then without it
+    return aggregates.probability_of_improvement(scores[..., :k], scores[..., k:])
+
+
+def _interval(
+    scores: Array, statistic: resampling.Statistic, what: str, matrix: Matrix, trick: str
+) -> tuple[float, float, float]:
+    rng = resampling.keyed("second view", what, matrix.slug, trick)
+    found = resampling.stratified(
+        scores, statistic, rng, together=True, method="percentile", resamples=1_000
+    )
+    return cast(tuple[float, float, float], tuple(float(part) for part in found))
+
+
+def profiles(
+    matrix: Matrix, tricks: Iterable[str], n: int = 200
+) -> tuple[dict[str, tuple[Array, Array]], Array]:
+    """The share of runs with an FID of at most so much, with each trick and without it.
+
+    Args:
+        matrix: the cells.
+        tricks: those wanted.
+        n: how many thresholds, from the lowest FID of a run to the highest, even on a log scale.
+
+    Returns:
+        By trick the shares over seeds and those losses that ran with and without it, (n,) each; and
+        the thresholds, (n,).
+    """
+    table = logs(matrix)
+    at = np.linspace(np.nanmin(table.to_numpy()), np.nanmax(table.to_numpy()), n)
+    below = np.nextafter(-at, -np.inf)  # an FID just at the threshold counts
+    curves = {}
+    for trick in tricks:
+        losses = [loss for loss in table[trick].columns if loss in table[PLAIN]]
+        with_it, without = (
+            aggregates.performance_profile(-table[side][losses].to_numpy(), below)
+            for side in (trick, PLAIN)
+        )
+        curves[trick] = with_it, without
+    return curves, np.exp(at)
+
+
+@dataclass(frozen=True)
+class Second:
+    """The second views of one matrix.
+
+    Attributes:
+        matrix: its cells.
+        tricks: `of_tricks`.
+        model: `model`; None where it has no sense.
+    """
+
+    matrix: Matrix
+    tricks: pd.DataFrame
+    model: mixed_model.Interaction | None
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """The model's effect of each trick on log FID; empty without a model."""
+        return pd.DataFrame() if self.model is None else self.model.tricks
+
+    @property
+    def variance(self) -> pd.DataFrame:
+        """A row for each term: its share of the variance of log FID, and p of no interaction."""
+        if self.model is None:
+            return pd.DataFrame()
+        found = self.model.shares
+        p = [self.model.p_interaction if term == "interaction" else math.nan for term in found]
+        return pd.DataFrame({"term": list(found), "share": list(found.values()), "p": p})
+
+
+def of_matrices(matrices: Iterable[Matrix]) -> list[Second]:
+    """The second views of those matrices that have tricks over several losses and seeds."""
+    wanted = [matrix for matrix in matrices if not matrix.single and matrix.n_seeds > 1]
+    found = [(matrix, of_tricks(matrix)) for matrix in wanted]
+    return [Second(matrix, tricks, model(matrix)) for matrix, tricks in found if len(tricks)]
+
+
+def model(matrix: Matrix) -> mixed_model.Interaction | None:
+    """Losses, tricks and their interaction in one model of log FID; None where it has no sense."""
+    if matrix.single or PLAIN not in matrix.tricks or matrix.n_seeds < 2:
+        return None
+    long = logs(matrix).stack(["trick", "loss"], future_stack=True).dropna().rename("value")
+    return mixed_model.fit(long.reset_index().rename(columns={"train_seed": "seed"}))
+
+
+@dataclass(frozen=True)
+class Reaching:
+    """How the runs of a claim's two sides reach its target.
+
+    Attributes:
+        claim: the claim's name.
+        label: what is measured, of which cells.
+        sides: what each side is called, with its curve over the share of the budget.
+        p: of the log-rank test that both reach it alike.
+        runs: runs of each side; `share` at which each reached the target, and whether it did.
+    """
+
+    claim: str
+    label: str
+    sides: dict[str, survival.Survival]
+    p: float
+    runs: pd.DataFrame
+
+
+def reaching(plan: Plan, tidy: Tables, judged: list[Judged]) -> list[Reaching]:
+    """The claims about time to a target, run by run: those that never reach it are censored."""
+    wanted = [
+        (claim, test)
+        for claim in judged
+        for test in claim.tests
+        if test.test.take == "time-to" and test.outcome is not None
+    ]
+    source = measures.Source(plan, tidy) if wanted else None
+    return [_reaching(cast(measures.Source, source), *pair) for pair in wanted]
+
+
+def _reaching(source: measures.Source, claim: Judged, test: Measured) -> Reaching:
+    sides = {side: comparison.runs_of(source, cells) for side, cells in test.cells.items()}
+    shares = measures.reaching(source, test.test, sides["control"])
+    parts = []
+    for side, index in sides.items():
+        share = shares.reindex(index)
+        told = index.to_frame(index=False)
+        parts.append(told.assign(side=side, value=share.fillna(1.0).to_numpy(),
+                                 reached=share.notna().to_numpy()))  # fmt: skip
+    return _compared(claim, test, pd.concat(parts, ignore_index=True))
+
+
+def _compared(claim: Judged, test: Measured, runs: pd.DataFrame) -> Reaching:
+    curves = {
+        str(side): survival.kaplan_meier(rows["value"], rows["reached"])
+        for side, rows in runs.groupby("side", sort=False)
+    }
+    _, p = survival.log_rank(runs["value"], runs["reached"], runs["side"])
+    return Reaching(claim.id, test.label, curves, p, runs)

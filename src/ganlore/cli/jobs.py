@@ -1,0 +1,212 @@
+"""The commands that Snakemake starts as jobs. Heavy modules are imported where one needs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganlore.cli.app import (
+    DEFAULT,
+    BenchmarkOption,
+    DataOption,
+    SettingsOption,
+    StudyArgument,
+    StudyOption,
+    app,
+)
+from ganlore.console import say
+from ganlore.errors import GanloreError
+from ganlore.execution import gpu_slots
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Run
+
+
+@app.command("prepare")
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="A data set; see `ganlore list data`.")],
+    data: DataOption = Path("data"),
+    settings: SettingsOption = None,
+) -> None:
+    """Bring a data set into the store: arrays, labels, and a manifest with licence and hashes."""
+    from ganlore import data as datasets
+
+    declared = registry.declaration("dataset", dataset).settings(json.loads(settings or "{}"))
+    plugin = registry.create("dataset", dataset, declared)
+    store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset)
+    say(f"{store.folder}: {store.manifest['counts']}")
+
+
+@app.command("extract")
+def extract(
+    dataset: Annotated[str, typer.Argument(help="A prepared data set.")],
+    extractor: Annotated[str, typer.Argument(help="A feature extractor.")],
+    data: DataOption = Path("data"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda: where features are made.")] = (
+        "auto"
+    ),
+) -> None:
+    """Fit a feature extractor to a data set, and keep the features of its real samples."""
+    # first of all: once torch has looked for GPUs it is too late to choose one
+    with gpu_slots.slot(device):
+        from ganlore import features
+        from ganlore.data import Store
+        from ganlore.training import build
+
+        registry.path_of("extractor", extractor)
+        folder = data / "extractors" / dataset / extractor
+        store = Store.open(data / "prepared" / dataset)
+        features.fit(extractor, store, folder, build.device(device, "--device"))
+        record = json.loads((folder / "record.json").read_text())
+        say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
+
+
+@app.command("reference")
+def reference(
+    dataset: Annotated[str, typer.Argument(help="A prepared data set.")],
+    extractor: Annotated[str, typer.Argument(help="An extractor that was fitted to it.")],
+    protocol: Annotated[str, typer.Option(help="The protocol as JSON, as the Snakefile gives it.")],
+    data: DataOption = Path("data"),
+) -> None:
+    """Measure the data alone: what evaluations reuse, and the floor that perfect samples get."""
+    chosen = schema.Protocol.model_validate_json(protocol)
+    with gpu_slots.slot(chosen.device):
+        from ganlore.data import Store
+        from ganlore.evaluation import evaluate
+
+        store = Store.open(data / "prepared" / dataset)
+        say(str(evaluate.refer(extractor, store, data, chosen)))
+
+
+@app.command("fetch")
+def fetch(
+    extractor: Annotated[str, typer.Argument(help="An extractor that needs weights.")],
+    data: DataOption = Path("data"),
+) -> None:
+    """Fetch the published weights of an extractor once; a cut download goes on where it was."""
+    from ganlore.study import weights
+
+    registry.path_of("extractor", extractor)
+    wanted = weights.required(extractor)
+    if wanted.own:
+        say(f"{wanted.variable} names {wanted.own}: it is used, and nothing is fetched")
+        return
+    say(str(weights.fetch(wanted, data)))
+
+
+@app.command("train")
+def train(
+    run: Annotated[
+        str, typer.Argument(help="A run's path, for example digits/mlp/wgan-gp/ema/base/seed0.")
+    ] = "",
+    study: StudyOption = DEFAULT,
+    settings: SettingsOption = None,
+    data: DataOption = Path("data"),
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    save_every: Annotated[
+        float, typer.Option(help="Seconds between two saved states, for resuming.")
+    ] = 30.0,
+    benchmark: BenchmarkOption = None,
+) -> None:
+    """Train one run, from its last saved state if there is one."""
+    chosen, data, results = _run(run, study, settings, data, results)
+    folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
+    # first of all: once torch has looked for GPUs it is too late to choose one
+    with gpu_slots.slot(chosen.training.device):
+        from ganlore import features, provenance, storage
+        from ganlore.data import Store
+        from ganlore.execution import gpu
+        from ganlore.training import build, checkpoint
+        from ganlore.training import loop as training
+
+        try:
+            device = build.device(chosen.training.device)
+            store = Store.open(data / "prepared" / chosen.dataset.name)
+            store.require(chosen.dataset.settings)
+            extractors = {
+                name: features.open_fitted(name, store, data / "extractors" / store.name / name)
+                for name in chosen.training_extractors
+            }
+            fitted = provenance.fitted(extractors, store.name, data)
+            identity = checkpoint.identity(chosen, store, fitted)
+            state = checkpoint.State(state_folder, identity, save_every)
+            provenance.environment()
+            status = training.train(chosen, store, state, device, extractors)
+        except Exception as error:
+            failure = {"error": f"{type(error).__name__}: {error}"}
+            storage.write_json(state_folder / "failed.json", failure)
+            raise
+        checkpoint.finish(chosen, store, folder, state, status, gpu.name(device), fitted)
+    if benchmark:
+        provenance.benchmark(benchmark)
+    say(f"{folder}: {status}")
+
+
+@app.command("evaluate")
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A trained run's path.")] = "",
+    study: StudyOption = DEFAULT,
+    settings: SettingsOption = None,
+    data: DataOption = Path("data"),
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    benchmark: BenchmarkOption = None,
+    keep: Annotated[
+        str | None, typer.Option(help="What will stay of the run, as JSON; all by default.")
+    ] = None,
+) -> None:
+    """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
+    chosen, data, results = _run(run, study, settings, data, results)
+    with gpu_slots.slot(chosen.protocol.device):
+        from ganlore import provenance, storage
+        from ganlore.data import Store
+        from ganlore.evaluation import evaluate as evaluation
+
+        folder = results / "runs" / chosen.id
+        remedy = f"delete {folder} and run `ganlore train` or snakemake"
+        # of a training's files only this one is needed; another may have been let go
+        record = storage.read_json(folder / "run.json", remedy)
+        storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
+        snapshots = storage.read_torch(folder / "snapshots.pt")
+        store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
+        evaluation.check_trained(chosen, record, store, data, folder)
+        rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
+        kept = schema.Keep.model_validate_json(keep) if keep else None
+        last = snapshots[-1] if snapshots else None
+        evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
+        if benchmark:
+            provenance.benchmark(benchmark)
+        say(f"{folder}: {len(rows)} numbers")
+
+
+@app.command("collect")
+def collect(study: StudyArgument = DEFAULT) -> None:
+    """Gather all runs of a study into tidy tables; stale or damaged runs are an error."""
+    from ganlore.evaluation import collect as collection
+
+    plan = expand(schema.load(study))
+    collection.write(plan, collection.collect(plan))
+    say(f"{plan.study.results}: {len(plan.runs)} runs")
+
+
+@app.command("report")
+def report(study: StudyArgument = DEFAULT) -> None:
+    """Write figures, tables and the page from the collected tables."""
+    from ganlore.report import page as reporting
+
+    plan = expand(schema.load(study))
+    say(str(reporting.build(plan)))
+
+
+def _run(
+    run: str, study: str, settings: str | None, data: Path, results: Path
+) -> tuple[Run, Path, Path]:
+    """The run that a command names, by its settings or by its path in a study."""
+    if settings:
+        return Run.model_validate_json(settings), data, results
+    if not run:
+        raise GanloreError("name a run, for example digits/mlp/wgan-gp/ema/base/seed0")
+    plan = expand(schema.load(study))
+    return plan.run(run), Path(plan.study.data), Path(plan.study.results)

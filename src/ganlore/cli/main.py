@@ -1,0 +1,24 @@
+"""The command line's entry: runs a command, and tells a user's mistake without a traceback."""
+
+from __future__ import annotations
+
+import sys
+
+from ganlore.cli import jobs, studies
+from ganlore.cli.app import app
+from ganlore.console import INTERRUPTED, say
+from ganlore.errors import GanloreError
+
+__all__ = ["jobs", "main", "studies"]  # imported for the commands that they register
+
+
+def main() -> None:
+    """Run a command; a user's mistake is told without a traceback and ends with status 1."""
+    try:
+        app()
+    except GanloreError as error:
+        say(f"error: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say(INTERRUPTED)
+        sys.exit(130)

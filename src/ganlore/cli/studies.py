@@ -1,0 +1,218 @@
+"""The commands that show, check and publish studies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganlore.cli import listing
+from ganlore.cli.app import DEFAULT, StudyArgument, app
+from ganlore.console import say
+from ganlore.errors import GanloreError, unknown
+from ganlore.forecast import summary
+from ganlore.study import registry, schema
+from ganlore.study.expand import expand
+
+LISTS = {
+    "losses": "loss", "tricks": "trick", "networks": "network", "data": "dataset",
+    "extractors": "extractor",
+}  # fmt: skip
+
+
+@app.command("list")
+def list_plugins(
+    what: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(LISTS)}; all of them if left out.")
+    ] = "",
+) -> None:
+    """Show the plug-ins that can be used in a study, with formula, settings and paper."""
+    if what and what not in LISTS:
+        raise unknown("list", what, LISTS)
+    for title in [what] if what else LISTS:
+        typer.echo(f"\n{title}")
+        for name in registry.find(LISTS[title]):
+            typer.echo("\n".join(listing.lines(registry.declaration(LISTS[title], name))))
+
+
+@app.command("docs")
+def docs(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail where a page is out of date.")
+    ] = False,
+    root: Annotated[Path, typer.Option(help="The project's folder.")] = Path(),
+) -> None:
+    """Write the generated blocks of README.md and docs/*.md, from plug-ins, studies, benchmarks."""
+    from ganlore.docgen import pages
+
+    if not check:
+        typer.echo("\n".join(pages.write(root)) or "all pages are up to date")
+        return
+    if wrong := pages.check(root):
+        raise GanloreError("\n".join([*wrong, "to write them: ganlore docs"]))
+    typer.echo("all pages are up to date")
+
+
+@app.command("claims")
+def show_claims(study: StudyArgument = "configs/study.yaml") -> None:
+    """List a study's claims: what each is tested by, and the cells that it needs."""
+    from ganlore.analysis.claims import describe
+
+    plan = expand(schema.load(study))
+    if plan.study.claims is None:
+        raise GanloreError(f"{study}: the study names no file of claims (`claims: claims.yaml`)")
+    for line in describe.lines(plan):
+        say(line)
+
+
+@app.command("plan")
+def plan_study(
+    study: StudyArgument = DEFAULT,
+    cores: Annotated[
+        int, typer.Option(help="Cores that snakemake will be given; 0 means all.")
+    ] = 0,
+    measure: Annotated[
+        bool, typer.Option(help="Count arithmetic, and time a few steps of each cell.")
+    ] = True,
+    tflops: Annotated[
+        float,
+        typer.Option(min=0.001, help="What a GPU that is not here sustains, in TFLOP/s."),
+    ] = summary.TFLOPS,
+    seconds: Annotated[float, typer.Option(help="Seconds to spend on timing.")] = 60.0,
+) -> None:
+    """Show what a study will do: runs, jobs, cells without a run, GPU hours, time and disk."""
+    import os
+
+    plan = expand(schema.load(study))
+    for line in summary.outline(plan):
+        typer.echo(line)
+    if measure:
+        for line in summary.forecast(plan, cores or os.cpu_count() or 1, tflops, seconds):
+            typer.echo(line)
+
+
+@app.command("room")
+def room(
+    study: StudyArgument = DEFAULT,
+    jobs: Annotated[int, typer.Option(help="Runs that train side by side.")] = 1,
+) -> None:
+    """Check that the disk has room for what is left of a study; fails with status 3 if not.
+
+    The Snakefile asks this before the first job. Where it cannot be told, that is no failure.
+    """
+    import tempfile
+
+    from ganlore.forecast import disk
+    from ganlore.forecast.costs import Costs
+
+    plan = expand(schema.load(study))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = disk.room(Costs(plan, Path(folder)), jobs)
+    except GanloreError as error:
+        say(f"disk: not checked: {error}")
+        return
+    say(f"disk: up to {disk.size(found.peak)}, of {disk.size(found.free)} free")
+    try:
+        found.check(f"study {plan.study.name}")
+    except GanloreError as error:
+        say(f"error: {error}")
+        raise typer.Exit(summary.TOO_LITTLE_ROOM) from None
+
+
+@app.command("status")
+def status(
+    study: StudyArgument = DEFAULT,
+    cores: Annotated[int, typer.Option(help="Cores that snakemake was given; 0 means all.")] = 0,
+) -> None:
+    """Show how far a study is: done, running, failed, missing, and the time left."""
+    import os
+
+    from ganlore.execution import status as progress
+
+    plan = expand(schema.load(study))
+    stages = {run.id: progress.progress(plan, run) for run in plan.runs}
+    counts = progress.tally(stages)
+    typer.echo(f"study {plan.study.name}: {len(stages)} runs")
+    for name in ("done", "running", "interrupted", "failed", "stale", "missing"):
+        if counts[name]:
+            typer.echo(f"  {name:<12} {counts[name]}")
+    for run_id, stage in stages.items():
+        if stage.state in ("running", "interrupted", "failed", "stale"):
+            typer.echo(f"  {stage.state}: {run_id}: {stage.note}")
+    diverged = [run_id for run_id, stage in stages.items() if stage.note == "diverged"]
+    for run_id in diverged:
+        typer.echo(f"  diverged: {run_id}")
+    if counts["done"] < len(stages):
+        left = progress.seconds_left(plan, stages, cores or os.cpu_count() or 1)
+        known = "unknown until a first run is done" if left is None else f"{left / 60:.0f} minutes"
+        typer.echo(f"  time left: {known}")
+    else:
+        typer.echo(f"  report: {plan.study.reports}/index.html")
+
+
+@app.command("publish")
+def publish(
+    study: StudyArgument = DEFAULT,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of tables and records; results/<study>.")
+    ] = None,
+    reports: Annotated[
+        Path | None, typer.Option(help="Folder of the report; reports/<study>.")
+    ] = None,
+    limit: Annotated[float, typer.Option(help="Megabytes that it may take.")] = 15.0,
+) -> None:
+    """Copy a finished study's tables, records and report to where git keeps them, and check them.
+
+    Weights, samples and data are left out. `ganlore verify FOLDER` checks the copy in any clone.
+    """
+    from ganlore.publishing import publish as publishing
+
+    plan = expand(schema.load(study))
+    name = plan.study.name
+    places = to or Path("results") / name, reports or Path("reports") / name
+    sizes = publishing.publish(plan, study, *places, limit)
+    for place in places:
+        size = sum(size for path, size in sizes.items() if path.is_relative_to(place))
+        say(f"{place}: {size / publishing.MEGABYTE:.1f} MB")
+    say(f"{len(plan.runs)} runs published; to check them anywhere: ganlore verify {places[0]}")
+
+
+@app.command("verify")
+def verify(
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="[STUDY|FOLDER]",
+            help="A study file, or the folder of a published result; without it the default study "
+            "and every published result.",
+        ),
+    ] = "",
+) -> None:
+    """Check every file of a study (data, checkpoints, metrics, settings) against its record.
+
+    Of a published result: that its tables, records and report agree to the letter.
+    """
+    from ganlore.publishing import publication
+    from ganlore.publishing.verify import verify as verify_study
+
+    places = [study] if study else [DEFAULT, *map(str, publication.find())]
+    wrong = 0
+    for place in places:
+        if Path(place).is_dir():
+            findings = publication.verify(Path(place))
+        else:
+            findings = verify_study(expand(schema.load(place)))
+        head = [place] if len(places) > 1 else []
+        typer.echo("\n".join([*head, *findings.lines()]))
+        wrong += len(findings.wrong)
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command("schema")
+def print_schema() -> None:
+    """Print the JSON schema of a study file, for editors (see configs/study.schema.json)."""
+    typer.echo(json.dumps(schema.schema(), indent=1))

@@ -1,0 +1,1 @@
+"""What README and docs say of the code and of measurements, made from both."""

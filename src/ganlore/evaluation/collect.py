@@ -1,0 +1,150 @@
+"""From the files of all runs of a plan to tidy tables; stale or damaged runs stop it.
+
+The tables, each a Parquet file in the study's results folder:
+
+- `metrics`: one row for each run, snapshot, extractor and metric (`evaluate.evaluate`);
+- `history`: one row for each run and recorded step (`history.History`);
+- `runs`: one row for each run: status, cost, sizes, optimiser, provenance.
+
+`floor.csv` has the metrics of real data against real data, which perfect samples would get.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ganlore import provenance, storage
+from ganlore.data import Store
+from ganlore.errors import GanloreError
+from ganlore.evaluation import evaluate
+from ganlore.execution import retention
+from ganlore.study import registry
+from ganlore.study.run import Plan, Run
+from ganlore.training import build
+
+
+def check_run(plan: Plan, run: Run, store: Store) -> dict[str, Any]:
+    """A run's `run.json`, once its files agree with their records and these with the study.
+
+    Raises:
+        GanloreError: if a file is missing or damaged, or if the run was trained or evaluated with
+            other settings, code or data than the study's and this package's as they are now.
+    """
+    folder = plan.folder(run)
+    remedy = f"delete {folder} and run snakemake"
+    gone = retention.let_go(plan.study.keep, folder)
+    record = storage.read_record(folder / "run.json", remedy, optional=gone)
+    evaluation = storage.read_record(folder / "evaluation.json", remedy)
+    data = Path(plan.study.data)
+    evaluate.check_trained(run, record, store, data, folder)
+    extractors = provenance.fitted(run.extractors, run.dataset.name, data)
+    expected = {
+        "settings of its evaluation": (evaluation["evaluation_hash"], run.evaluation_hash()),
+        "code of its evaluation": (evaluation["code_hash"], run.evaluation_code()),
+        "snapshots that were evaluated": (evaluation["snapshots"], record["files"]["snapshots.pt"]),
+        "extractors of its evaluation": (evaluation["extractors"], extractors),
+    }
+    stale = [what for what, (found, wanted) in expected.items() if found != wanted]
+    if stale:
+        raise GanloreError(
+            f"{folder}: stale: {', '.join(stale)} changed since it was made\n  to mend it: {remedy}"
+        )
+    return record
+
+
+def collect(plan: Plan) -> dict[str, pd.DataFrame]:
+    """The tables `metrics`, `history`, `runs` and `floor` of a plan.
+
+    Raises:
+        GanloreError: naming every run that cannot be used; none is left out silently.
+    """
+    data = Path(plan.study.data)
+    stores = {
+        name: Store.open(data / "prepared" / name).require(settings)
+        for name, settings in plan.datasets.items()
+    }
+    problems: list[str] = []
+    metrics, history, runs = [], [], []
+    for run in plan.runs:
+        folder = plan.folder(run)
+        try:
+            record = check_run(plan, run, stores[run.dataset.name])
+        except GanloreError as error:
+            problems.append(str(error))
+            continue
+        metrics.append(
+            pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
+        )
+        history.append(pd.read_csv(folder / "history.csv").assign(**run.key))
+        runs.append(_summary(run, record, history[-1]))
+    if problems:
+        shown = "\n".join(problems[:10])
+        raise GanloreError(f"{len(problems)} of {len(plan.runs)} runs cannot be used\n{shown}")
+    devices = {row["device"] for row in runs}
+    if len(devices) > 1:
+        raise GanloreError(
+            f"runs of this study were trained on {' and '.join(sorted(devices))}, which draw "
+            "different noise\n  set training.device and run snakemake"
+        )
+    floors = [
+        row
+        for dataset, (protocol, extractors) in plan.protocols.items()
+        for extractor in extractors
+        for row in evaluate.floor(extractor, stores[dataset], data, protocol)
+    ]
+    return {
+        "metrics": pd.concat(metrics, ignore_index=True),
+        "history": pd.concat(history, ignore_index=True),
+        "runs": pd.DataFrame(runs),
+        "floor": pd.DataFrame(floors),
+    }
+
+
+def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[str, Any]:
+    """One row of the table `runs`."""
+    tricks = [registry.create("trick", part.name, part.settings) for part in run.applied]
+    loss = registry.create("loss", run.loss.name, run.loss.settings)
+    optimizer = build.optimizer_settings(run, tricks)
+    environment = record["environment"]
+    return {
+        **run.key,
+        "status": record["status"],
+        "steps": record["steps"],
+        "images": record["steps"] * run.training.batch,
+        "seconds": record["seconds"],
+        "step_ms": 1000 * record["seconds"] / max(record["steps"], 1),
+        "peak_memory_mb": record["peak_memory_mb"],
+        "step_memory_mb": history["step_memory_mb"].max(),
+        "parameters_generator": record["parameters"]["generator"],
+        "parameters_discriminator": record["parameters"]["discriminator"],
+        "optimizer": optimizer.kind,
+        "lr_generator": optimizer.rates[0],
+        "lr_discriminator": optimizer.rates[1],
+        "betas": json.dumps(optimizer.betas),
+        "lr_factor_end": optimizer.factor(1.0) * math.prod(t.learning_rate(1.0) for t in tricks),
+        "beta2_end": optimizer.beta2(1.0),
+        "n_critic": build.n_critic(loss, tricks),
+        "batch": run.training.batch,
+        "policy": run.training.policy,
+        "device": record["device"],
+        "threads": record["threads"],
+        "settings_hash": record["settings_hash"],
+        "code_hash": record["code_hash"],
+        "git_commit": environment["git"]["commit"],
+        "git_dirty": environment["git"]["dirty"],
+        "torch": environment["versions"]["torch"],
+        "processor": environment["processor"],
+    }
+
+
+def write(plan: Plan, tables: dict[str, pd.DataFrame]) -> None:
+    """Write the tables atomically."""
+    folder = Path(plan.study.results)
+    for name in ("metrics", "history", "runs"):
+        storage.write_bytes(folder / f"{name}.parquet", tables[name].to_parquet(index=False))
+    storage.write_text(folder / "floor.csv", tables["floor"].to_csv(index=False))

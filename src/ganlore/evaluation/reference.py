@@ -1,0 +1,100 @@
+"""What is measured of the data alone: kept, so that an evaluation does not measure it again.
+
+In `<data>/extractors/<data set>/<extractor>/reference/<protocol>/`:
+
+- `statistics.npz`: what metrics compute of the reference (`metrics.Reference.known`): mean and root
+  of the covariance, the kernel's mean, radii of neighbours;
+- `floor.json`: the metrics of the other split against the reference, which perfect samples get;
+- `record.json`: what both were made of, and their hashes.
+
+What was made of other features, by other code or under another protocol does not count as there.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganlore import features, metrics, provenance, storage
+from ganlore.study import fingerprint
+
+if TYPE_CHECKING:
+    from ganlore.data import Store
+    from ganlore.study.schema import Protocol
+
+Row = dict[str, Any]
+
+
+class Kept:
+    """What is kept of a data set, an extractor and a protocol.
+
+    Args:
+        store: the prepared data.
+        extractor: its name.
+        data: the folder of data.
+        protocol: the protocol.
+    """
+
+    def __init__(self, store: Store, extractor: str, data: Path, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self.fitted = data / "extractors" / store.name / extractor
+        self.folder = self.fitted / "reference" / protocol.place
+        self.remedy = f"delete {self.folder} and run snakemake, or go on without it"
+        self._made_of = {
+            "protocol": protocol.place,
+            "data_hash": store.digest,
+            "extractors": provenance.fitted([extractor], store.name, data),
+            "code_hash": fingerprint.reference(extractor),
+        }
+
+    def there(self) -> bool:
+        """Whether it is there, and of what there is now.
+
+        Raises:
+            GanloreError: if a file is truncated or altered.
+        """
+        path = self.folder / "record.json"
+        if not path.exists():
+            return False
+        record = storage.read_record(path, self.remedy)
+        return all(record[key] == value for key, value in self._made_of.items())
+
+    def reference(self) -> metrics.Reference:
+        """The data's features, with what is known of them."""
+        real = features.reference(self.fitted, self.protocol.reference, self.protocol.n_real)
+        if not self.there():
+            return metrics.Reference(real)
+        known: dict[str, list[Any]] = {}
+        with np.load(self.folder / "statistics.npz", allow_pickle=False) as arrays:
+            for name in arrays.files:
+                computation, _, index = name.rpartition("/")
+                known.setdefault(computation, []).insert(int(index), arrays[name])
+        return metrics.Reference(real, {name: tuple(parts) for name, parts in known.items()})
+
+    def floor(self) -> list[Row] | None:
+        """The rows of the floor, None where they are not kept."""
+        if not self.there():
+            return None
+        rows: list[Row] = storage.read_json(self.folder / "floor.json", self.remedy)
+        return rows
+
+    def write(self, reference: metrics.Reference, floor: list[Row]) -> None:
+        """Keep it; the record is written last."""
+        arrays = {
+            f"{name}/{index}": array
+            for name, parts in reference.everything().items()
+            for index, array in enumerate(parts)
+        }
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        (self.folder / "record.json").unlink(missing_ok=True)
+        files = {
+            "statistics.npz": storage.write_bytes(
+                self.folder / "statistics.npz", buffer.getvalue()
+            ),
+            "floor.json": storage.write_json(self.folder / "floor.json", floor),
+        }
+        storage.write_json(self.folder / "record.json", {**self._made_of, "files": files})

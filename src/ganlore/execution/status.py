@@ -1,0 +1,104 @@
+"""How far a study is, and the time to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganlore import provenance, storage
+from ganlore.errors import GanloreError
+from ganlore.study.run import Plan, Run
+
+BESIDE = 1.5
+"""Core-seconds that a run of the default study takes beside its training, most of them to evaluate
+it. Without warm workers it is four more."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        state: done, stale, running, interrupted, failed or missing.
+        note: the error of a failed run; the step of a running one.
+        share: the share of its training that is done.
+    """
+
+    state: str
+    note: str = ""
+    share: float = 0.0
+
+
+def progress(plan: Plan, run: Run) -> Progress:
+    """Where a run stands, from its files; nothing is imported or computed."""
+    folder = plan.folder(run)
+    if (folder / "run.json").exists():
+        record = storage.read_json(folder / "run.json", "run snakemake")
+        if what := changed(run, record, Path(plan.study.data)):
+            return Progress("stale", f"{what} changed since; snakemake trains it again")
+        if not (folder / "evaluation.json").exists():
+            return Progress("running", "trained, not yet evaluated", 0.9)
+        return Progress("done", record["status"], 1.0)
+    state = Path(plan.study.results) / "state" / run.id
+    if (state / "failed.json").exists():
+        return Progress("failed", json.loads((state / "failed.json").read_text())["error"])
+    if (state / "progress.json").exists():
+        told = json.loads((state / "progress.json").read_text())
+        share = told["step"] / run.training.steps
+        alive = _alive(told["pid"])
+        note = f"step {told['step']} of {run.training.steps}"
+        return Progress("running" if alive else "interrupted", note, share)
+    return Progress("missing")
+
+
+def changed(run: Run, record: dict[str, Any], data: Path) -> str:
+    """What is other now than when a run was trained; empty where nothing is."""
+    current = (run.training_hash(), run.training_code())
+    if (record["settings_hash"], record["code_hash"]) != current:
+        return "settings or code"
+    fitted = None
+    with contextlib.suppress(GanloreError):  # of one that is missing
+        fitted = provenance.fitted(run.training_extractors, run.dataset.name, data)
+    return "" if record.get("extractors", {}) == fitted else "an extractor"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float | None:
+    """Wall seconds to the end, from the runs that are done; None while there is none.
+
+    A run's time is that of finished runs of its cell, else of its data set and network.
+    """
+    cells: dict[tuple[str, ...], list[float]] = {}
+    for run in plan.runs:
+        if stages[run.id].state == "done":
+            seconds = json.loads((plan.folder(run) / "run.json").read_text())["seconds"]
+            for key in (run.cell, run.cell[:2]):
+                cells.setdefault(key, []).append(seconds)
+    total = 0.0
+    for run in plan.runs:
+        known = cells.get(run.cell) or cells.get(run.cell[:2])
+        if stages[run.id].state != "done":
+            if not known:
+                return None
+            total += (statistics.mean(known) + BESIDE) * (1 - stages[run.id].share)
+    return total / max(cores, 1)
+
+
+def tally(stages: dict[str, Progress]) -> Counter[str]:
+    """How many runs are in each state."""
+    return Counter(stage.state for stage in stages.values())

@@ -1,0 +1,245 @@
+"""What a study will cost, before it starts: arithmetic, time, and room on the disk.
+
+Three kinds of numbers, never mixed: arithmetic is counted, time on this machine is measured on a
+few steps, and time on a GPU that is not here is estimated from the arithmetic at a rate that the
+user states. No data are needed where a data set tells its shape.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganlore import data, storage
+from ganlore.data import Dataset, Split, Store
+from ganlore.forecast import flops
+from ganlore.study import registry
+from ganlore.study.run import Cell, Plan, Run
+from ganlore.training import build, checkpoint, loop
+
+if TYPE_CHECKING:
+    from ganlore.features import Extractor
+    from ganlore.steps.step import Player
+
+
+STAND_IN = 256
+"""Samples of a data set that stands for a larger one."""
+
+LONG = 0.1
+"""Seconds beyond which a step is timed only once or twice."""
+
+HEAVY = 10e9
+"""Multiplications and additions beyond which a processor is timed on a part of the batch."""
+
+PART = 8
+"""That part is an eighth: what needs several samples at once still has them."""
+
+
+class _Anything(Dataset):
+    """Noise of a data set's shape, to be timed with."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int, n: int) -> None:
+        self.shape, self.n, self.labels = shape, max(n, STAND_IN, classes), classes
+
+    def load(self) -> dict[str, Split]:
+        """Both splits alike."""
+        rng = np.random.default_rng(0)
+        size = (self.n, *self.shape)
+        images = len(self.shape) == 3
+        samples = (
+            rng.integers(256, size=size, dtype=np.uint8)
+            if images
+            else rng.standard_normal(size, dtype=np.float32)
+        )
+        labels = np.arange(self.n) % self.labels if self.labels else None
+        return {split: Split(samples, labels) for split in data.SPLITS}
+
+
+@dataclass
+class Costs:
+    """The costs of a plan's runs, found out as they are asked for.
+
+    Attributes:
+        plan: the study.
+        folder: a temporary one.
+    """
+
+    plan: Plan
+    folder: Path
+    _extractors: dict[tuple[str, str], Extractor] = field(default_factory=dict)
+
+    @cached_property
+    def runs(self) -> dict[Cell, Run]:
+        """One run of each cell, by the cell's names."""
+        return {run.cell: run for run in reversed(self.plan.runs)}
+
+    @cached_property
+    def stores(self) -> dict[str, Store]:
+        """What stands for each data set: noise of its shape, or itself where it does not tell it.
+
+        Raises:
+            GanloreError: if a data set has to be loaded for its shape and cannot be.
+        """
+        found = {}
+        batch = max(run.training.batch for run in self.plan.runs)
+        for name, settings in self.plan.datasets.items():
+            plugin: Dataset = registry.create("dataset", name, settings)
+            prepared = Path(self.plan.study.data) / "prepared" / name / "manifest.json"
+            if prepared.exists():
+                told = storage.read_json(prepared, "run snakemake")
+                shape, classes = tuple(told["shape"]), int(told["classes"])
+                plugin = _Anything(shape, classes, batch)
+            elif (told := plugin.form()) is not None:
+                plugin = _Anything(*told, batch)
+            found[name] = data.prepare(name, plugin, settings, self.folder / name)
+        return found
+
+    def extractors(self, run: Run) -> dict[str, Extractor]:
+        """What a run trains with, fitted to noise: it costs the same."""
+        store = self.stores[run.dataset.name]
+        for name in run.training_extractors:
+            if (store.name, name) not in self._extractors:
+                short = registry.declaration("extractor", name).model.model_fields
+                few = {"epochs": 1} if "epochs" in short else {}
+                extractor: Extractor = registry.create("extractor", name, few)
+                extractor.load(extractor.fit(store)[0], store)
+                self._extractors[store.name, name] = extractor
+        return {name: self._extractors[store.name, name] for name in run.training_extractors}
+
+    # -- counted -----------------------------------------------------------------------------------
+
+    @cached_property
+    def sizes(self) -> dict[Cell, flops.Sizes]:
+        """What a run of each cell saves."""
+
+        def add(one: Any, plain: Any, other: Any) -> flops.Sizes:
+            names = ("snapshot", "checkpoint", "state")
+            found = (getattr(one, n) + getattr(other, n) - getattr(plain, n) for n in names)
+            return flops.Sizes(*found)
+
+        return self._along_axes(lambda run: flops.sizes(run, self._player(run)), add)
+
+    @cached_property
+    def work(self) -> dict[Cell, float]:
+        """Multiplications and additions that a run of each cell trains with."""
+
+        def count(run: Run) -> float:
+            store = self.stores[run.dataset.name]
+            who, extractors = self._player(run), self.extractors(run)
+            step = flops.count(run, who, store.shape, store.classes, extractors)
+            return step * run.training.steps
+
+        return self._along_axes(count, lambda one, plain, other: one * other / plain)
+
+    def _player(self, run: Run) -> Player:
+        store = self.stores[run.dataset.name]
+        return build.player(run, store.shape, store.classes, flops.CPU)
+
+    def _along_axes(
+        self, find: Callable[[Run], Any], combine: Callable[[Any, Any, Any], Any]
+    ) -> dict[Cell, Any]:
+        """A number of each cell: found for each loss and each trick, combined for the others.
+
+        With twenty losses and twenty-six tricks that is forty-five cells in place of five hundred.
+        """
+        found: dict[Cell, Any] = {}
+        for block in self._blocks():
+            losses, tricks = {cell.loss for cell in block}, {cell.trick for cell in block}
+            # the corner that most cells can be combined from
+            loss = max(sorted(losses), key=lambda name: sum(cell.loss == name for cell in block))
+            trick = max(sorted(tricks), key=lambda name: sum(cell.trick == name for cell in block))
+            for cell in block:
+                dataset, network, a, b, variant = cell
+                corners = [Cell(dataset, network, *names, variant)
+                           for names in ((a, trick), (loss, trick), (loss, b))]  # fmt: skip
+                whole = cell in corners or any(corner not in block for corner in corners)
+                for needed in [cell] if whole else corners:
+                    if needed not in found:
+                        found[needed] = find(self.runs[needed])
+                if not whole:
+                    found[cell] = combine(*(found[corner] for corner in corners))
+        return found
+
+    def _blocks(self) -> Iterator[list[Cell]]:
+        """The cells of each data set, network and variant."""
+        blocks: dict[tuple[str, ...], list[Cell]] = {}
+        for cell in self.runs:
+            blocks.setdefault((cell.dataset, cell.network, cell.variant), []).append(cell)
+        yield from blocks.values()
+
+    # -- measured ----------------------------------------------------------------------------------
+
+    def timed(self, patience: float) -> tuple[dict[Cell, float], int]:
+        """Seconds of a run of each cell on this machine.
+
+        Cells are timed, a few steps of each, until patience ends; from those the others follow by
+        their arithmetic.
+
+        Args:
+            patience: seconds to spend.
+
+        Returns:
+            The seconds, and how many cells were timed.
+        """
+        began = time.perf_counter()
+        found: dict[Cell, float] = {}
+        for cell in self._in_turns():
+            found[cell] = self.measure(self.runs[cell])
+            if time.perf_counter() - began > patience:
+                break
+        if len(found) == len(self.runs):
+            return found, len(found)
+        rates = {cell: found[cell] / self.work[cell] for cell in found}
+        near: dict[tuple[str, ...], list[float]] = {}
+        for cell, rate in rates.items():
+            near.setdefault(cell[:2], []).append(rate)
+        middle = statistics.median(rates.values())
+        for cell in self.runs.keys() - found.keys():
+            rate = statistics.median(near.get(cell[:2], [middle]))
+            found[cell] = rate * self.work[cell]
+        return found, len(rates)
+
+    def _in_turns(self) -> Iterator[Cell]:
+        """The cells, those of each block in turn: a network that comes late is not left out."""
+        waiting = [list(reversed(block)) for block in self._blocks()]
+        while any(waiting):
+            for block in waiting:
+                if block:
+                    yield block.pop()
+
+    def measure(self, run: Run) -> float:
+        """Seconds of a run, from a few of its steps after as many that are not timed."""
+        n_critic = build.n_critic(
+            registry.create("loss", run.loss.name, run.loss.settings),
+            [registry.create("trick", part.name, part.settings) for part in run.applied],
+        )
+        heavy = self.work[run.cell] / run.training.steps > HEAVY
+        cpu = build.device(run.training.device).type == "cpu"
+        part = PART if heavy and cpu and run.training.batch % PART == 0 else 1
+        step = part * self._step(run, n_critic, run.training.batch // part)
+        if step < LONG:
+            many = max(n_critic, min(20, run.training.steps // 40))
+            step = self._step(run, many, run.training.batch)
+        return step * run.training.steps
+
+    def _step(self, run: Run, steps: int, batch: int) -> float:
+        """Seconds of a step, as the mean of so many after as many that are not timed."""
+        change = {"snapshots": 1, "history": 2, "batch": batch, "budget": 2 * steps * batch}
+        short = run.model_copy(update={"training": run.training.model_copy(update=change)})
+        store = self.stores[run.dataset.name]
+        device = build.device(run.training.device)
+        with tempfile.TemporaryDirectory() as folder:
+            state = checkpoint.State(Path(folder), "", float("inf"))
+            loop.train(short, store, state, device, self.extractors(run))
+            saved = storage.read_sealed(state.path)
+        assert saved is not None
+        first, last = saved["history"][0], saved["history"][-1]
+        return float((last["seconds"] - first["seconds"]) / (last["step"] - first["step"]))

@@ -1,0 +1,157 @@
+"""What a cell's training step is made of: multiplications, additions, and weights.
+
+Nothing is computed: a step runs on tensors that have a shape and no values, so that a large network
+is counted as quickly as a small one, on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from ganlore.steps.step import Player
+from ganlore.training import build, loop
+from ganlore.tricks import Trick
+
+if TYPE_CHECKING:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    from ganlore.features import Extractor
+    from ganlore.study.run import Run
+    from ganlore.training.batches import Batch
+
+MOMENTS = {"adam": 2, "rmsprop": 1, "sgd": 0}
+"""Numbers that an optimiser keeps for each weight."""
+
+CPU = torch.device("cpu")
+PLACES = (1 / 8, 3 / 8, 5 / 8, 7 / 8)
+"""Shares of the budget at which a step is counted: a trick may grow its networks on the way."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of what a run saves.
+
+    Attributes:
+        snapshot: a generator, with what else is evaluated.
+        checkpoint: all networks.
+        state: what a killed run goes on from: all networks and the optimisers' moments.
+    """
+
+    snapshot: int
+    checkpoint: int
+    state: int
+
+
+class Arithmetic(TorchDispatchMode):
+    """Counts multiplications and additions of matrix products and convolutions.
+
+    `FlopCounterMode` has the formulas, but its hooks on modules do not let penalties differentiate.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if formula := flop_registry.get(func.overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+class _Same:
+    """The same batch at every step."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.batch
+
+
+def sizes(run: Run, who: Player) -> Sizes:
+    """What a run saves of its networks, from their weights and buffers."""
+    evaluated = [who.evaluated, *who.evaluated_modules.values()]
+    checkpoint = _bytes([who.generator, who.discriminator, who.modules])
+    trained = {p for o in who.optimizers for group in o.param_groups for p in group["params"]}
+    weights = sum(p.numel() * p.element_size() for p in trained)
+    kind = build.optimizer_settings(run, who.tricks).kind
+    return Sizes(_bytes(evaluated), checkpoint, checkpoint + MOMENTS[kind] * weights)
+
+
+def _bytes(modules: Iterable[nn.Module]) -> int:
+    tensors = [value for module in modules for value in module.state_dict().values()]
+    return sum(value.numel() * value.element_size() for value in tensors)
+
+
+def count(
+    run: Run,
+    who: Player,
+    shape: tuple[int, ...],
+    classes: int,
+    extractors: dict[str, Extractor] | None = None,
+) -> float:
+    """Multiplications and additions of a discriminator step, with its share of the generator's.
+
+    Optimisers, activations and normalisation are not in it: they move more than they multiply.
+
+    Args:
+        run: the run's settings.
+        who: its networks (`build.player`), which are of no use afterwards.
+        shape: one sample's shape.
+        classes: the data set's number of classes, 0 without labels.
+        extractors: those that it trains with.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode  # takes half a second
+
+    n = run.training.batch
+    who.extractors = dict(extractors or {})
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        _empty(who, mode)
+        who.optimizers = build.optimizers(run, who)
+        labels = torch.zeros(n, dtype=torch.long) if classes else None
+        batches: Any = _Same((torch.zeros(n, *shape), labels))
+        stepper = loop.Stepper(run, who, batches, CPU)
+        grows = any(type(trick).stage is not Trick.stage for trick in who.tricks)
+        places = PLACES if grows else PLACES[:1]
+        return sum(_step(stepper, used) for used in places) / len(places)
+
+
+def _step(stepper: loop.Stepper, used: float) -> float:
+    step = int(used * stepper.run.training.steps)
+    stepper.begin(step)
+    with Arithmetic() as criticised:
+        stepper.discriminator(step)
+    with Arithmetic() as acted:
+        stepper.generator(step)
+    return float(criticised.total + acted.total / stepper.who.n_critic)
+
+
+def _empty(who: Player, mode: FakeTensorMode) -> None:
+    """Put tensors without values in place of all weights and buffers."""
+    known: dict[Tensor, Tensor] = {}
+
+    def without(value: Tensor) -> Tensor:
+        if value not in known:
+            shape = mode.from_tensor(value.detach())
+            weight = isinstance(value, nn.Parameter)
+            known[value] = nn.Parameter(shape, value.requires_grad) if weight else shape
+        return known[value]
+
+    tops = [who.generator, who.discriminator, who.modules, who.evaluated]
+    for module in {inner for top in tops for inner in top.modules()}:
+        for name, weight in module._parameters.items():
+            if weight is not None:
+                module._parameters[name] = without(weight)  # type: ignore[assignment]
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = without(buffer)

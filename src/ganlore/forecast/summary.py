@@ -1,0 +1,120 @@
+"""What `ganlore plan` says: a study's runs, gaps, hours and disk."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganlore.execution.status import BESIDE
+from ganlore.study.expand import expand
+from ganlore.study.run import Cell, Plan
+
+if TYPE_CHECKING:
+    from ganlore.forecast.costs import Costs
+
+TFLOPS = 20.0
+"""A rate that an estimate may assume: what larger networks of these studies sustain on a GPU of a
+data centre in bf16; small ones at a batch of 64 stay far below it."""
+
+WORTH = 1e15
+"""Multiplications and additions beyond which a GPU is worth a word: ten minutes of a processor."""
+
+TOO_LITTLE_ROOM = 3
+"""The exit status of `ganlore room` where the disk has too little of it."""
+
+PART = 24.0
+"""Hours beyond which a plan says how to run a part of a study first."""
+
+
+def outline(plan: Plan) -> Iterator[str]:
+    """Runs, jobs and gaps: what is known without importing torch."""
+    cells = {run.cell for run in plan.runs}
+    fits = sum(map(len, plan.extractors.values()))
+    jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + len(plan.references) + 2
+    yield f"study {plan.study.name}: {plan.study.title}"
+    yield f"  {len(plan.runs)} runs = {len(cells)} cells x {len(plan.study.seeds)} seeds"
+    yield f"  {jobs} jobs: data, extractors, training, evaluation, tables, report"
+    if own := claims_own(plan):
+        n = len(own) * len(plan.study.seeds)
+        yield f"  {n} of the runs, {len(own)} cells, are in no grid: the claims need them"
+    for gap in plan.missing:
+        yield f"  n/a  {gap.dataset} {gap.network} {gap.loss} {gap.trick}: {gap.reason}"
+
+
+def forecast(plan: Plan, cores: int, tflops: float, patience: float) -> Iterator[str]:
+    """Arithmetic, hours and disk.
+
+    Args:
+        plan: the study.
+        cores: runs that train side by side.
+        tflops: the rate of a GPU that is not here, in 10^12 multiplications and additions a second.
+        patience: seconds to spend on timing.
+    """
+    from ganlore.forecast import disk
+    from ganlore.forecast.costs import Costs
+    from ganlore.training import build
+
+    with tempfile.TemporaryDirectory() as folder:
+        costs = Costs(plan, Path(folder))
+        work = sum(costs.work[run.cell] for run in plan.runs)
+        told = f"{work / 1e15:,.0f}" if work > 1e16 else f"{work / 1e15:.2g}"
+        yield f"  {told} PFLOP of products and convolutions in training, counted"
+        gpu = build.device("auto").type == "cuda"
+        wanted = {run.training.device for run in plan.runs} != {"cpu"}
+        if wanted and not gpu and work > WORTH:
+            hours = work / (tflops * 1e12) / 3600
+            yield (
+                f"  on a GPU: about {duration(hours)} of one, if it sustains {tflops:g} TFLOP/s "
+                "(--tflops): an estimate, nothing of it was timed"
+            )
+            if hours > PART:
+                yield _part(plan, hours)
+        room = disk.room(costs, cores)
+        yield f"  disk: up to {disk.size(room.peak)}, of {disk.size(room.free)} free: {room}"
+        yield from _here(costs, cores, patience, gpu and wanted)
+
+
+def _here(costs: Costs, cores: int, patience: float, gpu: bool) -> Iterator[str]:
+    """Time on this machine, from a few steps of the cells."""
+    plan, runs = costs.plan, costs.plan.runs
+    seconds, timed = costs.timed(patience)
+    total = sum(seconds[run.cell] + BESIDE for run in runs)
+    slowest = max(seconds, key=lambda cell: seconds[cell])
+    how = f"timed on a few steps of {'each cell' if timed == len(seconds) else f'{timed} cells'}"
+    if timed < len(seconds):
+        how += f", the other {len(seconds) - timed} by their arithmetic (--seconds)"
+    place = "this GPU, one run at a time" if gpu else f"{cores} cores"
+    hours = total / 3600 / (1 if gpu else cores)
+    yield f"  here: about {duration(hours)} on {place}, {how}"
+    if own := claims_own(plan):
+        share = sum(seconds[run.cell] + BESIDE for run in runs if run.cell in own) / total
+        yield f"  the claims' own cells: about {duration(share * hours)} of that"
+    yield f"  the slowest cell: {' '.join(slowest)}, {duration(seconds[slowest] / 3600)} a run"
+    if gpu and hours > PART:
+        yield _part(plan, hours)
+
+
+def claims_own(plan: Plan) -> set[Cell]:
+    """The cells that only the claims ask for."""
+    if plan.study.claims is None:
+        return set()
+    without = expand(plan.study.model_copy(update={"claims": None}))
+    return {run.cell for run in plan.runs} - {run.cell for run in without.runs}
+
+
+def duration(hours: float) -> str:
+    """A time for a reader."""
+    if hours < 1:
+        return f"{hours * 60:.0f} minutes" if hours > 1 / 30 else f"{hours * 3600:.0f} seconds"
+    return f"{hours:,.0f} hours" if hours >= 10 else f"{hours:.1f} hours"
+
+
+def _part(plan: Plan, hours: float) -> str:
+    """How to run a part of a long study first."""
+    seeds = plan.study.seeds
+    share = duration(hours / len(seeds))
+    return (
+        f"  a part first: --config 'seeds=[{seeds[0]}]' is {share}; the other seeds then add to it"
+    )

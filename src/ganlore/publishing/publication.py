@@ -1,0 +1,327 @@
+"""Whether a published result holds together, in a clone that has neither data nor weights.
+
+The chain that is followed for every number: a table of the report is made again from the published
+metrics; their rows have the hash that the run's evaluation recorded; the evaluation names the hash
+of the snapshots that the run's training recorded; both name the hashes of settings, data and
+extractors. That this version of the package has other code than the one that made the result is no
+error in the result: it is told as a note.
+
+This finds what was altered or mixed up, by hand or by accident. It cannot tell that numbers were
+made up together with their records: for that the study is run again.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ganlore import storage
+from ganlore.data import Store
+from ganlore.errors import GanloreError
+from ganlore.publishing.verify import Findings
+from ganlore.study import schema
+from ganlore.study.expand import expand
+from ganlore.study.run import Plan, hashed
+
+MANIFEST = "publication.json"
+KEY = ("dataset", "network", "loss", "trick", "variant", "train_seed")
+"""The columns that name a run, in the order of its path."""
+
+FIRST = tuple(f"tables/{name}.csv" for name in ("cells", "metrics", "runs"))
+"""What every publication's report has, whichever version made it."""
+
+Row = dict[str, str]
+
+
+def find(root: Path = Path("results")) -> list[Path]:
+    """The folders below a folder that hold a publication."""
+    return sorted(path.parent for path in root.glob(f"*/{MANIFEST}"))
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A publication as it lies on disk.
+
+    Attributes:
+        folder: the one of `publication.json`.
+        manifest: what it holds.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def reports(self) -> Path:
+        """The folder of the report."""
+        return Path(os.path.normpath(self.folder / str(self.manifest["reports"])))
+
+    @cached_property
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Each run's `run`, `evaluation` and columns of its `history`, by the run's path."""
+        lines = self.text("records.jsonl").splitlines()
+        found = [json.loads(line) for line in lines]
+        return {record["run"]["id"]: record for record in found}
+
+    def text(self, name: str) -> str:
+        """A file's text; a large one is there compressed, under its name and `.gz`."""
+        plain = self.folder / name
+        if plain.exists():
+            return plain.read_text()
+        return gzip.decompress(plain.with_name(f"{name}.gz").read_bytes()).decode()
+
+    def rows(self, name: str) -> dict[str, list[Row]]:
+        """The rows of a table, values as written, by the path of their run."""
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in csv.DictReader(io.StringIO(self.text(name))):
+            *cell, seed = (row[column] for column in KEY)
+            found["/".join((*cell, f"seed{seed}"))].append(row)
+        return found
+
+
+REMEDY = "git checkout the folder, or publish the study again"
+
+
+def opened(folder: Path) -> Publication:
+    """The publication in a folder, unchecked.
+
+    Raises:
+        GanloreError: if there is none.
+    """
+    return Publication(folder, storage.read_json(folder / MANIFEST, REMEDY))
+
+
+def verify(folder: Path) -> Findings:
+    """Check a publication: files, tables, records, and the report's tables.
+
+    Raises:
+        GanloreError: if there is no publication in the folder.
+    """
+    publication = opened(folder)
+    found = Findings()
+    if not _check_files(found, publication):
+        return found  # what follows needs all of them
+    _check_runs(found, publication)
+    _check_inputs(found, publication)
+    plan = _plan(found, publication)
+    if plan:
+        _check_tables(found, publication, plan)
+        _tell_age(found, publication, plan)
+    return found
+
+
+def _check_files(found: Findings, publication: Publication) -> bool:
+    """Every file has its hash, and there are no others; gives whether all are there."""
+    whole = True
+    for name, folder in (("results", publication.folder), ("reports", publication.reports)):
+        told: dict[str, str] = publication.manifest["files"][name]
+        for path, digest in told.items():
+            found.checked += 1
+            whole = whole and (folder / path).exists()
+            try:
+                storage.check(folder / path, digest, REMEDY)
+            except GanloreError as error:
+                found.wrong.append(str(error))
+        there = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != MANIFEST)
+        strange = [path for path in there if str(path.relative_to(folder)) not in told]
+        found.wrong += [f"{path}: not of this publication\n  delete it" for path in strange]
+    return whole
+
+
+def _check_runs(found: Findings, publication: Publication) -> None:
+    """The tables have each run's rows to the letter, and its records agree with each other."""
+    metrics, history = publication.rows("metrics.csv"), publication.rows("history.csv")
+    summaries = publication.rows("runs.csv")
+    for name, table in (("metrics", metrics), ("history", history), ("runs", summaries)):
+        for run in table.keys() - publication.records.keys():
+            found.wrong.append(f"{publication.folder}/{name}.csv: {run}: a run without a record")
+    for run, record in publication.records.items():
+        where = f"{publication.folder}: {run}"
+        trained, evaluated = record["run"], record["evaluation"]
+        measured = evaluated["files"]["metrics.csv"]
+        found.expect(
+            _sha256(metrics.get(run, [])) == measured,
+            f"{where}: its rows in metrics.csv are not those that its evaluation recorded",
+        )
+        steps = [{name: row[name] for name in record["history"]} for row in history.get(run, [])]
+        found.expect(
+            _sha256(steps) == trained["files"]["history.csv"],
+            f"{where}: its rows in history.csv are not those that its training recorded",
+        )
+        found.expect(
+            _summary(summaries.get(run, [])) == _told(trained),
+            f"{where}: its row in runs.csv is not what its record tells",
+        )
+        for text in _disagreements(run, trained, evaluated):
+            found.wrong.append(f"{where}: {text}")
+        found.checked += 1
+
+
+def _sha256(rows: list[Row]) -> str:
+    return hashlib.sha256(storage.csv_text(rows).encode()).hexdigest()
+
+
+def _summary(rows: list[Row]) -> list[dict[str, Any]]:
+    """The columns of `runs.csv` that a record tells as well."""
+    return [
+        {
+            "status": row["status"],
+            "steps": int(row["steps"]),
+            "seconds": float(row["seconds"]),
+            "peak_memory_mb": float(row["peak_memory_mb"]),
+            "settings_hash": row["settings_hash"],
+            "code_hash": row["code_hash"],
+            "device": row["device"],
+        }
+        for row in rows
+    ]
+
+
+def _told(trained: dict[str, Any]) -> list[dict[str, Any]]:
+    names = ("status", "steps", "seconds", "peak_memory_mb")
+    return [{name: trained[name] for name in (*names, "settings_hash", "code_hash", "device")}]
+
+
+def _disagreements(run: str, trained: dict[str, Any], evaluated: dict[str, Any]) -> Iterator[str]:
+    """What is wrong between a run's two records, or within one."""
+    if evaluated["id"] != run:
+        yield f"its evaluation is of {evaluated['id']}"
+    if hashed(trained["settings"]) != trained["settings_hash"]:
+        yield "its settings are not those of their hash"
+    protocol = {key: evaluated[key] for key in ("protocol", "extractors")}
+    protocol["extractors"] = list(protocol["extractors"])
+    if hashed(protocol) != evaluated["evaluation_hash"]:
+        yield "its protocol is not that of its hash"
+    if evaluated["snapshots"] != trained["files"]["snapshots.pt"]:
+        yield "other snapshots were evaluated than those that its training left"
+
+
+def _check_inputs(found: Findings, publication: Publication) -> None:
+    """The data and extractors that the runs name are those whose records are published."""
+    folder = publication.folder
+    for run, record in publication.records.items():
+        dataset = record["run"]["settings"]["dataset"]["name"]
+        manifest = folder / "data" / dataset / "manifest.json"
+        digest = Store(manifest.parent, storage.read_json(manifest, "publish again")).digest
+        found.expect(
+            record["run"]["data_hash"] == digest,
+            f"{folder}: {run}: trained with other data than {manifest} tells of",
+        )
+        fitted = {**record["run"].get("extractors", {}), **record["evaluation"]["extractors"]}
+        for name, expected in fitted.items():
+            path = folder / "extractors" / dataset / name / "record.json"
+            found.expect(
+                path.exists() and storage.sha256(path) == expected,
+                f"{folder}: {run}: made with another extractor {name} than {path} tells of",
+            )
+
+
+def _plan(found: Findings, publication: Publication) -> Plan | None:
+    """The plan of the published settings, None where this version cannot read them any more."""
+    try:
+        plan = expand(schema.parse(publication.manifest["settings"], str(publication.folder)))
+    except GanloreError as error:
+        found.notes.append(f"this version cannot plan the study any more: {error}")
+        return None
+    found.expect(
+        {run.id for run in plan.runs} == publication.records.keys(),
+        f"{publication.folder}: its runs are not those of its study's settings",
+    )
+    return plan
+
+
+def _check_tables(found: Findings, publication: Publication, plan: Plan) -> None:
+    """The report's tables, made again from the published metrics, have the same numbers."""
+    import pandas as pd
+
+    from ganlore.analysis import tables
+    from ganlore.analysis.results import Results
+    from ganlore.report import files
+
+    tidy = tables.Tables(
+        **{
+            name: pd.read_csv(
+                io.StringIO(publication.text(f"{name}.csv")),
+                keep_default_na=False,
+                na_values=["nan", ""],
+                low_memory=False,
+            )
+            for name in ("metrics", "history", "runs", "floor")
+        }
+    )
+    made = files.texts(Results(plan, tidy))
+    told = publication.manifest["files"]["reports"]
+    for name, text in made.items():
+        path = publication.reports / name
+        if name not in told and name not in FIRST:
+            found.notes.append(f"{path}: this version makes it, the one that published did not")
+            continue
+        found.expect(
+            path.exists() and _same(path.read_text(), text),
+            f"{path}: not what the published metrics give\n"
+            "  to mend it: make the report again with this version, and publish again",
+        )
+    shown = publication.reports / "tables"
+    for path in sorted(shown.iterdir()) if shown.is_dir() else ():
+        name = f"tables/{path.name}"
+        if name in told and name not in made:
+            found.notes.append(f"{path}: the version that published made it, this one does not")
+
+
+def _there_and_same(path: Path, text: str) -> bool:
+    return path.exists() and _same(path.read_text(), text)
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two tables are equal, numbers up to the last bits that libraries may differ in."""
+    if one == other:
+        return True
+    rows, others = (list(csv.reader(io.StringIO(text))) for text in (one, other))
+    return [len(row) for row in rows] == [len(row) for row in others] and all(
+        _close(value, told)
+        for row, there in zip(rows, others, strict=True)
+        for value, told in zip(row, there, strict=True)
+    )
+
+
+def _close(value: str, other: str) -> bool:
+    try:
+        return value == other or math.isclose(float(value), float(other), rel_tol=1e-9)
+    except ValueError:
+        return False
+
+
+def _tell_age(found: Findings, publication: Publication, plan: Plan) -> None:
+    """Whether this version of the package, and the study's file, are those that made the result."""
+    runs = [(plan.by_id[name], told) for name, told in publication.records.items()
+            if name in plan.by_id]  # fmt: skip
+    stale = {
+        "trained with other settings": [r for r, told in runs
+                                        if told["run"]["settings_hash"] != r.training_hash()],
+        "trained by other code": [r for r, told in runs
+                                  if told["run"]["code_hash"] != r.training_code()],
+        "evaluated by other code": [r for r, told in runs
+                                    if told["evaluation"]["code_hash"] != r.evaluation_code()],
+    }  # fmt: skip
+    commits = sorted({str(told["run"]["environment"]["git"]["commit"]) for _, told in runs})
+    for what, those in stale.items():
+        if those:
+            found.notes.append(
+                f"{len(those)} of {len(runs)} runs were {what} than this version's; "
+                f"theirs is that of commit {', '.join(commits)}"
+            )
+    if dirty := sum(bool(told["run"]["environment"]["git"]["dirty"]) for _, told in runs):
+        found.notes.append(f"{dirty} of {len(runs)} runs were trained on uncommitted changes")
+    for name, digest in publication.manifest["source"].items():
+        if not Path(name).is_file() or storage.sha256(Path(name)) != digest:
+            found.notes.append(f"{name} is not what it was when the result was published")

@@ -1,0 +1,146 @@
+"""A colour for every loss and trick."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganlore import formatting
+from ganlore.analysis.tables import Matrix
+from ganlore.report.figures.drawing import INK, MUTED, PAPER, RULE, plain_log, style, subplots
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+GOOD_TO_BAD = "crest_r"
+
+
+def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: bool = True) -> Figure:
+    """Mean and half-width of a metric for every loss and trick.
+
+    Args:
+        matrix: the cells.
+        metric: its column.
+        label: its name for a reader.
+        lower: whether a lower value is better, which gets the deeper colour.
+    """
+    import matplotlib as mpl
+    import seaborn as sns
+
+    values = grid_of(matrix, metric)
+    values = values.T if matrix.losses_down else values
+    rows, columns = values.shape
+    with style():
+        figure, axes = subplots(1, 1, 1.9 + 0.92 * columns, 0.95 + 0.5 * rows)
+        ax = axes[0, 0]
+        norm = _norm(values)
+        sns.color_palette(GOOD_TO_BAD)  # registers the colour map's name with matplotlib
+        colours = mpl.colormaps[GOOD_TO_BAD if lower else GOOD_TO_BAD.removesuffix("_r")]
+        mesh = ax.pcolormesh(
+            np.ma.masked_invalid(values), cmap=colours, norm=norm, edgecolor=PAPER, linewidth=1.5
+        )
+        for i, trick in enumerate(matrix.tricks):
+            for j, loss in enumerate(matrix.losses):
+                corner = (i, j) if matrix.losses_down else (j, i)
+                _annotate(ax, matrix, metric, (loss, trick), corner)
+        names = matrix.losses, matrix.tricks
+        name_axes(ax, *(names[::-1] if matrix.losses_down else names))
+        bar = figure.colorbar(mesh, ax=ax, fraction=0.025, pad=0.015, aspect=max(28, 2.4 * rows))
+        bar.outline.set_visible(False)
+        better = "lower" if lower else "higher"
+        bar.set_label(f"{label} ({better} is better)")
+        if isinstance(norm, mpl.colors.LogNorm):
+            plain_log(bar.ax.yaxis)
+        ax.set_title(_heading(matrix, metric, label), loc="left", pad=10)
+    return figure  # type: ignore[no-any-return]
+
+
+def grid_of(matrix: Matrix, metric: str) -> np.ndarray:
+    """A metric's means, (tricks, losses); NaN where there is none."""
+    return np.array(
+        [
+            [(matrix.cell(loss, trick) or {}).get(metric, math.nan) for loss in matrix.losses]
+            for trick in matrix.tricks
+        ],
+        dtype=np.float64,
+    )
+
+
+def _norm(values: np.ndarray) -> Normalize:
+    """A scale over the values; logarithmic if they span more than a decade."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    known = values[np.isfinite(values)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    if low == high:
+        low, high = low - 0.5 * abs(low), high + 0.5 * abs(high) or 1.0
+    kind = LogNorm if low > 0 and high / low > 10 else Normalize
+    return kind(low, high)
+
+
+def _annotate(
+    ax: Axes, matrix: Matrix, metric: str, cell: tuple[str, str], corner: tuple[int, int]
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    row = matrix.cell(*cell)
+    x, y = corner[0] + 0.5, corner[1] + 0.5
+    centred: dict[str, Any] = {"ha": "center", "va": "center"}
+    if row is None or not math.isfinite(row[metric]):
+        hatch = None if row else "////"
+        ax.add_patch(
+            Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, fill=False, hatch=hatch, ec=RULE, lw=0.6)
+        )
+        absent = "n/a" if cell in matrix.missing else "not run"
+        text = formatting.diverged(row).replace(" diverged", "\ndiverged") if row else absent
+        ax.text(x, y, text, color=INK if row else MUTED, fontsize=7.5, **centred)
+        return
+    mean, half = formatting.spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+    failed = formatting.diverged(row)
+    colour = readable(ax.collections[0], row[metric])
+    lines = [mean, *([f"± {half}"] if half else []), *([failed] if failed else [])]
+    for index, line in enumerate(lines):
+        offset = 0.27 * (index - (len(lines) - 1) / 2)
+        size = 9 if index == 0 else 6 if line == failed else 7
+        ax.text(x, y + offset, line, color=colour, fontsize=size, **centred)
+
+
+def readable(mesh: Any, value: float) -> str:
+    """White on dark colours, near-black on light ones (relative luminance)."""
+    red, green, blue, _ = mesh.cmap(mesh.norm(value))
+    return "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.53 else "#101113"
+
+
+def name_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
+    """The names of columns above them and of rows beside them, the first on top."""
+    ax.set_xticks(np.arange(len(columns)) + 0.5, _breakable(columns))
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _breakable(names: list[str], most: int = 11) -> list[str]:
+    """Long names in several lines, each broken after a hyphen or a plus where there is one."""
+    found = []
+    for name in names:
+        lines = [""]
+        for part in re.findall(r"[^-+]+[-+]?", name):
+            if lines[-1] and len(lines[-1]) + len(part) > most:
+                lines.append("")
+            lines[-1] += part
+        found.append("\n".join(lines))
+    return found
+
+
+def _heading(matrix: Matrix, metric: str, label: str) -> str:
+    floor = matrix.floor.get(metric)
+    real = "" if floor is None else f"; real data gets {formatting.number(floor)}"
+    return f"{label} on {matrix.title}{real}"

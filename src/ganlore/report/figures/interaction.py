@@ -1,0 +1,85 @@
+"""Who improves whom: the change that each trick makes to each loss."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganlore.analysis.improvement import change, decided
+from ganlore.analysis.tables import PLAIN, Matrix
+from ganlore.report.figures.drawing import INK, MUTED, PAPER, RULE, style, subplots
+from ganlore.report.figures.heat import name_axes, readable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+
+HELPS_TO_HARMS = "RdBu_r"
+FACTORS = (1.05, 1.1, 1.2, 1.5, 2, 3, 4)
+MOST = math.log(4)
+"""Where colours end: changes by more than a factor of 4 look alike."""
+
+
+def interaction(matrix: Matrix, table: pd.DataFrame) -> Figure:
+    """The change of FID by each trick for each loss, blue where it helps.
+
+    Args:
+        matrix: the cells.
+        table: `improvement.improvements(matrix)`.
+    """
+    import matplotlib as mpl
+
+    tricks = [t for t in matrix.tricks if t != PLAIN and t in set(table["trick"])]
+    down = matrix.losses_down
+    columns, rows = (tricks, matrix.losses) if down else (matrix.losses, tricks)
+    known = {(row["loss"], row["trick"]): row for row in table.to_dict("records")}
+    finite = table["log_ratio"][np.isfinite(table["log_ratio"])].abs()
+    most = min(MOST, max(finite.max() if len(finite) else 0.0, math.log(1.25)))
+    with style():
+        figure, axes = subplots(1, 1, 1.9 + 0.88 * len(columns), 1.05 + 0.42 * len(rows))
+        ax = axes[0, 0]
+        ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
+        scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(-most, most), HELPS_TO_HARMS)
+        for y, row in enumerate(rows):
+            for x, column in enumerate(columns):
+                cell = (row, column) if down else (column, row)
+                _draw(ax, scale, x, y, known.get(cell), cell in matrix.missing)
+        name_axes(ax, columns, rows)
+        bar = figure.colorbar(scale, ax=ax, fraction=0.025, pad=0.015, extend="both",
+                              aspect=max(20, 2.4 * len(rows)))  # fmt: skip
+        bar.outline.set_visible(False)
+        ticks = [ratio for ratio in FACTORS if math.log(ratio) <= most][
+            -3 if len(rows) > 5 else -1 :
+        ]
+        signed = [sign * math.log(ratio) for ratio in ticks for sign in (1, -1)]
+        bar.set_ticks([0, *signed], labels=[f"×{math.exp(t):.2g}" for t in (0, *signed)])
+        bar.set_label("FID with the trick / without it")
+        ax.set_title(f"Change of FID by a trick on {matrix.title}", loc="left", pad=10)
+    return figure  # type: ignore[no-any-return]
+
+
+def _draw(
+    ax: Axes, scale: ScalarMappable, x: int, y: int, row: dict[Any, Any] | None, missing: bool
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    box: dict[str, Any] = {"xy": (x + 0.03, y + 0.04), "width": 0.94, "height": 0.92}
+    if row is None or not math.isfinite(row["log_ratio"]):
+        lost = f"{row['n_lost']} lost" if row else "n/a" if missing else "not run"
+        ax.add_patch(Rectangle(**box, fill=False, hatch=None if row else "////", ec=RULE, lw=0.6))
+        ax.text(x + 0.5, y + 0.5, lost, ha="center", va="center", fontsize=7,
+                color=INK if row else MUTED)  # fmt: skip
+        return
+    sure = decided(row["low"], row["high"])
+    ax.add_patch(Rectangle(**box, fc=scale.to_rgba(row["log_ratio"]), ec=PAPER, lw=0.6))
+    colour = readable(scale, row["log_ratio"])
+    text = ("● " if sure else "") + change(row["log_ratio"])
+    lost = f"{row['n_lost']} lost" if row["n_lost"] else ""
+    ax.text(x + 0.5, y + (0.38 if lost else 0.5), text, ha="center", va="center", color=colour,
+            fontsize=8, fontweight="bold" if sure else "normal")  # fmt: skip
+    if lost:
+        ax.text(x + 0.5, y + 0.72, lost, ha="center", va="center", color=colour, fontsize=6)

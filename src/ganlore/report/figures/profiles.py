@@ -1,0 +1,121 @@
+"""Performance profiles, robust aggregates, and curves of time to a target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganlore.report.figures.drawing import COLOURS, MUTED, style, subplots
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ganlore.analysis.survival import Survival
+
+Array = NDArray[np.float64]
+
+
+def profiles(curves: dict[str, tuple[Array, Array]], thresholds: Array) -> Figure:
+    """The share of runs with an FID of at most so much: a panel for each trick beside the plain.
+
+    Args:
+        curves: share of runs at each threshold by trick, with it and without it, (t,) each.
+        thresholds: FIDs, ascending, (t,).
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    columns = min(len(curves), 5)
+    rows = -(-len(curves) // columns)
+    with style():
+        figure, axes = subplots(
+            rows, columns, 0.5 + 1.75 * columns, 0.6 + 1.5 * rows, sharex=True, sharey=True
+        )
+        flat = list(axes.flat)
+        for ax, (trick, (ours, plain)) in zip(flat, curves.items(), strict=False):
+            ax.plot(thresholds, plain, color=MUTED, lw=1.0, label="without")
+            ax.plot(thresholds, ours, color=COLOURS[0], lw=1.5, label="with")
+            ax.set_title(trick)
+            ax.set(xscale="log", ylim=(0, 1))
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))  # narrow panels have few
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+        flat[0].legend(loc="lower right", handlelength=1.2)
+        for ax in flat[len(curves) :]:
+            ax.remove()
+        for ax in flat[max(len(curves) - columns, 0) : len(curves)]:
+            ax.tick_params(labelbottom=True)
+        figure.supxlabel("FID of at most", fontsize=8.5)
+        figure.supylabel("share of runs", fontsize=8.5)
+    return cast("Figure", figure)
+
+
+def aggregates(table: pd.DataFrame, effects: pd.DataFrame) -> Figure:
+    """Each trick's gain in log FID as an interquartile mean, and as the model has it, by dots.
+
+    Args:
+        table: `second_views.of_tricks`.
+        effects: `interaction.Interaction.tricks`; may be empty.
+    """
+    rows = table.sort_values("iqm")
+    height = 0.7 + 0.24 * len(rows)
+    places = np.arange(float(len(rows)))
+    with style():
+        figure, axes = subplots(1, 2, 8.2, height, sharey=True)
+        gain, better = axes[0]
+        _dots(gain, places + 0.12, rows, "iqm", COLOURS[0], "interquartile mean")
+        if len(effects):
+            known = effects.set_index("trick").reindex(rows["trick"])
+            turned = pd.DataFrame(
+                {"m": -known["effect"], "m_low": -known["high"], "m_high": -known["low"]}
+            )
+            _dots(gain, places - 0.12, turned, "m", COLOURS[1], "mixed model")
+        _dots(better, places, rows, "probability", COLOURS[0], "")
+        gain.axvline(0, color=MUTED, lw=0.8)
+        better.axvline(0.5, color=MUTED, lw=0.8)
+        counts = rows["losses"].astype(int)
+        names = [f"{trick} ({n})" for trick, n in zip(rows["trick"], counts, strict=True)]
+        gain.set_yticks(places, names)
+        gain.set_xlabel("log of plain FID over FID with the trick")
+        better.set_xlabel("probability that the trick's run is better")
+        better.set_xlim(-0.03, 1.03)
+        if len(effects):
+            gain.legend(loc="lower right", handlelength=1.0)
+        for ax in (gain, better):
+            ax.grid(axis="x")
+    return cast("Figure", figure)
+
+
+def _dots(
+    ax: Any, places: NDArray[Any], rows: pd.DataFrame, name: str, colour: str, label: str
+) -> None:
+    values = rows[name].to_numpy(float)
+    ends = np.abs(rows[[f"{name}_low", f"{name}_high"]].to_numpy(float).T - values)
+    ax.errorbar(
+        values, places, xerr=ends, fmt="o", ms=3.5, lw=1.2, color=colour, label=label or None
+    )
+
+
+def reaching(sides: Sequence[tuple[str, Survival]]) -> Figure:
+    """Kaplan and Meier's curves: the share of runs that have not reached a target yet."""
+    with style():
+        figure, axes = subplots(1, 1, 5.2, 2.7)
+        ax = axes[0, 0]
+        for index, (name, curve) in enumerate(sides):
+            times = np.concatenate([[0.0], curve.times, [1.0]])
+            last = curve.share[-1:] if len(curve.share) else np.ones(1)
+            share = np.concatenate([[1.0], curve.share, last])
+            label = f"{name}: {curve.n_reached} of {curve.n} runs reach it"
+            ax.step(times, share, where="post", color=COLOURS[index], lw=1.6, label=label)
+            low, high = (
+                np.concatenate([[1.0], end, end[-1:] if len(end) else np.ones(1)])
+                for end in (curve.low, curve.high)
+            )
+            ax.fill_between(times, low, high, step="post", color=COLOURS[index], alpha=0.15, lw=0)
+        ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the budget",
+               ylabel="not there yet")  # fmt: skip
+        ax.legend(loc="lower left")
+    return cast("Figure", figure)

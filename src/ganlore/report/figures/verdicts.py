@@ -1,0 +1,92 @@
+"""What a claim's verdict rests on: every seed's difference, the interval, the margin."""
+
+from __future__ import annotations
+
+import math
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ganlore.report.figures.drawing import COLOURS, INK, MUTED, PAPER, style, subplots
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ganlore.analysis.claims.results import Measured
+
+WIDE = 84
+"""Characters of a line of a panel's title."""
+
+RATIOS = (1, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000)
+
+
+def differences(tests: list[Measured]) -> Figure:
+    """A panel for each test of a claim: seeds as circles, their mean and interval, the margin.
+
+    Args:
+        tests: those that were measured; at least one.
+    """
+    with style():
+        titles = [wrap(measured.label, WIDE) for measured in tests]
+        height = 0.15 + 0.93 * len(tests) + 0.12 * sum(map(len, titles))
+        figure, axes = subplots(len(tests), 1, 5.8, height)
+        for ax, measured, title in zip(axes[:, 0], tests, titles, strict=True):
+            _panel(ax, measured)
+            ax.set_title("\n".join(title), loc="left", fontsize=8)
+    return figure  # type: ignore[no-any-return]
+
+
+def _panel(ax: Axes, measured: Measured) -> None:
+    outcome = measured.outcome
+    assert outcome is not None
+    values = measured.values["difference"].to_numpy(dtype=np.float64)
+    margin = float(measured.test.margin)
+    ax.axvspan(-margin, margin, color=MUTED, alpha=0.18, lw=0, zorder=0, label="margin")
+    ax.axvline(0, color=MUTED, lw=0.8, zorder=1)
+    ax.plot(values, _spread_out(len(values)), "o", ms=5, mfc="none", mec=INK, mew=0.9, alpha=0.8,
+            label="seeds")  # fmt: skip
+    if math.isfinite(outcome.low) and math.isfinite(outcome.high):
+        ax.plot((outcome.low, outcome.high), (0, 0), color=COLOURS[0], lw=3, alpha=0.75,
+                label="interval")  # fmt: skip
+    ax.plot(outcome.effect, 0, "D", ms=7, color=COLOURS[0], mec=PAPER, mew=0.8, label="effect")
+    known = np.array([v for v in (*values, outcome.low, outcome.high, margin, -margin, 0.0)
+                      if math.isfinite(v)])  # fmt: skip
+    room = 0.08 * (known.max() - known.min() or 1.0)
+    ax.set(xlim=(known.min() - room, known.max() + room), ylim=(-1, 1), yticks=[])
+    ax.spines["left"].set_visible(False)
+    if measured.test.scale == "log":
+        _ratio_ticks(ax)
+        ax.set_xlabel("factor in the claim's favour", fontsize=7.5)
+    else:
+        ax.set_xlabel("difference in the claim's favour", fontsize=7.5)
+
+
+def _spread_out(n: int) -> np.ndarray:
+    """Heights that keep equal values of different seeds apart: the same each time."""
+    return 0.55 * np.sin(2.4 * np.arange(n)) if n > 1 else np.zeros(n)
+
+
+def _ratio_ticks(ax: Axes) -> None:
+    """Ticks of logarithms as factors: x0.5, x1, x2; of a narrow range, x0.99, x1, x1.01."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = ax.get_xlim()
+    found = {sign * math.log(ratio) for ratio in RATIOS for sign in (1, -1)}
+    inside = sorted((value for value in found if low <= value <= high), key=_plainness)
+    if len(inside) < 3:
+        even = MaxNLocator(6).tick_values(math.exp(low), math.exp(high))
+        inside = [math.log(ratio) for ratio in even if math.exp(low) <= ratio <= math.exp(high)]
+    kept: list[float] = []
+    for value in inside:
+        if all(abs(value - other) >= 0.09 * (high - low) for other in kept):
+            kept.append(value)
+    ax.set_xticks(kept, [f"×{math.exp(value):.3g}" for value in kept])
+
+
+def _plainness(value: float) -> tuple[int, float]:
+    """Which ticks go first where there is little room: 1, then round factors."""
+    ratio = round(math.exp(abs(value)), 6)
+    rounds = (1.0, 2.0, 1.5, 10.0, 5.0, 1.25, 1.1)
+    return (rounds.index(ratio) if ratio in rounds else len(rounds), abs(value))

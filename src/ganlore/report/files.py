@@ -1,0 +1,78 @@
+"""What a report has as text beside its page: tables, LaTeX, the leaderboard and the numbers.
+
+All of it is a function of the tidy tables, so that a published result can be checked by making it
+again (`publication.verify`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from ganlore import storage
+from ganlore.analysis import improvement, tables
+from ganlore.analysis.claims import results as claim_results
+from ganlore.analysis.claims import verdict_table
+from ganlore.analysis.results import Results
+from ganlore.report import latex, leaderboard, values
+
+
+def texts(results: Results) -> dict[str, str]:
+    """The files by their path in the report's folder.
+
+    Numbers in CSV are as Python writes them, which loses no bit.
+    """
+    board, told = leaderboard.of(results), values.of(results)
+    found = {
+        "leaderboard.csv": _csv(board),
+        "numbers.json": json.dumps(told, indent=1, ensure_ascii=False) + "\n",
+        "numbers.tex": latex.macros(told),
+        "tables/cells.csv": _csv(results.cells),
+        "tables/leaderboard.tex": leaderboard.as_latex(board),
+        "tables/snapshots.csv": _csv(_snapshots(results.tidy.metrics)),
+        "tables/runs.csv": _csv(results.ends),
+    }
+    if results.judged:
+        found["tables/claims-cells.csv"] = _csv(claim_results.cells(results.judged))
+        found["tables/claims-seeds.csv"] = _csv(claim_results.differences(results.judged))
+        found["tables/verdicts.csv"] = _csv(results.verdicts)
+        found["tables/verdicts.tex"] = verdict_table.as_latex(results.verdicts)
+    for matrix in results.matrices:
+        found[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix, "fid", "FID")
+        better = improvement.improvements(matrix)
+        if len(better):
+            found[f"tables/improvements-{matrix.slug}.csv"] = _csv(better)
+        costs = tables.costs_of_tricks(matrix)
+        if len(costs):
+            found[f"tables/costs-of-tricks-{matrix.slug}.csv"] = _csv(costs, index=True)
+    return found | _second(results)
+
+
+def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
+    """FID of every run at every snapshot: what learning curves are drawn from."""
+    wanted = [*tables.RUN, "step", "images", *tables.PROTOCOL, "value", "status"]
+    return metrics.loc[metrics["metric"] == "fid", wanted].rename(columns={"value": "fid"})
+
+
+def _second(results: Results) -> dict[str, str]:
+    found = {}
+    for second in results.second:
+        found[f"tables/aggregates-{second.matrix.slug}.csv"] = _csv(second.tricks)
+        if second.model is not None:
+            found[f"tables/model-{second.matrix.slug}.csv"] = _csv(second.effects)
+            found[f"tables/variance-{second.matrix.slug}.csv"] = _csv(second.variance)
+    for one in results.reaching:
+        found[f"tables/reaching-{one.claim}.csv"] = _csv(one.runs)
+    return found
+
+
+def _csv(table: pd.DataFrame, index: bool = False) -> str:
+    return str(table.to_csv(index=index, lineterminator="\n"))
+
+
+def write(folder: Path, results: Results) -> None:
+    """Write `texts` into the report's folder."""
+    for name, text in texts(results).items():
+        storage.write_text(folder / name, text)

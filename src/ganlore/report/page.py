@@ -1,0 +1,113 @@
+"""The report: figures, tables, and one page that holds all of it.
+
+`build` reads the tables that `collect` wrote and the samples of each run; every number of the page
+comes from them. The page's words are in `templates/`, a file for each section.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganlore import formatting, storage, wording
+from ganlore.analysis import tables
+from ganlore.analysis.claims import verdicts
+from ganlore.analysis.results import Results
+from ganlore.analysis.tables import PLAIN
+from ganlore.metrics import metrics as all_metrics
+from ganlore.report import (
+    cells,
+    claims,
+    drawn,
+    files,
+    leaderboard,
+    paper,
+    robustness_figures,
+    samples,
+    study,
+)
+from ganlore.study import registry
+from ganlore.study.run import Plan
+
+TEMPLATES = registry.PACKAGE / "report" / "templates"
+
+
+def build(plan: Plan) -> Path:
+    """Write the report of a study: `index.html`, `figures/` and `tables/`.
+
+    Args:
+        plan: the study's plan; all its runs are in the tables.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        GanloreError: if a table or a run's samples are missing, damaged, or not of this study.
+    """
+    folder = Path(plan.study.reports)
+    tidy = tables.read(plan)
+    results = Results(plan, tidy)
+    files.write(folder, results)
+    measured = {name: all_metrics()[name] for name in tidy.names}
+    album = samples.Album(plan)
+    sections = cells.sections(plan, album, results.matrices, tidy.runs, folder / "figures")
+    lines = claims.lines(results.judged, results.matrices, folder / "figures")
+    context = {
+        "study": plan.study,
+        "command": drawn.command(plan.study.name),
+        "claims": lines,
+        "rule": verdicts.RULE,
+        "tally": claims.tally(lines),
+        "meanings": claims.MEANINGS,
+        "signs": claims.SIGNS,
+        "articles": plan.study.claims.articles if plan.study.claims else {},
+        "data": [study.data(plan, tidy, name, results.matrices) for name in plan.datasets],
+        "sections": sections,
+        "metrics": {name: metric for name, metric in measured.items() if not metric.only},
+        "special": {name: metric for name, metric in measured.items() if metric.only},
+        "missing": plan.missing,
+        "failures": study.failures(plan, tidy, results.ends),
+        "collapsed": study.collapsed(plan, sections),
+        "critic": study.critic_steps(tidy.runs),
+        "settings": study.settings(plan),
+        "totals": study.totals(plan, tidy, results.cells),
+        "losses": study.losses(plan),
+        "tricks": study.tricks(plan),
+        "environments": study.environments(plan),
+        "legend": wording.LEGEND,
+        "limits": study.limits(len(plan.study.seeds)),
+        "backdrops": album.backdrops(),
+        "second": robustness_figures.drawn(results, folder / "figures"),
+        "models": robustness_figures.models(results),
+        "leaderboard": leaderboard.groups(leaderboard.of(results)),
+    }
+    page = folder / "index.html"
+    storage.write_text(page, _render(context))
+    paper.write(folder, results)
+    return page
+
+
+def _render(context: dict[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": formatting.number,
+        "papers": wording.papers,
+        "listed": wording.listed,
+        "optimizer": wording.optimizer,
+        "plain": wording.number,
+        "probability": claims.probability,
+    }
+    environment.globals |= {
+        "estimate": formatting.estimate,
+        "spread": formatting.spread,
+        "PLAIN": PLAIN,
+    }
+    return environment.get_template("report.html").render(context)

@@ -1,0 +1,196 @@
+"""The paper: two pages, typeset by typst from `templates/paper.typ`.
+
+The template gets one JSON value, all of whose numbers are the tables' or `numbers`'; figures are
+those of the report. The file depends on nothing else: it has no date, and no font but typst's own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlore import formatting, storage, wording
+from ganlore.analysis.claims import verdict_table, verdicts
+from ganlore.analysis.tables import PLAIN, Matrix
+from ganlore.errors import GanloreError
+from ganlore.report import figures, leaderboard, values
+from ganlore.study import registry
+
+if TYPE_CHECKING:
+    from ganlore.analysis.results import Results
+
+TEMPLATE = registry.PACKAGE / "report" / "templates" / "paper.typ"
+RANKS = 5
+"""Ranks of each data set in its table."""
+
+FIGURES = {"aggregates": 7.5, "heat-fid": 9.8, "dots": 5.0}
+"""Kinds of the report's figures, and how high in cm: the first that there is, is shown."""
+
+AGGREGATED = "the probability that a run with it is better than one of the same loss without it"
+
+REFERENCES = (
+    "Agarwal et al. Deep reinforcement learning at the edge of the statistical precipice. "
+    "NeurIPS 2021. arXiv:2108.13264",
+    "Efron. Better bootstrap confidence intervals. JASA 82, 1987.",
+    "Fisher. The design of experiments. Oliver and Boyd, 1935.",
+    "Heusel et al. GANs trained by a two time-scale update rule converge to a local Nash "
+    "equilibrium. NeurIPS 2017. arXiv:1706.08500",
+    "Holm. A simple sequentially rejective multiple test procedure. Scandinavian Journal of "
+    "Statistics 6, 1979.",
+    "Kurach et al. A large-scale study on regularization and normalization in GANs. ICML 2019. "
+    "arXiv:1807.04720",
+    "Kynkäänniemi et al. Improved precision and recall metric for assessing generative models. "
+    "NeurIPS 2019. arXiv:1904.06991",
+    "Lucic et al. Are GANs created equal? A large-scale study. NeurIPS 2018. arXiv:1711.10337",
+)
+"""Of FID, precision and recall, the statistics, and the studies before this one."""
+
+
+def write(folder: Path, results: Results) -> Path:
+    """Write `paper.pdf` into the report's folder, where its figures are.
+
+    Raises:
+        GanloreError: if typst cannot make it.
+    """
+    path = folder / "paper.pdf"
+    storage.write_bytes(path, typeset(folder, data(folder, results)))
+    return path
+
+
+def typeset(folder: Path, told: dict[str, Any], **kinds: Any) -> bytes:
+    """The paper as bytes.
+
+    Args:
+        folder: of the report.
+        told: `data`.
+        kinds: other formats, as typst names them.
+    """
+    import typst
+
+    try:
+        made = typst.compile(
+            TEMPLATE.read_bytes(),
+            root=str(folder),
+            sys_inputs={"data": json.dumps(told)},
+            ignore_system_fonts=True,
+            **kinds,
+        )
+    except typst.TypstError as error:
+        raise GanloreError(
+            f"{TEMPLATE}: typst cannot make {folder}/paper.pdf: {error}\n"
+            "  run `ganlore report` for this study again; if it fails again, the template is wrong"
+        ) from None
+    return bytes(made)
+
+
+def data(folder: Path, results: Results) -> dict[str, Any]:
+    """What the template shows."""
+    plan = results.plan
+    return {
+        "title": plan.study.title or plan.study.name,
+        "study": plan.study.name,
+        "numbers": values.of(results),
+        "losses": sorted({run.loss.name for run in plan.runs}),
+        "tricks": sorted({run.trick for run in plan.runs} - {PLAIN}),
+        "datasets": [_dataset(results, name) for name in plan.datasets],
+        "policy": _policy(results),
+        "rule": list(verdicts.RULE) if results.judged else [],
+        "kinds": list(verdict_table.VERDICTS),
+        "verdicts": [_claim(claim) for claim in verdict_table.claims(results.verdicts)],
+        "matrices": [{"key": values.prefix(m), "title": m.title} for m in _ordinary(results)],
+        "board": [_ranks(group) for group in leaderboard.groups(leaderboard.of(results), RANKS)],
+        "figures": _figures(folder, _ordinary(results)[0]),
+        "machines": sorted(set(results.tidy.runs["processor"])),
+        "references": list(REFERENCES),
+    }  # fmt: skip
+
+
+def _ordinary(results: Results) -> list[Matrix]:
+    """The matrices of the ordinary variant; the others are there for the claims."""
+    return [m for m in results.matrices if m.variant == "base"] or results.matrices
+
+
+def _dataset(results: Results, name: str) -> dict[str, Any]:
+    runs = [run for run in results.plan.runs if run.dataset.name == name]
+    return {
+        "name": name,
+        "summary": registry.declaration("dataset", name).summary,
+        "networks": list(dict.fromkeys(run.network.name for run in runs)),
+        "extractor": runs[0].extractors[0],
+    }
+
+
+def _claim(claim: verdict_table.Claim) -> dict[str, str]:
+    names = ("id", "statement", "verdict", "measure", "effect", "n")
+    return {name: getattr(claim, name) for name in names} | {"tests": str(len(claim.tests))}
+
+
+def _policy(results: Results) -> str:
+    training = results.plan.study.training
+    if training.policy == "published":
+        return "Every loss has its own published optimiser settings."
+    used = {
+        run.dataset.name: wording.optimizer(run.training.optimizer) for run in results.plan.runs
+    }
+    told = "; ".join(f"{name}: {optimizer}" for name, optimizer in used.items())
+    return (
+        f"Optimiser and learning rate are the same for all losses ({told}); what belongs to a "
+        "loss's definition, such as its critic steps, is its own."
+    )
+
+
+def _ranks(group: dict[str, Any]) -> dict[str, Any]:
+    """A data set's part of the leaderboard, as rows of text."""
+    rows = [
+        [
+            "" if row["rank"] == 0 else str(row["rank"]),
+            leaderboard.name(row) + _failed(row),
+            _estimate(row),
+            *(formatting.number(row[share]) for share in leaderboard.SHARES),
+        ]
+        for row in group["rows"]
+    ]
+    return {"title": group["dataset"], "protocol": group["protocol"], "rows": rows}
+
+
+def _failed(row: dict[str, Any]) -> str:
+    told = "" if row["rank"] == 0 else formatting.diverged(_whole(row))
+    return f" ({told})" if told else ""
+
+
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    """Counts as whole numbers: beside the row of real data, which has none, they are floats."""
+    return {name: int(row[name]) for name in ("n_seeds", "n_diverged")}
+
+
+def _estimate(row: dict[str, Any]) -> str:
+    mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
+    return f"{mean} ± {half}" if half else mean
+
+
+def _figures(folder: Path, matrix: Matrix) -> list[dict[str, Any]]:
+    """The figure of a matrix, if the report has one that it may show."""
+    for kind, height in FIGURES.items():
+        file = f"{kind}-{matrix.slug}.pdf"
+        if (folder / "figures" / file).exists():
+            alt, caption = figures.describe(matrix, kind), _caption(matrix, kind)
+            return [{"file": file, "height": height, "alt": alt, "caption": caption}]
+    return []
+
+
+def _caption(matrix: Matrix, kind: str) -> str:
+    level = f"{values.percent(values.LEVEL)} % t interval over {matrix.n_seeds} seeds"
+    what = {
+        "aggregates": f"What tricks do to FID on {matrix.title}, over all losses that they go with "
+        "(their number behind the name). Left: log of plain FID over FID with the trick, as an "
+        f"interquartile mean and in a mixed model; right: {AGGREGATED}. Bars: "
+        f"{values.percent(values.LEVEL)} % over {matrix.n_seeds} seeds.",
+        "heat-fid": f"FID of every loss and trick on {matrix.title}: mean and half of its {level}, "
+        "ordered by the median, best first.",
+        "dots": f"Every seed on {matrix.title}; the tick is the mean, the bar its {level}.",
+        "cost": "Left: time of a discriminator step, with its share of the generator's, against "
+        f"FID on {matrix.title}. Right: what each trick adds to a step of the same loss; each mark "
+        "is a loss.",
+    }[kind]
+    return f"{what} Protocol: {matrix.protocol}."

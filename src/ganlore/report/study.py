@@ -1,0 +1,167 @@
+"""What a report tells of a study beside its results: data, settings, machines, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ganlore import storage, wording
+from ganlore.analysis import estimators, tables
+from ganlore.analysis.tables import PLAIN, Matrix, Tables
+from ganlore.study import registry
+from ganlore.study.run import Plan, PlugIn, Run
+
+
+def data(plan: Plan, tidy: Tables, dataset: str, found: list[Matrix]) -> dict[str, Any]:
+    """What a reader needs to know of a data set and how its runs were trained and measured."""
+    root = Path(plan.study.data)
+    remedy = "run snakemake"
+    manifest = storage.read_json(root / "prepared" / dataset / "manifest.json", remedy)
+    runs = [run for run in plan.runs if run.dataset.name == dataset]
+    accuracies = {
+        name: storage.read_json(root / "extractors" / dataset / name / "record.json", remedy).get(
+            "test_accuracy"
+        )
+        for name in plan.extractors[dataset]
+    }
+    measuring = plan.protocols[dataset][1]
+    matrix = next(matrix for matrix in found if matrix.dataset == dataset)
+    return {
+        "name": dataset,
+        "row": matrix.cells.iloc[0],
+        "floor": matrix.floor,
+        "n_floor": int(tidy.floor.loc[tidy.floor["dataset"] == dataset, "n_fake"].max()),
+        "summary": registry.declaration("dataset", dataset).summary,
+        "settings": wording.settings(runs[0].dataset.settings),
+        "manifest": manifest,
+        "networks": list(dict.fromkeys(run.network.name for run in runs)),
+        "losses": list(dict.fromkeys(run.loss.name for run in runs)),
+        "tricks": list(dict.fromkeys(run.trick for run in runs)),
+        "runs": len(runs),
+        "training": runs[0].training,
+        "measured_in": {name: accuracies[name] for name in measuring},
+        "trained_in": {n: told for n, told in accuracies.items() if n not in measuring},
+    }
+
+
+def totals(plan: Plan, tidy: Tables, table: pd.DataFrame) -> dict[str, Any]:
+    """Runs, cells, what diverged, time, memory and devices of the whole study."""
+    return {
+        "runs": len(plan.runs),
+        "cells": len({run.cell for run in plan.runs}),
+        "diverged": int(table["n_diverged"].sum()),
+        "hours": float(tidy.runs["seconds"].sum()) / 3600,
+        "memory": float(tidy.runs["peak_memory_mb"].max()),
+        "devices": sorted(set(tidy.runs["device"])),
+        "threads": sorted(set(tidy.runs["threads"])),
+    }
+
+
+def losses(plan: Plan) -> list[registry.Declaration]:
+    """What the study's losses declare of themselves."""
+    return _declared("loss", (run.loss.name for run in plan.runs))
+
+
+def tricks(plan: Plan) -> list[registry.Declaration]:
+    """What the study's tricks and their parts declare of themselves."""
+    return _declared("trick", (trick.name for run in plan.runs for trick in _named(run)))
+
+
+def _declared(kind: str, names: Iterable[str]) -> list[registry.Declaration]:
+    return [registry.declaration(kind, name) for name in sorted(set(names))]
+
+
+def environments(plan: Plan) -> list[dict[str, Any]]:
+    """The different machines and versions that the runs recorded, each with its number of runs."""
+    counts: dict[str, int] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for run in plan.runs:
+        folder = plan.folder(run)
+        record = storage.read_json(folder / "run.json", f"delete {folder} and run snakemake")
+        key = repr(record["environment"])
+        counts[key] = counts.get(key, 0) + 1
+        found[key] = record["environment"]
+    return [{**found[key], "runs": count} for key, count in counts.items()]
+
+
+def limits(n: int) -> dict[str, Any]:
+    """What so many seeds can and cannot show."""
+    return {
+        "n": n,
+        "floor": estimators.sign_flip_floor(n),
+        "factor": estimators.t_factor(n) if n > 1 else None,
+        "needed": estimators.seeds_to_show(0.05),
+    }
+
+
+def critic_steps(runs: pd.DataFrame) -> dict[str, Any]:
+    """Which losses make how many critic steps, and which tricks change that for which."""
+    plain = runs[runs["trick"] == PLAIN].groupby("loss")["n_critic"].first()
+    changed: dict[str, list[str]] = {}
+    for (trick, loss), n in runs.groupby(["trick", "loss"])["n_critic"].first().items():
+        if loss in plain.index and n != plain[loss]:
+            changed.setdefault(str(trick), []).append(str(loss))
+    counts = {int(n): sorted(plain[plain == n].index) for n in sorted(set(plain))}
+    return {"plain": counts, "changed": changed}
+
+
+def settings(plan: Plan) -> dict[str, str]:
+    """The settings that losses and tricks had in the study's base variant, as words.
+
+    Where each loss has an optimiser of its own, that is told with them.
+    """
+    found: dict[str, str] = {}
+    for run in plan.runs:
+        words = [wording.settings(run.loss.settings)]
+        if run.training.policy == "published":
+            words.append(wording.optimizer(run.optimizer))
+        found.setdefault(run.loss.name, "; ".join(words))
+        for trick in _named(run):
+            parts = [part.name for part in trick.parts]
+            told = (
+                f"those of {wording.listed(parts)}" if parts else wording.settings(trick.settings)
+            )
+            found.setdefault(trick.name, told)
+    return found
+
+
+def _named(run: Run) -> list[PlugIn]:
+    """A run's tricks, and the parts of those that are a combination."""
+    return [*run.tricks, *(part for trick in run.tricks for part in trick.parts)]
+
+
+def collapsed(plan: Plan, sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Cells that trained to the end and yet have at most half of the modes or no precision."""
+    found = []
+    for section in sections:
+        manifest = Path(plan.study.data) / "prepared" / section["matrix"].dataset / "manifest.json"
+        classes = storage.read_json(manifest, "run snakemake")["classes"]
+        for cell in section["ranked"]:
+            row = cell["row"]
+            few = classes and row.get("modes", classes) <= classes / 2
+            if row["fid_n"] and (few or row.get("precision", 1.0) < 0.05):
+                shown = {key: row.get(key, float("nan")) for key in ("modes", "precision")}
+                place = {"dataset": section["matrix"].dataset, "of": classes}
+                found.append({"name": cell["name"], "anchor": cell["anchor"], **shown, **place})
+    return found
+
+
+def failures(plan: Plan, tidy: Tables, ends: pd.DataFrame) -> list[dict[str, Any]]:
+    """Diverged runs with the step at which they ended."""
+    key = [*tables.CELL, "train_seed"]
+    lost = ends[ends["status"] == "diverged"].drop_duplicates(key)
+    rows = lost[[*key, "images"]].merge(tidy.runs[[*key, "status", "steps"]], on=key)
+    budgets = {(*run.cell, run.seed): run.training.steps for run in plan.runs}
+    return [
+        {
+            **{str(k): v for k, v in row.items()},
+            "planned": budgets[tuple(row[name] for name in key)],
+            "how": "training: a loss beyond the bound or not finite"
+            if row["status"] == "diverged"
+            else "sampling: values that are not finite",
+        }
+        for row in rows.to_dict("records")
+    ]

@@ -1,0 +1,1 @@
+"""A study: its file, its plug-ins, its runs; nothing here imports torch or computes a number."""

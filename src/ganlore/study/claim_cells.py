@@ -1,0 +1,121 @@
+"""The cells that claims need: checked, and as grids that join those of a study."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import product
+
+from ganlore.errors import unknown
+from ganlore.study import registry
+from ganlore.study.claims import Cells, Claim, Claims, Test
+from ganlore.study.run import COSTS, HISTORY, Cell, Plan
+from ganlore.study.schema import Grid, Study
+
+_METRICS = ("end", "average", "unsteadiness", "time-to")
+_COLUMNS = ("tracking", "late", "at-best")
+
+
+def grids(study: Study) -> list[tuple[str, Grid]]:
+    """The cells of all tests as grids, each with its place in the file of claims.
+
+    A cell is trained and evaluated as the study's first grid with its data set and network is, or
+    else as the first with its data set: the variant alone changes it. What several claims need, or
+    a grid has already, is the same run.
+
+    Raises:
+        GanloreError: for an unknown metric, column or cost, with the nearest name.
+    """
+    if study.claims is None:
+        return []
+    check(study.claims)
+    found = []
+    for where, test in study.claims.tests:
+        for side, cells in test.sides:
+            found += [(f"{where}.{side}", grid) for grid in _grids(study, cells)]
+    return found
+
+
+def _grids(study: Study, cells: Cells) -> Iterator[Grid]:
+    for dataset in cells.datasets:
+        for network in cells.networks:
+            like = _like(study, dataset, network)
+            yield Grid(
+                datasets=[dataset],
+                networks=[network],
+                losses=cells.losses,
+                tricks=cells.tricks,
+                variants=cells.variants,
+                training=like.training if like else {},
+                protocol=like.protocol if like else {},
+            )
+
+
+def _like(study: Study, dataset: str, network: str) -> Grid | None:
+    here = [grid for grid in study.grids if dataset in grid.datasets]
+    return next((grid for grid in here if network in grid.networks), here[0] if here else None)
+
+
+def named(cells: Cells) -> list[Cell]:
+    """The names of the cells, as in `Run.cell`."""
+    losses = list(registry.find("loss")) if cells.losses == "all" else cells.losses
+    tricks = list(registry.find("trick")) if cells.tricks == "all" else cells.tricks
+    joined = ["+".join([trick] if isinstance(trick, str) else trick) for trick in tricks]
+    axes = (cells.datasets, cells.networks, losses, joined, cells.variants)
+    return [Cell(*names) for names in product(*axes)]
+
+
+def needed(plan: Plan, claim: Claim) -> set[Cell]:
+    """The cells of a plan that a claim needs; those without a meaning are not among them."""
+    wanted = {cell for test in claim.tests for _, cells in test.sides for cell in named(cells)}
+    return wanted & {run.cell for run in plan.runs}
+
+
+def check(claims: Claims) -> None:
+    """Refuse what no run will have.
+
+    Raises:
+        GanloreError: for an unknown metric, column or cost, with the nearest name.
+    """
+    for where, test in claims.tests:
+        for name, kind, known in _asked(test):
+            if name not in known:
+                raise unknown(kind, name, sorted(known), f"claims: {where}")
+
+
+def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """What a test asks for: name, kind, and what there is."""
+    if test.take in _METRICS:
+        yield test.of, "metric", metric_names()
+    if test.take in _COLUMNS:
+        yield test.of, "column of the history", columns()
+    if test.take == "tracking":
+        yield test.along, "metric", metric_names()
+    if test.take == "cost":
+        yield test.of, "cost", frozenset(COSTS)
+    if test.extractor is not None:
+        yield test.extractor, "extractor", frozenset(registry.find("extractor"))
+
+
+@lru_cache(maxsize=1)
+def metric_names() -> frozenset[str]:
+    """The names of all metrics, read from the syntax tree: planning computes nothing."""
+    found: set[str] = set()
+    for path in sorted((registry.PACKAGE / "metrics").glob("[!_]*.py")):
+        for node in ast.parse(path.read_text()).body:
+            match node:
+                case ast.Assign([ast.Name("METRICS")], ast.Dict(keys)):
+                    found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+    return frozenset(found)
+
+
+def columns() -> frozenset[str]:
+    """The columns of a history: those of all runs, and what losses and tricks say they log."""
+    logged = {
+        column
+        for kind in ("loss", "trick")
+        for name in registry.find(kind)
+        for column in registry.declaration(kind, name).fact("logs", ())
+    }
+    return frozenset(HISTORY) | logged

@@ -1,0 +1,251 @@
+"""From a study to its list of runs, with everything resolved and checked. Imports no torch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from ganlore.errors import GanloreError, unknown
+from ganlore.settings import Optimizer
+from ganlore.study import claim_cells, compatibility, registry, schema
+from ganlore.study.run import Cell, Missing, Plan, PlugIn, Run
+from ganlore.study.schema import Protocol, Study, Training, Variant
+
+FOLDERS = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick": "tricks"}
+"""Kinds of plug-in that a study may change, and the key of its settings they stand under."""
+
+
+@registry.unchanging()
+def expand(study: Study) -> Plan:
+    """All runs of a study.
+
+    Raises:
+        GanloreError: before the first job, for unknown names, settings that do not fit, two grids
+            that want different things of one run, or a study without runs.
+    """
+    _check_settings(study)
+    runs: dict[str, Run] = {}
+    missing: dict[Cell, Missing] = {}
+    claimed = claim_cells.grids(study)
+    placed = [(f"study {study.name}: grids.{i}", grid) for i, grid in enumerate(study.grids)]
+    for where, grid in [*placed, *claimed]:
+        training = _changed(study.training, grid.training, f"{where}.training")
+        protocol = _changed(study.protocol, grid.protocol, f"{where}.protocol")
+        known: dict[tuple[str, str], Data] = {}
+        for cell in _cells(study, grid, where):
+            if (place := (cell.dataset, cell.variant)) not in known:
+                known[place] = _data(study, cell, protocol)
+            reason = _why_not(study, cell, known[place])
+            if reason:
+                missing[cell] = Missing(**cell._asdict(), reason=reason)
+                continue
+            for seed in study.seeds:
+                run = _resolve(study, cell, seed, training, protocol, known[place])
+                if runs.setdefault(run.id, run) != run:
+                    raise GanloreError(
+                        f"{where}: the run {run.id} is also in an earlier grid, with other "
+                        "settings\n  give one of them a variant of its own"
+                    )
+    if not runs:
+        reasons = "".join(
+            f"\n  {m.dataset} {m.network} {m.loss} {m.trick}: {m.reason}"
+            for m in list(missing.values())[:5]
+        )
+        raise GanloreError(f"study {study.name}: no runs are left{reasons}")
+    _check_protocols(study, runs.values())
+    return Plan(study, tuple(runs.values()), tuple(missing.values()))
+
+
+def _check_protocols(study: Study, runs: Iterable[Run]) -> None:
+    """Numbers of different protocols do not belong in one table."""
+    protocols: dict[str, Protocol] = {}
+    for run in runs:
+        if protocols.setdefault(run.dataset.name, run.protocol) != run.protocol:
+            raise GanloreError(
+                f"study {study.name}: two protocols for the data set {run.dataset.name}; FID "
+                "depends on the protocol\n  use one protocol for a data set, or two studies"
+            )
+
+
+def _check_settings(study: Study) -> None:
+    """Every plug-in that the study names outside its grids must exist, used or not."""
+    changes = {"settings": study.settings}
+    changes |= {f"variants.{name}": variant for name, variant in study.variants.items()}
+    for where, change in changes.items():
+        place = f"study {study.name}: {where}"
+        for kind, folder in FOLDERS.items():
+            for name, given in getattr(change, folder).items():
+                registry.path_of(kind, name, f"{place}.{folder}")
+                if kind != "loss" or "optimizer" not in given:
+                    registry.declaration(kind, name).settings(given)
+    for name, variant in study.variants.items():
+        _changed(study.training, variant.training, f"study {study.name}: variants.{name}.training")
+    for index, rule in enumerate(study.exclude):
+        for kind in ("dataset", "network", "loss"):
+            if name := getattr(rule, kind):
+                registry.path_of(kind, name, f"study {study.name}: exclude.{index}.{kind}")
+        for name in (rule.trick or "").split("+") if rule.trick else ():
+            registry.path_of("trick", name, f"study {study.name}: exclude.{index}.trick")
+
+
+def _cells(study: Study, grid: schema.Grid, where: str) -> Iterator[Cell]:
+    losses = list(registry.find("loss")) if grid.losses == "all" else list(grid.losses)
+    tricks = list(registry.find("trick")) if grid.tricks == "all" else list(grid.tricks)
+    combinations = [(t,) if isinstance(t, str) else tuple(t) for t in tricks]
+    _check_names("dataset", grid.datasets, f"{where}.datasets")
+    _check_names("network", grid.networks, f"{where}.networks")
+    _check_names("loss", losses, f"{where}.losses")
+    for combination in combinations:
+        _check_names("trick", combination, f"{where}.tricks")
+        if len(set(compatibility.applied(combination))) < len(compatibility.applied(combination)):
+            raise GanloreError(f"{where}.tricks: {list(combination)} names a trick twice")
+    for variant in grid.variants:
+        if variant != "base" and variant not in study.variants:
+            raise unknown("variant", variant, ["base", *study.variants], f"{where}.variants")
+    joined = ["+".join(combination) for combination in combinations]
+    axes = (grid.datasets, grid.networks, losses, joined, grid.variants)
+    yield from (Cell(*values) for values in itertools.product(*axes))
+
+
+def _check_names(kind: str, names: list[str] | tuple[str, ...], where: str) -> None:
+    if not names:
+        raise GanloreError(f"{where}: the list is empty; expected at least one {kind}, or 'all'")
+    for name in names:
+        registry.path_of(kind, name, where)
+
+
+class Data(NamedTuple):
+    """A data set with its settings, and the extractors that it is evaluated with."""
+
+    plugin: PlugIn
+    extractors: list[str]
+
+
+def _data(study: Study, cell: Cell, protocol: Protocol) -> Data:
+    """The data set of a cell, with the protocol's extractors or its own.
+
+    Raises:
+        GanloreError: for an unknown extractor, or one that needs what the data set does not have.
+    """
+    declared = registry.declaration("dataset", cell.dataset)
+    settings = declared.settings(_given(study, cell.variant, "dataset", cell.dataset))
+    names = list(protocol.extractors or declared.fact("extractors", ()))
+    where = f"study {study.name}: protocol.extractors"
+    for name in names:
+        registry.path_of("extractor", name, where)
+        for need, reason in registry.declaration("extractor", name).fact("requires", {}).items():
+            if need not in declared.provided(settings):
+                raise GanloreError(
+                    f"{where}: {name} cannot be used on the data set {cell.dataset}: {reason}"
+                )
+    return Data(PlugIn(name=cell.dataset, settings=settings), names)
+
+
+def _why_not(study: Study, cell: Cell, data: Data) -> str | None:
+    """Why a cell has no meaning or is left out by the study, None when it runs."""
+    names = (cell.dataset, cell.network, cell.loss, cell.tricks)
+    if reason := compatibility.why_not(*names, data.plugin.settings, data.extractors):
+        return str(reason)
+    for rule in study.exclude:
+        wanted = rule.model_dump(exclude={"reason"}, exclude_none=True)
+        if all(getattr(cell, field) == value for field, value in wanted.items()):
+            return f"left out by the study: {rule.reason}"
+    return None
+
+
+def _given(study: Study, variant: str, kind: str, name: str) -> dict[str, Any]:
+    """What the study says of a plug-in's settings, and a variant over it."""
+    change, folder = study.variants.get(variant, Variant()), FOLDERS[kind]
+    return schema.merge(
+        getattr(study.settings, folder).get(name, {}), getattr(change, folder).get(name, {})
+    )
+
+
+def _resolve(
+    study: Study, cell: Cell, seed: int, training: Training, protocol: Protocol, data: Data
+) -> Run:
+    change = study.variants.get(cell.variant, Variant())
+    training = _changed(training, change.training, f"study {study.name}: variants.{cell.variant}")
+
+    def plugin(kind: str, name: str) -> PlugIn:
+        given = _given(study, cell.variant, kind, name)
+        if kind == "loss":
+            given["optimizer"] = _policy(name, training, given.get("optimizer", {}))
+        own = compatibility.applied([name]) if kind == "trick" else [name]
+        parts = [plugin(kind, part) for part in own] if own != [name] else []
+        settings = registry.declaration(kind, name).settings(given)
+        return PlugIn(name=name, settings=settings, parts=parts)
+
+    run = Run(
+        dataset=data.plugin,
+        network=plugin("network", cell.network),
+        loss=plugin("loss", cell.loss),
+        tricks=[plugin("trick", trick) for trick in cell.tricks],
+        variant=cell.variant,
+        seed=seed,
+        training=training,
+        protocol=protocol,
+        extractors=data.extractors,
+    )
+    _check_batch(study, run)
+    _check_flip(study, run)
+    return run
+
+
+def _policy(loss: str, training: Training, given: dict[str, Any]) -> dict[str, Any]:
+    """The optimiser of a loss: the study's or its published one, and the study's changes to it."""
+    published = registry.declaration("loss", loss).model.model_fields["optimizer"].default
+    start: Optimizer = training.optimizer if training.policy == "shared" else published
+    return schema.merge(start.model_dump(mode="json"), given)
+
+
+def _check_batch(study: Study, run: Run) -> None:
+    training = run.training
+    where = f"study {study.name}: run {run.id}"
+    if training.steps < training.snapshots:
+        raise GanloreError(
+            f"{where}: a budget of {training.budget} images is {training.steps} steps of "
+            f"{training.batch}, fewer than the {training.snapshots} snapshots\n"
+            "  raise training.budget or lower training.batch or training.snapshots"
+        )
+    if training.steps < run.loss.settings["n_critic"]:
+        raise GanloreError(
+            f"{where}: a budget of {training.budget} images is {training.steps} steps of "
+            f"{training.batch}, fewer than n_critic = {run.loss.settings['n_critic']}: the "
+            "generator would make no step\n  raise training.budget"
+        )
+    for trick in run.applied:
+        field = registry.declaration("trick", trick.name).fact("batch_multiple_of")
+        if field and training.batch % trick.settings[field]:
+            raise GanloreError(
+                f"{where}: training.batch = {training.batch} is not a multiple of "
+                f"{trick.name}'s {field} = {trick.settings[field]}"
+            )
+    fact = registry.declaration("dataset", run.dataset.name).fact("n_train")
+    size = run.dataset.settings.get("n_train", fact)
+    if size and training.batch > size:
+        raise GanloreError(
+            f"{where}: training.batch = {training.batch} is larger than the data set "
+            f"{run.dataset.name}, which has {size} training samples"
+        )
+
+
+def _check_flip(study: Study, run: Run) -> None:
+    """Mirrored images are wrong samples of a data set that does not call them as good."""
+    fact = registry.declaration("dataset", run.dataset.name).fact("mirrored", False)
+    if run.training.flip and not run.dataset.settings.get("mirrored", fact):
+        raise GanloreError(
+            f"study {study.name}: run {run.id}: training.flip = true, but a sample of "
+            f"{run.dataset.name} mirrored left to right is no sample of it (its fact `mirrored`)\n"
+            "  leave training.flip out, or set it in the grid of other data sets alone"
+        )
+
+
+def _changed(model: Any, change: dict[str, Any], where: str) -> Any:
+    try:
+        return type(model).model_validate(schema.merge(model.model_dump(mode="json"), change))
+    except ValidationError as error:
+        raise schema.explain(error, type(model), where) from None

@@ -1,0 +1,349 @@
+"""Finds losses, tricks, networks, data sets and extractors by file name: the only registry.
+
+A plug-in is one file in its kind's folder: `losses/hinge.py` is the loss `hinge`, and
+`losses/wgan_gp.py` the loss `wgan-gp`. Folders that are searched: the package's own, then
+`plugins/<folder>` in the working directory, then each folder of the environment variable
+`GANLORE_PLUGINS` (separated as in PATH).
+
+What a plug-in *declares* (its settings, what it cannot be combined with, its paper) is read from
+the file's syntax tree, without running it: planning a study must not cost the seconds that
+importing torch takes. So declarations are literals in the class body:
+
+- `clip: PositiveFloat = 0.01`, with an annotation, is a setting that a study may change;
+- `paper = "arXiv:1701.07875"`, without one, is a fact (the names in `FACTS` are read).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import os
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from ganlore import settings as shared_settings
+from ganlore.errors import GanloreError, unknown
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of plug-in: its folder, and the module attribute that names its class."""
+
+    folder: str
+    attribute: str
+
+
+KINDS = {
+    "loss": Kind("losses", "LOSS"),
+    "trick": Kind("tricks", "TRICK"),
+    "network": Kind("networks", "NETWORK"),
+    "dataset": Kind("data", "DATASET"),
+    "extractor": Kind("features", "EXTRACTOR"),
+}
+
+FACTS = frozenset(
+    {"paper", "formula", "tip", "incompatible", "requires", "provides", "extractors"}
+    | {
+        "captions",
+        "combines",
+        "batch_multiple_of",
+        "shape",
+        "n_train",
+        "mirrored",
+        "origin",
+        "licence",
+        "citation",
+        "provides_if",
+        "logs",
+        "resize",
+        "weights",
+    }
+)
+"""Class attributes that are read as facts. The base classes say what each one means."""
+
+DESCRIPTIVE = frozenset(
+    {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
+    | {"provides_if", "logs"}
+)
+"""Facts that only describe, or decide which cells there are: they change no run's result."""
+
+NAMESPACE: dict[str, Any] = {
+    "__builtins__": {},
+    **{kind.__name__: kind for kind in (int, float, str, bool, tuple, list, dict)},
+    **{name: getattr(shared_settings, name) for name in shared_settings.__all__},
+}
+"""All that a declaration may use beside literals."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a plug-in says of itself.
+
+    Attributes:
+        kind: loss, trick, network, dataset or extractor.
+        name: the file's name with hyphens.
+        path: the file.
+        summary: the first line of the class's docstring.
+        facts: the values of the attributes in `FACTS`.
+        model: the settings with their types and defaults.
+    """
+
+    kind: str
+    name: str
+    path: Path
+    summary: str
+    facts: dict[str, Any]
+    model: type[BaseModel]
+
+    def settings(self, given: dict[str, Any]) -> dict[str, Any]:
+        """All settings, the given ones in place of the defaults, checked and JSON-ready.
+
+        Raises:
+            GanloreError: for an unknown key or an impossible value.
+        """
+        from ganlore.study.schema import explain
+
+        try:
+            return self.model.model_validate(given).model_dump(mode="json")
+        except ValidationError as error:
+            raise explain(error, self.model, f"settings of {self.kind} {self.name!r}") from None
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        """A fact, or the default where the plug-in does not state it."""
+        return self.facts.get(name, default)
+
+    def provided(self, settings: dict[str, Any] | None = None) -> set[str]:
+        """What it provides: its fact `provides`, and by its settings what `provides_if` tells.
+
+        `provides_if = {thing: {setting: values}}`: the thing is there where each of the settings
+        has one of the values.
+
+        Args:
+            settings: all of its settings; the defaults where they are left out.
+        """
+        told = self.settings({}) if settings is None else settings
+        found = set(self.fact("provides", ()))
+        for thing, wanted in self.fact("provides_if", {}).items():
+            if all(told[name] in values for name, values in wanted.items()):
+                found.add(thing)
+        return found
+
+
+def folders(kind: str) -> list[Path]:
+    """The folders that are searched for a kind of plug-in, in order."""
+    return list(_folders(kind, os.environ.get("GANLORE_PLUGINS", ""), str(Path.cwd())))
+
+
+@lru_cache(maxsize=64)
+def _folders(kind: str, own: str, here: str) -> tuple[Path, ...]:
+    roots = [str(PACKAGE), "plugins", *(part for part in own.split(os.pathsep) if part)]
+    distinct = dict.fromkeys(Path(here, root).resolve() for root in roots)
+    return tuple(root / KINDS[kind].folder for root in distinct)
+
+
+def find(kind: str) -> dict[str, Path]:
+    """All plug-ins of a kind: name -> file, sorted by name.
+
+    Raises:
+        GanloreError: if two files have the same name.
+    """
+    found = [folder for folder in folders(kind) if folder.is_dir()]
+    return dict(_find(kind, tuple((folder, folder.stat().st_mtime_ns) for folder in found)))
+
+
+@lru_cache(maxsize=64)
+def _find(kind: str, dated: tuple[tuple[Path, int], ...]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder, _ in dated:
+        for path in sorted(folder.glob("[!_]*.py")):
+            name = path.stem.replace("_", "-")
+            if name in found:
+                raise GanloreError(
+                    f"two files define the {kind} {name!r}: {found[name]} and {path}\n"
+                    "  rename one of them"
+                )
+            found[name] = path
+    return dict(sorted(found.items()))
+
+
+def path_of(kind: str, name: str, where: str = "") -> Path:
+    """The file of a plug-in.
+
+    Raises:
+        GanloreError: if there is none, with the nearest name.
+    """
+    found = find(kind)
+    if name not in found:
+        raise unknown(kind, name, found, where)
+    return found[name]
+
+
+_looked_up: ContextVar[dict[tuple[str, str], Declaration] | None] = ContextVar("looked_up")
+
+
+@contextmanager
+def unchanging() -> Iterator[None]:
+    """A block in which no plug-in's file changes: each is looked for once, not at every question.
+
+    For plans, which ask tens of thousands of times.
+    """
+    before = _looked_up.set(_looked_up.get(None) or {})
+    try:
+        yield
+    finally:
+        _looked_up.reset(before)
+
+
+def declaration(kind: str, name: str) -> Declaration:
+    """What a plug-in declares, read without running it."""
+    known = _looked_up.get(None)
+    if known is not None and (kind, name) in known:
+        return known[kind, name]
+    path = path_of(kind, name)
+    found = _declaration(kind, name, path, path.stat().st_mtime_ns)
+    if known is not None:
+        known[kind, name] = found
+    return found
+
+
+@cache
+def _declaration(kind: str, name: str, path: Path, _changed: int) -> Declaration:
+    module = parse(path)
+    attribute = KINDS[kind].attribute
+    targets = [
+        node.value.id
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Name)
+        and any(isinstance(target, ast.Name) and target.id == attribute for target in node.targets)
+    ]
+    if len(targets) != 1:
+        raise GanloreError(
+            f"{path}: a {kind} file ends with one line `{attribute} = <its class>`; "
+            f"found {len(targets)}"
+        )
+    summary, facts, fields = _read_class(path, targets[0])
+    model = create_model(f"{name} settings", __config__=ConfigDict(extra="forbid"), **fields)
+    return Declaration(kind, name, path, summary, facts, model)
+
+
+def parse(path: Path) -> ast.Module:
+    """The syntax tree of a file; a syntax error is told with its place."""
+    try:
+        return ast.parse(path.read_text(), filename=str(path))
+    except SyntaxError as error:
+        raise GanloreError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from None
+
+
+def _read_class(path: Path, name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Docstring's first line, facts and settings of a class, those of its bases included."""
+    module = parse(path)
+    node = next((n for n in module.body if isinstance(n, ast.ClassDef) and n.name == name), None)
+    if node is None:
+        origin = _origin(module, name)
+        if origin is None:
+            raise GanloreError(f"{path}: class {name!r} is neither defined nor imported here")
+        return _read_class(origin, name)
+    facts: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    for base in reversed(node.bases):
+        if isinstance(base, ast.Name) and _known(module, base.id):
+            _, more_facts, more_fields = _read_class(path, base.id)
+            facts |= more_facts
+            fields |= more_fields
+    for statement in node.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            if statement.value is not None and "ClassVar" not in ast.unparse(statement.annotation):
+                field = statement.target.id
+                annotation = _literal(statement.annotation, path, field)
+                fields[field] = (annotation, _literal(statement.value, path, field))
+            elif statement.value is not None and statement.target.id in FACTS:
+                facts[statement.target.id] = _literal(statement.value, path, statement.target.id)
+        elif isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                if isinstance(target, ast.Name) and target.id in FACTS:
+                    facts[target.id] = _literal(statement.value, path, target.id)
+    summary = (ast.get_docstring(node) or "").split("\n")[0]
+    return summary, facts, fields
+
+
+def _known(module: ast.Module, name: str) -> bool:
+    """Whether a base class is one of ours; others (ABC, nn.Module) declare nothing."""
+    defined = any(isinstance(n, ast.ClassDef) and n.name == name for n in module.body)
+    return defined or _origin(module, name) is not None
+
+
+def _origin(module: ast.Module, name: str) -> Path | None:
+    """The file that `from ganlore.x import name` takes a class from."""
+    for node in module.body:
+        if not isinstance(node, ast.ImportFrom) or not node.module or node.level:
+            continue
+        if any((alias.asname or alias.name) == name for alias in node.names):
+            return module_file(node.module)
+    return None
+
+
+def module_file(module: str) -> Path | None:
+    """The file of a module of this package, None for any other."""
+    first, *rest = module.split(".")
+    if first != PACKAGE.name:
+        return None
+    base = PACKAGE.joinpath(*rest)
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _literal(node: ast.expr, path: Path, name: str) -> Any:
+    try:
+        return eval(compile(ast.Expression(node), str(path), "eval"), dict(NAMESPACE))
+    except Exception as error:
+        allowed = ", ".join(sorted(set(NAMESPACE) - {"__builtins__"}))
+        raise GanloreError(
+            f"{path}:{node.lineno}: the declaration of {name!r} cannot be read without running "
+            f"the file ({error})\n  use literals and: {allowed}"
+        ) from None
+
+
+def load(kind: str, name: str) -> type[Any]:
+    """Import a plug-in's file and give its class."""
+    path = path_of(kind, name)
+    return getattr(_module(path), KINDS[kind].attribute)  # type: ignore[no-any-return]
+
+
+def create(kind: str, name: str, settings: dict[str, Any]) -> Any:
+    """An instance of a plug-in with checked settings."""
+    model = declaration(kind, name).model.model_validate(settings)
+    plugin = load(kind, name)(
+        **{field: getattr(model, field) for field in type(model).model_fields}
+    )
+    plugin.name = name
+    return plugin
+
+
+def _module(path: Path) -> types.ModuleType:
+    if path.is_relative_to(PACKAGE):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        return importlib.import_module(".".join((PACKAGE.name, *parts)))
+    # The whole path is in the name, so that two folders may hold files of one name.
+    name = "ganlore_plugin_" + "_".join(path.with_suffix("").parts[1:])
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]

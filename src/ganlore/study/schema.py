@@ -1,0 +1,367 @@
+"""A study: the axes, the budget, the protocol. One YAML file, checked before anything runs.
+
+These models are the one source: the JSON schema for editors and for Snakemake is made from them
+(`ganlore schema`), and `grid` turns a study into its list of runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeGuard
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
+
+from ganlore.errors import GanloreError
+from ganlore.settings import Fraction, Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt
+from ganlore.study.claims import Claims
+
+Names = Literal["all"] | list[str]
+TrickNames = Literal["all"] | list[str | list[str]]
+
+
+class Training(Model):
+    """How every run of a study is trained; equal for all cells."""
+
+    budget: PositiveInt = Field(
+        100_000, description="Real images shown to the discriminator in a run."
+    )
+    batch: PositiveInt = Field(64, description="Real images in a discriminator step.")
+    latent: PositiveInt = Field(64, description="Dimensions of the generator's noise.")
+    policy: Literal["shared", "published"] = Field(
+        "shared",
+        description="shared: the study's optimizer for every loss. published: each loss's own. "
+        "What belongs to a loss's definition (n_critic, penalty weight, clip) is its own in both.",
+    )
+    optimizer: Optimizer = Field(
+        Optimizer(), description="The optimisers of all losses under the policy `shared`."
+    )
+    snapshots: PositiveInt = Field(
+        8, description="Generators kept, evenly spaced over the budget; the last is the end."
+    )
+    history: PositiveInt = Field(100, description="Rows in a run's history, evenly spaced.")
+    order: Literal["discriminator-first", "generator-first"] = Field(
+        "discriminator-first",
+        description="Whose turn comes first in a step. generator-first: the discriminator then "
+        "judges the very samples that the generator has just learned from.",
+    )
+    discriminator_scale: PositiveFloat = Field(
+        1.0,
+        description="A factor on all of the discriminator's loss; 0.5 makes a sum of two halves "
+        "their mean.",
+    )
+    divergence: PositiveFloat = Field(
+        1e6, description="A loss beyond this (or not finite) ends the run as diverged."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to train; auto takes a GPU when there is one."
+    )
+    threads: PositiveInt = Field(
+        1, description="CPU threads of a run. More than one changes the last bits of results."
+    )
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32",
+        description="Arithmetic of the networks. tf32: products of single precision by a GPU's "
+        "tensor cores, with 10 bits of mantissa. bf16: generator and discriminator under autocast. "
+        "Weights, optimisers, losses, and what is differentiated twice stay fp32.",
+    )
+    channels_last: bool = Field(
+        False,
+        description="Keep images and the weights of convolutions in the order N H W C, in which "
+        "convolutions are faster; the last digits of results change.",
+    )
+    flip: bool = Field(
+        False,
+        description="Mirror half of the real images left to right, keyed by seed and step; for "
+        "data sets whose mirrored samples are as good.",
+    )
+    corrupted: Fraction = Field(
+        0.0,
+        description="The share of training samples, the same for all cells of a seed, that are "
+        "replaced by uniform noise over the data's range: outliers.",
+    )
+    deterministic: bool = Field(
+        False,
+        description="Use a GPU's deterministic kernels alone, which are slower: a run that goes on "
+        "after it was killed comes to the same bits. On a CPU it does anyway.",
+    )
+
+    @property
+    def steps(self) -> int:
+        """Discriminator steps: the budget in batches."""
+        return self.budget // self.batch
+
+
+class Protocol(Model):
+    """How every run is evaluated. Numbers of different protocols are never put in one table."""
+
+    reference: Literal["train", "test"] = Field(
+        "train", description="The split of the data that samples are compared with."
+    )
+    n_real: PositiveInt | None = Field(None, description="Real samples used; none means all.")
+    n_fake: PositiveInt = Field(2_500, description="Generated samples at each snapshot.")
+    n_neighbours: PositiveInt | None = Field(
+        None,
+        description="The first so many samples of each side are enough for metrics over all pairs "
+        "(KID, precision, recall, density, coverage), whose cost grows with the square; none means "
+        "all.",
+    )
+    eval_seed: NonNegativeInt = Field(0, description="The seed of the evaluation's noise.")
+    extractors: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="Feature extractors; none means those that each data set declares."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="Where samples and features are computed; auto takes a GPU when there is one. "
+        "Noise is drawn on the CPU, the same for all.",
+    )
+    pictures: PositiveInt = Field(64, description="Samples of the last snapshot kept to look at.")
+
+    @property
+    def place(self) -> str:
+        """The name of the folder with what is measured of the data alone under this protocol."""
+        sizes = (self.n_real, self.n_fake, self.n_neighbours)
+        return "-".join([self.reference, *(str(n or "all") for n in sizes)])
+
+    @field_validator("extractors")
+    @classmethod
+    def _once(cls, names: list[str] | None) -> list[str] | None:
+        if names is not None and len(set(names)) != len(names):
+            raise ValueError("an extractor is named twice")
+        return names
+
+
+class Keep(Model):
+    """What stays of a run once it is evaluated; it changes no number, so nothing runs again for it.
+
+    Numbers, history, samples and records always stay. What was let go and is needed again (a metric
+    was added) is trained again.
+    """
+
+    snapshots: Literal["all", "last", "none"] = Field(
+        "all",
+        description="Generators along the budget: all of them (snapshots.pt), the last one "
+        "(generator.pt), or none.",
+    )
+    checkpoints: Literal["all", "none"] = Field(
+        "all", description="All networks as training left them (checkpoint.pt)."
+    )
+
+    check_room: bool = Field(
+        True, description="Refuse to start where the disk has too little room for the study."
+    )
+
+    @property
+    def let_go(self) -> list[str]:
+        """The files of a training that do not stay."""
+        lost = {"snapshots.pt": self.snapshots != "all", "checkpoint.pt": self.checkpoints != "all"}
+        return [name for name, gone in lost.items() if gone]
+
+
+class Overrides(Model):
+    """Changed settings, by plug-in."""
+
+    losses: dict[str, dict[str, Any]] = {}
+    tricks: dict[str, dict[str, Any]] = {}
+    networks: dict[str, dict[str, Any]] = {}
+    datasets: dict[str, dict[str, Any]] = {}
+
+
+class Variant(Overrides):
+    """A named set of changed settings, of plug-ins and of the training."""
+
+    training: dict[str, Any] = {}
+
+
+VariantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-zA-Z0-9_.,:=-]*$")]
+
+
+class Exclusion(Model):
+    """Cells that a study leaves out: those that match every name given here."""
+
+    dataset: str | None = None
+    network: str | None = None
+    loss: str | None = None
+    trick: str | None = None
+    variant: str | None = None
+    reason: str = Field(min_length=1, description="Shown in the report in place of the cell.")
+
+
+class Grid(Model):
+    """A product of axes: every data set x network x loss x trick x variant x seed."""
+
+    datasets: list[str] = Field(min_length=1)
+    networks: list[str] = Field(min_length=1)
+    losses: Names = "all"
+    tricks: TrickNames = "all"
+    variants: list[str] = Field(["base"], min_length=1)
+    training: dict[str, Any] = Field({}, description="Changes to the study's training.")
+    protocol: dict[str, Any] = Field({}, description="Changes to the study's protocol.")
+
+
+def _no_truth_value(value: Any) -> Any:
+    """YAML's `true` would pass as 1; `snakemake --config` gives numbers as text, which is fine."""
+    if isinstance(value, bool):
+        raise ValueError("expected a whole number from 0 up")
+    return value
+
+
+Seed = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=0)]
+
+
+class Study(Model):
+    """A study file.
+
+    Paths are relative to the working directory.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Lower case, with hyphens.")
+    title: str = ""
+    extends: str | None = Field(
+        None, description="Another study file, in the same folder, whose keys this one changes."
+    )
+    data: str = Field("data", description="Folder of prepared data, extractors and features.")
+    results: str = Field("results", description="Folder of runs and tables.")
+    reports: str = Field("reports", description="Folder of the report, figures and tables.")
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    training: Training = Training()
+    protocol: Protocol = Protocol()
+    keep: Keep = Keep()
+    settings: Overrides = Overrides()
+    variants: dict[VariantName, Variant] = {}
+    grids: list[Grid] = Field(min_length=1)
+    exclude: list[Exclusion] = []
+    claims: Claims | None = Field(
+        None,
+        description="A file of claims in the same folder: the cells that they need join the grids, "
+        "and the report gives verdicts.",
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("a seed is named twice")
+        return seeds
+
+
+def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A study file as written, what it extends included.
+
+    Args:
+        path: the file.
+        below: the files that extend it, for telling a circle.
+
+    Raises:
+        GanloreError: if the file is missing, is not a YAML mapping, or extends itself.
+    """
+    if path in below:
+        circle = " -> ".join(str(p) for p in (*below, path))
+        raise GanloreError(f"{path}: studies extend each other in a circle: {circle}")
+    try:
+        document = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        studies = [*path.parent.glob("*.yaml"), *Path("configs").glob("*.yaml")]
+        near = ", ".join(sorted({str(p) for p in studies}))
+        raise GanloreError(f"{path}: no such study file\n  there are: {near or '(none)'}") from None
+    except yaml.YAMLError as error:
+        raise GanloreError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise GanloreError(f"{path}: expected a mapping of keys, found {type(document).__name__}")
+    document = with_claims(document, path.parent)
+    if base := document.get("extends"):
+        document = merge(read(path.parent / str(base), (*below, path)), document)
+    found: dict[str, Any] = document
+    return found
+
+
+def with_claims(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A study with its claims in place of their file's name.
+
+    Args:
+        document: the study as written.
+        folder: where its file is.
+    """
+    named = document.get("claims")
+    return document | {"claims": read(folder / named)} if isinstance(named, str) else document
+
+
+def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the keys of `change`; mappings are merged, lists and values replaced."""
+    result = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merge(result[key], value) if both else value
+    return result
+
+
+def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Study:
+    """A checked study, from a file or from the study itself as JSON.
+
+    Args:
+        source: a path, or JSON text (it begins with a brace), as the Snakefile hands it to jobs.
+        overrides: keys put over the file's, as `snakemake --config` gives them.
+    """
+    text = str(source)
+    inline = text.lstrip().startswith("{")
+    document = json.loads(text) if inline else read(Path(text))
+    return parse(merge(document, overrides or {}), "study" if inline else text)
+
+
+def parse(document: dict[str, Any], where: str) -> Study:
+    """Check a study's keys and values.
+
+    Raises:
+        GanloreError: naming each key, its value, what is allowed and the nearest name.
+    """
+    try:
+        return Study.model_validate(document)
+    except ValidationError as error:
+        raise explain(error, Study, where) from None
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a study file."""
+    found = TypeAdapter(Study).json_schema()
+    found["properties"]["claims"]["anyOf"].append({"type": "string"})  # the name of their file
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> GanloreError:
+    """Pydantic's findings as one error that names key, value, what is allowed and the nearest."""
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            allowed = _keys(model, item["loc"][:-1])
+            near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            lines.append(f"unknown key {key!r}{hint}\n    allowed: {', '.join(sorted(allowed))}")
+        elif item["type"] == "missing":
+            lines.append(f"the key {key!r} is missing")
+        else:
+            lines.append(f"{key} = {item['input']!r}: {item['msg']}")
+    return GanloreError("\n  ".join([f"{where}:", *lines]))
+
+
+def _keys(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
+    """The keys that are allowed at a place in a model."""
+    for part in place:
+        if part in model.model_fields:
+            annotation = model.model_fields[str(part)].annotation
+            inner = (annotation, *getattr(annotation, "__args__", ()))
+            model = next((a for a in inner if _is_model(a)), model)
+    return list(model.model_fields)
+
+
+def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -1,0 +1,1 @@
+"""How a run trains: built from its settings, then step after step."""

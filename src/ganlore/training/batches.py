@@ -1,0 +1,111 @@
+"""The training data in memory, and the batch of every step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganlore.data import Store
+from ganlore.errors import GanloreError
+from ganlore.steps import seeding
+
+
+def as_seen(samples: Tensor) -> Tensor:
+    """What networks see: uint8 images as floats in [-1, 1], points as they are."""
+    return samples.float().div_(127.5).sub_(1) if samples.dtype == torch.uint8 else samples
+
+
+def as_stored(samples: Tensor) -> Tensor:
+    """The inverse of `as_seen`, rounded to the 256 grey levels that an image file would have."""
+    if samples.dim() != 4:
+        return samples.float()
+    return samples.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+Batch = tuple[Tensor, Tensor | None]
+"""Samples (N, ...) as networks see them, and labels (N,) or None."""
+
+
+class Batches:
+    """Shuffled epochs of the training split, whole in memory (or on the GPU) as stored.
+
+    The order depends on the seed alone, so that all cells of a study see the same images in the
+    same order. A last batch that would be smaller is left out. What is random is drawn on the CPU,
+    for a whole epoch, and moved once: a step waits for no transfer.
+
+    Args:
+        store: the prepared data.
+        size: samples in a batch.
+        seed: the run's.
+        device: where they stay.
+        flip: whether each image is mirrored left to right at even odds, drawn anew in each epoch.
+        layout: the memory format of batches of images.
+        corrupted: the share of samples that are replaced by uniform noise, from here on.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        size: int,
+        seed: int,
+        device: torch.device,
+        flip: bool = False,
+        layout: torch.memory_format = torch.contiguous_format,
+        corrupted: float = 0.0,
+    ) -> None:
+        # copied: the store's file is opened read-only, and tensors may not share such memory
+        samples = torch.from_numpy(store.samples("train").copy())
+        if corrupted:
+            _corrupt(samples, corrupted, seeding.generator(seed, "corrupted"))
+        self.samples = samples.to(device)
+        labels = store.labels("train")
+        self.labels = None if labels is None else torch.from_numpy(labels).to(device)
+        self.size = size
+        self.seed = seed
+        self.flip = flip
+        self.layout = layout
+        self.per_epoch = len(self.samples) // size
+        if not self.per_epoch:
+            raise GanloreError(
+                f"training.batch = {size} is larger than the data set {store.name}, which has "
+                f"{len(self.samples)} training samples"
+            )
+        self._epoch = -1
+        self._order = self._mirrored = torch.empty(0)
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of a step: samples (size, ...) as networks see them, and labels (size,)."""
+        epoch, index = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._shuffle(epoch)
+        here = slice(index * self.size, (index + 1) * self.size)
+        chosen = self._order[here]
+        labels = None if self.labels is None else self.labels[chosen]
+        samples = self.samples[chosen]
+        if self.flip:
+            samples = torch.where(self._mirrored[here], samples.flip(-1), samples)
+        seen = as_seen(samples)
+        if seen.dim() == 4:
+            seen = seen.contiguous(memory_format=self.layout)
+        return seen, labels
+
+    def _shuffle(self, epoch: int) -> None:
+        """Draw an epoch's order, and which place in it has a mirrored image, (N, 1, 1, 1)."""
+        n, device = len(self.samples), self.samples.device
+        order = torch.randperm(n, generator=seeding.generator(self.seed, "order", epoch))
+        self._epoch, self._order = epoch, order.to(device)
+        if self.flip:
+            drawn = torch.rand(n, 1, 1, 1, generator=seeding.generator(self.seed, "flip", epoch))
+            self._mirrored = (drawn < 0.5).to(device)
+
+
+def _corrupt(samples: Tensor, share: float, rng: torch.Generator) -> None:
+    """Replace a share of samples, in place, by uniform noise over the range of all of them."""
+    chosen = torch.randperm(len(samples), generator=rng)[: round(share * len(samples))]
+    low, high = samples.min().item(), samples.max().item()
+    noise = torch.rand(len(chosen), *samples.shape[1:], generator=rng)
+    if samples.dtype == torch.uint8:
+        noise = (low + noise * (high + 1 - low)).floor()
+    else:
+        noise = low + noise * (high - low)
+    samples[chosen] = noise.to(samples.dtype)

@@ -1,0 +1,161 @@
+"""From a run's settings to the networks, the loss, the tricks and the optimisers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import cache, partial, reduce
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ganlore.errors import GanloreError
+from ganlore.losses import Loss
+from ganlore.networks import Spec
+from ganlore.settings import Optimizer
+from ganlore.steps import seeding
+from ganlore.steps.step import Player
+from ganlore.study import registry
+from ganlore.training import precision
+from ganlore.tricks import Trick
+
+if TYPE_CHECKING:
+    from ganlore.study.run import Run
+
+
+def device(wanted: str, key: str = "training.device") -> torch.device:
+    """The device that a study's setting means on this machine.
+
+    Args:
+        wanted: auto, cpu or cuda.
+        key: the setting, to be named.
+
+    Raises:
+        GanloreError: if a GPU is wanted and torch finds none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise GanloreError(
+            f"{key} = 'cuda', but torch finds no GPU\n"
+            "  use 'auto' or 'cpu', or install a driver that torch can use"
+        )
+    gpu = wanted != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if gpu else "cpu")
+
+
+def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device) -> Player:
+    """The networks of a run at step 0, with the loss's and the tricks' modules.
+
+    Args:
+        run: the run's settings.
+        shape: one sample's shape.
+        classes: the data set's number of classes; used by conditional losses.
+        device: where the networks live. They are initialised on the CPU, so that a seed means the
+            same start on every device.
+    """
+    loss = registry.create("loss", run.loss.name, run.loss.settings)
+    tricks = tuple(registry.create("trick", part.name, part.settings) for part in run.applied)
+    network = registry.create("network", run.network.name, run.network.settings)
+    spec = Spec(shape, run.training.latent, classes if loss.conditional else 0)
+    seen = reduce(lambda given, trick: trick.discriminator_spec(given), tricks, spec)
+    with seeding.scope(run.seed, "networks"):
+        make_g = partial(loss.generator_network, network)
+        make_d = partial(loss.discriminator_network, network)
+        for trick in tricks:
+            make_g = trick.generator_network(make_g, network)
+            make_d = trick.discriminator_network(make_d, network)
+        generator, discriminator = make_g(spec), make_d(seen)
+        modules = nn.ModuleDict(loss.modules(network, spec, discriminator))
+    named = {"generator": generator, "discriminator": discriminator, **modules}
+    for name, module in named.items():
+        network.initialise(module, partial(seeding.generator, run.seed, "init", name))
+    with seeding.scope(run.seed, "tricks"):
+        for trick in tricks:
+            generator, discriminator = trick.networks(generator, discriminator)
+        evaluated = {name: modules[name] for name in loss.evaluated_modules}
+        for trick in tricks:
+            _add(modules, trick.modules(generator, discriminator, evaluated), trick.name)
+    for module in (generator, discriminator, modules):
+        precision.place(module, run.training, device)
+    who = Player(
+        generator,
+        discriminator,
+        modules,
+        loss,
+        tricks,
+        n_critic(loss, tricks),
+        run.training.discriminator_scale,
+        precision.forward(run.training, device),
+    )
+    who.optimizers = optimizers(run, who)
+    return who
+
+
+def _add(modules: nn.ModuleDict, more: dict[str, nn.Module], owner: str) -> None:
+    if clash := set(modules) & set(more):
+        raise GanloreError(f"{owner}: a module of the name {sorted(clash)} is there already")
+    modules.update(more)
+
+
+def n_critic(loss: Loss, tricks: Sequence[Trick]) -> int:
+    """Discriminator steps for each generator step, after the tricks' changes."""
+    return reduce(lambda n, trick: trick.n_critic(n), tricks, loss.n_critic)
+
+
+def optimizer_settings(run: Run, tricks: Sequence[Trick]) -> Optimizer:
+    """The optimisers' settings, by the study's policy, after the tricks' changes."""
+    return reduce(lambda settings, trick: trick.optimizer(settings), tricks, run.optimizer)
+
+
+def optimizers(run: Run, who: Player) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """The optimisers of generator and discriminator, by the study's policy and the tricks."""
+    settings = optimizer_settings(run, who.tricks)
+    critics, both = who.loss.discriminator_modules, who.loss.shared_modules
+    ours = [module for name, module in who.modules.items() if name not in critics]
+    theirs = [module for name, module in who.modules.items() if name in (*critics, *both)]
+    return (
+        optimizer(settings, settings.rates[0], [who.generator, *ours]),
+        optimizer(settings, settings.rates[1], [who.discriminator, *theirs]),
+    )
+
+
+@torch.no_grad()
+def step(optimizer: torch.optim.Optimizer) -> None:
+    """`optimizer.step()`, without the wrappers that torch puts around it.
+
+    They import torch's compiler, which nothing here uses and which takes longer than all other
+    imports of a run together, and they open a profiler's range at each step, which costs a tenth of
+    a small network's step. What they wrap is called as it is; hooks of the optimiser are not.
+    """
+    kind: Any = type(optimizer)
+    _bare_step(kind)(optimizer)
+
+
+@cache
+def _bare_step(kind: Any) -> Callable[[torch.optim.Optimizer], None]:
+    bare: Callable[[torch.optim.Optimizer], None] = inspect.unwrap(kind.step)
+    return bare
+
+
+def _leave_the_compiler_alone() -> None:
+    """The same for an optimiser's other methods, which have another wrapper.
+
+    At its first call it asks the compiler to leave the method alone, and keeps the answer as an
+    attribute: the method itself.
+    """
+    for name in ("add_param_group", "state_dict", "load_state_dict"):
+        method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if method is not None:
+            setattr(method, "__dynamo_disable", method)
+
+
+def optimizer(settings: Optimizer, lr: float, modules: list[nn.Module]) -> torch.optim.Optimizer:
+    """One optimiser over the parameters of several modules."""
+    _leave_the_compiler_alone()
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    if settings.kind == "adam":
+        # The fused form updates all parameters in one call; it is the fastest on CPU and GPU.
+        return torch.optim.Adam(parameters, lr=lr, betas=settings.betas, fused=True)
+    if settings.kind == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=lr)
+    return torch.optim.SGD(parameters, lr=lr, fused=True)

@@ -1,0 +1,203 @@
+"""A run's files: the state that a killed run goes on from, and what a finished one leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ganlore import console, provenance, storage
+from ganlore.steps.step import Player
+from ganlore.training.history import History
+
+if TYPE_CHECKING:
+    from ganlore.data import Store
+    from ganlore.study.run import Run
+
+Optimizers = tuple[torch.optim.Optimizer, torch.optim.Optimizer]
+
+
+@dataclass
+class State:
+    """The state of a run in training, in a folder of its own.
+
+    The folder lies outside the run's own, since Snakemake deletes the outputs of a failed job.
+
+    Attributes:
+        folder: where the state lies.
+        identity: what it was trained with (`identity`); a state of another is not continued.
+        interval: seconds between two saved states.
+    """
+
+    folder: Path
+    identity: str
+    interval: float = 30.0
+    _saved: float = field(default_factory=time.monotonic)
+    _told: float = 0.0
+
+    @property
+    def path(self) -> Path:
+        """The file of the last saved state."""
+        return self.folder / "state.pt"
+
+    def restore(self, who: Player, optimizers: Optimizers, history: History) -> tuple[int, float]:
+        """Load the last state into networks, optimisers and history.
+
+        Returns:
+            The number of steps done and the seconds they took; (0, 0.0) where there is no state.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "failed.json").unlink(missing_ok=True)
+        saved = storage.read_sealed(self.path)
+        if saved and any(
+            storage.read_sealed(self.folder / name) is None for name in saved["files"]
+        ):
+            saved = None
+        if saved is None and self.path.exists():
+            console.say(f"{self.path}: damaged; starting this run again from its first step")
+        if saved is None or saved["identity"] != self.identity:
+            self.clear()
+            self.folder.mkdir(parents=True)
+            return 0, 0.0
+        load_player(who, saved["player"])
+        for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        history.rows.extend(saved["history"])
+        console.say(f"continuing after {saved['step']} steps")
+        return int(saved["step"]), float(saved["seconds"])
+
+    def keep(
+        self, step: int, who: Player, optimizers: Optimizers, history: History, seconds: float
+    ) -> None:
+        """Tell `ganlore status` the progress, and save the state if the last time is long ago."""
+        now = time.monotonic()
+        if now - self._told >= min(2.0, self.interval):
+            self._told = now
+            progress = {"step": step, "seconds": seconds, "pid": os.getpid(), "time": time.time()}
+            storage.write_json(self.folder / "progress.json", progress)
+        if now - self._saved >= self.interval:
+            self.save(step, who, optimizers, history, seconds)
+
+    def save(
+        self, step: int, who: Player, optimizers: Optimizers, history: History, seconds: float
+    ) -> None:
+        """Save everything that the next step depends on."""
+        state = {
+            "identity": self.identity,
+            "step": step,
+            "seconds": seconds,
+            "player": player_state(who),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+            "history": history.rows,
+            "files": [path.name for path in self.folder.glob("snapshot-*.pt")],
+            "parameters": {
+                part: sum(p.numel() for p in module.parameters())
+                for part, module in _parts(who).items()
+            },
+        }
+        storage.write_sealed(self.path, state)
+        self._saved = time.monotonic()
+
+    def snapshot(self, step: int, who: Player) -> None:
+        """Keep what is evaluated, as it is after a step: the generator, and the loss's modules."""
+        kept = {
+            "step": step,
+            "weights": _weights(who.evaluated),
+            "modules": {name: _weights(module) for name, module in who.evaluated_modules.items()},
+        }
+        storage.write_sealed(self.folder / f"snapshot-{step}.pt", kept)
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """The snapshots so far, in order."""
+        paths = sorted(self.folder.glob("snapshot-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
+        found = [storage.read_sealed(path) for path in paths]
+        return [snapshot for snapshot in found if snapshot is not None]
+
+    def clear(self) -> None:
+        """Delete the state: the run is finished, or begins again."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def player_state(who: Player) -> dict[str, Any]:
+    """All weights and buffers of a run, on the CPU."""
+    return {part: _weights(module) for part, module in _parts(who).items()}
+
+
+def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.cpu() for name, value in module.state_dict().items()}
+
+
+def _parts(who: Player) -> dict[str, nn.Module]:
+    return {
+        "generator": who.generator, "discriminator": who.discriminator, "modules": who.modules
+    }  # fmt: skip
+
+
+def load_player(who: Player, state: dict[str, Any]) -> None:
+    """Put saved weights and buffers into a run's networks."""
+    who.generator.load_state_dict(state["generator"])
+    who.discriminator.load_state_dict(state["discriminator"])
+    who.modules.load_state_dict(state["modules"])
+
+
+def finish(
+    run: Run,
+    store: Store,
+    folder: Path,
+    state: State,
+    status: str,
+    device: str,
+    extractors: dict[str, str] | None = None,
+) -> None:
+    """Write a finished run's files from its state, `run.json` last, and delete the state.
+
+    `snapshots.pt` and `checkpoint.pt` hold nothing that differs between two trainings of the same
+    run: no times, no paths. `extractors` are as in `identity`.
+    """
+    saved = storage.read_sealed(state.path)
+    assert saved is not None
+    files = {
+        "snapshots.pt": storage.write_torch(folder / "snapshots.pt", state.snapshots()),
+        "checkpoint.pt": storage.write_torch(folder / "checkpoint.pt", saved["player"]),
+        "history.csv": storage.write_text(
+            folder / "history.csv", storage.csv_text(saved["history"])
+        ),
+    }
+    record = {
+        "id": run.id,
+        "status": status,
+        "settings": json.loads(run.training_settings()),
+        "settings_hash": run.training_hash(),
+        "code_hash": run.training_code(),
+        "data_hash": store.digest,
+        **({"extractors": extractors} if extractors else {}),
+        "steps": saved["step"],
+        "seconds": saved["seconds"],
+        "peak_memory_mb": round(provenance.peak_memory_mb(), 1),
+        "parameters": saved["parameters"],
+        "device": device,
+        "threads": run.training.threads,
+        "environment": provenance.environment(),
+        "files": files,
+    }
+    storage.write_json(folder / "run.json", record)
+    state.clear()
+
+
+def identity(run: Run, store: Store, extractors: dict[str, str] | None = None) -> str:
+    """What a state must agree with to be continued.
+
+    Args:
+        run: the run's settings.
+        store: the prepared data.
+        extractors: hashes of the extractors that it trains with (`provenance.fitted`), by name.
+    """
+    made_with = [run.training_hash(), run.training_code(), store.digest]
+    return json.dumps([*made_with, extractors] if extractors else made_with)
