@@ -19,7 +19,7 @@ from ganlore.steps import seeding
 from ganlore.steps.step import Game
 from ganlore.study import registry
 from ganlore.training import build, checkpoint, loop
-from ganlore.training.batches import Batches, as_seen, as_stored
+from ganlore.training.batches import Batches, to_network, to_storage
 from ganlore.training.history import marks
 from tiny import equal, tiny_run
 
@@ -248,9 +248,9 @@ def test_batches_are_shuffled_epochs_that_depend_on_the_seed_alone(stores) -> No
 
 def test_images_survive_the_way_to_the_network_and_back() -> None:
     grey = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
-    seen = as_seen(grey)
+    seen = to_network(grey)
     assert seen.min() == -1 and seen.max() == 1
-    assert torch.equal(as_stored(seen), grey)
+    assert torch.equal(to_storage(seen), grey)
 
 
 def test_marks_are_even_end_at_the_end_and_fit_the_critic() -> None:

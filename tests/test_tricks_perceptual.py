@@ -30,7 +30,7 @@ from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan, Run
 from ganlore.training import build, checkpoint, loop
-from ganlore.training.batches import as_seen
+from ganlore.steps.scaling import to_network
 from step_costs import TURNS, Bench
 from tiny import equal, tiny, tiny_run
 
@@ -151,7 +151,7 @@ def test_it_sees_images_as_they_are_not_as_the_discriminator_does(stores, fitted
 
 def test_two_batches_of_data_are_two_nths_apart(stores, fitted) -> None:
     """The unit: E |mean of N - mean of N|^2 is 2 / N of the total variance, for every layer."""
-    images = as_seen(torch.from_numpy(stores["digits"].samples("train").copy()))
+    images = to_network(torch.from_numpy(stores["digits"].samples("train").copy()))
     layers = fitted(RUN)[NAME].layers(images)
     rng = torch.Generator().manual_seed(0)
     n = 16
@@ -197,7 +197,7 @@ def test_the_extractor_knows_digits_and_is_not_the_one_of_evaluation(stores) -> 
 def test_features_are_of_each_image_alone_and_the_same_when_opened(stores, tmp_path) -> None:
     store = stores["digits"]
     folder = tmp_path / "data/extractors/digits" / NAME
-    images = as_seen(torch.from_numpy(store.samples("test")[:9].copy()))
+    images = to_network(torch.from_numpy(store.samples("test")[:9].copy()))
     extractor = fit_quickly(store, folder)
     opened = features.open_fitted(NAME, store, folder)
     whole = extractor.layers(images)

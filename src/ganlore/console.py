@@ -78,8 +78,8 @@ class Forecast:
         self.total = total
         self._first = 0.0
 
-    def told(self, done: int) -> bool:
-        """Take note that `done` steps are done; whether all is said that there is to say."""
+    def finished(self, done: int) -> bool:
+        """Take note that `done` steps are done; whether the forecast is made."""
         now = time.monotonic()
         if done == 1:
             self._first = now

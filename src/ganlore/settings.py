@@ -14,8 +14,6 @@ from pydantic import (
     PositiveInt,
 )
 
-from ganlore.steps.schedules import cosine
-
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""
 
@@ -63,23 +61,3 @@ class Optimizer(Model):
     betas: tuple[Fraction, Fraction] = (0.5, 0.999)
     lr_end: PositiveFloat | None = None
     beta2_end: Fraction | None = None
-
-    @property
-    def rates(self) -> tuple[float, float]:
-        """First learning rates of generator and discriminator."""
-        return self.lr, self.lr_discriminator or self.lr
-
-    def with_rates(self, generator: float, discriminator: float) -> Optimizer:
-        """The same with other learning rates, which change over the run by the same factor."""
-        end = None if self.lr_end is None else self.lr_end * generator / self.lr
-        rates = {"lr": generator, "lr_discriminator": discriminator, "lr_end": end}
-        return self.model_copy(update=rates)
-
-    def factor(self, progress: float) -> float:
-        """What the first learning rates are multiplied by, by the share of the budget used."""
-        return 1.0 if self.lr_end is None else cosine(1.0, self.lr_end / self.lr, progress)
-
-    def beta2(self, progress: float) -> float:
-        """The second of the betas, by the share of the budget used."""
-        first = self.betas[1]
-        return first if self.beta2_end is None else cosine(first, self.beta2_end, progress)

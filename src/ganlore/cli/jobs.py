@@ -132,14 +132,14 @@ def train(
             }
             fitted = provenance.fitted(extractors, store.name, data)
             identity = checkpoint.identity(chosen, store, fitted)
-            state = checkpoint.State(state_folder, identity, save_every)
+            checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every)
             provenance.environment()
-            status = training.train(chosen, store, state, device, extractors)
+            status = training.train(chosen, store, checkpoints, device, extractors)
         except Exception as error:
             failure = {"error": f"{type(error).__name__}: {error}"}
             storage.write_json(state_folder / "failed.json", failure)
             raise
-        checkpoint.finish(chosen, store, folder, state, status, gpu.name(device), fitted)
+        checkpoint.finish(chosen, store, folder, checkpoints, status, gpu.name(device), fitted)
     if benchmark:
         provenance.benchmark(benchmark)
     say(f"{folder}: {status}")

@@ -23,6 +23,7 @@ from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation import evaluate
 from ganlore.execution import retention
+from ganlore.steps.schedule import beta2, learning_rate_factor, learning_rates
 from ganlore.study import registry
 from ganlore.study.run import Plan, Run
 from ganlore.training import build
@@ -123,11 +124,12 @@ def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[st
         "parameters_generator": record["parameters"]["generator"],
         "parameters_discriminator": record["parameters"]["discriminator"],
         "optimizer": optimizer.kind,
-        "lr_generator": optimizer.rates[0],
-        "lr_discriminator": optimizer.rates[1],
+        "lr_generator": learning_rates(optimizer)[0],
+        "lr_discriminator": learning_rates(optimizer)[1],
         "betas": json.dumps(optimizer.betas),
-        "lr_factor_end": optimizer.factor(1.0) * math.prod(t.learning_rate(1.0) for t in tricks),
-        "beta2_end": optimizer.beta2(1.0),
+        "lr_factor_end": learning_rate_factor(optimizer, 1.0)
+        * math.prod(t.learning_rate(1.0) for t in tricks),
+        "beta2_end": beta2(optimizer, 1.0),
         "n_critic": build.n_critic(loss, tricks),
         "batch": run.training.batch,
         "policy": run.training.policy,

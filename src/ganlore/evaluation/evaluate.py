@@ -16,10 +16,9 @@ from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation.reference import Kept
 from ganlore.losses import Snapshot
-from ganlore.steps import seeding
-from ganlore.steps.step import Player
+from ganlore.steps import TrainState, seeding
+from ganlore.steps.scaling import to_network, to_storage
 from ganlore.training import build
-from ganlore.training.batches import as_seen, as_stored
 
 if TYPE_CHECKING:
     from ganlore.study.run import Run
@@ -33,7 +32,7 @@ Row = dict[str, Any]
 
 
 @torch.no_grad()
-def draw(who: Player, run: Run, store: Store) -> Snapshot:
+def draw(who: TrainState, run: Run, store: Store) -> Snapshot:
     """What a run's samples are made from; the same for every run and snapshot of a protocol.
 
     Noise and labels are keyed by the evaluation's seed.
@@ -45,10 +44,10 @@ def draw(who: Player, run: Run, store: Store) -> Snapshot:
     if (shares := store.shares()) is not None:
         labels = torch.multinomial(torch.from_numpy(shares), n, replacement=True, generator=rng)
     held_out = torch.from_numpy(np.array(store.samples("test")[:n]))
-    return Snapshot(who.evaluated, who.evaluated_modules, latent, labels, as_seen(held_out))
+    return Snapshot(who.evaluated, who.evaluated_modules, latent, labels, to_network(held_out))
 
 
-def load(who: Player, snapshot: dict[str, Any]) -> None:
+def load(who: TrainState, snapshot: dict[str, Any]) -> None:
     """Put a snapshot's weights into what is evaluated."""
     who.evaluated.load_state_dict(snapshot["weights"])
     for name, weights in snapshot["modules"].items():
@@ -71,23 +70,23 @@ def sample(snapshot: Snapshot, device: torch.device = CPU) -> NDArray[Any] | Non
         made = snapshot.generator(snapshot.latent[here].to(device), part)
         if not bool(made.isfinite().all()):
             break
-        chunks.append(as_stored(made).cpu())
+        chunks.append(to_storage(made).cpu())
     snapshot.generator.to(CPU)
     finished = sum(map(len, chunks)) == len(snapshot.latent)
     return torch.cat(chunks).numpy() if finished else None
 
 
 @torch.no_grad()
-def evidence(who: Player, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
+def evidence(who: TrainState, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
     """What a loss lets be measured beside its samples: fields of `metrics.Comparison`."""
-    found = who.loss.evidence(snapshot)
+    found: dict[str, NDArray[Any]] = who.loss.evidence(snapshot)
     if who.loss.conditional and snapshot.labels is not None:
         found["asked"] = snapshot.labels.numpy()
     return found
 
 
 def observe(
-    who: Player, drawn: Snapshot, device: torch.device = CPU
+    who: TrainState, drawn: Snapshot, device: torch.device = CPU
 ) -> tuple[NDArray[Any], dict[str, Any]] | None:
     """Samples and evidence of the weights that are loaded; None if any number is not finite."""
     samples = sample(drawn, device)
@@ -97,13 +96,13 @@ def observe(
 
 
 @torch.no_grad()
-def pictures(who: Player, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
+def pictures(who: TrainState, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
     """The loss's own pictures, (rows, columns, C, H, W) in the store's form; of images only."""
     if snapshot.held_out.dim() != 4:
         return {}
     drawn = who.loss.pictures(snapshot)
     return {
-        name: as_stored(grid.flatten(0, 1)).numpy().reshape(grid.shape)
+        name: to_storage(grid.flatten(0, 1)).numpy().reshape(grid.shape)
         for name, grid in drawn.items()
     }
 
@@ -158,7 +157,7 @@ def evaluate(
     """
     torch.set_num_threads(run.training.threads)
     device = build.device(run.protocol.device, "protocol.device")
-    who = build.player(run, store.shape, store.classes, CPU)
+    who = build.train_state(run, store.shape, store.classes, CPU)
     for module in (who.evaluated, *who.evaluated_modules.values()):
         module.eval()
     protocol = run.protocol

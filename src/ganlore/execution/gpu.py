@@ -1,4 +1,4 @@
-"""What is told of a GPU: its name in records, and that its memory was too small."""
+"""A GPU in records and messages: its name, and that its memory was too small."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SHORT = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 
 
 @contextmanager
-def memory_told(run: Run) -> Iterator[None]:
-    """Tell a GPU's lack of memory by what asked for it, and what may be lowered.
+def memory_explained(run: Run) -> Iterator[None]:
+    """Explain a GPU's lack of memory: which run asked for it, and what may be lowered.
 
     Raises:
         GanloreError: in place of torch's error.

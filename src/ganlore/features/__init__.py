@@ -51,7 +51,7 @@ class Extractor(ABC):
         paper: the source.
         requires: {what the data set must provide: reason}, for example "images".
         resize: what is done to samples before the network, as rows of the metrics table tell it.
-        weights: {"url", "sha256", "bytes"} of a file that is fetched once (`ganlore.study.weights`).
+        weights: {"url", "sha256", "bytes"} of a file that is fetched once (`study.weights`).
     """
 
     name: ClassVar[str] = ""

@@ -18,7 +18,7 @@ from ganlore.errors import GanloreError
 from ganlore.features import Description, Extractor
 from ganlore.settings import PositiveFloat, PositiveInt
 from ganlore.steps import seeding
-from ganlore.training.batches import as_seen
+from ganlore.steps.scaling import to_network
 
 CHUNK = 128
 """Images at a time: so many that their activations stay in a processor's cache."""
@@ -102,7 +102,7 @@ class Classifying(Extractor):
             for epoch in range(self.epochs):
                 order = torch.randperm(len(images)).split(self.batch)[:per_epoch]
                 for step, chosen in enumerate(order):
-                    batch = self._changed(as_seen(images[chosen]), mirrored)
+                    batch = self._changed(to_network(images[chosen]), mirrored)
                     loss = functional.cross_entropy(network(batch), labels[chosen])
                     optimizer.zero_grad()
                     loss.backward()
@@ -133,7 +133,7 @@ class Classifying(Extractor):
         device = self.network.head.weight.device
         # parts of one size: torch makes ready anew whenever the size changes
         for part in np.array_split(samples, -(-len(samples) // CHUNK)):
-            images = as_seen(torch.from_numpy(np.array(part)).to(device))
+            images = to_network(torch.from_numpy(np.array(part)).to(device))
             found = self.network.features(images)
             features.append(found.cpu())
             logits.append(self.network.head(found).cpu())

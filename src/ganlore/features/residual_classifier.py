@@ -12,7 +12,7 @@ from torch.nn import functional
 from ganlore.data import Store
 from ganlore.features._classifying import CHUNK, Classes, Classifying
 from ganlore.settings import PositiveInt
-from ganlore.training.batches import as_seen
+from ganlore.steps.scaling import to_network
 
 
 class Residual(nn.Module):
@@ -90,7 +90,7 @@ class ResidualClassifier(Classifying):
         """Also each layer's total variance over the training split, E |phi - E phi|^2."""
         _, record = super().fit(store)
         assert isinstance(self.network, Network)
-        images = as_seen(torch.from_numpy(store.samples("train").copy()))
+        images = to_network(torch.from_numpy(store.samples("train").copy()))
         with torch.no_grad():
             self.network.variances.copy_(_total_variances(self.network, images))
         return self.network.state_dict(), record

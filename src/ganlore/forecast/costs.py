@@ -27,7 +27,7 @@ from ganlore.training import build, checkpoint, loop
 
 if TYPE_CHECKING:
     from ganlore.features import Extractor
-    from ganlore.steps.step import Player
+    from ganlore.steps import TrainState
 
 
 STAND_IN = 256
@@ -125,7 +125,7 @@ class Costs:
             found = (getattr(one, n) + getattr(other, n) - getattr(plain, n) for n in names)
             return flops.Sizes(*found)
 
-        return self._along_axes(lambda run: flops.sizes(run, self._player(run)), add)
+        return self._along_axes(lambda run: flops.sizes(run, self._state(run)), add)
 
     @cached_property
     def work(self) -> dict[Cell, float]:
@@ -133,15 +133,15 @@ class Costs:
 
         def count(run: Run) -> float:
             store = self.stores[run.dataset.name]
-            who, extractors = self._player(run), self.extractors(run)
-            step = flops.count(run, who, store.shape, store.classes, extractors)
+            state, extractors = self._state(run), self.extractors(run)
+            step = flops.count(run, state, store.shape, store.classes, extractors)
             return step * run.training.steps
 
         return self._along_axes(count, lambda one, plain, other: one * other / plain)
 
-    def _player(self, run: Run) -> Player:
+    def _state(self, run: Run) -> TrainState:
         store = self.stores[run.dataset.name]
-        return build.player(run, store.shape, store.classes, flops.CPU)
+        return build.train_state(run, store.shape, store.classes, flops.CPU)
 
     def _along_axes(
         self, find: Callable[[Run], Any], combine: Callable[[Any, Any, Any], Any]
@@ -237,9 +237,9 @@ class Costs:
         store = self.stores[run.dataset.name]
         device = build.device(run.training.device)
         with tempfile.TemporaryDirectory() as folder:
-            state = checkpoint.State(Path(folder), "", float("inf"))
-            loop.train(short, store, state, device, self.extractors(run))
-            saved = storage.read_sealed(state.path)
+            checkpoints = checkpoint.Checkpoints(Path(folder), "", float("inf"))
+            loop.train(short, store, checkpoints, device, self.extractors(run))
+            saved = storage.read_sealed(checkpoints.path)
         assert saved is not None
         first, last = saved["history"][0], saved["history"][-1]
         return float((last["seconds"] - first["seconds"]) / (last["step"] - first["step"]))

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ganlore.steps.step import Player
-from ganlore.training import build, loop
-from ganlore.tricks import Trick
+from ganlore.steps import TrainState
+from ganlore.training import build
+from ganlore.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -78,13 +78,13 @@ class _Same:
         return self.batch
 
 
-def sizes(run: Run, who: Player) -> Sizes:
+def sizes(run: Run, state: TrainState) -> Sizes:
     """What a run saves of its networks, from their weights and buffers."""
-    evaluated = [who.evaluated, *who.evaluated_modules.values()]
-    checkpoint = _bytes([who.generator, who.discriminator, who.modules])
-    trained = {p for o in who.optimizers for group in o.param_groups for p in group["params"]}
+    evaluated = [state.evaluated, *state.evaluated_modules.values()]
+    checkpoint = _bytes([state.generator, state.discriminator, state.modules])
+    trained = {p for o in state.optimizers for group in o.param_groups for p in group["params"]}
     weights = sum(p.numel() * p.element_size() for p in trained)
-    kind = build.optimizer_settings(run, who.tricks).kind
+    kind = build.optimizer_settings(run, state.tricks).kind
     return Sizes(_bytes(evaluated), checkpoint, checkpoint + MOMENTS[kind] * weights)
 
 
@@ -95,7 +95,7 @@ def _bytes(modules: Iterable[nn.Module]) -> int:
 
 def count(
     run: Run,
-    who: Player,
+    state: TrainState,
     shape: tuple[int, ...],
     classes: int,
     extractors: dict[str, Extractor] | None = None,
@@ -106,7 +106,7 @@ def count(
 
     Args:
         run: the run's settings.
-        who: its networks (`build.player`), which are of no use afterwards.
+        state: its networks (`build.train_state`), which are of no use afterwards.
         shape: one sample's shape.
         classes: the data set's number of classes, 0 without labels.
         extractors: those that it trains with.
@@ -114,29 +114,29 @@ def count(
     from torch._subclasses.fake_tensor import FakeTensorMode  # takes half a second
 
     n = run.training.batch
-    who.extractors = dict(extractors or {})
+    state.extractors = dict(extractors or {})
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        _empty(who, mode)
-        who.optimizers = build.optimizers(run, who)
+        _empty(state, mode)
+        optimizer = build.optimizer_settings(run, state.tricks)
+        state.optimizers = build.optimizers(optimizer, state)
         labels = torch.zeros(n, dtype=torch.long) if classes else None
         batches: Any = _Same((torch.zeros(n, *shape), labels))
-        stepper = loop.Stepper(run, who, batches, CPU)
-        grows = any(type(trick).stage is not Trick.stage for trick in who.tricks)
+        trainer = Trainer(state, batches, run.training, optimizer, run.seed, CPU)
+        grows = any(trick.overrides("stage") for trick in state.tricks)
         places = PLACES if grows else PLACES[:1]
-        return sum(_step(stepper, used) for used in places) / len(places)
+        return sum(_step(trainer, used) for used in places) / len(places)
 
 
-def _step(stepper: loop.Stepper, used: float) -> float:
-    step = int(used * stepper.run.training.steps)
-    stepper.begin(step)
-    with Arithmetic() as criticised:
-        stepper.discriminator(step)
-    with Arithmetic() as acted:
-        stepper.generator(step)
-    return float(criticised.total + acted.total / stepper.who.n_critic)
+def _step(trainer: Trainer, used: float) -> float:
+    schedule = trainer.begin(int(used * trainer.training.steps))
+    with Arithmetic() as discriminator:
+        trainer.discriminator(schedule)
+    with Arithmetic() as generator:
+        trainer.generator(schedule)
+    return float(discriminator.total + generator.total / trainer.state.n_critic)
 
 
-def _empty(who: Player, mode: FakeTensorMode) -> None:
+def _empty(state: TrainState, mode: FakeTensorMode) -> None:
     """Put tensors without values in place of all weights and buffers."""
     known: dict[Tensor, Tensor] = {}
 
@@ -147,7 +147,7 @@ def _empty(who: Player, mode: FakeTensorMode) -> None:
             known[value] = nn.Parameter(shape, value.requires_grad) if weight else shape
         return known[value]
 
-    tops = [who.generator, who.discriminator, who.modules, who.evaluated]
+    tops = [state.generator, state.discriminator, state.modules, state.evaluated]
     for module in {inner for top in tops for inner in top.modules()}:
         for name, weight in module._parameters.items():
             if weight is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ganlore.networks import Critic, Generator, Network, Spec
-    from ganlore.steps.step import Game
+    from ganlore.steps import Moment, Step
 
 __all__ = ["LogitLoss", "Loss", "Optimizer", "Snapshot"]
 
@@ -93,7 +93,7 @@ class Loss(ABC):
         The spec is that of the data; a head on the discriminator's features takes its `width`, and
         its `spec` says how many samples it sees at once. They are trained by the generator's
         optimiser unless `discriminator_modules` names them, saved with the run, and reached as
-        `game.modules[name]`.
+        `step.modules[name]`.
         """
         return {}
 
@@ -111,7 +111,7 @@ class Loss(ABC):
         return torch.randn(n, size, generator=rng, device=rng.device)
 
     def score(self, output: Tensor, images: Tensor) -> Tensor:
-        """What the discriminator says of each image as one number, (N,), larger for real.
+        """The discriminator's output as one number for each image, (N,), larger for real.
 
         The identity for a network that gives logits; an auto-encoding critic gives minus the
         reconstruction error. Penalties and relativistic tricks work on this.
@@ -120,22 +120,26 @@ class Loss(ABC):
 
     # -- the steps ------------------------------------------------------------------------------
 
+    def scheduled(self, moment: Moment) -> dict[str, float]:
+        """Numbers of its own that change from step to step, read by `step.scheduled`."""
+        return {}
+
     @abstractmethod
-    def discriminator(self, game: Game) -> Tensor:
+    def discriminator(self, step: Step) -> Tensor:
         """What the discriminator minimises in one step, a scalar."""
 
     @abstractmethod
-    def generator(self, game: Game) -> Tensor:
+    def generator(self, step: Step) -> Tensor:
         """What the generator minimises in one step, a scalar."""
 
     def constrain(self, parameter: Tensor) -> Tensor:
         """What `after_discriminator` makes of one of the discriminator's parameters.
 
-        For those who make a step without taking it: a function, with a gradient.
+        As a function with a gradient, for steps that are looked ahead (`steps.lookahead`).
         """
         return parameter
 
-    def after_discriminator(self, game: Game) -> None:
+    def after_discriminator(self, step: Step) -> None:
         """Called after each discriminator step: weight clipping, BEGAN's k."""
 
     # -- evaluation -----------------------------------------------------------------------------
@@ -169,12 +173,12 @@ class LogitLoss(Loss):
         """
         return self.discriminator_loss(fake, real)
 
-    def discriminator(self, game: Game) -> Tensor:
+    def discriminator(self, step: Step) -> Tensor:
         """The discriminator's function of the step's logits."""
-        return self.discriminator_loss(*game.logits)
+        return self.discriminator_loss(*step.logits)
 
-    def generator(self, game: Game) -> Tensor:
+    def generator(self, step: Step) -> Tensor:
         """The generator's function of the step's logits."""
-        if game.relative:
-            return self.relative_generator_loss(*game.logits)
-        return self.generator_loss(game.fake_logits)
+        if step.relative:
+            return self.relative_generator_loss(*step.logits)
+        return self.generator_loss(step.fake_logits)

@@ -12,7 +12,7 @@ from ganlore.losses._encoder import Encoding
 from ganlore.settings import NonNegativeFloat
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -28,9 +28,9 @@ class Reconstruction(Encoding):
     def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:
         """The mean error over all dimensions of all samples, a scalar."""
 
-    def generator(self, game: Game) -> Tensor:
+    def generator(self, step: Step) -> Tensor:
         """The adversarial loss of G(z) and the weighted error of G(Enc(x))."""
-        codes = game.modules["encoder"](game.images).reshape(len(game.images), -1)
-        error = self.error(game.images, game.reconstruct(codes))
-        game.log["reconstruction"] = error.detach()
-        return super().generator(game) + self.weight * error
+        codes = step.modules["encoder"](step.images).reshape(len(step.images), -1)
+        error = self.error(step.images, step.reconstruct(codes))
+        step.log["reconstruction"] = error.detach()
+        return super().generator(step) + self.weight * error

@@ -15,7 +15,7 @@ from ganlore.settings import NonNegativeFloat, PositiveInt
 
 if TYPE_CHECKING:
     from ganlore.networks import Critic, Network, Spec
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 class Balance(nn.Module):
@@ -72,31 +72,31 @@ class BoundaryEquilibrium(Loss):
         """Minus equation 1 with eta = 1, the mean over a sample's dimensions."""
         return -(images - output).abs().flatten(1).mean(1)
 
-    def k(self, game: Game) -> Tensor:
+    def k(self, step: Step) -> Tensor:
         """The weight of generated samples, a scalar in [0, 1]."""
-        return cast("Balance", game.modules["balance"]).k
+        return cast("Balance", step.modules["balance"]).k
 
-    def discriminator(self, game: Game) -> Tensor:
+    def discriminator(self, step: Step) -> Tensor:
         """Section 3.4, L_D, with the errors L = -logit."""
-        real, fake = game.logits
-        return self.k(game) * fake.mean() - real.mean()
+        real, fake = step.logits
+        return self.k(step) * fake.mean() - real.mean()
 
-    def generator(self, game: Game) -> Tensor:
+    def generator(self, step: Step) -> Tensor:
         """Section 3.4, L_G."""
-        return -game.fake_logits.mean()
+        return -step.fake_logits.mean()
 
     @torch.no_grad()
-    def after_discriminator(self, game: Game) -> None:
+    def after_discriminator(self, step: Step) -> None:
         """Section 3.4, k_(t+1), kept in [0, 1]; and section 3.4.1, the convergence measure.
 
         L(G) is that of the critic's own batch; the paper's is that of the generator's, which
         comes after it here.
         """
-        real, fake = -game.real_logits.mean(), -game.fake_logits.mean()
+        real, fake = -step.real_logits.mean(), -step.fake_logits.mean()
         surplus = self.gam * real - fake
-        k = self.k(game)
+        k = self.k(step)
         k.add_(self.lam * surplus).clamp_(0, 1)
-        game.log |= {"k": k.clone(), "convergence": real + surplus.abs()}
+        step.log |= {"k": k.clone(), "convergence": real + surplus.abs()}
 
 
 LOSS = BoundaryEquilibrium

@@ -13,7 +13,7 @@ from ganlore.settings import NonNegativeFloat
 from ganlore.steps import penalties
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -30,11 +30,11 @@ class Dragan(Nonsaturating):
     weight: NonNegativeFloat = 10.0
     scale: NonNegativeFloat = 0.5
 
-    def discriminator(self, game: Game) -> Tensor:
+    def discriminator(self, step: Step) -> Tensor:
         """The objective of section 2.3: delta ~ N(0, cI), sqrt(c) = scale std(x)."""
-        norms = penalties.norms_around(game, self.scale)
-        game.log["penalty_norm"] = norms.detach().mean()
-        return super().discriminator(game) + self.weight * penalties.one_centred(norms)
+        norms = penalties.norms_around(step, self.scale)
+        step.log["penalty_norm"] = norms.detach().mean()
+        return super().discriminator(step) + self.weight * penalties.one_centred(norms)
 
 
 LOSS = Dragan

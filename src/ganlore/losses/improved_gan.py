@@ -11,7 +11,7 @@ from ganlore.losses import Optimizer
 from ganlore.losses.nonsaturating import Nonsaturating
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -25,9 +25,9 @@ class FeatureMatching(Nonsaturating):
     formula = ("E sp(-r) + E sp(f)", "|E h(x) - E h(G)|^2, h = the discriminator's features")
     optimizer: Optimizer = Optimizer(kind="adam", lr=3e-4, betas=(0.5, 0.999))
 
-    def generator(self, game: Game) -> Tensor:
+    def generator(self, step: Step) -> Tensor:
         """Section 3.1: the squared L2 distance of the two means."""
-        return (game.real_features.mean(0) - game.fake_features.mean(0)).square().sum()
+        return (step.real_features.mean(0) - step.fake_features.mean(0)).square().sum()
 
 
 LOSS = FeatureMatching

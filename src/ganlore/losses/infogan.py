@@ -17,7 +17,7 @@ from ganlore.settings import NonNegativeFloat, NonNegativeInt, PositiveInt
 if TYPE_CHECKING:
     from ganlore.losses import Snapshot
     from ganlore.networks import Critic, Generator, Network, Spec
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -75,34 +75,34 @@ class InfoGan(Nonsaturating):
         )
         return categorical.argmax(1), codes
 
-    def information(self, game: Game) -> Tensor:
+    def information(self, step: Step) -> Tensor:
         """The bound L_I of section 5 times lam; in nats for each kind of code in the log.
 
         Q is a softmax (once, in the cross-entropy) for the category, and a Gaussian of unit
         variance around what it reads for continuous codes, as in the authors' code. H(c) is a
         constant: log of the number of categories, and log 2 for a code that is uniform in [-1, 1].
         """
-        chosen, codes = self.codes(game.latent)
-        read = game.modules["q"](game.fake_features).reshape(len(codes), self.code_size)
+        chosen, codes = self.codes(step.latent)
+        read = step.modules["q"](step.fake_features).reshape(len(codes), self.code_size)
         logits, means = read.split([self.categories, self.continuous], dim=1)
         categorical = math.log(self.categories) - functional.cross_entropy(logits, chosen)
         squares = (codes - means).square().sum(1).mean()
         constant = self.continuous * (math.log(2) - 0.5 * math.log(2 * math.pi))
         continuous = constant - 0.5 * squares
-        game.log |= {
+        step.log |= {
             "information_categorical": categorical.detach(),
             "information_continuous": continuous.detach(),
         }
         bound: Tensor = self.weight_categorical * categorical + self.weight_continuous * continuous
         return bound
 
-    def discriminator(self, game: Game) -> Tensor:
+    def discriminator(self, step: Step) -> Tensor:
         """Equation 6; the trunk and Q learn to read the code."""
-        return super().discriminator(game) - self.information(game)
+        return super().discriminator(step) - self.information(step)
 
-    def generator(self, game: Game) -> Tensor:
+    def generator(self, step: Step) -> Tensor:
         """Equation 6; the generator learns to show it."""
-        return super().generator(game) - self.information(game)
+        return super().generator(step) - self.information(step)
 
     def evidence(self, snapshot: Snapshot) -> dict[str, Any]:
         """The category of each sample, to compare with the class that it is taken for."""

@@ -1,4 +1,4 @@
-"""The original GAN's minimax game, in which the generator's gradient saturates."""
+"""The original GAN's minimax step, in which the generator's gradient saturates."""
 
 from dataclasses import dataclass
 

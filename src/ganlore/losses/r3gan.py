@@ -11,10 +11,10 @@ from torch.nn.functional import softplus
 from ganlore.losses import LogitLoss, Optimizer
 from ganlore.settings import NonNegativeFloat
 from ganlore.steps import penalties
-from ganlore.steps.schedules import cosine
+from ganlore.steps.schedule import Moment, cosine
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -45,6 +45,10 @@ class R3gan(LogitLoss):
     gamma: NonNegativeFloat = 0.05
     gamma_end: NonNegativeFloat = 0.005
 
+    def scheduled(self, moment: Moment) -> dict[str, float]:
+        """The weight gamma along half a cosine, as the authors' code has it."""
+        return {"gamma": cosine(self.gamma, self.gamma_end, moment.progress)}
+
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Equation 2 with f(t) = -log(1 + exp(-t)), as a minimum, without the penalties."""
         return softplus(fake - real).mean()
@@ -57,13 +61,13 @@ class R3gan(LogitLoss):
         """
         return softplus(-fake).mean()
 
-    def discriminator(self, game: Game) -> Tensor:
+    def discriminator(self, step: Step) -> Tensor:
         """Section 2.2: the paired loss with R1 (real) and R2 (generated)."""
-        r1 = penalties.squared_gradients(game.real_logits, game.real).mean()
-        r2 = penalties.squared_gradients(game.fake_logits, game.fake).mean()
-        game.log["r1"], game.log["r2"] = r1.detach(), r2.detach()
-        gamma = cosine(self.gamma, self.gamma_end, game.progress)
-        return super().discriminator(game) + gamma / 2 * (r1 + r2)
+        r1 = penalties.squared_gradients(step.real_logits, step.real).mean()
+        r2 = penalties.squared_gradients(step.fake_logits, step.fake).mean()
+        step.log["r1"], step.log["r2"] = r1.detach(), r2.detach()
+        gamma = step.scheduled(self, "gamma")
+        return super().discriminator(step) + gamma / 2 * (r1 + r2)
 
 
 LOSS = R3gan

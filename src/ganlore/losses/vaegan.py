@@ -16,7 +16,7 @@ from ganlore.settings import NonNegativeFloat
 
 if TYPE_CHECKING:
     from ganlore.networks import Spec
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 class Redrawn(NamedTuple):
@@ -61,28 +61,28 @@ class VariationalAutoencoderGan(Encoding):
         """The mean of q(z|x)."""
         return output.chunk(2, dim=1)[0]
 
-    def posterior(self, game: Game) -> tuple[Tensor, Tensor]:
+    def posterior(self, step: Step) -> tuple[Tensor, Tensor]:
         """A sample of q(z|x) for each image, (N, latent), and KL(q | N(0, I)), a scalar."""
-        output = game.modules["encoder"](game.images)
+        output = step.modules["encoder"](step.images)
         mean, log_variance = output.chunk(2, dim=1)
-        noise = torch.randn(mean.shape, generator=game.rng, device=mean.device)
+        noise = torch.randn(mean.shape, generator=step.rng, device=mean.device)
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
         return mean + (log_variance / 2).exp() * noise, kl
 
-    def redrawn(self, game: Game) -> Redrawn:
+    def redrawn(self, step: Step) -> Redrawn:
         """Reconstructions of the step's real images."""
-        codes, kl = self.posterior(game)
+        codes, kl = self.posterior(step)
         cut = codes.detach().requires_grad_()
-        return Redrawn(codes, kl, cut, game.view_as_real(game.reconstruct(cut)))
+        return Redrawn(codes, kl, cut, step.view_as_real(step.reconstruct(cut)))
 
-    def discriminator(self, game: Game) -> Tensor:
+    def discriminator(self, step: Step) -> Tensor:
         """Algorithm 1, L_GAN: real samples against samples and reconstructions."""
-        with nullcontext() if game.ahead else torch.no_grad():
-            reconstructions = game.once("redrawn", self.redrawn).images
-        _, judged = game.compare(game.real_logits, game.judge(reconstructions))
-        return super().discriminator(game) + softplus(judged).mean()
+        with nullcontext() if step.ahead else torch.no_grad():
+            reconstructions = step.once("redrawn", self.redrawn).images
+        _, judged = step.compare(step.real_logits, step.discriminate(reconstructions))
+        return super().discriminator(step) + softplus(judged).mean()
 
-    def generator(self, game: Game) -> Tensor:
+    def generator(self, step: Step) -> Tensor:
         """What generator and encoder minimise, each its own part (algorithm 1).
 
         The adversarial loss must not reach the encoder, and the feature error reaches it with
@@ -91,21 +91,21 @@ class VariationalAutoencoderGan(Encoding):
         is taken off again. A discriminator that looks ahead has learned from the reconstructions
         by the adversarial loss alone: that way to the codes is left out of the slope.
         """
-        codes, kl, cut, redrawn = game.once("redrawn", self.redrawn)
+        codes, kl, cut, redrawn = step.once("redrawn", self.redrawn)
         seen = redrawn.view_as(redrawn)
-        features, logits = game.examine(seen, game.told)
-        error = 0.5 * (game.real_features - features).square().sum(1).mean()
+        features, logits = step.features_and_logits(seen, step.class_labels)
+        error = 0.5 * (step.real_features - features).square().sum(1).mean()
         (arrived,) = torch.autograd.grad(error, seen, retain_graph=True)
         (slope,) = torch.autograd.grad(redrawn, cut, arrived, retain_graph=True)
         bridge = (codes * slope).sum()
-        game.log |= {"kl": kl.detach(), "feature_error": error.detach()}
-        adversarial = super().generator(game) + self._fool(game, logits)
+        step.log |= {"kl": kl.detach(), "feature_error": error.detach()}
+        adversarial = super().generator(step) + self._fool(step, logits)
         return adversarial + self.weight * error + kl + bridge - bridge.detach()
 
-    def _fool(self, game: Game, logits: Tensor) -> Tensor:
+    def _fool(self, step: Step, logits: Tensor) -> Tensor:
         """The generator's part for reconstructions."""
-        if game.relative:
-            return softplus(-game.compare(game.real_logits, logits)[1]).mean()
+        if step.relative:
+            return softplus(-step.compare(step.real_logits, logits)[1]).mean()
         return self.generator_loss(logits)
 
 

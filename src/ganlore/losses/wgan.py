@@ -12,7 +12,7 @@ from ganlore.losses import LogitLoss, Optimizer
 from ganlore.settings import PositiveFloat, PositiveInt
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -39,11 +39,11 @@ class Wasserstein(LogitLoss):
         return parameter.clamp(-self.clip, self.clip)
 
     @torch.no_grad()
-    def after_discriminator(self, game: Game) -> None:
+    def after_discriminator(self, step: Step) -> None:
         """Algorithm 1, line 7: every weight of the critic into [-clip, clip]."""
-        torch._foreach_clamp_min_(game.discriminator_parameters, -self.clip)
-        torch._foreach_clamp_max_(game.discriminator_parameters, self.clip)
-        game.log["share_at_bound"] = lambda: self.share_at_bound(game.discriminator_parameters)
+        torch._foreach_clamp_min_(step.discriminator_parameters, -self.clip)
+        torch._foreach_clamp_max_(step.discriminator_parameters, self.clip)
+        step.log["share_at_bound"] = lambda: self.share_at_bound(step.discriminator_parameters)
 
     def share_at_bound(self, parameters: list[Tensor]) -> Tensor:
         """The share of all weights that clipping holds at its bound."""

@@ -12,7 +12,7 @@ from ganlore.settings import NonNegativeFloat, PositiveInt
 from ganlore.steps import penalties
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -34,11 +34,11 @@ class WassersteinGradientPenalty(LogitLoss):
         """Algorithm 1, line 12."""
         return -fake.mean()
 
-    def discriminator(self, game: Game) -> Tensor:
+    def discriminator(self, step: Step) -> Tensor:
         """Equation 3."""
-        norms = penalties.norms_between(game)
-        game.log["penalty_norm"] = norms.detach().mean()
-        return super().discriminator(game) + self.weight * penalties.one_centred(norms)
+        norms = penalties.norms_between(step)
+        step.log["penalty_norm"] = norms.detach().mean()
+        return super().discriminator(step) + self.weight * penalties.one_centred(norms)
 
 
 LOSS = WassersteinGradientPenalty

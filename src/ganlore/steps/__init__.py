@@ -1,1 +1,9 @@
-"""What a step of training sees, and what losses and tricks compute with."""
+"""What losses and tricks are written in: a step, the state of training, schedules, penalties."""
+
+from __future__ import annotations
+
+from ganlore.steps.schedule import Moment, Schedule
+from ganlore.steps.state import TrainState
+from ganlore.steps.step import Step
+
+__all__ = ["Moment", "Schedule", "Step", "TrainState"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
@@ -22,38 +22,38 @@ def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     return fake + weight * (real - fake)
 
 
-def norms_between(game: Game) -> Tensor:
+def norms_between(step: Step) -> Tensor:
     """The gradient's norm at a point between each pair of real and generated samples, (N,)."""
     # a leaf is what was cut from the generator; behind other samples it is to learn from the norms
-    fake = game.fake.detach() if game.fake.is_leaf else game.fake
-    points = interpolate(game.real.detach(), fake, game.rng)
-    return gradient_norms(game.judge, points)
+    fake = step.fake.detach() if step.fake.is_leaf else step.fake
+    points = interpolate(step.real.detach(), fake, step.rng)
+    return gradient_norms(step.discriminate, points)
 
 
-def norms_around(game: Game, scale: float) -> Tensor:
+def norms_around(step: Step, scale: float) -> Tensor:
     """The gradient's norm at a point near each real sample, (N,).
 
     x + delta with delta ~ N(0, c I) and sqrt(c) = scale std(x), the standard deviation of all
     numbers of the batch (Kodali et al. 2017, arXiv:1705.07215, section 2.3).
     """
-    real = game.real.detach()
-    noise = torch.randn(real.shape, generator=game.rng, device=real.device)
-    return gradient_norms(game.judge, real + scale * real.std() * noise)
+    real = step.real.detach()
+    noise = torch.randn(real.shape, generator=step.rng, device=real.device)
+    return gradient_norms(step.discriminate, real + scale * real.std() * noise)
 
 
-def gradient_norms(judge: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+def gradient_norms(discriminate: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     """The gradient's L2 norm at each point, over *all* of the point's dimensions, (N,).
 
     Args:
-        judge: from points (N, ...) to one number for each, (N,). Where its outputs depend on other
-            points of the batch, which without a trick they do not (discriminators here have no
-            batch norm), a point's gradient is that of all numbers.
+        discriminate: from points (N, ...) to one number for each, (N,). Where its outputs depend
+            on other points of the batch, which without a trick they do not (discriminators here
+            have no batch norm), a point's gradient is that of all numbers.
         points: where to take the gradient. Where they depend on something that learns, so do the
             norms.
     """
     if not points.requires_grad:
         points = points.detach().requires_grad_()
-    return _norms(judge(points), points)
+    return _norms(discriminate(points), points)
 
 
 def squared_gradients(logits: Tensor, points: Tensor) -> Tensor:

@@ -3,245 +3,142 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from ganlore.losses import Loss
-from ganlore.networks import Critic, Generator
-from ganlore.tricks import Trick
+from ganlore.networks import Critic
+from ganlore.steps.schedule import Schedule
+from ganlore.steps.state import TrainState
 
-Made = TypeVar("Made")
+T = TypeVar("T")
+
+Phase = Literal["discriminator", "generator"]
+"""Whose update a step makes."""
 
 Logged = Tensor | float | Callable[[], Tensor]
 """A number for the history, or what gives it."""
 
 
-@dataclass
-class Player:
-    """Everything that lives through a run.
-
-    Attributes:
-        generator, discriminator: the two networks.
-        modules: the loss's and the tricks' own modules, by name.
-        loss, tricks: the plug-ins.
-        n_critic: discriminator steps for each generator step.
-        optimizers: the generator's and the discriminator's.
-        scale: a factor on what the discriminator minimises.
-        forward: what a forward pass of generator or discriminator is made within
-            (`accelerate.forward`).
-        extractors: what the tricks need of extractors fitted to the data, by name; empty where
-            nothing is trained.
-    """
-
-    generator: Generator
-    discriminator: Critic
-    modules: nn.ModuleDict
-    loss: Loss
-    tricks: tuple[Trick, ...]
-    n_critic: int
-    scale: float = 1.0
-    forward: Callable[[], AbstractContextManager[Any]] = nullcontext
-    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer] = field(init=False)
-    extractors: dict[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def relative(self) -> bool:
-        """Whether the loss or a trick compares logits with each other."""
-        return self.loss.relative or any(trick.relative for trick in self.tricks)
-
-    @cached_property
-    def differentiates_real(self) -> bool:
-        """Whether a plug-in needs gradients of the logits with respect to real images."""
-        return self.loss.differentiates_real or any(t.differentiates_real for t in self.tricks)
-
-    @cached_property
-    def differentiates_fake(self) -> bool:
-        """Whether a plug-in needs gradients of the logits with respect to generated images."""
-        return self.loss.differentiates_fake or any(t.differentiates_fake for t in self.tricks)
-
-    @cached_property
-    def views(self) -> bool:
-        """Whether a trick changes what the discriminator sees."""
-        return any(type(trick).view is not Trick.view for trick in self.tricks)
-
-    @cached_property
-    def joins(self) -> bool:
-        """Whether a discriminator step may judge real and generated images in one pass."""
-        mixes = self.loss.mixes_batch or any(trick.mixes_batch for trick in self.tricks)
-        return not (mixes or self.differentiates_real or self.differentiates_fake)
-
-    def learning_rate(self, progress: float) -> float:
-        """The tricks' factor on both learning rates."""
-        return math.prod(trick.learning_rate(progress) for trick in self.tricks)
-
-    def discriminator_loss(self, game: Game) -> Tensor:
-        """What the discriminator minimises: the loss's part and the tricks' penalties, scaled."""
-        penalties = sum(trick.penalty(game) for trick in self.tricks)
-        return (self.loss.discriminator(game) + penalties) * self.scale
-
-    @cached_property
-    def generator_loss(self) -> Callable[[Game], Tensor]:
-        """What the generator minimises: the loss's part, wrapped by the tricks."""
-        step: Callable[[Game], Tensor] = self.loss.generator
-        for trick in self.tricks:
-            step = trick.generator_step(step)
-        return step
-
-    @cached_property
-    def networks(self) -> tuple[nn.Module, ...]:
-        """The networks that are trained, and the generator that is evaluated, once each."""
-        return tuple(
-            {id(n): n for n in (self.discriminator, self.generator, self.evaluated)}.values()
-        )
-
-    @property
-    def weights(self) -> list[nn.Parameter]:
-        """All parameters of the networks and the modules."""
-        parts = (self.generator, self.discriminator, self.modules)
-        return [parameter for part in parts for parameter in part.parameters()]
-
-    @cached_property
-    def evaluated_modules(self) -> dict[str, nn.Module]:
-        """The modules that snapshots keep beside the generator."""
-        found = {name: self.modules[name] for name in self.loss.evaluated_modules}
-        for trick in self.tricks:
-            found = trick.modules_for_evaluation(found, self.modules)
-        return found
-
-    @cached_property
-    def evaluated(self) -> nn.Module:
-        """The generator that snapshots keep."""
-        generator: nn.Module = self.generator
-        for trick in self.tricks:
-            generator = trick.generator_for_evaluation(generator, self.modules)
-        return generator
-
-
-class Game:
+class Step:
     """One step, of the discriminator or of the generator.
 
     What is computed from the batch is computed when a loss or a trick first asks for it, and kept:
     no forward pass is done twice for one input.
 
     Attributes:
-        player: what lives through the run.
-        turn: whose step it is. In the discriminator's, generated samples carry no gradient; in the
-            generator's, the logits of real images carry none.
-        discriminator: the one that judges: the player's, but for who looks ahead.
-        ahead: whether the discriminator's parameters have made steps that are only thought of, so
-            that they depend on the generator's: whatever is judged carries a gradient to it.
+        state: what lives through the run.
+        phase: whose update it makes. In the discriminator's, generated samples carry no gradient;
+            in the generator's, the logits of real images carry none.
+        schedule: the numbers that change from step to step.
+        discriminator: the state's, or one that is some steps ahead of it (`look_ahead`).
+        ahead: whether the discriminator is ahead, so that its parameters depend on the generator's
+            and all of its outputs carry a gradient to them.
         images: real images or points, (N, ...), as training takes them.
         labels: their classes, (N,), or None.
-        condition: what a conditional generator is told, (N,), None where the loss is none.
-        told: what a conditional discriminator is told of each sample or pack.
+        condition: the labels of a conditional generator, (N,), None where the loss has none.
+        class_labels: the labels of a conditional discriminator, of each sample or pack.
         latent: the generator's noise, (N, latent).
         rng: this step's own random generator, on the device.
-        step: discriminator steps done before this one.
-        progress: the share of the budget used before this step, in [0, 1).
         log: what a loss or a trick wants in the history, scalars by name; or functions that give
             them, called only for the steps that are recorded.
     """
 
     def __init__(
         self,
-        player: Player,
-        turn: Literal["discriminator", "generator"],
+        state: TrainState,
+        phase: Phase,
         images: Tensor,
         labels: Tensor | None,
         rng: torch.Generator,
-        step: int,
-        progress: float,
+        schedule: Schedule,
         latent_size: int,
-        before: Game | None = None,
+        before: Step | None = None,
     ) -> None:
-        # before: the generator's turn of this step, where the discriminator is to judge the very
-        # samples that the generator has just learned from
-        self.player = player
-        self.turn = turn
-        self.discriminator = player.discriminator
+        # before: the generator's step on this batch, where the discriminator is to learn from the
+        # very samples that the generator has just learned from
+        self.state = state
+        self.phase = phase
+        self.schedule = schedule
+        self.discriminator = state.discriminator
         self.ahead = False
         self._once: dict[str, Any] = {}
-        for trick in player.tricks:
-            images = trick.data(images)
+        for trick in state.tricks:
+            images = trick.data(images, self)
         self.images = images
         self.labels = labels
-        # what the networks are told: an unconditional one has no use for labels
-        self.condition = labels if player.loss.conditional else None
-        self.told = self.condition
-        if self.told is not None:
-            for trick in player.tricks:
-                self.told = trick.condition(self.told)
+        # unconditional networks have no use for labels
+        self.condition = labels if state.loss.conditional else None
+        self.class_labels = self.condition
+        if self.class_labels is not None:
+            for trick in state.tricks:
+                self.class_labels = trick.class_labels(self.class_labels)
         self.rng = rng
-        self.step = step
-        self.progress = progress
         self.log: dict[str, Logged] = {}
         if before is None:
-            self.latent = player.loss.latent(len(images), latent_size, rng)
+            self.latent = state.loss.latent(len(images), latent_size, rng)
         else:
             self.latent = before.latent
             self.generated = before.generated.detach()
 
-    def look_ahead(self, discriminator: Critic) -> Game:
-        """A discriminator's turn that is only thought of, on the very samples of this turn.
+    def look_ahead(self, discriminator: Critic) -> Step:
+        """A discriminator's step on the samples of this one, which changes no weights.
 
-        Nothing is generated or viewed again, and what is drawn is the same for each that looks
+        Nothing is generated or augmented again, and random numbers are the same for every look
         ahead from here. Generated samples keep their gradient. Its log is its own.
 
         Args:
-            discriminator: whose turn it is.
+            discriminator: the one that makes the step.
         """
         real, fake = self.real, self.fake  # drawn here, before the copy
         inner = copy.copy(self)
-        inner.turn, inner.rng, inner.log = "discriminator", self.rng.clone_state(), {}
-        if self.player.differentiates_real:
+        inner.phase, inner.rng, inner.log = "discriminator", self.rng.clone_state(), {}
+        if self.state.differentiates_real:
             real = real.detach().requires_grad_()
-        # a tensor of its own: logits are differentiated by what is judged here, not by what the
-        # discriminator has learned from it in steps before
+        # a tensor of its own: logits are differentiated by these samples, not by what the
+        # discriminator has learned from them in steps before
         inner.real, inner.fake = real, fake.view_as(fake)
-        inner.answer(discriminator)
+        inner.use_discriminator(discriminator)
         return inner
 
-    def answer(self, discriminator: Critic) -> None:
-        """Go on with a discriminator that looks ahead, and forget what another one has judged."""
+    def use_discriminator(self, discriminator: Critic) -> None:
+        """Go on with a discriminator that is ahead, and forget the outputs of the one before."""
         self.discriminator, self.ahead = discriminator, True
-        for judged in ("_joined", "_real", "_fake", "logits"):
-            self.__dict__.pop(judged, None)
+        for output in ("_joined", "_real", "_fake", "logits"):
+            self.__dict__.pop(output, None)
 
-    def once(self, name: str, make: Callable[[Game], Made]) -> Made:
-        """What `make` gives for this game, computed for it and for all that look ahead from it.
+    def once(self, name: str, make: Callable[[Step], T]) -> T:
+        """What `make` gives for this step, computed once for it and all that look ahead from it.
 
-        For what a loss makes of the batch alone, whichever discriminator judges it.
+        For what a loss makes of the batch alone, whatever the discriminator.
         """
         if name not in self._once:
             self._once[name] = make(self)
-        found: Made = self._once[name]
+        found: T = self._once[name]
         return found
 
     @property
     def modules(self) -> nn.ModuleDict:
         """The loss's and the tricks' own modules."""
-        return self.player.modules
+        return self.state.modules
 
     @property
     def relative(self) -> bool:
         """Whether logits are compared with each other."""
-        return self.player.relative
+        return self.state.relative
 
     @property
     def discriminator_parameters(self) -> list[Tensor]:
         """All parameters of the discriminator."""
-        return list(self.player.discriminator.parameters())
+        return list(self.state.discriminator.parameters())
 
     def view(self, images: Tensor) -> Tensor:
         """What the discriminator sees of images: the tricks' views, left to right."""
-        for trick in self.player.tricks:
+        for trick in self.state.tricks:
             images = trick.view(images, self)
         return images
 
@@ -251,7 +148,7 @@ class Game:
         As `view`, but with the draws that `real` was seen with: where tricks change what is seen
         at random, an image and its counterpart are changed alike.
         """
-        if not self.player.views:
+        if not self.state.views:
             return images
         _ = self.real
         now = self.rng.get_state()
@@ -263,13 +160,13 @@ class Game:
     @cached_property
     def generated(self) -> Tensor:
         """G(z), (N, ...)."""
-        with torch.no_grad() if self.turn == "discriminator" else nullcontext():
+        with torch.no_grad() if self.phase == "discriminator" else nullcontext():
             return self.generate(self.latent)
 
     def generate(self, latent: Tensor) -> Tensor:
         """What the generator makes of an input (N, latent), in single precision."""
-        with self.player.forward():
-            out: Tensor = self.player.generator(latent, self.condition)
+        with self.state.forward():
+            out: Tensor = self.state.generator(latent, self.condition)
         return _widened(out)
 
     def reconstruct(self, codes: Tensor) -> Tensor:
@@ -283,7 +180,7 @@ class Game:
             codes: (N, latent).
         """
         _ = self.generated  # first: its pass changes statistics that this one's gradient reads
-        generator = self.player.generator.train(False)
+        generator = self.state.generator.train(False)
         try:
             return self.generate(codes)
         finally:
@@ -292,10 +189,10 @@ class Game:
     @cached_property
     def real(self) -> Tensor:
         """Real images as the discriminator sees them."""
-        if self.player.views:
+        if self.state.views:
             self._before_real = self.rng.get_state()
         images = self.view(self.images)
-        if self.player.differentiates_real and self.turn == "discriminator":
+        if self.state.differentiates_real and self.phase == "discriminator":
             images = images.detach().requires_grad_()
         return images
 
@@ -303,35 +200,37 @@ class Game:
     def fake(self) -> Tensor:
         """Generated images as the discriminator sees them."""
         images = self.view(self.generated)
-        if self.player.differentiates_fake and self.turn == "discriminator":
+        if self.state.differentiates_fake and self.phase == "discriminator":
             images = images.detach().requires_grad_()
         return images
 
-    def judge(self, images: Tensor) -> Tensor:
+    def discriminate(self, images: Tensor) -> Tensor:
         """One number for each image that the discriminator is shown, (N,), larger for real.
 
         Args:
             images: as `real` and `fake`, that is after `view`.
         """
-        return self.examine(images, self.told)[1]
+        return self.features_and_logits(images, self.class_labels)[1]
 
-    def examine(self, images: Tensor, told: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The discriminator's features of images, (N, width), and what `judge` gives, (N,).
+    def features_and_logits(
+        self, images: Tensor, class_labels: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The discriminator's features of images, (N, width), and what `discriminate` gives, (N,).
 
         Args:
             images: as `real` and `fake`, that is after `view`.
-            told: the labels of each, as `told`.
+            class_labels: the labels of each, as the attribute of this name.
         """
         critic = self.discriminator
         # what is differentiated twice: by images in a penalty, by weights when looking ahead
-        twice = self.ahead or (self.turn == "discriminator" and images.requires_grad)
-        within = nullcontext if twice else self.player.forward
+        twice = self.ahead or (self.phase == "discriminator" and images.requires_grad)
+        within = nullcontext if twice else self.state.forward
         with within():
             features = critic.features(images)
         features = _widened(features)
         with nullcontext() if critic.reads_out else within():
-            output = critic.classify(features, told)
-        return features, self.player.loss.score(_widened(output), images)
+            output = critic.classify(features, class_labels)
+        return features, self.state.loss.score(_widened(output), images)
 
     @cached_property
     def _joined(self) -> tuple[tuple[Tensor, Tensor], ...] | None:
@@ -341,10 +240,10 @@ class Game:
         the batch. A gradient with respect to one half would run through the other for nothing:
         where one is wanted there are two passes.
         """
-        if self.turn == "generator" or not self.player.joins:
+        if self.phase == "generator" or not self.state.joins:
             return None
-        told = None if self.told is None else torch.cat([self.told, self.told])
-        features, logits = self.examine(torch.cat([self.real, self.fake]), told)
+        labels = None if self.class_labels is None else torch.cat([self.class_labels] * 2)
+        features, logits = self.features_and_logits(torch.cat([self.real, self.fake]), labels)
         n = len(self.real)
         return (features[:n], logits[:n]), (features[n:], logits[n:])
 
@@ -352,15 +251,15 @@ class Game:
     def _real(self) -> tuple[Tensor, Tensor]:
         if self._joined is not None:
             return self._joined[0]
-        constant = self.turn == "generator" and not self.ahead
+        constant = self.phase == "generator" and not self.ahead
         with torch.no_grad() if constant else nullcontext():
-            return self.examine(self.real, self.told)
+            return self.features_and_logits(self.real, self.class_labels)
 
     @cached_property
     def _fake(self) -> tuple[Tensor, Tensor]:
         if self._joined is not None:
             return self._joined[1]
-        return self.examine(self.fake, self.told)
+        return self.features_and_logits(self.fake, self.class_labels)
 
     @property
     def real_features(self) -> Tensor:
@@ -387,9 +286,26 @@ class Game:
         """Logits on real and on generated images, after the tricks' changes, left to right."""
         return self.compare(self.real_logits, self.fake_logits)
 
+    def scheduled(self, plugin: Any, name: str) -> float:
+        """A number that a loss or a trick schedules itself (`scheduled`), at this step."""
+        return self.schedule.numbers[f"{plugin.name}.{name}"]
+
+    def discriminator_loss(self) -> Tensor:
+        """What the discriminator minimises: the loss's part and the tricks' penalties, scaled."""
+        penalties = sum(trick.penalty(self) for trick in self.state.tricks)
+        loss: Tensor = self.state.loss.discriminator(self) + penalties
+        return loss * self.state.discriminator_scale
+
+    def generator_loss(self) -> Tensor:
+        """What the generator minimises: the loss's part, wrapped by the tricks."""
+        loss: Callable[[Step], Tensor] = self.state.loss.generator
+        for trick in self.state.tricks:
+            loss = trick.wrap_generator_loss(loss)
+        return loss(self)
+
     def compare(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The tricks' changes of logits on real and on generated images, (N,) each."""
-        for trick in self.player.tricks:
+        for trick in self.state.tricks:
             real, fake = trick.logits(real, fake)
         return real, fake
 

@@ -8,19 +8,7 @@ from torch import Tensor
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.steps import seeding
-
-
-def as_seen(samples: Tensor) -> Tensor:
-    """What networks see: uint8 images as floats in [-1, 1], points as they are."""
-    return samples.float().div_(127.5).sub_(1) if samples.dtype == torch.uint8 else samples
-
-
-def as_stored(samples: Tensor) -> Tensor:
-    """The inverse of `as_seen`, rounded to the 256 grey levels that an image file would have."""
-    if samples.dim() != 4:
-        return samples.float()
-    return samples.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-
+from ganlore.steps.scaling import to_network
 
 Batch = tuple[Tensor, Tensor | None]
 """Samples (N, ...) as networks see them, and labels (N,) or None."""
@@ -84,10 +72,10 @@ class Batches:
         samples = self.samples[chosen]
         if self.flip:
             samples = torch.where(self._mirrored[here], samples.flip(-1), samples)
-        seen = as_seen(samples)
-        if seen.dim() == 4:
-            seen = seen.contiguous(memory_format=self.layout)
-        return seen, labels
+        samples = to_network(samples)
+        if samples.dim() == 4:
+            samples = samples.contiguous(memory_format=self.layout)
+        return samples, labels
 
     def _shuffle(self, epoch: int) -> None:
         """Draw an epoch's order, and which place in it has a mirrored image, (N, 1, 1, 1)."""

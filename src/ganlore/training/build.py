@@ -5,23 +5,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache, partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
 from ganlore.errors import GanloreError
 from ganlore.losses import Loss
-from ganlore.networks import Spec
+from ganlore.networks import Critic, Generator, Network, Spec
 from ganlore.settings import Optimizer
-from ganlore.steps import seeding
-from ganlore.steps.step import Player
+from ganlore.steps import TrainState, seeding
+from ganlore.steps.schedule import learning_rates
 from ganlore.study import registry
+from ganlore.study.run import Run
 from ganlore.training import precision
 from ganlore.tricks import Trick
-
-if TYPE_CHECKING:
-    from ganlore.study.run import Run
 
 
 def device(wanted: str, key: str = "training.device") -> torch.device:
@@ -43,8 +41,8 @@ def device(wanted: str, key: str = "training.device") -> torch.device:
     return torch.device("cuda" if gpu else "cpu")
 
 
-def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device) -> Player:
-    """The networks of a run at step 0, with the loss's and the tricks' modules.
+def train_state(run: Run, shape: tuple[int, ...], classes: int, device: torch.device) -> TrainState:
+    """The networks of a run at step 0, with the loss's and the tricks' modules and optimisers.
 
     Args:
         run: the run's settings.
@@ -57,18 +55,7 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
     tricks = tuple(registry.create("trick", part.name, part.settings) for part in run.applied)
     network = registry.create("network", run.network.name, run.network.settings)
     spec = Spec(shape, run.training.latent, classes if loss.conditional else 0)
-    seen = reduce(lambda given, trick: trick.discriminator_spec(given), tricks, spec)
-    with seeding.scope(run.seed, "networks"):
-        make_g = partial(loss.generator_network, network)
-        make_d = partial(loss.discriminator_network, network)
-        for trick in tricks:
-            make_g = trick.generator_network(make_g, network)
-            make_d = trick.discriminator_network(make_d, network)
-        generator, discriminator = make_g(spec), make_d(seen)
-        modules = nn.ModuleDict(loss.modules(network, spec, discriminator))
-    named = {"generator": generator, "discriminator": discriminator, **modules}
-    for name, module in named.items():
-        network.initialise(module, partial(seeding.generator, run.seed, "init", name))
+    generator, discriminator, modules = _networks(network, loss, tricks, spec, run.seed)
     with seeding.scope(run.seed, "tricks"):
         for trick in tricks:
             generator, discriminator = trick.networks(generator, discriminator)
@@ -77,7 +64,7 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
             _add(modules, trick.modules(generator, discriminator, evaluated), trick.name)
     for module in (generator, discriminator, modules):
         precision.place(module, run.training, device)
-    who = Player(
+    state = TrainState(
         generator,
         discriminator,
         modules,
@@ -87,8 +74,27 @@ def player(run: Run, shape: tuple[int, ...], classes: int, device: torch.device)
         run.training.discriminator_scale,
         precision.forward(run.training, device),
     )
-    who.optimizers = optimizers(run, who)
-    return who
+    state.optimizers = optimizers(optimizer_settings(run, tricks), state)
+    return state
+
+
+def _networks(
+    network: Network, loss: Loss, tricks: Sequence[Trick], spec: Spec, seed: int
+) -> tuple[Generator, Critic, nn.ModuleDict]:
+    """Generator, discriminator and the loss's modules, initialised."""
+    seen = reduce(lambda before, trick: trick.discriminator_spec(before), tricks, spec)
+    with seeding.scope(seed, "networks"):
+        make_g: Callable[[Spec], Generator] = partial(loss.generator_network, network)
+        make_d: Callable[[Spec], Critic] = partial(loss.discriminator_network, network)
+        for trick in tricks:
+            make_g = trick.generator_network(make_g, network)
+            make_d = trick.discriminator_network(make_d, network)
+        generator, discriminator = make_g(spec), make_d(seen)
+        modules = nn.ModuleDict(loss.modules(network, spec, discriminator))
+    named = {"generator": generator, "discriminator": discriminator, **modules}
+    for name, module in named.items():
+        network.initialise(module, partial(seeding.generator, seed, "init", name))
+    return generator, discriminator, modules
 
 
 def _add(modules: nn.ModuleDict, more: dict[str, nn.Module], owner: str) -> None:
@@ -107,15 +113,17 @@ def optimizer_settings(run: Run, tricks: Sequence[Trick]) -> Optimizer:
     return reduce(lambda settings, trick: trick.optimizer(settings), tricks, run.optimizer)
 
 
-def optimizers(run: Run, who: Player) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-    """The optimisers of generator and discriminator, by the study's policy and the tricks."""
-    settings = optimizer_settings(run, who.tricks)
-    critics, both = who.loss.discriminator_modules, who.loss.shared_modules
-    ours = [module for name, module in who.modules.items() if name not in critics]
-    theirs = [module for name, module in who.modules.items() if name in (*critics, *both)]
+def optimizers(
+    settings: Optimizer, state: TrainState
+) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """The optimisers of generator and discriminator, with the modules that each trains."""
+    critics, both = state.loss.discriminator_modules, state.loss.shared_modules
+    with_g = [module for name, module in state.modules.items() if name not in critics]
+    with_d = [module for name, module in state.modules.items() if name in (*critics, *both)]
+    rates = learning_rates(settings)
     return (
-        optimizer(settings, settings.rates[0], [who.generator, *ours]),
-        optimizer(settings, settings.rates[1], [who.discriminator, *theirs]),
+        optimizer(settings, rates[0], [state.generator, *with_g]),
+        optimizer(settings, rates[1], [state.discriminator, *with_d]),
     )
 
 

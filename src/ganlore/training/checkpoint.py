@@ -14,44 +14,42 @@ import torch
 from torch import nn
 
 from ganlore import console, provenance, storage
-from ganlore.steps.step import Player
+from ganlore.steps import TrainState
 from ganlore.training.history import History
 
 if TYPE_CHECKING:
     from ganlore.data import Store
     from ganlore.study.run import Run
 
-Optimizers = tuple[torch.optim.Optimizer, torch.optim.Optimizer]
-
 
 @dataclass
-class State:
-    """The state of a run in training, in a folder of its own.
+class Checkpoints:
+    """The saved states and snapshots of a run in training, in a folder of their own.
 
     The folder lies outside the run's own, since Snakemake deletes the outputs of a failed job.
 
     Attributes:
-        folder: where the state lies.
-        identity: what it was trained with (`identity`); a state of another is not continued.
+        folder: where they lie.
+        identity: what the run is trained with (`identity`); a state of another is not continued.
         interval: seconds between two saved states.
     """
 
     folder: Path
     identity: str
     interval: float = 30.0
-    _saved: float = field(default_factory=time.monotonic)
-    _told: float = 0.0
+    _saved_at: float = field(default_factory=time.monotonic)
+    _reported_at: float = 0.0
 
     @property
     def path(self) -> Path:
         """The file of the last saved state."""
         return self.folder / "state.pt"
 
-    def restore(self, who: Player, optimizers: Optimizers, history: History) -> tuple[int, float]:
-        """Load the last state into networks, optimisers and history.
+    def restore(self, state: TrainState, history: History) -> tuple[int, float]:
+        """Load the last saved state into networks, optimisers and history.
 
         Returns:
-            The number of steps done and the seconds they took; (0, 0.0) where there is no state.
+            The number of steps done and the seconds they took; (0, 0.0) where nothing is saved.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "failed.json").unlink(missing_ok=True)
@@ -66,92 +64,91 @@ class State:
             self.clear()
             self.folder.mkdir(parents=True)
             return 0, 0.0
-        load_player(who, saved["player"])
-        for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
+        load_networks(state, saved["networks"])
+        for optimizer, values in zip(state.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(values)
         history.rows.extend(saved["history"])
         console.say(f"continuing after {saved['step']} steps")
         return int(saved["step"]), float(saved["seconds"])
 
-    def keep(
-        self, step: int, who: Player, optimizers: Optimizers, history: History, seconds: float
+    def save_sometimes(
+        self, step: int, state: TrainState, history: History, seconds: float
     ) -> None:
-        """Tell `ganlore status` the progress, and save the state if the last time is long ago."""
+        """Report progress to `ganlore status`, and save if the last saved state is old."""
         now = time.monotonic()
-        if now - self._told >= min(2.0, self.interval):
-            self._told = now
+        if now - self._reported_at >= min(2.0, self.interval):
+            self._reported_at = now
             progress = {"step": step, "seconds": seconds, "pid": os.getpid(), "time": time.time()}
             storage.write_json(self.folder / "progress.json", progress)
-        if now - self._saved >= self.interval:
-            self.save(step, who, optimizers, history, seconds)
+        if now - self._saved_at >= self.interval:
+            self.save(step, state, history, seconds)
 
-    def save(
-        self, step: int, who: Player, optimizers: Optimizers, history: History, seconds: float
-    ) -> None:
+    def save(self, step: int, state: TrainState, history: History, seconds: float) -> None:
         """Save everything that the next step depends on."""
-        state = {
+        values = {
             "identity": self.identity,
             "step": step,
             "seconds": seconds,
-            "player": player_state(who),
-            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+            "networks": networks_state(state),
+            "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
             "history": history.rows,
             "files": [path.name for path in self.folder.glob("snapshot-*.pt")],
             "parameters": {
                 part: sum(p.numel() for p in module.parameters())
-                for part, module in _parts(who).items()
+                for part, module in _parts(state).items()
             },
         }
-        storage.write_sealed(self.path, state)
-        self._saved = time.monotonic()
+        storage.write_sealed(self.path, values)
+        self._saved_at = time.monotonic()
 
-    def snapshot(self, step: int, who: Player) -> None:
+    def snapshot(self, step: int, state: TrainState) -> None:
         """Keep what is evaluated, as it is after a step: the generator, and the loss's modules."""
-        kept = {
+        values = {
             "step": step,
-            "weights": _weights(who.evaluated),
-            "modules": {name: _weights(module) for name, module in who.evaluated_modules.items()},
+            "weights": _weights(state.evaluated),
+            "modules": {name: _weights(part) for name, part in state.evaluated_modules.items()},
         }
-        storage.write_sealed(self.folder / f"snapshot-{step}.pt", kept)
+        storage.write_sealed(self.folder / f"snapshot-{step}.pt", values)
 
     def snapshots(self) -> list[dict[str, Any]]:
         """The snapshots so far, in order."""
         paths = sorted(self.folder.glob("snapshot-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
-        found = [storage.read_sealed(path) for path in paths]
-        return [snapshot for snapshot in found if snapshot is not None]
+        read = [storage.read_sealed(path) for path in paths]
+        return [snapshot for snapshot in read if snapshot is not None]
 
     def clear(self) -> None:
-        """Delete the state: the run is finished, or begins again."""
+        """Delete them all: the run is finished, or begins again."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def player_state(who: Player) -> dict[str, Any]:
+def networks_state(state: TrainState) -> dict[str, Any]:
     """All weights and buffers of a run, on the CPU."""
-    return {part: _weights(module) for part, module in _parts(who).items()}
+    return {part: _weights(module) for part, module in _parts(state).items()}
 
 
 def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.cpu() for name, value in module.state_dict().items()}
 
 
-def _parts(who: Player) -> dict[str, nn.Module]:
+def _parts(state: TrainState) -> dict[str, nn.Module]:
     return {
-        "generator": who.generator, "discriminator": who.discriminator, "modules": who.modules
-    }  # fmt: skip
+        "generator": state.generator,
+        "discriminator": state.discriminator,
+        "modules": state.modules,
+    }
 
 
-def load_player(who: Player, state: dict[str, Any]) -> None:
+def load_networks(state: TrainState, weights: dict[str, Any]) -> None:
     """Put saved weights and buffers into a run's networks."""
-    who.generator.load_state_dict(state["generator"])
-    who.discriminator.load_state_dict(state["discriminator"])
-    who.modules.load_state_dict(state["modules"])
+    for part, module in _parts(state).items():
+        module.load_state_dict(weights[part])
 
 
 def finish(
     run: Run,
     store: Store,
     folder: Path,
-    state: State,
+    checkpoints: Checkpoints,
     status: str,
     device: str,
     extractors: dict[str, str] | None = None,
@@ -161,11 +158,11 @@ def finish(
     `snapshots.pt` and `checkpoint.pt` hold nothing that differs between two trainings of the same
     run: no times, no paths. `extractors` are as in `identity`.
     """
-    saved = storage.read_sealed(state.path)
+    saved = storage.read_sealed(checkpoints.path)
     assert saved is not None
     files = {
-        "snapshots.pt": storage.write_torch(folder / "snapshots.pt", state.snapshots()),
-        "checkpoint.pt": storage.write_torch(folder / "checkpoint.pt", saved["player"]),
+        "snapshots.pt": storage.write_torch(folder / "snapshots.pt", checkpoints.snapshots()),
+        "checkpoint.pt": storage.write_torch(folder / "checkpoint.pt", saved["networks"]),
         "history.csv": storage.write_text(
             folder / "history.csv", storage.csv_text(saved["history"])
         ),
@@ -188,7 +185,7 @@ def finish(
         "files": files,
     }
     storage.write_json(folder / "run.json", record)
-    state.clear()
+    checkpoints.clear()
 
 
 def identity(run: Run, store: Store, extractors: dict[str, str] | None = None) -> str:

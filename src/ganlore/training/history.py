@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganlore import provenance
-from ganlore.steps.step import Game, Logged
+from ganlore.steps.step import Logged, Step
 
 Row = dict[str, float]
 
@@ -27,13 +27,13 @@ def marks(steps: int, count: int, multiple: int = 1) -> list[int]:
     return sorted({round(mark) // multiple * multiple for mark in exact} - {0})
 
 
-def sparse(found: list[int], count: int) -> list[int]:
+def sparse(all_marks: list[int], count: int) -> list[int]:
     """About `count` of some marks, the first and the last among them."""
-    return sorted({*found[:: max(1, len(found) // count)], *found[-1:]})
+    return sorted({*all_marks[:: max(1, len(all_marks) // count)], *all_marks[-1:]})
 
 
 def _number(logged: Logged) -> float:
-    """What a loss or a trick logged; what is costly to know is asked for here alone."""
+    """What a loss or a trick logged; what is costly is computed here alone."""
     return float(logged() if callable(logged) else logged)
 
 
@@ -82,8 +82,8 @@ class History:
 
     def add(
         self,
-        games: tuple[Game, Game],
-        losses: tuple[Tensor, Tensor],
+        discriminator: tuple[Step, Tensor],
+        generator: tuple[Step, Tensor],
         optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
         seconds: float,
         step_memory: int | None,
@@ -91,27 +91,27 @@ class History:
         """Read a step's tensors (this waits for the device) and keep them as a row.
 
         Args:
-            games: the discriminator's and the generator's.
-            losses: likewise.
-            optimizers: likewise; for the gradients that they used.
+            discriminator: what the discriminator's update saw, and its loss.
+            generator: likewise.
+            optimizers: the generator's and the discriminator's, for the gradients that they used.
             seconds: time of training so far.
             step_memory: bytes that the step kept for its backward passes at most, None where they
                 were not counted.
         """
-        critic, actor = games
-        step = critic.step + 1
+        (critic, d_loss), (actor, g_loss) = discriminator, generator
+        step = critic.schedule.moment.step + 1
         images = step * len(critic.images)
         with torch.no_grad():
             real, fake = critic.logits
             row = {
                 "step": step,
                 "images": images,
-                "d_loss": float(losses[0].detach()),
-                "g_loss": float(losses[1].detach()),
+                "d_loss": float(d_loss.detach()),
+                "g_loss": float(g_loss.detach()),
                 "real_logit": float(critic.real_logits.mean()),
                 "fake_logit": float(critic.fake_logits.mean()),
-                "d_gradient_norm": gradient_norm(optimizers[0]),
-                "g_gradient_norm": gradient_norm(optimizers[1]),
+                "d_gradient_norm": gradient_norm(optimizers[1]),
+                "g_gradient_norm": gradient_norm(optimizers[0]),
                 "d_gradient_slope": gradient_slope(critic.discriminator_parameters),
                 "real_probability": float(real.sigmoid().mean()),
                 "fake_probability": float(fake.sigmoid().mean()),

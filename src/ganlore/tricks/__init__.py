@@ -6,7 +6,7 @@ combination (`[spectral-norm, ttur]`) fold from left to right: each takes what t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ganlore.networks import Critic, Generator, Network, Spec
-    from ganlore.steps.step import Game
+    from ganlore.steps import Moment, Step
 
-__all__ = ["Optimizer", "Trick"]
+__all__ = ["HOOKS", "Optimizer", "Trick"]
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Trick:
         combines: names of the tricks that this one is, in order. It needs no code of its own; a
             study changes the settings of its parts.
         extractors: extractors that training needs, fitted to the data set; in a step as
-            `game.player.extractors[name]`.
+            `step.state.extractors[name]`.
         logs: columns of the history that it adds.
         batch_multiple_of: the name of the setting that the batch must be a multiple of.
     """
@@ -47,24 +47,35 @@ class Trick:
     mixes_batch: ClassVar[bool] = False
     """Whether the discriminator's outputs depend on the rest of the batch."""
 
-    # -- before training ------------------------------------------------------------------------
+    @classmethod
+    def overrides(cls, hook: str) -> bool:
+        """Whether this trick has a hook of its own in place of the identity."""
+        return getattr(cls, hook) is not getattr(Trick, hook)
 
-    def optimizer(self, settings: Optimizer) -> Optimizer:
-        """The optimisers' settings."""
-        return settings
+    # -- data and view --------------------------------------------------------------------------
 
-    def n_critic(self, n: int) -> int:
-        """Discriminator steps for each generator step."""
-        return n
+    def data(self, images: Tensor, step: Step) -> Tensor:
+        """Change what training takes for real data, (N, ...): images of a lower resolution."""
+        return images
+
+    def view(self, images: Tensor, step: Step) -> Tensor:
+        """Change what the discriminator sees of real and generated images: noise, packing."""
+        return images
+
+    def class_labels(self, labels: Tensor) -> Tensor:
+        """Change the labels that a conditional discriminator sees, from one for each sample."""
+        return labels
 
     def discriminator_spec(self, spec: Spec) -> Spec:
-        """What the discriminator is built for: packing widens its input."""
+        """Change what the discriminator is built for: packing widens its input."""
         return spec
+
+    # -- networks -------------------------------------------------------------------------------
 
     def generator_network(
         self, make: Callable[[Spec], Generator], network: Network
     ) -> Callable[[Spec], Generator]:
-        """What builds the generator from the data's spec: stacking builds two.
+        """Wrap what builds the generator from the data's spec: stacking builds two.
 
         The network initialises what is built. The discriminator's takes what it is to see.
         """
@@ -73,23 +84,66 @@ class Trick:
     def discriminator_network(
         self, make: Callable[[Spec], Critic], network: Network
     ) -> Callable[[Spec], Critic]:
-        """What builds the discriminator."""
+        """Wrap what builds the discriminator."""
         return make
 
     def networks(self, generator: Any, discriminator: Any) -> tuple[Any, Any]:
-        """The networks, changed in place or replaced: spectral normalisation, attention.
+        """Change or replace the built networks: spectral normalisation, attention.
 
         They are initialised already; what is added initialises itself, from torch's global
         generator, which is keyed here.
         """
         return generator, discriminator
 
+    # -- objective ------------------------------------------------------------------------------
+
+    def logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Change the logits that the loss sees, from (N,) each."""
+        return real, fake
+
+    def penalty(self, step: Step) -> Tensor | float:
+        """Add a term to the discriminator's loss."""
+        return 0.0
+
+    def wrap_generator_loss(self, loss: Callable[[Step], Tensor]) -> Callable[[Step], Tensor]:
+        """Wrap the function that gives the generator's loss: unrolling."""
+        return loss
+
+    # -- schedule -------------------------------------------------------------------------------
+
+    def optimizer(self, settings: Optimizer) -> Optimizer:
+        """Change the optimisers' settings."""
+        return settings
+
+    def n_critic(self, n: int) -> int:
+        """Change the number of discriminator steps for each generator step."""
+        return n
+
+    def learning_rate(self, progress: float) -> float:
+        """Give a factor on both learning rates, by the share of the budget used, in [0, 1)."""
+        return 1.0
+
+    def scheduled(self, moment: Moment) -> dict[str, float]:
+        """Give numbers of its own that change from step to step, read by `step.scheduled`."""
+        return {}
+
+    def stage(self, numbers: Mapping[str, float], networks: tuple[nn.Module, ...]) -> None:
+        """Change the networks before a step: growing.
+
+        Args:
+            numbers: what `scheduled` gave for the step.
+            networks: all that are trained or kept: discriminator, generator, its average. What is
+                changed belongs to their state (buffers, extra state), as evaluation must see it.
+        """
+
+    # -- state ----------------------------------------------------------------------------------
+
     def modules(
         self, generator: nn.Module, discriminator: nn.Module, evaluated: dict[str, nn.Module]
     ) -> dict[str, nn.Module]:
-        """State that is saved with the run: averaged weights, moving averages of logits.
+        """Add state that is saved with the run: averaged weights, moving averages of logits.
 
-        They are not trained. Reached as `game.modules[name]`.
+        They are not trained. Reached as `step.modules[name]`.
 
         Args:
             generator: as it is trained; likewise the discriminator.
@@ -98,59 +152,31 @@ class Trick:
         """
         return {}
 
-    def learning_rate(self, progress: float) -> float:
-        """A factor on both learning rates, by the share of the budget used, in [0, 1)."""
-        return 1.0
+    def after_discriminator(self, step: Step) -> None:
+        """Update state after each discriminator step, after the loss's own hook."""
 
-    # -- in a step ------------------------------------------------------------------------------
+    def after_generator(self, step: Step) -> None:
+        """Update state after each generator step: averaging of weights."""
 
-    def stage(self, progress: float, networks: tuple[nn.Module, ...]) -> None:
-        """Called before each step, to change the networks with time: growing.
-
-        Args:
-            progress: the share of the budget used, in [0, 1).
-            networks: all that are trained or kept: discriminator, generator, its average. What is
-                changed belongs to their state (buffers, extra state), as evaluation must see it.
-        """
-
-    def data(self, images: Tensor) -> Tensor:
-        """What training takes for real data, (N, ...): images of a lower resolution, growing."""
-        return images
-
-    def view(self, images: Tensor, game: Game) -> Tensor:
-        """What the discriminator sees of real and of generated images: noise, packing."""
-        return images
-
-    def condition(self, labels: Tensor) -> Tensor:
-        """The labels that a conditional discriminator is told, from one for each sample."""
-        return labels
-
-    def logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits that the loss sees, from (N,) each."""
-        return real, fake
-
-    def penalty(self, game: Game) -> Tensor | float:
-        """Added to the discriminator's loss."""
-        return 0.0
-
-    def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
-        """Wrap the function that gives the generator's loss: unrolling."""
-        return step
-
-    def after_discriminator(self, game: Game) -> None:
-        """Called after each discriminator step, the loss's own hook included: moving averages."""
-
-    def after_generator(self, game: Game) -> None:
-        """Called after each generator step: averaging of weights."""
-
-    # -- after training -------------------------------------------------------------------------
+    # -- evaluation -----------------------------------------------------------------------------
 
     def generator_for_evaluation(self, generator: nn.Module, modules: nn.ModuleDict) -> nn.Module:
-        """The generator that snapshots keep and evaluation samples from."""
+        """Choose the generator that snapshots keep and evaluation samples from."""
         return generator
 
     def modules_for_evaluation(
         self, evaluated: dict[str, nn.Module], modules: nn.ModuleDict
     ) -> dict[str, nn.Module]:
-        """The loss's modules that snapshots keep beside the generator, by name."""
+        """Choose the loss's modules that snapshots keep beside the generator, by name."""
         return evaluated
+
+
+HOOKS = {
+    "data and view": ("data", "view", "class_labels", "discriminator_spec"),
+    "networks": ("generator_network", "discriminator_network", "networks"),
+    "objective": ("logits", "penalty", "wrap_generator_loss"),
+    "schedule": ("optimizer", "n_critic", "learning_rate", "scheduled", "stage"),
+    "state": ("modules", "after_discriminator", "after_generator"),
+    "evaluation": ("generator_for_evaluation", "modules_for_evaluation"),
+}
+"""The hooks in groups, for the table in CONTRIBUTING.md."""

@@ -13,7 +13,7 @@ from ganlore.steps import penalties
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -23,9 +23,9 @@ class OneCentred(Trick, ABC):
     weight: NonNegativeFloat = 10.0
 
     @abstractmethod
-    def norms(self, game: Game) -> Tensor:
+    def norms(self, step: Step) -> Tensor:
         """The gradient's norm at each point, (N,)."""
 
-    def penalty(self, game: Game) -> Tensor:
+    def penalty(self, step: Step) -> Tensor:
         """Weight E (|grad D| - 1)^2."""
-        return self.weight * penalties.one_centred(self.norms(game))
+        return self.weight * penalties.one_centred(self.norms(step))

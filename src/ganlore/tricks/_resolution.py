@@ -1,4 +1,4 @@
-"""What tricks share that train on small images first: levels of resolution, and who is at which.
+"""What tricks share that train on small images first: levels of resolution.
 
 Level 0 has the smallest images, each next one twice their height and width, and the last the data's
 size. Outside of the networks every image has that size, so that losses and evaluation see one
@@ -9,8 +9,9 @@ takes them back exactly.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from torch.nn import functional
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Moment, Step
 
 
 def enlarge(images: Tensor, times: int) -> Tensor:
@@ -37,29 +38,59 @@ def shrink(images: Tensor, times: int) -> Tensor:
     return images
 
 
+class Fade(torch.autograd.Function):
+    """`torch.lerp(lower, upper, share)` of a share that is a tensor.
+
+    As with a Python number, the slope 1 - share is rounded once, from double precision.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, lower: Tensor, upper: Tensor, share: Tensor, rest: Tensor) -> Tensor:
+        """From (N, ...) twice and two numbers to (N, ...)."""
+        ctx.share, ctx.rest = share, rest  # constants: nothing to be saved for a backward pass
+        return torch.lerp(lower, upper, share)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """The gradients of both inputs."""
+        (gradient,) = gradients
+        return gradient * ctx.rest, gradient * ctx.share, None, None
+
+
 class Staged(nn.Module):
     """A module with a level, which belongs to its state: snapshots are evaluated at their own.
 
     Attributes:
         level: which resolution it works at.
-        alpha: the share of this level in what it gives; the rest is that of the one below.
+        share: the share of this level in its output; the rest is that of the level below.
+        fading: whether the level below still has a share.
     """
 
-    level: int = 0
-    alpha: float = 1.0
+    _shares: Tensor
 
-    def enter(self, level: int, alpha: float) -> None:
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.level, self.share, self.fading = 0, 1.0, False
+        self.register_buffer("_shares", torch.tensor([1.0, 0.0]), persistent=False)
+
+    def enter(self, level: int, share: float) -> None:
         """Go to a level."""
-        self.level, self.alpha = level, alpha
+        self.level, self.share, self.fading = level, share, share < 1
+        self._shares.copy_(torch.tensor([share, 1 - share]))
+
+    def fade(self, lower: Tensor, upper: Tensor) -> Tensor:
+        """Mix the level below and this one, by the share."""
+        out: Tensor = Fade.apply(lower, upper, *self._shares)
+        return out
 
     def get_extra_state(self) -> Tensor:
-        """Level and alpha, (2,)."""
-        return torch.tensor([self.level, self.alpha], dtype=torch.float64)
+        """Level and share, (2,)."""
+        return torch.tensor([self.level, self.share], dtype=torch.float64)
 
     def set_extra_state(self, state: Tensor) -> None:
         """The level of a saved state."""
-        level, alpha = state.tolist()
-        self.enter(int(level), alpha)
+        level, share = state.tolist()
+        self.enter(int(level), share)
 
 
 @dataclass
@@ -68,41 +99,47 @@ class Rising(Trick):
 
     Attributes:
         levels: how many there are; a subclass says so when it builds the networks.
-        level, alpha: where the run is, as `Staged` means them.
+        level: where the run is.
     """
 
     def __post_init__(self) -> None:
         self.levels = 1
-        self.level, self.alpha = 0, 1.0
+        self.level = 0
 
     @abstractmethod
-    def place(self, progress: float) -> tuple[int, float]:
-        """Level and alpha by the share of the budget used."""
+    def level_at(self, progress: float) -> tuple[int, float]:
+        """Level, and its share in the output, by the share of the budget used."""
 
-    def stage(self, progress: float, networks: tuple[nn.Module, ...]) -> None:
+    def scheduled(self, moment: Moment) -> dict[str, float]:
+        """Level and share, as `Staged` has them."""
+        level, share = self.level_at(moment.progress)
+        return {"level": level, "share": share}
+
+    def stage(self, numbers: Mapping[str, float], networks: tuple[nn.Module, ...]) -> None:
         """Bring all networks to the level."""
-        self.level, self.alpha = self.place(progress)
+        self.level = int(numbers["level"])
         for network in networks:
             for module in network.modules():
                 if isinstance(module, Staged):
-                    module.enter(self.level, self.alpha)
+                    module.enter(self.level, numbers["share"])
 
     @property
     def doublings(self) -> int:
         """From the level's size to the data's."""
         return self.levels - 1 - self.level
 
-    def data(self, images: Tensor) -> Tensor:
+    def data(self, images: Tensor, step: Step) -> Tensor:
         """Real images at this level, or between it and the one below, in the data's size.
 
-        As generated ones are: (1 - alpha) up(down(x)) + alpha x (Karras et al. 2018,
+        As generated ones are: (1 - share) up(down(x)) + share x (Karras et al. 2018,
         arXiv:1710.10196, section 2).
         """
         small = shrink(images, self.doublings)
-        if self.alpha < 1:
-            small = torch.lerp(enlarge(shrink(small, 1), 1), small, self.alpha)
+        share = step.scheduled(self, "share")
+        if share < 1:
+            small = torch.lerp(enlarge(shrink(small, 1), 1), small, share)
         return enlarge(small, self.doublings)
 
-    def view(self, images: Tensor, game: Game) -> Tensor:
+    def view(self, images: Tensor, step: Step) -> Tensor:
         """The images of this level's own size, from (N, C, H, W) as they are outside."""
         return shrink(images, self.doublings)

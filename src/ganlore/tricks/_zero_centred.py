@@ -13,7 +13,7 @@ from ganlore.steps import penalties
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -24,9 +24,9 @@ class ZeroCentred(Trick, ABC):
     gamma: NonNegativeFloat = 0.1
 
     @abstractmethod
-    def judged(self, game: Game) -> tuple[Tensor, Tensor]:
+    def judged(self, step: Step) -> tuple[Tensor, Tensor]:
         """Logits of the step's own, (N,), and the samples that they were computed from."""
 
-    def penalty(self, game: Game) -> Tensor:
+    def penalty(self, step: Step) -> Tensor:
         """Equations 9 and 10: gamma / 2 E |grad D|^2, from the step's own logits."""
-        return self.gamma / 2 * penalties.squared_gradients(*self.judged(game)).mean()
+        return self.gamma / 2 * penalties.squared_gradients(*self.judged(step)).mean()

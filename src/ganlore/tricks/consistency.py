@@ -11,7 +11,7 @@ from ganlore.settings import Fraction, NonNegativeFloat
 from ganlore.tricks import Trick, _augment
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -31,17 +31,17 @@ class Consistency(Trick):
     shift: Fraction = 0.125
     flip: bool = False
 
-    def transform(self, images: Tensor, game: Game) -> Tensor:
+    def transform(self, images: Tensor, step: Step) -> Tensor:
         """T(x), of the same shape."""
         if self.flip:
-            images = _augment.flip(images, game.rng)
-        moved = _augment.moves(images, self.shift, game.rng, stay=False)
+            images = _augment.flip(images, step.rng)
+        moved = _augment.moves(images, self.shift, step.rng, stay=False)
         return _augment.move(images, moved, "nearest")
 
-    def penalty(self, game: Game) -> Tensor:
+    def penalty(self, step: Step) -> Tensor:
         """L_cr on the last layer: weight E (D(x) - D(T(x)))^2, with a gradient through both."""
-        changed = game.judge(game.view_as_real(self.transform(game.images, game)))
-        return self.weight * (game.real_logits - changed).square().mean()
+        changed = step.discriminate(step.view_as_real(self.transform(step.images, step)))
+        return self.weight * (step.real_logits - changed).square().mean()
 
 
 TRICK = Consistency

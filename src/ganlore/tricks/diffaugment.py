@@ -11,7 +11,7 @@ from ganlore.settings import Fraction
 from ganlore.tricks import Trick, _augment
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -30,16 +30,16 @@ class DifferentiableAugmentation(Trick):
     translation: Fraction = 0.125
     cutout: Fraction = 0.5
 
-    def view(self, images: Tensor, game: Game) -> Tensor:
+    def view(self, images: Tensor, step: Step) -> Tensor:
         """T(x), of the same shape, with zeros where there is nothing to see."""
-        single = images.reshape(-1, game.images.shape[1], *images.shape[2:])
+        single = images.reshape(-1, step.images.shape[1], *images.shape[2:])
         if self.colour:
-            single = _augment.recolour(single, game.rng)
+            single = _augment.recolour(single, step.rng)
         if self.translation:
-            moved = _augment.moves(single, self.translation, game.rng)
+            moved = _augment.moves(single, self.translation, step.rng)
             single = _augment.move(single, moved, "zeros")
         if self.cutout:
-            single = _augment.cut_out(single, self.cutout, game.rng)
+            single = _augment.cut_out(single, self.cutout, step.rng)
         return single.reshape(images.shape)
 
 

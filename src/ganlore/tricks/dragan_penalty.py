@@ -12,7 +12,7 @@ from ganlore.steps import penalties
 from ganlore.tricks._one_centred import OneCentred
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -24,9 +24,9 @@ class DraganPenalty(OneCentred):
     incompatible = {"dragan": "the loss has this penalty already; it would only count twice"}
     scale: NonNegativeFloat = 0.5
 
-    def norms(self, game: Game) -> Tensor:
+    def norms(self, step: Step) -> Tensor:
         """Section 2.3: at x + delta, delta ~ N(0, (scale std(x))^2)."""
-        return penalties.norms_around(game, self.scale)
+        return penalties.norms_around(step, self.scale)
 
 
 TRICK = DraganPenalty

@@ -14,7 +14,7 @@ from ganlore.settings import Fraction
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Moment, Step
 
 
 @dataclass
@@ -36,19 +36,23 @@ class ExponentialMovingAverage(Trick):
         averages = {"ema": generator, **{f"ema-{name}": part for name, part in evaluated.items()}}
         return {name: copy.deepcopy(p).requires_grad_(False) for name, p in averages.items()}
 
+    def scheduled(self, moment: Moment) -> dict[str, float]:
+        """The decay of this step's average."""
+        n = moment.generator_steps
+        return {"decay": min(self.decay, (1 + n) / (10 + n))}
+
     @torch.no_grad()
-    def after_generator(self, game: Game) -> None:
+    def after_generator(self, step: Step) -> None:
         """Average <- decay average + (1 - decay) weights.
 
         Batch norm's statistics are averaged alike: those of the last weights do not fit the mean
         of many. All other buffers are taken over: counts, and spectral normalisation's unit
         vectors, whose average would be none.
         """
-        n = game.step // game.player.n_critic
-        decay = min(self.decay, (1 + n) / (10 + n))
-        self._follow(game.modules["ema"], game.player.generator, decay)
-        for name in game.player.loss.evaluated_modules:
-            self._follow(game.modules[f"ema-{name}"], game.modules[name], decay)
+        decay = step.scheduled(self, "decay")
+        self._follow(step.modules["ema"], step.state.generator, decay)
+        for name in step.state.loss.evaluated_modules:
+            self._follow(step.modules[f"ema-{name}"], step.modules[name], decay)
 
     @staticmethod
     def _follow(average: nn.Module, current: nn.Module, decay: float) -> None:

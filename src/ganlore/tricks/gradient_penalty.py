@@ -11,7 +11,7 @@ from ganlore.steps import penalties
 from ganlore.tricks._one_centred import OneCentred
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -22,9 +22,9 @@ class GradientPenalty(OneCentred):
     tip = "a one-centred gradient penalty between real and fake"
     incompatible = {"wgan-gp": "the loss has this penalty already; it would only count twice"}
 
-    def norms(self, game: Game) -> Tensor:
+    def norms(self, step: Step) -> Tensor:
         """Equation 3's last term: at points on the lines between pairs."""
-        return penalties.norms_between(game)
+        return penalties.norms_between(step)
 
 
 TRICK = GradientPenalty

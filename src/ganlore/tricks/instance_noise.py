@@ -12,7 +12,7 @@ from ganlore.settings import NonNegativeFloat
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Moment, Step
 
 
 @dataclass
@@ -30,18 +30,14 @@ class InstanceNoise(Trick):
     start: NonNegativeFloat = 0.1
     end: NonNegativeFloat = 0.0
 
-    def strength(self, progress: float) -> float:
-        """The noise's standard deviation: from `start` to `end` along a straight line.
+    def scheduled(self, moment: Moment) -> dict[str, float]:
+        """The noise's standard deviation: from `start` to `end` along a straight line."""
+        return {"strength": self.start + (self.end - self.start) * moment.progress}
 
-        Args:
-            progress: the share of the budget used.
-        """
-        return self.start + (self.end - self.start) * progress
-
-    def view(self, images: Tensor, game: Game) -> Tensor:
+    def view(self, images: Tensor, step: Step) -> Tensor:
         """The images plus N(0, s^2), of the same shape."""
-        noise = torch.randn(images.shape, generator=game.rng, device=images.device)
-        return images + self.strength(game.progress) * noise
+        noise = torch.randn(images.shape, generator=step.rng, device=images.device)
+        return images + step.scheduled(self, "strength") * noise
 
 
 TRICK = InstanceNoise

@@ -11,7 +11,7 @@ from ganlore.settings import Fraction
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -34,9 +34,9 @@ class LabelSmoothing(Trick):
     }
     label: Fraction = 0.9
 
-    def penalty(self, game: Game) -> Tensor:
+    def penalty(self, step: Step) -> Tensor:
         """Section 3.4, as what it adds to the loss with the label 1: (1 - label) E r."""
-        return (1 - self.label) * game.logits[0].mean()
+        return (1 - self.label) * step.logits[0].mean()
 
 
 TRICK = LabelSmoothing

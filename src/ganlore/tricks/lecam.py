@@ -12,7 +12,7 @@ from ganlore.settings import Fraction, NonNegativeFloat
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 class Anchors(nn.Module):
@@ -67,19 +67,19 @@ class LeCam(Trick):
         """The averages of logits on real and on generated images."""
         return {"lecam": Anchors()}
 
-    def penalty(self, game: Game) -> Tensor:
+    def penalty(self, step: Step) -> Tensor:
         """Section 3's R_LC: weight (E (r - a_f)^2 + E (f - a_r)^2)."""
-        anchors = cast("Anchors", game.modules["lecam"])
+        anchors = cast("Anchors", step.modules["lecam"])
         anchor_real, anchor_fake = anchors.means.unbind()
-        real = (game.real_logits - anchor_fake).square().mean()
-        fake = (game.fake_logits - anchor_real).square().mean()
+        real = (step.real_logits - anchor_fake).square().mean()
+        fake = (step.fake_logits - anchor_real).square().mean()
         return self.weight * anchors.known * (real + fake)
 
     @torch.no_grad()
-    def after_discriminator(self, game: Game) -> None:
+    def after_discriminator(self, step: Step) -> None:
         """The averages take in the step's own logits."""
-        means = torch.stack([game.real_logits.mean(), game.fake_logits.mean()])
-        cast("Anchors", game.modules["lecam"]).follow(means, self.decay)
+        means = torch.stack([step.real_logits.mean(), step.fake_logits.mean()])
+        cast("Anchors", step.modules["lecam"]).follow(means, self.decay)
 
 
 TRICK = LeCam

@@ -12,7 +12,7 @@ from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
     from ganlore.networks import Spec
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -32,11 +32,11 @@ class Packing(Trick):
         channels, *rest = spec.shape
         return replace(spec, shape=(self.m * channels, *rest), pack=self.m * spec.pack)
 
-    def view(self, images: Tensor, game: Game) -> Tensor:
+    def view(self, images: Tensor, step: Step) -> Tensor:
         """From (N, C, ...) to (N/m, m C, ...): neighbours in the batch make a pack."""
         return images.reshape(-1, self.m * images.shape[1], *images.shape[2:])
 
-    def condition(self, labels: Tensor) -> Tensor:
+    def class_labels(self, labels: Tensor) -> Tensor:
         """From (N, ...) to (N/m, m ...): the labels of each pack's samples, in order."""
         return labels.reshape(len(labels) // self.m, -1)
 

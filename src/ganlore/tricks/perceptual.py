@@ -13,7 +13,7 @@ from ganlore.settings import NonNegativeFloat
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -38,18 +38,18 @@ class Perceptual(Trick):
     # its loss ends at 0.6 to 0.9, at the others at 1.1 to 1.3.
     weight: NonNegativeFloat = 10.0
 
-    def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
+    def wrap_generator_loss(self, loss: Callable[[Step], Tensor]) -> Callable[[Step], Tensor]:
         """Add weight * the distance of `mismatch` to the generator's loss."""
 
-        def regularised(game: Game) -> Tensor:
-            loss = step(game)
-            distance = self.mismatch(game)
-            game.log["perceptual"] = distance.detach()
-            return loss + self.weight * distance
+        def regularised(step: Step) -> Tensor:
+            total = loss(step)
+            distance = self.mismatch(step)
+            step.log["perceptual"] = distance.detach()
+            return total + self.weight * distance
 
         return regularised
 
-    def mismatch(self, game: Game) -> Tensor:
+    def mismatch(self, step: Step) -> Tensor:
         """The mean over layers of |E phi(x) - E phi(G(z))|^2, a scalar.
 
         In units of the data's total variance E |phi(x) - E phi(x)|^2, layer by layer, so that a
@@ -57,10 +57,10 @@ class Perceptual(Trick):
         each the term is 2 / N on average.
         """
         (name,) = self.extractors
-        layers = game.player.extractors[name].layers
+        layers = step.state.extractors[name].layers
         with torch.no_grad():
-            real = layers(game.images)
-        pairs = zip(real, layers(game.generated), strict=True)
+            real = layers(step.images)
+        pairs = zip(real, layers(step.generated), strict=True)
         return torch.stack([(r.mean(0) - g.mean(0)).square().sum() for r, g in pairs]).mean()
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from ganlore.networks import Discriminator, Generator, Stages
@@ -114,12 +113,12 @@ class GrowingGenerator(Growing):
         lower = None
         for place, part in enumerate(islice(self, self.ends[self.level] + 1)):
             given = part(given)
-            if self.alpha < 1 and place == self.ends[self.level - 1]:
+            if self.fading and place == self.ends[self.level - 1]:
                 lower = self.to_rgb[self.level - 1](given)
         out: Tensor = self.to_rgb[self.level](given) if doublings else given
         out = out.reshape(-1, *self.images[self.level])
         if lower is not None:
-            out = torch.lerp(enlarge(lower, 1), out, self.alpha)
+            out = self.fade(enlarge(lower, 1), out)
         return enlarge(out, doublings) if self.outside else out
 
 
@@ -151,9 +150,9 @@ class GrowingTrunk(Growing):
             out, start = self.from_rgb[self.level](images), self.depths[self.level] + 1
         for place, part in enumerate(islice(self, start, None), start):
             out = part(out)
-            if self.alpha < 1 and place == self.depths[self.level - 1]:
+            if self.fading and place == self.depths[self.level - 1]:
                 lower = self.from_rgb[self.level - 1](shrink(images, 1))
-                out = torch.lerp(lower, out, self.alpha)
+                out = self.fade(lower, out)
         return out
 
 
@@ -223,7 +222,7 @@ class Progressive(Rising):
         self.levels, self.level = levels, levels - 1
         return made
 
-    def place(self, progress: float) -> tuple[int, float]:
+    def level_at(self, progress: float) -> tuple[int, float]:
         """Levels in the even parts of the budget, fades to the next one in the odd parts."""
         part, within = divmod(progress * (2 * self.levels - 1), 1)
         return (int(part) + 1) // 2, within if part % 2 else 1.0

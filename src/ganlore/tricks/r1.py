@@ -10,7 +10,7 @@ from torch import Tensor
 from ganlore.tricks._zero_centred import ZeroCentred
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -20,9 +20,9 @@ class R1(ZeroCentred):
     tip = "a zero-centred gradient penalty on real data"
     differentiates_real = True
 
-    def judged(self, game: Game) -> tuple[Tensor, Tensor]:
+    def judged(self, step: Step) -> tuple[Tensor, Tensor]:
         """Real samples."""
-        return game.real_logits, game.real
+        return step.real_logits, step.real
 
 
 TRICK = R1

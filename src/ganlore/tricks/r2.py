@@ -10,7 +10,7 @@ from torch import Tensor
 from ganlore.tricks._zero_centred import ZeroCentred
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -21,9 +21,9 @@ class R2(ZeroCentred):
     incompatible = {"r3gan": "the loss has this penalty already, with a weight of its own"}
     differentiates_fake = True
 
-    def judged(self, game: Game) -> tuple[Tensor, Tensor]:
+    def judged(self, step: Step) -> tuple[Tensor, Tensor]:
         """Generated samples."""
-        return game.fake_logits, game.fake
+        return step.fake_logits, step.fake
 
 
 TRICK = R2

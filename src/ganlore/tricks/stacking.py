@@ -71,9 +71,9 @@ class StackedGenerator(Staged, Generator):
         out = functional_call(first, weights, (latent, labels))
         return out
 
-    def enter(self, level: int, alpha: float) -> None:
+    def enter(self, level: int, share: float) -> None:
         """Go to a stage."""
-        super().enter(level, alpha)
+        super().enter(level, share)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
@@ -107,12 +107,12 @@ class StackedCritic(Staged, Critic):
 
     def features(self, images: Tensor) -> Tensor:
         """From images of the stage's size to features, (N, width)."""
-        found = self.critic.features(images)
-        missing = self.width - found.shape[1]
-        return functional.pad(found, (0, missing)) if missing else found
+        features = self.critic.features(images)
+        missing = self.width - features.shape[1]
+        return functional.pad(features, (0, missing)) if missing else features
 
     def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """What the stage's critic says."""
+        """The output of the stage's critic."""
         return self.critic.classify(features[:, : self.critic.width], labels)
 
 
@@ -155,7 +155,7 @@ class Stacking(Rising):
         """Both stages' critics."""
         return lambda spec: StackedCritic(make(half(spec)), make(spec))
 
-    def place(self, progress: float) -> tuple[int, float]:
+    def level_at(self, progress: float) -> tuple[int, float]:
         """Stage I for the first share of the budget."""
         return int(progress >= self.share), 1.0
 

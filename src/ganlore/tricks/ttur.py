@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ganlore.settings import PositiveFloat
+from ganlore.steps.schedule import learning_rates
 from ganlore.tricks import Optimizer, Trick
 
 
@@ -20,8 +21,12 @@ class TwoTimeScales(Trick):
 
     def optimizer(self, settings: Optimizer) -> Optimizer:
         """The two learning rates, `ratio` apart."""
-        base = (settings.rates[0] * settings.rates[1]) ** 0.5
-        return settings.with_rates(base / self.ratio**0.5, base * self.ratio**0.5)
+        before, discriminator = learning_rates(settings)
+        base = (before * discriminator) ** 0.5
+        rate = base / self.ratio**0.5
+        end = None if settings.lr_end is None else settings.lr_end * rate / settings.lr
+        rates = {"lr": rate, "lr_discriminator": base * self.ratio**0.5, "lr_end": end}
+        return settings.model_copy(update=rates)
 
     def n_critic(self, n: int) -> int:
         """One discriminator step for each generator step."""

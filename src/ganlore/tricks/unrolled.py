@@ -15,7 +15,7 @@ from ganlore.steps.lookahead import Ahead
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
-    from ganlore.steps.step import Game
+    from ganlore.steps import Step
 
 
 @dataclass
@@ -33,29 +33,29 @@ class Unrolled(Trick):
     tip = "the generator answers a discriminator k steps ahead"
     k: NonNegativeInt = 5
 
-    def generator_step(self, step: Callable[[Game], Tensor]) -> Callable[[Game], Tensor]:
+    def wrap_generator_loss(self, loss: Callable[[Step], Tensor]) -> Callable[[Step], Tensor]:
         """Equation 10: f(theta_G, theta_D^k(theta_G, theta_D)), by equations 7 to 9."""
-        return partial(self._answer, step) if self.k else step
+        return partial(self._ahead, loss) if self.k else loss
 
-    def _answer(self, step: Callable[[Game], Tensor], game: Game) -> Tensor:
-        who = game.player
-        ahead = Ahead(game.discriminator, who.optimizers[1], who.loss.constrain)
-        with self._held(game):
+    def _ahead(self, loss: Callable[[Step], Tensor], step: Step) -> Tensor:
+        state = step.state
+        ahead = Ahead(step.discriminator, state.optimizers[1], state.loss.constrain)
+        with self._held(step):
             for _ in range(self.k):
-                ahead.step(who.discriminator_loss(game.look_ahead(ahead.critic)))
-        game.answer(ahead.critic)
-        return step(game)
+                ahead.step(step.look_ahead(ahead.critic).discriminator_loss())
+        step.use_discriminator(ahead.critic)
+        return loss(step)
 
     @staticmethod
     @contextmanager
-    def _held(game: Game) -> Iterator[None]:
-        """Modules that learn with the discriminator are constants in steps that are thought of.
+    def _held(step: Step) -> Iterator[None]:
+        """Keep modules that learn with the discriminator constant in the steps ahead.
 
         Else they would learn, through those steps, to lead the discriminator astray.
         """
-        loss = game.player.loss
+        loss = step.state.loss
         names = (*loss.discriminator_modules, *loss.shared_modules)
-        held = [p for name in names for p in game.modules[name].parameters() if p.requires_grad]
+        held = [p for name in names for p in step.modules[name].parameters() if p.requires_grad]
         for parameter in held:
             parameter.requires_grad_(False)
         try:

@@ -1,0 +1,104 @@
+"""What lives through a run: networks, modules, optimisers, the loss and the tricks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganlore.networks import Critic, Generator
+
+
+@dataclass
+class TrainState:
+    """Everything that lives through a run.
+
+    Attributes:
+        generator, discriminator: the two networks.
+        modules: the loss's and the tricks' own modules, by name.
+        loss: a `losses.Loss`. It and the tricks are not typed: their packages import this one.
+        tricks: `tricks.Trick`s, in order.
+        n_critic: discriminator steps for each generator step.
+        discriminator_scale: a factor on what the discriminator minimises.
+        forward: what a forward pass of generator or discriminator is made within
+            (`precision.forward`).
+        optimizers: the generator's and the discriminator's.
+        extractors: what the tricks need of extractors fitted to the data, by name; empty where
+            nothing is trained.
+    """
+
+    generator: Generator
+    discriminator: Critic
+    modules: nn.ModuleDict
+    loss: Any
+    tricks: tuple[Any, ...]
+    n_critic: int
+    discriminator_scale: float = 1.0
+    forward: Callable[[], AbstractContextManager[Any]] = nullcontext
+    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer] = field(init=False)
+    extractors: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def plugins(self) -> tuple[Any, ...]:
+        """The loss and the tricks."""
+        return (self.loss, *self.tricks)
+
+    @cached_property
+    def relative(self) -> bool:
+        """Whether the loss or a trick compares logits with each other."""
+        return any(plugin.relative for plugin in self.plugins)
+
+    @cached_property
+    def differentiates_real(self) -> bool:
+        """Whether a plug-in needs gradients of the logits with respect to real images."""
+        return any(plugin.differentiates_real for plugin in self.plugins)
+
+    @cached_property
+    def differentiates_fake(self) -> bool:
+        """Whether a plug-in needs gradients of the logits with respect to generated images."""
+        return any(plugin.differentiates_fake for plugin in self.plugins)
+
+    @cached_property
+    def views(self) -> bool:
+        """Whether a trick changes what the discriminator sees."""
+        return any(trick.overrides("view") for trick in self.tricks)
+
+    @cached_property
+    def joins(self) -> bool:
+        """Whether a discriminator step may pass real and generated images through at once."""
+        mixes = any(plugin.mixes_batch for plugin in self.plugins)
+        return not (mixes or self.differentiates_real or self.differentiates_fake)
+
+    @cached_property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The networks that are trained, and the generator that is evaluated, once each."""
+        return tuple(
+            {id(n): n for n in (self.discriminator, self.generator, self.evaluated)}.values()
+        )
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """All parameters of the networks and the modules."""
+        parts = (self.generator, self.discriminator, self.modules)
+        return [parameter for part in parts for parameter in part.parameters()]
+
+    @cached_property
+    def evaluated(self) -> nn.Module:
+        """The generator that snapshots keep."""
+        generator: nn.Module = self.generator
+        for trick in self.tricks:
+            generator = trick.generator_for_evaluation(generator, self.modules)
+        return generator
+
+    @cached_property
+    def evaluated_modules(self) -> dict[str, nn.Module]:
+        """The modules that snapshots keep beside the generator."""
+        modules = {name: self.modules[name] for name in self.loss.evaluated_modules}
+        for trick in self.tricks:
+            modules = trick.modules_for_evaluation(modules, self.modules)
+        return modules
