@@ -45,7 +45,7 @@ def share(run: Run, store: data.Store, device: torch.device) -> tuple[float, flo
 
     def once() -> float:
         with tempfile.TemporaryDirectory() as folder:
-            state = checkpoint.State(Path(folder), "", float("inf"))
+            state = checkpoint.Checkpoints(Path(folder), "", float("inf"))
             began = time.perf_counter()
             loop.train(run, store, state, device, extractors)
             return time.perf_counter() - began

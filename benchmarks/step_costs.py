@@ -47,12 +47,11 @@ from ganlore import data, features
 from ganlore.data import Store
 from ganlore.docgen import catalogue
 from ganlore.forecast.flops import Arithmetic
-from ganlore.steps.step import Player
+from ganlore.steps import TrainState
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
-from ganlore.training import build, loop
-from ganlore.training.batches import Batches
+from ganlore.training import loop
 
 Turn = Literal["discriminator", "generator"]
 TURNS: tuple[Turn, Turn] = ("discriminator", "generator")
@@ -61,7 +60,7 @@ CPU = torch.device("cpu")
 
 
 class Bench:
-    """A run whose steps are made one by one, as `train.train` makes them.
+    """A run whose steps are made one by one, as `ganlore train` makes them.
 
     Extractors that it trains with are fitted here, if they are not given.
     """
@@ -73,24 +72,21 @@ class Bench:
             extractors = {name: features.fit_here(name, store) for name in run.training_extractors}
         torch.set_num_threads(run.training.threads)
         self.run = run
-        self.who: Player = build.player(run, store.shape, store.classes, CPU)
-        self.who.extractors = extractors
-        batches = Batches(store, run.training.batch, run.seed, CPU)
-        self.stepper = loop.Stepper(run, self.who, batches, CPU)
+        self.trainer = loop.build_trainer(run, store, CPU, extractors)
+        self.state: TrainState = self.trainer.state
 
     @property
     def parts(self) -> dict[str, nn.Module]:
         """The networks, the loss's and the tricks' own modules, and extractors."""
-        parts = {"G": self.who.generator, "D": self.who.discriminator, **self.who.modules}
-        return parts | {name: found.network for name, found in self.who.extractors.items()}
+        parts = {"G": self.state.generator, "D": self.state.discriminator, **self.state.modules}
+        return parts | {name: found.network for name, found in self.state.extractors.items()}
 
     def step(self, turn: Turn, step: int) -> None:
-        """One step of a network, its optimiser's included."""
+        """One update of a network, its optimiser's included."""
         if turn == "discriminator":
-            self.stepper.begin(step)
-            self.stepper.discriminator(step)
+            self.trainer.discriminator(self.trainer.begin(step))
         else:
-            self.stepper.generator(step)
+            self.trainer.generator(self.trainer.schedule_of(step))
 
 
 # -- passes ----------------------------------------------------------------------------------------
@@ -203,7 +199,7 @@ class Watch:
 
 def watch(bench: Bench, turn: Turn, step: int = 0) -> Watch:
     """The passes of one step."""
-    mixes = bench.who.loss.mixes_batch or any(trick.mixes_batch for trick in bench.who.tricks)
+    mixes = bench.state.loss.mixes_batch or any(trick.mixes_batch for trick in bench.state.tricks)
     seen = Watch(bench.parts, whole=mixes)
     with seen():
         bench.step(turn, step)
@@ -249,7 +245,7 @@ def costs(runs: list[Run], store: Store, n: int, steps: int) -> list[dict[str, A
     timed = list(rounds(benches, n, steps))
     rows = []
     for index, bench in enumerate(benches):
-        critic = bench.who.n_critic
+        critic = bench.state.n_critic
         row: dict[str, Any] = {"n_critic": critic}
         for turn in TURNS:
             ratios = [one[index][turn] / one[0][turn] for one in timed]
@@ -259,7 +255,7 @@ def costs(runs: list[Run], store: Store, n: int, steps: int) -> list[dict[str, A
                 "arithmetic": round(flops[index][turn] / flops[0][turn], 3),
                 "passes": counted[index][turn].passes(bench.run.training.batch),
             }
-        first = benches[0].who.n_critic
+        first = benches[0].state.n_critic
         ratios = [_image(one[index], critic) / _image(one[0], first) for one in timed]
         share = _image(flops[index], critic) / _image(flops[0], first)
         rows.append({**row, "image": {**_summary(ratios), "arithmetic": round(share, 3)}})

@@ -11,7 +11,7 @@ torchvision's `ToTensor` and `Normalize`, a `DataLoader` with workers, the discr
 on generated images one after the other, the generator on the same images again, Adam parameter by
 parameter, both losses read by `.item()` in every step, fp32, contiguous.
 
-*The project's* is `train.Stepper`, as `ganlore train` makes its steps: as it is by default
+*The project's* is `training.trainer.Trainer`, as `ganlore train` makes its steps: as it is by default
 (`plain`), and with the settings that are recommended for the device (`fast`); in both with the
 memory settings that a study's jobs have (`workers.MEMORY`).
 
@@ -47,8 +47,7 @@ from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
 from ganlore.training import build, precision
-from ganlore.training.batches import Batches
-from ganlore.training.loop import Stepper
+from ganlore.training.loop import build_trainer
 
 LOOPS = ("textbook", "plain", "fast")
 FAST: dict[str, dict[str, Any]] = {
@@ -116,19 +115,16 @@ class MadeUp(data.Dataset):
 def ours(run: Run, store: Store, device: torch.device) -> Iterator[None]:
     """The project's steps."""
     settings = run.training
-    who = build.player(run, store.shape, store.classes, device)
-    layout = precision.layout(settings)
-    batches = Batches(store, settings.batch, run.seed, device, settings.flip, layout)
-    stepper = Stepper(run, who, batches, device)
+    trainer = build_trainer(run, store, device)
     with precision.kernels(settings):
         for step in range(settings.steps):
-            stepper.play(step)
+            trainer.step(step)
             yield
 
 
 def textbook(run: Run, store: Store, device: torch.device) -> Iterator[None]:
     """The steps of PyTorch's DCGAN tutorial, on the networks that the project builds."""
-    who = build.player(run, store.shape, store.classes, device)
+    who = build.train_state(run, store.shape, store.classes, device)
     generator, discriminator = who.generator, who.discriminator
     settings = run.optimizer
     slow = {"betas": settings.betas, "foreach": False, "fused": False}

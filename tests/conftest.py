@@ -62,7 +62,7 @@ def trained(
         count += 1
         store = stores[run.dataset.name]
         identity = checkpoint.identity(run, store)
-        state = checkpoint.State(tmp_path / f"state{count}", identity, interval)
+        state = checkpoint.Checkpoints(tmp_path / f"state{count}", identity, interval)
         status = training.train(run, store, state, torch.device("cpu"), fitted(run))
         saved = storage.read_sealed(state.path)
         saved["snapshots"] = state.snapshots()
@@ -82,16 +82,16 @@ def interrupted(
 
     def go(run: Run, killed: int = 0) -> Any:
         store, cpu = stores[run.dataset.name], torch.device("cpu")
-        state = checkpoint.State(tmp_path / "cut", checkpoint.identity(run, store), 0.0)
-        save = checkpoint.State.save
+        state = checkpoint.Checkpoints(tmp_path / "cut", checkpoint.identity(run, store), 0.0)
+        save = checkpoint.Checkpoints.save
 
-        def save_then_die(self: checkpoint.State, step: int, *rest: Any) -> None:
+        def save_then_die(self: checkpoint.Checkpoints, step: int, *rest: Any) -> None:
             save(self, step, *rest)
             if step >= killed:
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(checkpoint.State, "save", save_then_die)
+            patch.setattr(checkpoint.Checkpoints, "save", save_then_die)
             training.train(run, store, state, cpu)
         assert training.train(run, store, state, cpu) == "done"
         saved = storage.read_sealed(state.path)

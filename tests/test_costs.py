@@ -23,8 +23,7 @@ from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
 from ganlore.training import build, checkpoint
-from ganlore.training.loop import Stepper
-from tiny import REPOSITORY, STUDIES, tiny, tiny_run
+from tiny import REPOSITORY, STUDIES, tiny, tiny_run, trainer_of
 
 CPU = torch.device("cpu")
 GRID = {"datasets": ["ring"], "networks": ["mlp"]}
@@ -46,7 +45,7 @@ def plan_of(losses: list[str], tricks: list[str], **changes: Any) -> Plan:
 )
 def test_a_small_step_is_what_a_hand_counts(loss: str, critic: int, actor: int) -> None:
     run = tiny_run("ring", loss, settings={"networks": {"mlp": {"depth": 1}}})
-    who = build.player(run, (2,), 8, CPU)
+    who = build.train_state(run, (2,), 8, CPU)
     weights = [p.numel() for p in who.generator.parameters() if p.dim() == 2]
     assert weights == [32, 16]
     weights = [p.numel() for p in who.discriminator.parameters() if p.dim() == 2]
@@ -66,23 +65,23 @@ def test_counted_without_values_is_counted_with_them(
     if loss == "wgan-gp" and trick == "gradient-penalty":
         return  # no such cell
     run, store = tiny_run("digits", loss, trick), stores["digits"]
-    who = build.player(run, store.shape, store.classes, CPU)
+    who = build.train_state(run, store.shape, store.classes, CPU)
     batch = torch.zeros(16, 1, 8, 8), torch.zeros(16, dtype=torch.long)
-    stepper = Stepper(run, who, {0: batch}, CPU)  # type: ignore[arg-type]
-    stepper.begin(0)
+    trainer = trainer_of(run, who, {0: batch})
+    schedule = trainer.begin(0)
     with Arithmetic() as critic:
-        stepper.discriminator(0)
+        trainer.discriminator(schedule)
     with Arithmetic() as actor:
-        stepper.generator(0)
+        trainer.generator(schedule)
     real = critic.total + actor.total / who.n_critic
-    again = build.player(run, store.shape, store.classes, CPU)
+    again = build.train_state(run, store.shape, store.classes, CPU)
     assert real > 0 and flops.count(run, again, store.shape, store.classes) == real
 
 
 def test_growing_networks_are_counted_along_the_way(stores: dict[str, Store]) -> None:
     store = stores["digits"]
     counted = [
-        flops.count(run, build.player(run, store.shape, 10, CPU), store.shape, 10)
+        flops.count(run, build.train_state(run, store.shape, 10, CPU), store.shape, 10)
         for run in (tiny_run("digits", trick=trick) for trick in ("none", "progressive"))
     ]
     assert counted[1] < counted[0]  # smaller pictures in the first part
@@ -93,11 +92,11 @@ def test_sizes_are_those_of_the_files(
 ) -> None:
     run = tiny_run("digits", "vaegan", "ema")
     _, saved = trained(run)
-    who = build.player(run, (1, 8, 8), 10, CPU)
+    who = build.train_state(run, (1, 8, 8), 10, CPU)
     told = flops.sizes(run, who)
     storage.write_torch(tmp_path / "snapshot.pt", saved["snapshots"][-1])
-    storage.write_torch(tmp_path / "checkpoint.pt", saved["player"])
-    storage.write_torch(tmp_path / "state.pt", {k: saved[k] for k in ("player", "optimizers")})
+    storage.write_torch(tmp_path / "checkpoint.pt", saved["networks"])
+    storage.write_torch(tmp_path / "state.pt", {k: saved[k] for k in ("networks", "optimizers")})
     for name, size in (
         ("snapshot", told.snapshot), ("checkpoint", told.checkpoint), ("state", told.state)
     ):  # fmt: skip
@@ -116,7 +115,7 @@ def test_cells_beyond_the_axes_are_combined(tmp_path: Path) -> None:
     def find(run: Any) -> float:
         counted.append(run.cell)
         store = told.stores["ring"]
-        return flops.count(run, told._player(run), store.shape, store.classes)
+        return flops.count(run, told._state(run), store.shape, store.classes)
 
     found = told._along_axes(find, lambda one, plain, other: one * other / plain)
     assert len(counted) == 6 and len(found) == 12
@@ -177,7 +176,7 @@ def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
     told = disk.room(Costs(plan, tmp_path / "t"), jobs=1)
     store = Costs(plan, tmp_path / "s").stores["ring"]
     for run in plan.runs:
-        state = checkpoint.State(tmp_path / "results/state" / run.id, "")
+        state = checkpoint.Checkpoints(tmp_path / "results/state" / run.id, "")
         from ganlore.training import loop
 
         status = loop.train(run, store, state, CPU)

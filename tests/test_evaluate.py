@@ -43,7 +43,7 @@ def finished(stores, tmp_path_factory) -> Plan:
     )
     features.fit("coordinates", stores["ring"], folder / "data/extractors/ring/coordinates")
     for run in plan.runs:
-        state = checkpoint.State(
+        state = checkpoint.Checkpoints(
             folder / "state" / run.id, checkpoint.identity(run, stores[run.dataset.name]), math.inf
         )
         status = loop.train(run, stores["ring"], state, torch.device("cpu"))
@@ -119,7 +119,7 @@ def test_samples_depend_on_the_evaluation_seed_and_are_shared_by_cells(finished,
     from ganlore.training import build
 
     run = finished.runs[0]
-    who = build.player(run, (2,), 8, torch.device("cpu"))
+    who = build.train_state(run, (2,), 8, torch.device("cpu"))
 
     def drawn(seed: int):
         protocol = run.protocol.model_copy(update={"eval_seed": seed})
@@ -135,7 +135,7 @@ def test_generated_images_are_rounded_as_a_file_would(stores) -> None:
     from tiny import tiny_run
 
     run = tiny_run("digits")
-    who = build.player(run, (1, 8, 8), 10, torch.device("cpu"))
+    who = build.train_state(run, (1, 8, 8), 10, torch.device("cpu"))
     samples = evaluate.sample(evaluate.draw(who, run, stores["digits"]))
     assert samples.dtype == np.uint8 and samples.shape == (50, 1, 8, 8)
 

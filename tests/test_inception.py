@@ -156,7 +156,7 @@ def run_all(folder: Path, **protocol: Any) -> Plan:
     for name in run.extractors:
         features.fit(name, store, data / "extractors" / store.name / name)
         evaluate.refer(name, store, data, run.protocol)
-    state = checkpoint.State(folder / "state", checkpoint.identity(run, store), float("inf"))
+    state = checkpoint.Checkpoints(folder / "state", checkpoint.identity(run, store), float("inf"))
     status = loop.train(run, store, state, CPU)
     out = plan.folder(run)
     checkpoint.finish(run, store, out, state, status, "cpu")
@@ -199,7 +199,7 @@ def generated(plan: Plan) -> np.ndarray:
     """The samples of the last snapshot, as the evaluation drew them."""
     (run,) = plan.runs
     store = Store.open(Path(plan.study.data) / "prepared/discs")
-    who = build.player(run, store.shape, store.classes, CPU)
+    who = build.train_state(run, store.shape, store.classes, CPU)
     who.evaluated.eval()
     evaluate.load(who, storage.read_torch(plan.folder(run) / "snapshots.pt")[-1])
     return evaluate.sample(evaluate.draw(who, run, store))

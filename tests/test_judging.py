@@ -80,7 +80,7 @@ def tables(plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=()
 
 
 def only(plan: Plan, tidy: Tables) -> results.Judged:
-    (found,) = comparison.judge(plan, tidy)
+    (found,) = comparison.discriminate(plan, tidy)
     return found
 
 
@@ -180,7 +180,7 @@ def test_two_protocols_in_one_comparison_are_refused():
     tidy = tables(plan, fids(0.8))
     tidy.metrics.loc[tidy.metrics["trick"] == "ema", "n_fake"] = 50
     with pytest.raises(GanloreError, match="numbers of 2 protocols for digits"):
-        comparison.judge(plan, tidy)
+        comparison.discriminate(plan, tidy)
 
 
 def one(take: str, **more: Any) -> dict[str, Any]:
@@ -336,7 +336,7 @@ def test_agreement_of_rankings_between_data_sets_against_that_between_seeds():
 
 def test_every_number_is_traceable_to_cells_and_seeds():
     plan = study(EMA, one("late", of="d_loss"))
-    found = comparison.judge(plan, tables(plan, fids(0.8)))
+    found = comparison.discriminate(plan, tables(plan, fids(0.8)))
     rows, seeds, cells = (f(found) for f in (results.table, results.differences, results.cells))
     assert list(rows["claim"]) == ["C01", "C01"] and list(rows["test"]) == [1, 2]
     first = seeds[seeds["test"] == 1]

@@ -119,7 +119,7 @@ def test_a_penalty_belongs_to_the_loss_s_own_step(name: str) -> None:
     logits = judge(real), judge(fake)
     game = SimpleNamespace(
         real=real, fake=fake, real_logits=logits[0], fake_logits=logits[1], logits=logits,
-        rng=rng, judge=judge, log={}, progress=0.0,
+        rng=rng, discriminate=judge, log={}, scheduled=lambda plugin, name: 0.05,
     )  # fmt: skip
     loss = logit_loss(name)
     whole, plain = loss.discriminator(game), loss.discriminator_loss(*logits)
@@ -169,7 +169,7 @@ def test_no_sigmoid_of_a_logit(kind: str) -> None:
     They write log sigmoid(x) as -softplus(-x).
     """
     folder = registry.PACKAGE / registry.KINDS[kind].folder
-    for path in [*folder.glob("*.py"), registry.PACKAGE / "penalties.py"]:
+    for path in [*folder.glob("*.py"), registry.PACKAGE / "steps" / "penalties.py"]:
         names = {
             node.attr if isinstance(node, ast.Attribute) else node.id
             for node in ast.walk(ast.parse(path.read_text()))

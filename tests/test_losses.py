@@ -15,12 +15,12 @@ from torch import nn
 from ganlore.losses import LogitLoss
 from ganlore.losses._fgan import exp
 from ganlore.networks import Spec
-from ganlore.steps import penalties
-from ganlore.steps.step import Game, Player
+from ganlore.steps import Moment, Step, TrainState, penalties
 from ganlore.study import registry
 
 REAL = torch.tensor([2.0, 0.0])
 FAKE = torch.tensor([-2.0, 0.0])
+from tiny import at_step
 
 
 def sp(x: float) -> float:
@@ -207,14 +207,14 @@ MODULES: dict[str, Callable[[], dict[str, nn.Module]]] = {
 }
 
 
-def scene(name: str, turn: Any) -> Game:
+def scene(name: str, turn: Any) -> Step:
     """A step in which all networks are known: real samples (2, 0), generated ones (-2, 0)."""
     loss = registry.create("loss", name, SETTINGS.get(name, {}))
     critic: Any = Redraw() if name == "began" else Line()
     modules = nn.ModuleDict(MODULES.get(name, dict)())
-    who = Player(cast("Any", Shift()), critic, modules, loss, (), loss.n_critic)
+    who = TrainState(cast("Any", Shift()), critic, modules, loss, (), loss.n_critic)
     real, labels = torch.tensor([[2.0], [0.0]]), torch.tensor([0, 1])
-    game = Game(who, turn, real, labels, torch.Generator().manual_seed(0), 0, 0.0, 1)
+    game = Step(who, turn, real, labels, torch.Generator().manual_seed(0), at_step(who), 1)
     # the noise; then, for who asks, the category as one-hot and the code
     game.latent = torch.tensor([[-2.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, -1.0]])
     return game
@@ -225,14 +225,14 @@ def test_golden_values(name: str) -> None:
     """Every loss: what both networks minimise in a step, and the gradient of each."""
     critic, actor, slope, steeper = GOLDEN[name]
     game = scene(name, "discriminator")
-    value = game.player.loss.discriminator(game)
+    value = game.state.loss.discriminator(game)
     assert float(value.detach()) == pytest.approx(critic, abs=1e-5)
-    (found,) = torch.autograd.grad(value, cast("Any", game.player.discriminator).s)
+    (found,) = torch.autograd.grad(value, cast("Any", game.state.discriminator).s)
     assert float(found) == pytest.approx(steeper, abs=1e-5)
     game = scene(name, "generator")
-    value = game.player.loss.generator(game)
+    value = game.state.loss.generator(game)
     assert float(value.detach()) == pytest.approx(actor, abs=1e-5)
-    (found,) = torch.autograd.grad(value, cast("Any", game.player.generator).b)
+    (found,) = torch.autograd.grad(value, cast("Any", game.state.generator).b)
     if callable(slope):
         slope = (slope(2.0, -2.0) + slope(0.0, 0.0)) / 2
     assert float(found) == pytest.approx(slope, abs=1e-5)
@@ -334,7 +334,12 @@ def test_penalty_is_over_all_dimensions_of_a_sample(name: str) -> None:
     rng = torch.Generator().manual_seed(1)
     real, fake = torch.randn(5, 2, 3, 3, generator=rng), torch.randn(5, 2, 3, 3, generator=rng)
     game = SimpleNamespace(
-        real=real, fake=fake, rng=rng, judge=critic, log={}, logits=(critic(real), critic(fake))
+        real=real,
+        fake=fake,
+        rng=rng,
+        discriminate=critic,
+        log={},
+        logits=(critic(real), critic(fake)),
     )
     loss = make(name)
     plain = float(loss.discriminator_loss(critic(real), critic(fake)))
@@ -360,7 +365,12 @@ def test_penalties_look_where_their_papers_say(name: str, expected: float) -> No
         return x.square().sum(1) / 2
 
     game = SimpleNamespace(
-        real=real, fake=fake, rng=rng, judge=critic, log={}, logits=(critic(real), critic(fake))
+        real=real,
+        fake=fake,
+        rng=rng,
+        discriminate=critic,
+        log={},
+        logits=(critic(real), critic(fake)),
     )
     make(name).discriminator(game)
     assert float(game.log["penalty_norm"]) == pytest.approx(expected, rel=0.06)
@@ -495,7 +505,7 @@ def test_r3gan_penalises_both_kinds_with_a_falling_weight(progress: float, gamma
     logits = critic(real), critic(fake)
     game = SimpleNamespace(
         real=real, fake=fake, real_logits=logits[0], fake_logits=logits[1], logits=logits,
-        progress=progress, log={},
+        log={}, scheduled=lambda plugin, name: plugin.scheduled(Moment(0, 0, progress))[name],
     )  # fmt: skip
     loss = make("r3gan")
     plain = float(loss.discriminator_loss(*logits).detach())

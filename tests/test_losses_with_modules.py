@@ -17,28 +17,27 @@ from ganlore import features, metrics
 from ganlore.data import Split, Store
 from ganlore.evaluation import evaluate
 from ganlore.networks import AutoEncoder, Discriminator, Spec
-from ganlore.steps import seeding
-from ganlore.steps.step import Game, Player
+from ganlore.steps import Step, TrainState, seeding
 from ganlore.study import registry
 from ganlore.training import build
 from ganlore.training.batches import Batches
-from tiny import equal, tiny_run
+from tiny import at_step, equal, tiny_run
 
 CPU = torch.device("cpu")
 
 
 def play(
     stores: dict[str, Store], loss: str, trick: str = "none", dataset: str = "ring", **changes: Any
-) -> Player:
+) -> TrainState:
     """A player at step 0."""
     run = tiny_run(dataset, loss, trick, **changes)
     store = stores[dataset]
-    return build.player(run, store.shape, store.classes, CPU)
+    return build.train_state(run, store.shape, store.classes, CPU)
 
 
-def step(who: Player, turn: Any, stores: dict[str, Store], dataset: str = "ring") -> Game:
+def step(who: TrainState, turn: Any, stores: dict[str, Store], dataset: str = "ring") -> Step:
     batch = Batches(stores[dataset], 16, 0, CPU)[0]
-    return Game(who, turn, *batch, torch.Generator().manual_seed(5), 0, 0.0, 4)
+    return Step(who, turn, *batch, torch.Generator().manual_seed(5), at_step(who), 4)
 
 
 def gradients(value: Tensor, module: nn.Module) -> list[Tensor]:
@@ -75,18 +74,18 @@ class Halve(nn.Module):
 
 
 @pytest.fixture
-def halving(stores) -> Player:
+def halving(stores) -> TrainState:
     """BEGAN with a critic whose error is known: L(v) = mean |v| / 2."""
     who = play(stores, "began", settings={"losses": {"began": {"lam": 0.5, "gam": 0.5}}})
     who.discriminator = cast("Any", Halve())
     return who
 
 
-def k_of(who: Player) -> Tensor:
+def k_of(who: TrainState) -> Tensor:
     return cast("Any", who.modules["balance"]).k
 
 
-def test_began_by_hand(halving: Player, stores) -> None:
+def test_began_by_hand(halving: TrainState, stores) -> None:
     k_of(halving).fill_(0.3)
     game = step(halving, "discriminator", stores)
     real, fake = game.images.abs().mean() / 2, game.generated.abs().mean() / 2
@@ -100,7 +99,9 @@ def test_began_by_hand(halving: Player, stores) -> None:
 
 
 @pytest.mark.parametrize("scale, bound", [(100.0, 0.0), (0.0, 1.0)])
-def test_began_k_stays_between_0_and_1(halving: Player, stores, scale: float, bound: float) -> None:
+def test_began_k_stays_between_0_and_1(
+    halving: TrainState, stores, scale: float, bound: float
+) -> None:
     """Generated samples that are redrawn far worse, or far better, than real ones."""
     for _ in range(30):
         game = step(halving, "discriminator", stores)
@@ -116,7 +117,7 @@ def test_began_redraws_each_sample_by_itself(stores) -> None:
         who = play(stores, "began", dataset=dataset)
         assert isinstance(who.discriminator, AutoEncoder)
         game = step(who, "discriminator", stores, dataset)
-        alone = torch.cat([game.judge(image[None]) for image in game.real])
+        alone = torch.cat([game.discriminate(image[None]) for image in game.real])
         assert torch.allclose(game.real_logits, alone, atol=1e-6)
         assert who.discriminator.width < math.prod(stores[dataset].shape)
 
@@ -145,8 +146,8 @@ def test_packs_are_told_the_label_of_each_of_their_samples(stores) -> None:
     who = play(stores, "cgan", "packing")
     critic = cast("Discriminator", who.discriminator)
     game = step(who, "discriminator", stores)
-    assert game.labels is not None and game.told is not None
-    assert game.told.tolist() == game.labels.reshape(8, 2).tolist()
+    assert game.labels is not None and game.class_labels is not None
+    assert game.class_labels.tolist() == game.labels.reshape(8, 2).tolist()
     table = cast("nn.Embedding", critic.embedding).weight
     assert table.shape[0] == 2 * stores["ring"].classes
     features = critic.features(game.images.reshape(8, 4))
@@ -166,7 +167,7 @@ def test_the_generator_hears_the_label(stores) -> None:
 
 
 def test_only_conditional_losses_are_told(stores) -> None:
-    assert step(play(stores, "nonsaturating"), "discriminator", stores).told is None
+    assert step(play(stores, "nonsaturating"), "discriminator", stores).class_labels is None
 
 
 def test_share_of_the_asked_class() -> None:
@@ -250,7 +251,7 @@ def test_the_bound_has_a_gradient_where_it_should(stores) -> None:
 
 def test_both_optimisers_train_q(stores) -> None:
     run = tiny_run(loss="infogan")
-    who = build.player(run, (2,), 8, CPU)
+    who = build.train_state(run, (2,), 8, CPU)
     q = {id(p) for p in who.modules["q"].parameters()}
     for optimizer in who.optimizers:
         held = [id(p) for group in optimizer.param_groups for p in group["params"]]
@@ -376,7 +377,7 @@ def test_vaegan_codes_are_drawn_from_the_posterior(stores) -> None:
     })()  # fmt: skip
     who.modules["encoder"] = encoder
     batch = torch.zeros(20_000, 2)
-    game = Game(who, "generator", batch, None, torch.Generator().manual_seed(0), 0, 0.0, 2)
+    game = Step(who, "generator", batch, None, torch.Generator().manual_seed(0), at_step(who), 2)
     codes, kl = loss.posterior(game)
     assert codes.mean(0).tolist() == pytest.approx([1, -2], abs=0.05)
     assert codes.std(0).tolist() == pytest.approx([2, 1], abs=0.05)
@@ -384,7 +385,7 @@ def test_vaegan_codes_are_drawn_from_the_posterior(stores) -> None:
     assert float(kl) == pytest.approx(0.5 * (4 - math.log(4)) + 2, rel=1e-5)
 
 
-def vaegan_parts(who: Player, stores) -> tuple[Game, dict[str, Tensor]]:
+def vaegan_parts(who: TrainState, stores) -> tuple[Step, dict[str, Tensor]]:
     """The four terms of section 2, each from its own plain forward pass."""
     game = step(who, "generator", stores)
     _ = game.generated
@@ -452,7 +453,7 @@ def test_held_out_error_is_that_of_the_snapshot(stores, loss: str) -> None:
     """Evaluation brings back test samples with the encoder and generator it was given."""
     run = tiny_run("digits", loss)
     store = stores["digits"]
-    who = build.player(run, store.shape, store.classes, CPU)
+    who = build.train_state(run, store.shape, store.classes, CPU)
     who.generator.eval()
     drawn = evaluate.draw(who, run, store)
     found = evaluate.evidence(who, drawn)
@@ -483,7 +484,7 @@ def test_data_without_labels_have_no_class_score(stores, tmp_path: Path, loss: s
     store = datasets.prepare("ring", ring, {}, tmp_path / "ring")
     assert store.classes == 0 and store.shares() is None
     run = tiny_run(loss=loss)
-    who = build.player(run, store.shape, store.classes, CPU)
+    who = build.train_state(run, store.shape, store.classes, CPU)
     drawn = evaluate.draw(who, run, store)
     assert drawn.labels is None
     samples, found = evaluate.observe(who, drawn)
@@ -506,7 +507,7 @@ def test_a_diverged_run_has_empty_values_for_its_own_metrics_too(stores, tmp_pat
 
 def test_reconstructions_that_are_not_finite_are_a_failure(stores) -> None:
     run = tiny_run(loss="gan-mse")
-    who = build.player(run, (2,), 8, CPU)
+    who = build.train_state(run, (2,), 8, CPU)
     drawn = evaluate.draw(who, run, stores["ring"])
     assert evaluate.observe(who, drawn) is not None
     nn.init.constant_(next(who.modules["encoder"].parameters()), math.nan)
@@ -520,11 +521,11 @@ def test_every_loss_trains_on_a_gpu(stores, loss: str, trick: str) -> None:
     device = torch.device("cuda")
     run = tiny_run("digits", loss, trick)
     store = stores["digits"]
-    who = build.player(run, store.shape, store.classes, device)
+    who = build.train_state(run, store.shape, store.classes, device)
     batch = Batches(store, 16, 0, device)[0]
     for turn in ("discriminator", "generator"):
         rng = torch.Generator(device).manual_seed(0)
-        game = Game(who, turn, *batch, rng, 0, 0.0, 4)
+        game = Step(who, turn, *batch, rng, at_step(who), 4)
         assert getattr(who.loss, turn)(game).isfinite()
     who.loss.after_discriminator(game)
 
@@ -537,7 +538,7 @@ def test_generator_first_is_the_textbook_loop(stores, trained) -> None:
     discriminator's on the detached batch, with d_loss the mean of its two halves."""
     run = tiny_run(training={"order": "generator-first", "discriminator_scale": 0.5, "budget": 48})
     _, saved = trained(run)
-    who = build.player(run, (2,), 8, CPU)
+    who = build.train_state(run, (2,), 8, CPU)
     g, d = who.generator, who.discriminator
     adam = {"lr": 2e-4, "betas": (0.5, 0.999)}
     opt_g = torch.optim.Adam(g.parameters(), **adam)
@@ -559,7 +560,7 @@ def test_generator_first_is_the_textbook_loop(stores, trained) -> None:
         opt_d.step()
     for part, network in (("generator", g), ("discriminator", d)):
         for name, value in network.state_dict().items():
-            assert torch.allclose(saved["player"][part][name], value, atol=1e-6), (part, name)
+            assert torch.allclose(saved["networks"][part][name], value, atol=1e-6), (part, name)
     assert saved["history"][-1]["d_loss"] == pytest.approx(float(d_loss), rel=1e-5)
 
 
@@ -569,11 +570,11 @@ def test_generator_first_judges_what_the_generator_made(stores, trained, loss: s
     which the generator has its turn."""
     run = tiny_run(loss=loss, training={"order": "generator-first", "budget": 16 * 10})
     status, saved = trained(run)
-    assert status == "done" and equal(saved["player"], trained(run)[1]["player"])
-    who = build.player(run, (2,), 8, CPU)
+    assert status == "done" and equal(saved["networks"], trained(run)[1]["networks"])
+    who = build.train_state(run, (2,), 8, CPU)
     actor = step(who, "generator", stores)
     rng = torch.Generator().manual_seed(6)
-    critic = Game(who, "discriminator", actor.images, actor.labels, rng, 0, 0.0, 4, actor)
+    critic = Step(who, "discriminator", actor.images, actor.labels, rng, at_step(who), 4, actor)
     assert torch.equal(critic.latent, actor.latent)
     assert torch.equal(critic.generated, actor.generated) and not critic.generated.requires_grad
     assert who.loss.discriminator(critic).isfinite()

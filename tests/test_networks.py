@@ -248,8 +248,7 @@ def test_they_can_be_stacked(name: str, size: int) -> None:
     generator = trick.generator_network(networks.generator, networks)(spec)
     critic = trick.discriminator_network(networks.discriminator, networks)(spec)
     for level in (0, 1):
-        trick.place = lambda _, level=level: (level, 1.0)
-        trick.stage(0.0, (generator, critic))
+        trick.stage({"level": level, "share": 1.0}, (generator, critic))
         drawn = generator(noise())
         assert drawn.shape == (4, 1, size, size)
         assert critic(trick.view(drawn, None)).shape == (4,)
@@ -432,7 +431,7 @@ def test_conditional_batch_norm_by_hand() -> None:
         norm.gain.normal_()
         norm.bias.normal_()
     x, labels = images(8, channels=4), torch.tensor([2, 0, 2, 1])
-    norm.told = functional.one_hot(labels, 3).float()
+    norm.class_labels = functional.one_hot(labels, 3).float()
     mean = x.mean((0, 2, 3), keepdim=True)
     centred = x - mean
     scaled = centred / (centred.square().mean((0, 2, 3), keepdim=True) + 1e-5).sqrt()
@@ -498,9 +497,9 @@ def test_they_train_with_every_loss_and_every_trick_that_changes_networks(
 ) -> None:
     status, saved = trained(run)
     assert status == "done"
-    start = build.player(run, (1, 8, 8), 10, torch.device("cpu"))
+    start = build.train_state(run, (1, 8, 8), 10, torch.device("cpu"))
     for part in ("generator", "discriminator"):
-        now = saved["player"][part]
+        now = saved["networks"][part]
         assert all(bool(value.isfinite().all()) for value in now.values())
         before = getattr(start, part).named_parameters()
         assert any(not torch.equal(value, now[name]) for name, value in before)

@@ -23,7 +23,7 @@ import torch
 from ganlore import data as datasets
 from ganlore import storage
 from ganlore.data import Store
-from ganlore.steps.step import Player
+from ganlore.steps import TrainState
 from ganlore.study import registry
 from ganlore.study.expand import expand
 from ganlore.training import build, checkpoint, loop
@@ -73,7 +73,7 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return datasets.prepare("ring", plugin, settings, tmp_path_factory.mktemp("data") / "ring")
 
 
-def judge(who: Player) -> tuple[int, float]:
+def judge(who: TrainState) -> tuple[int, float]:
     """Modes found, and the share of samples within three standard deviations of one."""
     centres = registry.create("dataset", "ring", RING).centres()
     who.generator.eval()
@@ -98,11 +98,11 @@ def test_learns_the_ring(name: str, ring: Store, tmp_path: Path) -> None:
         grids=[{"datasets": ["ring"], "networks": ["mlp"], "losses": [name], "tricks": ["none"]}],
     )
     run = expand(study).runs[0]
-    who = build.player(run, ring.shape, ring.classes, CPU)
+    who = build.train_state(run, ring.shape, ring.classes, CPU)
     assert judge(who)[1] < 0.1  # it begins elsewhere
-    state = checkpoint.State(tmp_path, checkpoint.identity(run, ring), math.inf)
+    state = checkpoint.Checkpoints(tmp_path, checkpoint.identity(run, ring), math.inf)
     assert loop.train(run, ring, state, CPU) == "done"
-    checkpoint.load_player(who, storage.read_sealed(state.path)["player"])
+    checkpoint.load_networks(who, storage.read_sealed(state.path)["networks"])
     modes, high_quality = judge(who)
     print(f"{name}: {modes} modes, {high_quality:.2f} of high quality")
     assert modes >= 7

@@ -121,7 +121,7 @@ def test_second_derivatives_on_a_gpu() -> None:
 def test_one_power_iteration_for_each_pass() -> None:
     """Spectral normalisation reaches all of the cell's products, once each, whatever the length."""
     run = expand(study(losses=["hinge"], tricks=["spectral-norm"])).runs[0]
-    critic = build.player(run, (1, 8, 8), 10, torch.device("cpu")).discriminator
+    critic = build.train_state(run, (1, 8, 8), 10, torch.device("cpu")).discriminator
     layers = [m for m in critic.modules() if isinstance(m, nn.Linear)]
     assert len(layers) == 5  # two to read, two to recall, the head
     calls = []
@@ -336,13 +336,13 @@ def test_it_trains_with_every_loss(run, trained) -> None:
     """Three generator steps: finite, and both networks move."""
     status, saved = trained(run)
     assert status == "done"
-    start = build.player(run, (1, 8, 8), 10, torch.device("cpu"))
+    start = build.train_state(run, (1, 8, 8), 10, torch.device("cpu"))
     for part in ("generator", "discriminator"):
-        for name, value in saved["player"][part].items():
+        for name, value in saved["networks"][part].items():
             assert value.isfinite().all(), name
         named = getattr(start, part).named_parameters()
         weights = [(name, value) for name, value in named if value.dim() > 1]
-        still = [n for n, value in weights if torch.equal(value, saved["player"][part][n])]
+        still = [n for n, value in weights if torch.equal(value, saved["networks"][part][n])]
         assert not still, still
 
 

@@ -23,8 +23,9 @@ from ganlore.study import registry, schema
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
-from ganlore.training import build, loop, precision
+from ganlore.training import loop, precision
 from ganlore.training.batches import Batches
+from ganlore.training.trainer import Trainer
 from tiny import equal, tiny, tiny_run
 
 CPU = torch.device("cpu")
@@ -56,18 +57,10 @@ def cell(loss: str, trick: str, **training: Any) -> Run:
 
 
 @pytest.fixture
-def stepper(stores, fitted) -> Callable[[Run], loop.Stepper]:
+def stepper(stores, fitted) -> Callable[[Run], Trainer]:
     """What makes a run's steps."""
 
-    def make(run: Run) -> loop.Stepper:
-        store, settings = stores[run.dataset.name], run.training
-        who = build.player(run, store.shape, store.classes, CPU)
-        who.extractors = fitted(run)
-        layout = precision.layout(settings)
-        batches = Batches(store, settings.batch, run.seed, CPU, settings.flip, layout)
-        return loop.Stepper(run, who, batches, CPU)
-
-    return make
+    return lambda run: loop.build_trainer(run, stores[run.dataset.name], CPU, fitted(run))
 
 
 # -- no step waits for the device ------------------------------------------------------------------
@@ -113,7 +106,7 @@ def test_no_step_reads_a_tensor(stepper, one_hot_of_a_gpu, loss: str, trick: str
     made = stepper(cell(loss, trick, budget=16 * 200))
     with Unsynchronised():
         for step in (0, 4, made.batches.per_epoch):
-            made.play(step)
+            made.step(step)
 
 
 @pytest.mark.parametrize(
@@ -138,12 +131,11 @@ def test_what_waits_for_the_device_is_seen(wait: Callable[[Tensor], Any]) -> Non
 def test_no_step_waits_for_a_gpu(stores, loss: str) -> None:
     run = cell(loss, "none", budget=960)
     store, device = stores[run.dataset.name], torch.device("cuda")
-    who = build.player(run, store.shape, store.classes, device)
-    made = loop.Stepper(run, who, Batches(store, 16, 0, device), device)
-    made.play(0)
+    made = loop.build_trainer(run, store, device)
+    made.step(0)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        made.play(1)
+        made.step(1)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -151,25 +143,25 @@ def test_no_step_waits_for_a_gpu(stores, loss: str) -> None:
 # -- precision and layout --------------------------------------------------------------------------
 
 
-def first_turns(made: loop.Stepper) -> dict[str, tuple[Tensor, Tensor]]:
-    """Each turn's loss in step 0, and its gradient by all weights of the turn's network."""
-    who, found = made.who, {}
-    made.begin(0)
-    for turn, network, value in (
-        ("discriminator", who.discriminator, who.discriminator_loss),
-        ("generator", who.generator, who.generator_loss),
-    ):
-        loss = value(made.game(turn, 0))
+def first_losses(made: Trainer) -> dict[str, tuple[Tensor, Tensor]]:
+    """Each phase's loss in step 0, and its gradient by all weights of the phase's network."""
+    found = {}
+    schedule = made.begin(0)
+    for phase in ("discriminator", "generator"):
+        network = getattr(made.state, phase)
+        loss = getattr(made.see(phase, schedule), f"{phase}_loss")()
         weights = [p for p in network.parameters() if p.requires_grad]
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-        found[turn] = loss.detach(), torch.cat([g.flatten() for g in gradients if g is not None])
+        found[phase] = loss.detach(), torch.cat([g.flatten() for g in gradients if g is not None])
     return found
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_bf16_is_near_fp32(stepper, loss: str) -> None:
     """bf16 has 8 bits of mantissa, 0.4 %: losses and gradients agree to a few of these."""
-    exact, rough = (first_turns(stepper(cell(loss, "none", precision=p))) for p in ("fp32", "bf16"))
+    exact, rough = (
+        first_losses(stepper(cell(loss, "none", precision=p))) for p in ("fp32", "bf16")
+    )
     for turn, (value, gradient) in exact.items():
         other, near = rough[turn]
         assert other.dtype == near.dtype == torch.float32
@@ -187,7 +179,7 @@ def test_tricks_train_in_bf16(trained, trick: str) -> None:
     assert status == "done"
     assert all(
         weight.dtype != torch.bfloat16 and torch.isfinite(weight).all()
-        for part in saved["player"].values()
+        for part in saved["networks"].values()
         for weight in part.values()
     )
 
@@ -219,16 +211,17 @@ def watched(network: torch.nn.Module) -> Iterator[list[tuple[bool, torch.dtype]]
 )  # fmt: skip
 def test_what_is_differentiated_twice_is_exact(stepper, loss, trick, critic, actor) -> None:
     made = stepper(cell(loss, trick, precision="bf16"))
-    made.begin(0)
+    schedule = made.begin(0)
     names = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
     for turn, expected in ((made.discriminator, critic), (made.generator, actor)):
-        with watched(made.who.discriminator) as seen:
-            turn(0)
+        with watched(made.state.discriminator) as seen:
+            turn(schedule)
         assert {(carries, names[dtype]) for carries, dtype in seen} == expected
 
 
 def test_logits_are_exact_in_bf16(stepper) -> None:
-    game = stepper(cell("hinge", "none", precision="bf16")).game("discriminator", 0)
+    made = stepper(cell("hinge", "none", precision="bf16"))
+    game = made.see("discriminator", made.begin(0))
     assert game.real_logits.dtype == game.real_features.dtype == torch.float32
     assert game.generated.dtype == torch.float32
 
@@ -241,13 +234,13 @@ def test_computed_weights_are_exact_in_bf16(stepper) -> None:
     def hook(kind: str) -> Callable[..., None]:
         return lambda *_: seen[kind].append(torch.is_autocast_enabled("cpu"))
 
-    trunk = made.who.discriminator.trunk
+    trunk = made.state.discriminator.trunk
     for part in list(trunk.modules()):
         if isinstance(part, ParametrizationList):
             part[0].register_forward_hook(hook("weight"))
         elif isinstance(part, torch.nn.Conv2d):
             part.register_forward_hook(hook("layer"))
-    made.play(0)
+    made.step(0)
     assert seen["weight"] and not any(seen["weight"])
     assert seen["layer"] and all(seen["layer"])
 
@@ -260,7 +253,7 @@ def test_the_layout_changes_no_number(stepper, loss: str, trick: str) -> None:
     for run in runs:
         made = stepper(run)
         for step in range(3):
-            (_, critic), acted = made.play(step)
+            (_, critic), acted = made.step(step)
         ends.append([float(critic.detach()), *([float(acted[1].detach())] if acted else [])])
     assert ends[0] == pytest.approx(ends[1], rel=1e-5, abs=1e-6)
 
@@ -268,11 +261,11 @@ def test_the_layout_changes_no_number(stepper, loss: str, trick: str) -> None:
 def test_images_and_weights_are_channels_last(stepper) -> None:
     """The optimisers' fused forms want a weight, its gradient and its averages in one layout."""
     made = stepper(cell("nonsaturating", "none", channels_last=True))
-    made.play(0)
+    made.step(0)
     # of one channel, both layouts are the same
-    kernels = [p for p in made.who.discriminator.parameters() if p.dim() == 4 and p.shape[1] > 1]
+    kernels = [p for p in made.state.discriminator.parameters() if p.dim() == 4 and p.shape[1] > 1]
     assert kernels and not any(kernel.is_contiguous() for kernel in kernels)
-    states = made.who.optimizers[1].state
+    states = made.state.optimizers[1].state
     assert all(states[k]["exp_avg"].stride() == k.stride() == k.grad.stride() for k in kernels)
     made.batches.samples = torch.randint(0, 256, (1500, 3, 8, 8), dtype=torch.uint8)
     images = made.batches[0][0]
@@ -348,10 +341,10 @@ def test_a_killed_run_goes_on_to_the_same_bits_at_speed(trained, interrupted, lo
     run = run.model_copy(update={"training": run.training.model_copy(update={"flip": True})})
     _, whole = trained(run)
     resumed = interrupted(run, killed=100)  # in the second epoch
-    for part in ("player", "optimizers", "snapshots"):
+    for part in ("networks", "optimizers", "snapshots"):
         assert equal(whole[part], resumed[part]), part
     plain = trained(cell(loss, trick, budget=16 * 120, history=24))[1]
-    assert not equal(whole["player"], plain["player"])
+    assert not equal(whole["networks"], plain["networks"])
 
 
 def flags() -> list[Any]:
@@ -390,7 +383,7 @@ def test_kernels_are_chosen_for_a_run_alone(monkeypatch, given, expected) -> Non
 def test_every_cell_has_deterministic_kernels_where_it_is_asked(trained) -> None:
     """On a CPU this changes nothing (on a GPU torch would name an operation that has none)."""
     runs = (cell("hinge", "diffaugment", deterministic=sure) for sure in (True, False))
-    assert equal(*(trained(run)[1]["player"] for run in runs))
+    assert equal(*(trained(run)[1]["networks"] for run in runs))
 
 
 # -- a GPU that is too small, and none at all ------------------------------------------------------
@@ -442,7 +435,7 @@ def test_a_run_without_memory_is_marked_failed_and_others_go_on(stores, tmp_path
 
 
 def test_other_errors_are_what_they_are() -> None:
-    with pytest.raises(RuntimeError, match="a bug"), gpu.memory_told(tiny_run()):
+    with pytest.raises(RuntimeError, match="a bug"), gpu.memory_explained(tiny_run()):
         raise RuntimeError("a bug")
 
 
@@ -451,7 +444,7 @@ def test_a_slow_run_on_the_cpu_says_once_how_long_it_will_take(monkeypatch, caps
     clock = iter([100.0 + 0.5 * step for step in range(100)])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     forecast = Forecast(10_000)
-    assert [forecast.told(done) for done in range(1, 8)] == [False] * 6 + [True]
+    assert [forecast.finished(done) for done in range(1, 8)] == [False] * 6 + [True]
     (line,) = capsys.readouterr().err.splitlines()
     assert "no GPU" in line and "500 ms a step" in line and "83 minutes for the 9993 steps" in line
 
@@ -460,7 +453,7 @@ def test_a_quick_run_on_the_cpu_says_nothing(monkeypatch, capsys) -> None:
     clock = iter([100.0 + 0.5 * step for step in range(100)])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     forecast = Forecast(1000)
-    assert [forecast.told(done) for done in range(1, 8)][-1]
+    assert [forecast.finished(done) for done in range(1, 8)][-1]
     assert capsys.readouterr().err == ""
 
 

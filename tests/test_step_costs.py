@@ -38,7 +38,7 @@ class Wasteful(Nonsaturating):
     """Judges real images once more, in a batch of another size."""
 
     def discriminator(self, game):
-        return super().discriminator(game) + 0 * game.judge(game.real[:3]).mean()
+        return super().discriminator(game) + 0 * game.discriminate(game.real[:3]).mean()
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Forgetful(Nonsaturating):
     """Generates the step's samples once more."""
 
     def generator(self, game):
-        return super().generator(game) + 0 * game.player.generator(game.latent).mean()
+        return super().generator(game) + 0 * game.state.generator(game.latent).mean()
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ class Forgetful(Nonsaturating):
 )
 def test_a_pass_that_is_computed_twice_is_found(wrong, turn, told, stores) -> None:
     bench = Bench(tiny_run(), stores["ring"])
-    bench.who.loss = wrong()
-    bench._generator_loss = bench.who.loss.generator
+    bench.state.loss = wrong()
+    bench._generator_loss = bench.state.loss.generator
     assert told in step_costs.watch(bench, turn).twice
     other = TURNS[1 - TURNS.index(turn)]
     assert not step_costs.watch(bench, other).twice
@@ -67,13 +67,13 @@ def test_the_same_input_with_other_weights_is_another_pass(stores) -> None:
     seen = step_costs.Watch(bench.parts)
     images = torch.randn(4, 2)
     with seen():
-        bench.who.discriminator(images)
+        bench.state.discriminator(images)
         with torch.no_grad():
-            for parameter in bench.who.discriminator.parameters():
+            for parameter in bench.state.discriminator.parameters():
                 parameter.add_(1)
-        bench.who.discriminator(images)
+        bench.state.discriminator(images)
         assert not seen.twice
-        bench.who.discriminator(images)
+        bench.state.discriminator(images)
     assert set(seen.twice) >= {"D", "D.trunk"}
 
 
@@ -116,9 +116,9 @@ def test_a_step_is_that_of_training(stores, trained) -> None:
     for step in range(5):
         bench.step("discriminator", step)
     bench.step("generator", 4)
-    end = trained(run)[1]["player"]
+    end = trained(run)[1]["networks"]
     for part in ("generator", "discriminator"):
-        for name, value in getattr(bench.who, part).state_dict().items():
+        for name, value in getattr(bench.state, part).state_dict().items():
             assert torch.equal(value, end[part][name]), (part, name)
 
 

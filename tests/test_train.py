@@ -15,13 +15,13 @@ import torch
 
 from ganlore import storage
 from ganlore.settings import Optimizer
-from ganlore.steps import seeding
-from ganlore.steps.step import Game
+from ganlore.steps import Moment, Schedule, Step, schedule, seeding
+from ganlore.steps.scaling import to_network, to_storage
 from ganlore.study import registry
-from ganlore.training import build, checkpoint, loop
-from ganlore.training.batches import Batches, to_network, to_storage
+from ganlore.training import build, checkpoint, loop, trainer
+from ganlore.training.batches import Batches
 from ganlore.training.history import marks
-from tiny import equal, tiny_run
+from tiny import at_step, equal, tiny_run
 
 CPU = torch.device("cpu")
 
@@ -29,21 +29,21 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("loss, steps", [("nonsaturating", 30), ("wgan", 6), ("wgan-gp", 6)])
 def test_the_budget_is_images_shown_to_the_discriminator(stores, monkeypatch, loss, steps) -> None:
     """480 images in batches of 16 are 30 discriminator steps, and 30 / n_critic generator steps."""
-    turns: Counter[str] = Counter()
-    original = Game.__init__
+    phases: Counter[str] = Counter()
+    original = Step.__init__
 
-    def counted(self, player, turn, *rest):
-        turns[turn] += 1
-        original(self, player, turn, *rest)
+    def counted(self, state, phase, *rest):
+        phases[phase] += 1
+        original(self, state, phase, *rest)
 
-    monkeypatch.setattr(Game, "__init__", counted)
+    monkeypatch.setattr(Step, "__init__", counted)
     run = tiny_run(loss=loss, training={"budget": 480})
-    state = checkpoint.State(Path("unused"), "", math.inf)
-    monkeypatch.setattr(state.__class__, "restore", lambda *a: (0, 0.0))
-    for method in ("save", "keep", "snapshot"):
-        monkeypatch.setattr(state.__class__, method, lambda *a: None)
-    loop.train(run, stores["ring"], state, CPU)
-    assert turns == {"discriminator": 30, "generator": steps}
+    checkpoints = checkpoint.Checkpoints(Path("unused"), "", math.inf)
+    monkeypatch.setattr(checkpoint.Checkpoints, "restore", lambda *a: (0, 0.0))
+    for method in ("save", "save_sometimes", "snapshot"):
+        monkeypatch.setattr(checkpoint.Checkpoints, method, lambda *a: None)
+    loop.train(run, stores["ring"], checkpoints, CPU)
+    assert phases == {"discriminator": 30, "generator": steps}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_budget_is_images_shown_to_the_discriminator(stores, monkeypatch, lo
 )
 def test_no_forward_pass_is_done_twice(stores, loss, trick, critic, actor) -> None:
     run = tiny_run(loss=loss, trick=trick)
-    who = build.player(run, (2,), 8, CPU)
+    who = build.train_state(run, (2,), 8, CPU)
     calls = 0
 
     def hook(*_):
@@ -72,19 +72,19 @@ def test_no_forward_pass_is_done_twice(stores, loss, trick, critic, actor) -> No
     made = []
     who.generator.register_forward_hook(lambda *_: made.append(1))
     batches = Batches(stores["ring"], 16, 0, CPU)
-    step = Game(who, "discriminator", *batches[0], torch.Generator(), 0, 0.0, 4)
+    step = Step(who, "discriminator", *batches[0], torch.Generator(), at_step(who), 4)
     value = who.loss.discriminator(step) + sum(trick.penalty(step) for trick in who.tricks)
     assert (calls, len(made)) == (critic, 1)
     assert value.requires_grad
     calls = 0
-    step = Game(who, "generator", *batches[0], torch.Generator(), 0, 0.0, 4)
+    step = Step(who, "generator", *batches[0], torch.Generator(), at_step(who), 4)
     who.loss.generator(step)
     assert (calls, len(made)) == (actor, 2)
 
 
 def test_a_step_changes_only_its_own_network(stores) -> None:
     run = tiny_run()
-    who = build.player(run, (2,), 8, CPU)
+    who = build.train_state(run, (2,), 8, CPU)
     optimizer_g, optimizer_d = who.optimizers
     batches = Batches(stores["ring"], 16, 0, CPU)
 
@@ -92,13 +92,13 @@ def test_a_step_changes_only_its_own_network(stores) -> None:
         return [parameter.detach().clone() for parameter in network.parameters()]
 
     start = weights(who.generator), weights(who.discriminator)
-    step = Game(who, "discriminator", *batches[0], torch.Generator(), 0, 0.0, 4)
-    loop.update(optimizer_d, who.loss.discriminator(step))
+    step = Step(who, "discriminator", *batches[0], torch.Generator(), at_step(who), 4)
+    trainer.minimise(optimizer_d, who.loss.discriminator(step))
     assert equal(start[0], weights(who.generator))
     middle = weights(who.discriminator)
     assert not equal(start[1], middle)
-    step = Game(who, "generator", *batches[0], torch.Generator(), 0, 0.0, 4)
-    loop.update(optimizer_g, who.loss.generator(step))
+    step = Step(who, "generator", *batches[0], torch.Generator(), at_step(who), 4)
+    trainer.minimise(optimizer_g, who.loss.generator(step))
     assert equal(middle, weights(who.discriminator))
     assert not equal(start[0], weights(who.generator))
 
@@ -123,10 +123,10 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     changes = {"budget": 480, "history": 6, "policy": policy}
     run = tiny_run(dataset, loss, trick, training=changes)
     _, undisturbed = trained(run)
-    state = checkpoint.State(
+    state = checkpoint.Checkpoints(
         tmp_path / "cut", checkpoint.identity(run, stores[run.dataset.name]), 0.0
     )
-    save = checkpoint.State.save
+    save = checkpoint.Checkpoints.save
 
     def save_then_die(self, step, *rest):
         save(self, step, *rest)
@@ -134,11 +134,11 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(checkpoint.State, "save", save_then_die)
+        patch.setattr(checkpoint.Checkpoints, "save", save_then_die)
         loop.train(run, stores[dataset], state, CPU)
     assert loop.train(run, stores[dataset], state, CPU) == "done"
     resumed = storage.read_sealed(state.path)
-    assert equal(undisturbed["player"], resumed["player"])
+    assert equal(undisturbed["networks"], resumed["networks"])
     assert equal(undisturbed["optimizers"], resumed["optimizers"])
     assert equal(undisturbed["snapshots"], state.snapshots())
     for one, other in zip(undisturbed["history"], resumed["history"], strict=True):
@@ -188,23 +188,23 @@ def test_kill_9_and_resume_give_the_bits_of_an_undisturbed_run(stores, tmp_path)
 def test_a_state_of_other_settings_is_not_continued(stores, tmp_path, trained) -> None:
     slow, fast = tiny_run(), tiny_run(training={"optimizer": {"lr": 0.05}})
     for run in (slow, fast):  # both in one folder
-        state = checkpoint.State(
+        state = checkpoint.Checkpoints(
             tmp_path / "s", checkpoint.identity(run, stores[run.dataset.name]), math.inf
         )
         loop.train(run, stores["ring"], state, CPU)
-    assert equal(storage.read_sealed(state.path)["player"], trained(fast)[1]["player"])
+    assert equal(storage.read_sealed(state.path)["networks"], trained(fast)[1]["networks"])
 
 
 def test_a_damaged_state_is_told_and_begun_again(stores, tmp_path, trained, capsys) -> None:
     run = tiny_run()
-    state = checkpoint.State(
+    state = checkpoint.Checkpoints(
         tmp_path / "s", checkpoint.identity(run, stores[run.dataset.name]), math.inf
     )
     loop.train(run, stores["ring"], state, CPU)
     state.path.write_bytes(state.path.read_bytes()[:-100])
     loop.train(run, stores["ring"], state, CPU)
     assert "damaged" in capsys.readouterr().err
-    assert equal(storage.read_sealed(state.path)["player"], trained(run)[1]["player"])
+    assert equal(storage.read_sealed(state.path)["networks"], trained(run)[1]["networks"])
 
 
 def test_divergence_is_a_status_with_its_step(trained) -> None:
@@ -223,7 +223,7 @@ def test_global_randomness_of_a_plug_in_is_keyed_by_the_step(trained, monkeypatc
     torch.manual_seed(1)
     one = trained(tiny_run())[1]
     torch.manual_seed(2)
-    assert equal(one["player"], trained(tiny_run())[1]["player"])
+    assert equal(one["networks"], trained(tiny_run())[1]["networks"])
 
 
 def test_training_leaves_the_global_generator_alone(trained) -> None:
@@ -266,17 +266,23 @@ def test_a_loss_beyond_the_bound_is_a_divergence(trained) -> None:
 
 def test_the_critic_s_weights_are_clipped_after_each_step(trained) -> None:
     _, saved = trained(tiny_run(loss="wgan"))
-    assert all(bool(w.abs().max() <= 0.01) for w in saved["player"]["discriminator"].values())
+    assert all(bool(w.abs().max() <= 0.01) for w in saved["networks"]["discriminator"].values())
 
 
 def test_each_network_has_its_own_learning_rate() -> None:
     run = tiny_run(trick="ttur", training={"optimizer": {"lr": 2e-4, "betas": [0.1, 0.7]}})
-    who = build.player(run, (2,), 8, CPU)
+    who = build.train_state(run, (2,), 8, CPU)
     groups = [optimizer.param_groups[0] for optimizer in who.optimizers]
     assert [group["lr"] for group in groups] == pytest.approx([1e-4, 4e-4])
     assert all(group["betas"] == (0.1, 0.7) for group in groups)
     for group, network in zip(groups, (who.generator, who.discriminator), strict=True):
         assert {id(p) for p in group["params"]} == {id(p) for p in network.parameters()}
+
+
+def set_rates(optimizer, settings: Optimizer, progress: float, factor: float = 1.0) -> None:
+    rate = factor * schedule.learning_rate_factor(settings, progress)
+    now = Schedule(Moment(0, 0, progress), rate, schedule.beta2(settings, progress))
+    trainer.set_rates((optimizer,), now)
 
 
 def test_rates_follow_a_schedule_and_resume_in_it() -> None:
@@ -288,13 +294,13 @@ def test_rates_follow_a_schedule_and_resume_in_it() -> None:
     for progress, rate, beta2 in (
         (0.0, 0.5, 0.9), (0.25, 0.1 + 0.4 * left, 0.99 - 0.09 * left), (0.5, 0.3, 0.945), (1.0, 0.1, 0.99),
     ):  # fmt: skip
-        loop.set_rates((optimizer,), settings, progress)
+        set_rates(optimizer, settings, progress)
         (group,) = optimizer.param_groups
         assert group["lr"] == pytest.approx(rate)
         assert group["betas"] == pytest.approx((0.0, beta2))
     other = build.optimizer(settings, settings.lr, [torch.nn.Linear(2, 1)])
     other.load_state_dict(optimizer.state_dict())
-    loop.set_rates((other,), settings, 0.5, factor=0.5)  # a trick's factor comes on top
+    set_rates(other, settings, 0.5, factor=0.5)  # a trick's factor comes on top
     assert other.param_groups[0]["lr"] == pytest.approx(0.15)
 
 
@@ -303,7 +309,7 @@ def test_without_a_schedule_rates_stay_to_the_bit(kind: str) -> None:
     settings = Optimizer(kind=kind, lr=0.1, betas=(0.3, 0.7))
     optimizer = build.optimizer(settings, 0.1, [torch.nn.Linear(2, 1)])
     for progress in (0.0, 1 / 3, 0.9):
-        loop.set_rates((optimizer,), settings, progress)
+        set_rates(optimizer, settings, progress)
         assert optimizer.param_groups[0]["lr"] == 0.1
         assert optimizer.param_groups[0].get("betas", (0.3, 0.7)) == (0.3, 0.7)
 
@@ -321,14 +327,14 @@ def test_r3gan_has_its_schedules_when_published_alone(
 ) -> None:
     """What the optimisers hold when they step: the discriminator's, then the generator's."""
     seen: list[tuple[float, float]] = []
-    original = loop.update
+    original = trainer.minimise
 
     def watched(optimizer, loss):
         group = optimizer.param_groups[0]
         seen.append((group["lr"], group["betas"][1]))
         original(optimizer, loss)
 
-    monkeypatch.setattr(loop, "update", watched)
+    monkeypatch.setattr(trainer, "minimise", watched)
     trained(tiny_run(loss="r3gan", trick=trick, training={"budget": 16 * 200, "policy": policy}))
     assert len(seen) == 400
     critic, actor = seen[0::2], seen[1::2]
@@ -348,13 +354,13 @@ def test_r3gan_has_its_schedules_when_published_alone(
 
 def test_the_two_turns_of_a_step_draw_different_noise(trained, monkeypatch) -> None:
     seen: dict[tuple[str, int], torch.Tensor] = {}
-    original = Game.__init__
+    original = Step.__init__
 
     def watched(self, *rest):
         original(self, *rest)
-        seen[self.turn, self.step] = self.latent
+        seen[self.phase, self.schedule.moment.step] = self.latent
 
-    monkeypatch.setattr(Game, "__init__", watched)
+    monkeypatch.setattr(Step, "__init__", watched)
     trained(tiny_run())
     assert len(seen) == 12
     drawn = torch.stack(list(seen.values())).flatten(1)
@@ -407,11 +413,12 @@ def test_training_does_not_import_the_compiler(stores, tmp_path) -> None:
     run = tiny_run()
     code = (
         "import sys; from pathlib import Path; import torch\n"
-        "from ganlore import checkpoint, grid, train; from ganlore.data import Store\n"
-        f"run = grid.Run.model_validate_json({run.training_settings()!r})\n"
+        "from ganlore.training import checkpoint, loop; from ganlore.data import Store\n"
+        "from ganlore.study.run import Run\n"
+        f"run = Run.model_validate_json({run.training_settings()!r})\n"
         f"store = Store.open(Path({str(stores['ring'].folder)!r}))\n"
-        f"state = checkpoint.State(Path({str(tmp_path / 's')!r}), '')\n"
-        "assert train.train(run, store, state, torch.device('cpu')) == 'done'\n"
+        f"state = checkpoint.Checkpoints(Path({str(tmp_path / 's')!r}), '')\n"
+        "assert loop.train(run, store, state, torch.device('cpu')) == 'done'\n"
         "assert 'torch._dynamo' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

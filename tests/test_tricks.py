@@ -11,15 +11,16 @@ from torch import nn
 
 from ganlore.networks import Spec
 from ganlore.settings import Optimizer
-from ganlore.steps.step import Game
+from ganlore.steps import Moment, Step
+from ganlore.steps.schedule import learning_rates
 from ganlore.study import registry
 from ganlore.training import build
-from tiny import equal, tiny_run
+from tiny import at_step, equal, tiny_run
 
 
 def player(stores, run):
     store = stores[run.dataset.name]
-    return build.player(run, store.shape, store.classes, torch.device("cpu"))
+    return build.train_state(run, store.shape, store.classes, torch.device("cpu"))
 
 
 def game(stores, run, turn="discriminator"):
@@ -27,7 +28,7 @@ def game(stores, run, turn="discriminator"):
     store = stores[run.dataset.name]
     images = torch.randn(8, *store.shape, generator=torch.Generator().manual_seed(0))
     rng = torch.Generator().manual_seed(1)
-    return Game(who, turn, images, torch.zeros(8, dtype=torch.int64), rng, 0, 0.0, 4)
+    return Step(who, turn, images, torch.zeros(8, dtype=torch.int64), rng, at_step(who), 4)
 
 
 def test_every_trick_has_a_tip_and_a_paper() -> None:
@@ -40,7 +41,7 @@ def test_every_trick_has_a_tip_and_a_paper() -> None:
 def test_ttur_keeps_the_pace_and_changes_the_balance() -> None:
     trick = registry.create("trick", "ttur", {})
     settings = trick.optimizer(Optimizer(lr=2e-4))
-    assert settings.rates == pytest.approx((1e-4, 4e-4))  # SAGAN's, arXiv:1805.08318
+    assert learning_rates(settings) == pytest.approx((1e-4, 4e-4))  # SAGAN's, arXiv:1805.08318
     assert trick.n_critic(5) == 1
 
 
@@ -99,7 +100,7 @@ def test_packing_of_one_is_no_packing_bit_for_bit(trained, dataset) -> None:
     one = tiny_run(dataset, trick="packing", settings={"tricks": {"packing": {"m": 1}}})
     _, packed = trained(one)
     _, plain = trained(tiny_run(dataset))
-    assert equal(packed["player"], plain["player"])
+    assert equal(packed["networks"], plain["networks"])
 
 
 def test_packing_widens_the_first_layer_only(stores) -> None:
@@ -124,7 +125,7 @@ def test_relativistic_generator_swaps_roles_and_counts_both_halves(stores) -> No
     real, fake = step.real_logits, step.fake_logits
     sp = nn.functional.softplus
     by_hand = sp(-(fake - real.mean())).mean() + sp(real - fake.mean()).mean()
-    assert float(step.player.loss.generator(step).detach()) == pytest.approx(
+    assert float(step.state.loss.generator(step).detach()) == pytest.approx(
         float(by_hand.detach()), rel=1e-6
     )
     assert not real.requires_grad and fake.requires_grad
@@ -134,9 +135,9 @@ def test_r1_is_half_gamma_times_the_squared_gradient(stores) -> None:
     run = tiny_run("digits", trick="r1", settings={"tricks": {"r1": {"gamma": 3.0}}})
     step = game(stores, run)
     images = step.images.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(step.player.discriminator(images).sum(), images)
+    (gradient,) = torch.autograd.grad(step.state.discriminator(images).sum(), images)
     by_hand = 1.5 * gradient.flatten(1).square().sum(1).mean()
-    assert float(step.player.tricks[0].penalty(step)) == pytest.approx(float(by_hand), rel=1e-5)
+    assert float(step.state.tricks[0].penalty(step)) == pytest.approx(float(by_hand), rel=1e-5)
 
 
 def test_gradient_penalty_pulls_the_norm_to_one(trained) -> None:
@@ -151,8 +152,8 @@ def test_gradient_penalty_pulls_the_norm_to_one(trained) -> None:
             settings={"networks": {"mlp": {"width": 32}}},
         )
         _, saved = trained(run)
-        who = build.player(run, (2,), 8, torch.device("cpu"))
-        who.discriminator.load_state_dict(saved["player"]["discriminator"])
+        who = build.train_state(run, (2,), 8, torch.device("cpu"))
+        who.discriminator.load_state_dict(saved["networks"]["discriminator"])
         points = torch.randn(200, 2, generator=torch.Generator().manual_seed(0)) * 0.5
         norms[trick] = penalties.gradient_norms(who.discriminator, points).detach()
     assert abs(float(norms["gradient-penalty"].mean()) - 1) < 0.25
@@ -179,7 +180,10 @@ def test_ema_equals_its_closed_form() -> None:
         nn.init.constant_(encoder.weight, start + n + 1)
         loss = SimpleNamespace(evaluated_modules=("encoder",))
         who = SimpleNamespace(generator=generator, n_critic=2, loss=loss)
-        trick.after_generator(SimpleNamespace(modules=modules, player=who, step=2 * n + 1))
+        decay = trick.scheduled(Moment(2 * n + 1, n, 0.0))["decay"]
+        trick.after_generator(
+            SimpleNamespace(modules=modules, state=who, scheduled=lambda *_, decay=decay: decay)
+        )
         decay = min(0.3, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * (n + 1)
     assert float(modules["ema"].weight.detach()) == pytest.approx(expected, rel=1e-6)
@@ -204,7 +208,9 @@ def test_ema_keeps_the_unit_vectors_of_spectral_normalisation() -> None:
     who = SimpleNamespace(
         generator=generator, n_critic=1, loss=SimpleNamespace(evaluated_modules=())
     )
-    trick.after_generator(SimpleNamespace(modules=modules, player=who, step=0))
+    trick.after_generator(
+        SimpleNamespace(modules=modules, state=who, scheduled=lambda plugin, name: 0.1)
+    )
     mine = modules["ema"].parametrizations.weight[0]
     assert mine._u.tolist() == [0, 0, 0, 1] and torch.equal(mine._v, vectors._v)
 
@@ -212,8 +218,8 @@ def test_ema_keeps_the_unit_vectors_of_spectral_normalisation() -> None:
 def test_ema_does_not_change_training(trained) -> None:
     _, averaged = trained(tiny_run("digits", trick="ema"))
     _, plain = trained(tiny_run("digits"))
-    assert equal(averaged["player"]["generator"], plain["player"]["generator"])
-    assert equal(averaged["player"]["discriminator"], plain["player"]["discriminator"])
+    assert equal(averaged["networks"]["generator"], plain["networks"]["generator"])
+    assert equal(averaged["networks"]["discriminator"], plain["networks"]["discriminator"])
     assert not equal(averaged["snapshots"], plain["snapshots"])
 
 

@@ -19,7 +19,7 @@ from ganlore.cli.main import app
 from ganlore.docgen import catalogue
 from ganlore.errors import GanloreError
 from ganlore.networks import AutoEncoder, Discriminator, Generator, Spec, Stages
-from ganlore.steps.step import Game
+from ganlore.steps import Step
 from ganlore.study import fingerprint, registry, schema
 from ganlore.study.compatibility import applied, why_not
 from ganlore.study.expand import expand
@@ -31,7 +31,7 @@ from ganlore.tricks.lecam import Anchors
 from ganlore.tricks.minibatch_discrimination import Kernels
 from ganlore.tricks.minibatch_stddev import spread
 from ganlore.tricks.self_attention import Attention, attend
-from tiny import TINY, equal, tiny, tiny_run
+from tiny import TINY, at_step, equal, tiny, tiny_run
 
 CPU = torch.device("cpu")
 MINE = [
@@ -49,14 +49,22 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def player(stores, run):
     store = stores[run.dataset.name]
-    return build.player(run, store.shape, store.classes, CPU)
+    return build.train_state(run, store.shape, store.classes, CPU)
 
 
 def game(stores, run, turn="discriminator", who=None, n=8):
     shape = stores[run.dataset.name].shape
     images = torch.randn(n, *shape, generator=rng())
     labels = torch.zeros(n, dtype=torch.int64)
-    return Game(who or player(stores, run), turn, images, labels, rng(1), 0, 0.0, 4)
+    return Step(
+        who or player(stores, run),
+        turn,
+        images,
+        labels,
+        rng(1),
+        at_step(who or player(stores, run)),
+        4,
+    )
 
 
 @pytest.mark.parametrize("trick", MINE)
@@ -111,13 +119,13 @@ def test_lecam_s_averages_begin_as_a_plain_mean() -> None:
 @pytest.mark.parametrize("loss", ["wgan-gp", "began", "nonsaturating"])
 def test_lecam_s_penalty_by_hand(stores, loss) -> None:
     step = game(stores, tiny_run("digits", loss, "lecam"))
-    trick, anchors = step.player.tricks[0], step.modules["lecam"]
+    trick, anchors = step.state.tricks[0], step.modules["lecam"]
     assert float(trick.penalty(step).detach()) == 0  # nothing is known before the first step
     anchors.follow(torch.tensor([3.0, -40.0]), trick.decay)
     real, fake = (t.detach().double() for t in (step.real_logits, step.fake_logits))
     by_hand = 0.3 * (((real + 40) ** 2).mean() + ((fake - 3) ** 2).mean())
     assert float(trick.penalty(step).detach()) == pytest.approx(float(by_hand), rel=1e-5)
-    assert trick.generator_step(step.player.loss.generator) == step.player.loss.generator
+    assert trick.wrap_generator_loss(step.state.loss.generator) == step.state.loss.generator
 
 
 def test_lecam_s_gradient_goes_through_the_logits_alone() -> None:
@@ -138,22 +146,21 @@ def test_lecam_follows_the_logits_of_the_steps_in_training(stores) -> None:
     bench = step_costs.Bench(run, stores["ring"])
     seen = []
     for step in range(3):
-        bench.stepper.begin(step)
-        made, _ = bench.stepper.discriminator(step)
+        made, _ = bench.trainer.discriminator(bench.trainer.begin(step))
         logits = torch.stack([made.real_logits, made.fake_logits]).detach()
-        judged = bench.who.discriminator(made.real)
+        judged = bench.state.discriminator(made.real)
         assert not torch.equal(judged, made.real_logits)  # the weights have moved since
         seen.append(logits.mean(1))
     weights = torch.tensor([0.99**2, 0.99, 1])
     by_hand = (weights[:, None] * torch.stack(seen)).sum(0) / weights.sum()
-    torch.testing.assert_close(bench.who.modules["lecam"].means, by_hand)
+    torch.testing.assert_close(bench.state.modules["lecam"].means, by_hand)
 
 
 def test_lecam_without_weight_changes_nothing(trained) -> None:
-    none = trained(tiny_run())[1]["player"]
+    none = trained(tiny_run())[1]["networks"]
     changes = {"settings": {"tricks": {"lecam": {"weight": 0.0}}}}
-    without = trained(tiny_run(trick="lecam", **changes))[1]["player"]
-    with_it = trained(tiny_run(trick="lecam"))[1]["player"]
+    without = trained(tiny_run(trick="lecam", **changes))[1]["networks"]
+    with_it = trained(tiny_run(trick="lecam"))[1]["networks"]
     assert equal(none["generator"], without["generator"])
     assert equal(none["discriminator"], without["discriminator"])
     assert not equal(none["discriminator"], with_it["discriminator"])
@@ -271,7 +278,7 @@ def test_real_and_generated_images_are_batches_of_their_own(stores, trick) -> No
     with torch.no_grad():
         who.discriminator.head.layer.weight[:, who.discriminator.width :] = 0.5
     step = game(stores, run, who=who)
-    step.player.discriminator_loss(step)
+    step.discriminator_loss()
     assert torch.equal(step.real_logits, who.discriminator(step.real))
     assert torch.equal(step.fake_logits, who.discriminator(step.fake))
     both = who.discriminator(torch.cat([step.real, step.fake]))
@@ -390,8 +397,8 @@ def attentions(network: nn.Module) -> list[Attention]:
 def test_a_gain_of_0_is_no_attention_bit_for_bit(stores, loss) -> None:
     plain = game(stores, tiny_run("digits", loss), "generator")
     with_it = game(stores, tiny_run("digits", loss, "self-attention"), "generator")
-    assert len(attentions(with_it.player.generator)) == 1
-    assert len(attentions(with_it.player.discriminator)) == (2 if loss == "began" else 1)
+    assert len(attentions(with_it.state.generator)) == 1
+    assert len(attentions(with_it.state.discriminator)) == (2 if loss == "began" else 1)
     assert torch.equal(plain.generated, with_it.generated)
     assert torch.equal(plain.real_logits, with_it.real_logits)
     assert torch.equal(plain.fake_logits, with_it.fake_logits)
@@ -461,12 +468,12 @@ def test_a_network_without_a_place_for_attention_is_told() -> None:
 
 def test_the_gain_learns_first_and_the_layers_after_it(stores, trained) -> None:
     step = game(stores, tiny_run("digits", trick="self-attention"))
-    (attention,) = attentions(step.player.discriminator)
-    loss = step.player.discriminator_loss(step)
+    (attention,) = attentions(step.state.discriminator)
+    loss = step.discriminator_loss()
     wanted = (attention.gain, attention.query.weight, attention.out.weight)
     gain, *others = torch.autograd.grad(loss, wanted)
     assert float(gain.abs()) > 0 and not any(g.any() for g in others)
-    end = trained(tiny_run("digits", trick="self-attention"))[1]["player"]
+    end = trained(tiny_run("digits", trick="self-attention"))[1]["networks"]
     for part in ("generator", "discriminator"):
         names = [name for name in end[part] if name.endswith("gain")]
         assert len(names) == 1 and float(end[part][names[0]].abs()) > 0
@@ -511,7 +518,7 @@ def test_sagan_is_its_parts_in_order_bit_for_bit(trained, loss) -> None:
     one, other = expand(study(["sagan", list(PARTS)], (loss,))).runs
     assert [part.name for part in one.applied] == [part.name for part in other.applied]
     (_, first), (_, second) = trained(one), trained(other)
-    for kept in ("player", "optimizers", "snapshots"):
+    for kept in ("networks", "optimizers", "snapshots"):
         assert equal(first[kept], second[kept])
     assert one.training_code() == other.training_code()
 
@@ -706,6 +713,6 @@ def test_views_fold_from_left_to_right(stores) -> None:
         ((Shift(), packing), [0, 1, 2, 3, 4, 5, 6, 7]),
     ):
         step = game(stores, run)
-        step.player.tricks = tricks
+        step.state.tricks = tricks
         seen = (step.real.reshape(8, 2) - step.images)[:, 0]
         assert seen.tolist() == pytest.approx(expected, abs=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,8 +17,7 @@ from ganlore.networks import Spec, Stages
 from ganlore.study import registry
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
-from ganlore.training import build, loop
-from ganlore.training.batches import Batches
+from ganlore.training import loop
 from ganlore.tricks._resolution import enlarge, shrink
 from tiny import equal, tiny
 
@@ -32,24 +32,21 @@ def run_of(loss="nonsaturating", trick="progressive", network="dcgan", **changes
 
 
 def stepper_of(stores, run):
-    store = stores["digits"]
     torch.set_num_threads(run.training.threads)
-    who = build.player(run, store.shape, store.classes, CPU)
-    return loop.Stepper(run, who, Batches(store, run.training.batch, run.seed, CPU), CPU)
+    return loop.build_trainer(run, stores["digits"], CPU)
 
 
-def at(who, level: int, alpha: float = 1.0):
-    """All of a player at a level, its growing trick included."""
+def at_level(who, level: int, alpha: float = 1.0):
+    """All networks at a level, the growing trick included."""
     for trick in who.tricks:
-        if hasattr(trick, "place"):
-            trick.place = lambda progress: (level, alpha)
-            trick.stage(0.0, who.networks)
+        if hasattr(trick, "level_at"):
+            trick.level_at = lambda progress: (level, alpha)
+            trick.stage({"level": level, "share": alpha}, who.networks)
     return who
 
 
 def player(stores, run, level: int = 0, alpha: float = 1.0):
-    who = stepper_of(stores, run).who
-    return at(who, level, alpha)
+    return at_level(stepper_of(stores, run).state, level, alpha)
 
 
 def noise(who, n: int = 8):
@@ -87,15 +84,13 @@ def test_shrinking_takes_back_what_enlarging_did_to_the_bit(times: int) -> None:
 @pytest.mark.parametrize("loss", ["nonsaturating", "infogan", "cgan"])
 def test_what_the_discriminator_sees_is_the_very_image_that_was_drawn(stores, loss, trick) -> None:
     stepper = stepper_of(stores, run_of(loss, trick, training={"budget": 16 * 30}))
-    who = stepper.who
-    stepper.begin(0)
-    game = stepper.game("generator", 0)
+    who = stepper.state
+    game = stepper.see("generator", stepper.begin(0))
     assert game.generated.shape == (16, 1, 8, 8) and game.fake.shape == (16, 1, 4, 4)
     assert torch.equal(blocks(game.fake), game.generated)
     assert torch.allclose(game.real, means(stepper.batches[0][0]), atol=1e-6)
     assert torch.equal(game.images, blocks(game.real))
-    stepper.begin(29)
-    game = stepper.game("generator", 29)
+    game = stepper.see("generator", stepper.begin(29))
     assert torch.equal(game.fake, game.generated) and game.fake.shape == (16, 1, 8, 8)
     assert torch.equal(game.real, stepper.batches[29][0]) and game.real is game.images
     assert who.tricks[0].doublings == 0
@@ -105,14 +100,14 @@ def test_real_images_fade_as_generated_ones_do(stores) -> None:
     """By hand, at the upper of three levels and at the middle one."""
     trick = registry.create("trick", "progressive", {})
     trick.levels, x = 3, images(size=16)
-    trick.level, trick.alpha = 2, 0.25
+    trick.level, step = 2, SimpleNamespace(scheduled=lambda plugin, name: 0.25)
     expected = 0.75 * blocks(means(x)) + 0.25 * x
-    assert torch.allclose(trick.data(x), expected, atol=1e-6)
+    assert torch.allclose(trick.data(x, step), expected, atol=1e-6)
     trick.level = 1
     expected = 0.75 * blocks(means(x, 4), 4) + 0.25 * blocks(means(x))
-    assert torch.allclose(trick.data(x), expected, atol=1e-6)
-    seen = trick.view(trick.data(x), None)
-    assert seen.shape == (8, 1, 8, 8) and torch.equal(blocks(seen), trick.data(x))
+    assert torch.allclose(trick.data(x, step), expected, atol=1e-6)
+    seen = trick.view(trick.data(x, step), None)
+    assert seen.shape == (8, 1, 8, 8) and torch.equal(blocks(seen), trick.data(x, step))
 
 
 @pytest.mark.parametrize("trick", TRICKS)
@@ -120,8 +115,7 @@ def test_packs_are_the_same_in_either_order(stores, trick) -> None:
     seen = []
     for order in (f"packing+{trick}", f"{trick}+packing"):
         stepper = stepper_of(stores, run_of(trick=order))
-        stepper.begin(0)
-        game = stepper.game("discriminator", 0)
+        game = stepper.see("discriminator", stepper.begin(0))
         seen.append((game.real, game.fake, game.real_logits))
         assert game.real.shape == (8, 2, 4, 4) and game.real_logits.shape == (8,)
     assert equal(*seen)
@@ -137,10 +131,10 @@ def test_the_budget_has_equal_parts_for_levels_and_fades() -> None:
         0.0: (0, 1), 0.19: (0, 1), 0.25: (1, 0.25), 0.3: (1, 0.5), 0.41: (1, 1), 0.59: (1, 1),
         0.61: (2, 0.05), 0.75: (2, 0.75), 0.81: (2, 1), 0.999: (2, 1),
     }.items():  # fmt: skip
-        assert trick.place(progress) == (level, pytest.approx(alpha))
+        assert trick.level_at(progress) == (level, pytest.approx(alpha))
     trick.levels = 2
-    assert [trick.place(step / 12) for step in (0, 3, 8, 11)] == [(0, 1), (0, 1), (1, 1), (1, 1)]
-    assert [trick.place(step / 12)[1] for step in (4, 5, 6, 7)] == pytest.approx(
+    assert [trick.level_at(step / 12) for step in (0, 3, 8, 11)] == [(0, 1), (0, 1), (1, 1), (1, 1)]
+    assert [trick.level_at(step / 12)[1] for step in (4, 5, 6, 7)] == pytest.approx(
         [0, 0.25, 0.5, 0.75]
     )
 
@@ -172,8 +166,7 @@ def test_a_larger_size_has_a_part_more(case) -> None:
     for part in (*generator.body, *critic.trunk):
         part.register_forward_hook(lambda module, *_: ran.append(module))
     for level, side in enumerate(sizes):
-        trick.place = lambda _, level=level: (level, 1.0)
-        trick.stage(0.0, (generator, critic))
+        trick.stage({"level": level, "share": 1.0}, (generator, critic))
         ran.clear()
         drawn = generator(torch.randn(2, 4))
         assert ran == list(generator.body)[: before[level]]
@@ -221,7 +214,7 @@ def test_a_fade_begins_at_the_smaller_images_and_ends_at_the_larger(stores, netw
     latent, x = noise(who), images()
 
     def go(level: int, alpha: float = 1.0):
-        at(who, level, alpha)
+        at_level(who, level, alpha)
         return who.generator(latent), who.discriminator(x if level else means(x))
 
     low, high = go(0), go(1)
@@ -250,7 +243,7 @@ def test_a_fading_discriminator_by_hand(stores) -> None:
     mixed = 0.25 * trunk[0](x) + 0.75 * entered
     expected = head(trunk[1](mixed).flatten(1)).squeeze(1)
     assert torch.allclose(who.discriminator(x), expected, atol=1e-6)
-    at(who, 0)
+    at_level(who, 0)
     expected = head(trunk[1](entered).flatten(1)).squeeze(1)
     assert torch.allclose(who.discriminator(small), expected, atol=1e-6)
 
@@ -259,11 +252,11 @@ def test_a_decoder_redraws_images_of_the_level_s_size(stores) -> None:
     for trick in TRICKS:
         who = player(stores, run_of("began", trick))
         assert who.discriminator(images(size=4)).shape == (8, 1, 4, 4)
-        at(who, 1)
+        at_level(who, 1)
         assert who.discriminator(images()).shape == (8, 1, 8, 8)
-    at(who := player(stores, run_of("began")), 1, 0.0)
+    at_level(who := player(stores, run_of("began")), 1, 0.0)
     redrawn = who.discriminator(images())
-    at(who, 0)
+    at_level(who, 0)
     assert torch.allclose(redrawn, blocks(who.discriminator(means(images()))), atol=1e-6)
 
 
@@ -284,9 +277,9 @@ def test_replaced_parts_are_those_that_grow(stores) -> None:
 
 
 def test_stage_two_takes_over_at_its_share() -> None:
-    assert registry.create("trick", "stacking", {}).place(0.499) == (0, 1.0)
-    assert registry.create("trick", "stacking", {}).place(0.5) == (1, 1.0)
-    assert registry.create("trick", "stacking", {"share": 0.25}).place(0.25) == (1, 1.0)
+    assert registry.create("trick", "stacking", {}).level_at(0.499) == (0, 1.0)
+    assert registry.create("trick", "stacking", {}).level_at(0.5) == (1, 1.0)
+    assert registry.create("trick", "stacking", {"share": 0.25}).level_at(0.25) == (1, 1.0)
 
 
 @pytest.mark.parametrize("loss", ["nonsaturating", "infogan", "cgan"])
@@ -340,8 +333,8 @@ def test_each_stage_moves_in_its_own_time_alone(stores, loss, training) -> None:
     run = run_of(loss, "stacking", training={"budget": 16 * 30, **training})
     stepper = stepper_of(stores, run)
 
-    first, *second = stepper.who.generator.body
-    one, two = stepper.who.discriminator.critics
+    first, *second = stepper.state.generator.body
+    one, two = stepper.state.discriminator.critics
     parts = {"I": [first, one], "II": [*second, two]}
 
     def state():
@@ -351,15 +344,15 @@ def test_each_stage_moves_in_its_own_time_alone(stores, loss, training) -> None:
                 part.pop(name)
         return copy.deepcopy(states)
 
-    stepper.play(0)  # after which all weights that are ever to be clipped are
+    stepper.step(0)  # after which all weights that are ever to be clipped are
     start = state()
     for step in range(1, 15):
-        stepper.play(step)
+        stepper.step(step)
     middle = state()
     assert equal(start["II"], middle["II"])
     assert not any(equal(*pair) for pair in zip(start["I"], middle["I"], strict=True))
     for step in range(15, 30):
-        stepper.play(step)
+        stepper.step(step)
     end = state()
     assert equal(middle["I"], end["I"])
     assert not any(equal(*pair) for pair in zip(middle["II"], end["II"], strict=True))
@@ -371,7 +364,7 @@ def test_stage_two_sees_stage_one_as_it_will_be_sampled(stores) -> None:
     first, _, second = who.generator.body
     who.generator(noise(who))
     before = copy.deepcopy(first.state_dict())
-    at(who, 1)
+    at_level(who, 1)
     who.generator.eval()
     who.generator.train()
     assert not first.training and second.training
@@ -379,7 +372,7 @@ def test_stage_two_sees_stage_one_as_it_will_be_sampled(stores) -> None:
     assert equal(before, first.state_dict())
     alone = first(noise(who))
     assert torch.allclose(torch.cat([first(row[None]) for row in noise(who)]), alone, atol=1e-6)
-    at(who, 0)
+    at_level(who, 0)
     assert first.training
 
 
@@ -391,7 +384,7 @@ def test_features_of_both_stages_have_one_width(stores) -> None:
     assert features.shape == (8, two.width) and not features[:, one.width :].any()
     logits = who.discriminator.classify(features)
     assert torch.equal(logits, one(images(size=4)))
-    at(who, 1)
+    at_level(who, 1)
     assert torch.equal(who.discriminator(images()), two(images()))
 
 
@@ -425,7 +418,7 @@ def test_a_run_resumed_before_within_and_after_a_change_has_the_same_bits(
     run = run_of("infogan", trick, training={"budget": 480, "history": 6})
     _, undisturbed = trained(run)
     resumed = interrupted(run, killed)
-    for part in ("player", "optimizers", "snapshots"):
+    for part in ("networks", "optimizers", "snapshots"):
         assert equal(undisturbed[part], resumed[part])
 
 
@@ -447,26 +440,26 @@ def test_a_snapshot_is_evaluated_at_its_own_stage(stores, trained, trick, levels
         with torch.no_grad():
             samples = drawn.generator(drawn.latent)
         inside = who.evaluated if trick == "stacking+ema" else who.evaluated.body
-        assert (inside.level, inside.alpha) == (level, pytest.approx(alpha))
+        assert (inside.level, inside.share) == (level, pytest.approx(alpha))
         assert torch.equal(samples, blocks(means(samples))) == (level == 0)
         with torch.no_grad():
-            expected = player(stores, run, level, inside.alpha)
+            expected = player(stores, run, level, inside.share)
             expected.evaluated.load_state_dict(snapshot["weights"])
             assert torch.equal(samples, expected.evaluated.eval()(drawn.latent))
     evaluate.load(who, saved["snapshots"][0])  # and back again
-    assert (inside.level, inside.alpha) == (0, 1.0)
+    assert (inside.level, inside.share) == (0, 1.0)
 
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_an_average_of_weights_follows_the_stage(stores, trick) -> None:
     stepper = stepper_of(stores, run_of(trick=f"{trick}+ema", training={"budget": 16 * 12}))
     for step in range(12):
-        stepper.play(step)
+        stepper.step(step)
         found = [
             [value.tolist() for name, value in network.state_dict().items() if "extra" in name]
-            for network in (stepper.who.generator, stepper.who.evaluated)
+            for network in (stepper.state.generator, stepper.state.evaluated)
         ]
-        assert found[0] == found[1] == [list(stepper.who.tricks[0].place(step / 12))]
+        assert found[0] == found[1] == [list(stepper.state.tricks[0].level_at(step / 12))]
     assert found[0][0][0] == 1
 
 
@@ -497,15 +490,15 @@ def test_stage_one_costs_less_and_stage_two_is_not_run_backwards_through_it(stor
     assert arithmetic(stores, "stacking", 0) < plain
     run = run_of(trick="stacking", training={"budget": 16 * 30})
     bench = step_costs.Bench(run, stores["digits"])
-    bench.stepper.begin(29)
+    bench.trainer.begin(29)
     with step_costs.Arithmetic() as counter:
-        first = bench.who.generator.body[0]
+        first = bench.state.generator.body[0]
         first(torch.randn(16, 4))
     once = counter.total
     with step_costs.Arithmetic() as counter:
         bench.step("generator", 29)
     whole = counter.total
-    bench.who.generator.body[0] = Fixed((1, 4, 4))
+    bench.state.generator.body[0] = Fixed((1, 4, 4))
     with step_costs.Arithmetic() as counter:
         bench.step("generator", 29)
     assert whole - counter.total == once

@@ -16,7 +16,7 @@ from torch import nn
 
 import step_costs
 from ganlore import features, provenance, storage
-from ganlore.cli import main
+from ganlore.cli import jobs
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect, evaluate
 from ganlore.execution import status
@@ -24,15 +24,15 @@ from ganlore.features import residual_classifier
 from ganlore.features._classifying import Classes, Classifying
 from ganlore.forecast import costs
 from ganlore.publishing import verify
-from ganlore.steps.step import Game
+from ganlore.steps import Step
+from ganlore.steps.scaling import to_network
 from ganlore.study import registry
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan, Run
-from ganlore.training import build, checkpoint, loop
-from ganlore.steps.scaling import to_network
+from ganlore.training import build, checkpoint, loop, trainer
 from step_costs import TURNS, Bench
-from tiny import equal, tiny, tiny_run
+from tiny import at_step, equal, tiny, tiny_run
 
 CPU = torch.device("cpu")
 NAME = "residual-classifier"
@@ -51,15 +51,15 @@ class Linear(features.Extractor):
         return [flat[:, :1], 2 * flat[:, 1:]]
 
 
-def game(stores, run, extractors, images=None) -> Game:
+def game(stores, run, extractors, images=None) -> Step:
     """A generator's turn."""
     store = stores["digits"]
-    who = build.player(run, store.shape, store.classes, CPU)
+    who = build.train_state(run, store.shape, store.classes, CPU)
     who.extractors = extractors
     if images is None:
         images = torch.randn(8, *store.shape, generator=torch.Generator().manual_seed(0)).tanh()
     labels = torch.arange(8) % store.classes
-    return Game(who, "generator", images, labels, torch.Generator().manual_seed(1), 0, 0.0, 4)
+    return Step(who, "generator", images, labels, torch.Generator().manual_seed(1), at_step(who), 4)
 
 
 # -- the term --------------------------------------------------------------------------------------
@@ -71,8 +71,8 @@ def test_the_term_is_the_squared_distance_of_means_averaged_over_layers(stores) 
         "digits", trick="perceptual", settings={"tricks": {"perceptual": {"weight": 3.0}}}
     )
     step = game(stores, run, {NAME: Linear()})
-    loss = float(step.player.generator_loss(step).detach())
-    adversarial = float(step.player.loss.generator(step).detach())
+    loss = float(step.generator_loss().detach())
+    adversarial = float(step.state.loss.generator(step).detach())
     away = (step.images.mean(0) - step.generated.detach().mean(0)).flatten()
     first, others = float(away[0] ** 2), float((2 * away[1:]).square().sum())
     assert loss - adversarial == pytest.approx(3 * (first + others) / 2, rel=1e-5)
@@ -81,7 +81,7 @@ def test_the_term_is_the_squared_distance_of_means_averaged_over_layers(stores) 
 
 def test_it_is_zero_where_generated_images_are_the_real_ones(stores, fitted) -> None:
     step = game(stores, RUN, fitted(RUN))
-    (trick,) = step.player.tricks
+    (trick,) = step.state.tricks
     assert float(trick.mismatch(step).detach()) > 0.1  # an untrained generator's
     step.generated = step.images.flip(0)  # in another order: only the batch counts
     assert float(trick.mismatch(step)) == pytest.approx(0, abs=1e-10)
@@ -89,23 +89,23 @@ def test_it_is_zero_where_generated_images_are_the_real_ones(stores, fitted) -> 
 
 def test_the_gradient_reaches_the_generator_and_nothing_else(stores, fitted) -> None:
     step = game(stores, RUN, fitted(RUN))
-    (trick,) = step.player.tricks
+    (trick,) = step.state.tricks
     distance = trick.mismatch(step)
-    weights = list(step.player.generator.parameters())
+    weights = list(step.state.generator.parameters())
     pulls = torch.autograd.grad(distance, weights, retain_graph=True, allow_unused=True)
     assert all(pull is not None and pull.abs().max() > 0 for pull in pulls)
-    judges = list(step.player.discriminator.parameters())
+    judges = list(step.state.discriminator.parameters())
     assert set(torch.autograd.grad(distance, judges, allow_unused=True)) == {None}
-    before = copy.deepcopy(step.player.extractors[NAME].network.state_dict())
-    loop.update(step.player.optimizers[0], step.player.generator_loss(step))
-    network = step.player.extractors[NAME].network
+    before = copy.deepcopy(step.state.extractors[NAME].network.state_dict())
+    trainer.minimise(step.state.optimizers[0], step.generator_loss())
+    network = step.state.extractors[NAME].network
     assert equal(before, network.state_dict())
     assert not any(p.requires_grad or p.grad is not None for p in network.parameters())
 
 
 def test_following_the_gradient_makes_the_term_smaller(stores, fitted) -> None:
     step = game(stores, RUN, fitted(RUN))
-    (trick,) = step.player.tricks
+    (trick,) = step.state.tricks
     fake = step.generated.detach().clone().requires_grad_()
     values = []
     for _ in range(20):
@@ -123,11 +123,11 @@ def test_the_discriminator_s_step_is_what_it_is_without(stores, fitted) -> None:
     for run in (RUN, PLAIN):
         bench = Bench(run, stores["digits"], fitted(run))
         bench.step("discriminator", 0)
-        critic = copy.deepcopy(bench.who.discriminator.state_dict())
-        actor = copy.deepcopy(bench.who.generator.state_dict())
+        critic = copy.deepcopy(bench.state.discriminator.state_dict())
+        actor = copy.deepcopy(bench.state.generator.state_dict())
         bench.step("generator", 0)
-        assert equal(critic, bench.who.discriminator.state_dict())
-        ends[run.trick] = critic, actor, bench.who.generator.state_dict()
+        assert equal(critic, bench.state.discriminator.state_dict())
+        ends[run.trick] = critic, actor, bench.state.generator.state_dict()
     mine, plain = ends["perceptual"], ends["none"]
     assert equal(mine[:2], plain[:2]) and not equal(mine[2], plain[2])
 
@@ -135,18 +135,18 @@ def test_the_discriminator_s_step_is_what_it_is_without(stores, fitted) -> None:
 def test_a_weight_of_zero_changes_no_bit(trained) -> None:
     none = {"tricks": {"perceptual": {"weight": 0.0}}}
     _, weightless = trained(tiny_run("digits", trick="perceptual", settings=none))
-    assert equal(weightless["player"], trained(PLAIN)[1]["player"])
+    assert equal(weightless["networks"], trained(PLAIN)[1]["networks"])
 
 
 @pytest.mark.parametrize("trick", ["packing+perceptual", "perceptual+packing"])
 def test_it_sees_images_as_they_are_not_as_the_discriminator_does(stores, fitted, trick) -> None:
     step = game(stores, tiny_run("digits", trick=trick), fitted(RUN))
     alone = game(stores, RUN, fitted(RUN))
-    for part in step.player.tricks:
+    for part in step.state.tricks:
         part.view = lambda images, game: 0 * images
     assert not step.fake.any()
-    found = next(part for part in step.player.tricks if part.name == "perceptual")
-    assert torch.equal(found.mismatch(step), alone.player.tricks[0].mismatch(alone))
+    found = next(part for part in step.state.tricks if part.name == "perceptual")
+    assert torch.equal(found.mismatch(step), alone.state.tricks[0].mismatch(alone))
 
 
 def test_two_batches_of_data_are_two_nths_apart(stores, fitted) -> None:
@@ -329,8 +329,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(stores, trained, fitted, tm
     run = tiny_run("digits", "hinge", "perceptual", training={"budget": 480, "history": 6})
     _, undisturbed = trained(run)
     store, extractors = stores["digits"], fitted(run)
-    state = checkpoint.State(tmp_path, checkpoint.identity(run, store, {NAME: "0"}), 0.0)
-    save = checkpoint.State.save
+    state = checkpoint.Checkpoints(tmp_path, checkpoint.identity(run, store, {NAME: "0"}), 0.0)
+    save = checkpoint.Checkpoints.save
 
     def save_then_die(self, step, *rest):
         save(self, step, *rest)
@@ -338,14 +338,14 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(stores, trained, fitted, tm
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(checkpoint.State, "save", save_then_die)
+        patch.setattr(checkpoint.Checkpoints, "save", save_then_die)
         loop.train(run, store, state, CPU, extractors)
     assert loop.train(run, store, state, CPU, extractors) == "done"
     resumed = storage.read_sealed(state.path)
-    assert equal(undisturbed["player"], resumed["player"])
+    assert equal(undisturbed["networks"], resumed["networks"])
     assert equal(undisturbed["optimizers"], resumed["optimizers"])
     assert equal(undisturbed["snapshots"], state.snapshots())
-    assert not any("variances" in name for part in resumed["player"].values() for name in part)
+    assert not any("variances" in name for part in resumed["networks"].values() for name in part)
 
 
 # -- a whole study, by the command line ------------------------------------------------------------
@@ -365,8 +365,8 @@ def finished(stores, tmp_path_factory) -> Plan:
     fit_quickly(stores["digits"], data / "extractors/digits" / NAME)
     fit_quickly(stores["digits"], data / "extractors/digits/classifier")
     for run in plan.runs:
-        main.train(settings=run.training_settings(), data=data, results=results)
-        main.evaluate(settings=run.model_dump_json(), data=data, results=results)
+        jobs.train(settings=run.training_settings(), data=data, results=results)
+        jobs.evaluate(settings=run.model_dump_json(), data=data, results=results)
     return plan
 
 
@@ -406,12 +406,12 @@ def test_a_run_trained_with_another_extractor_is_stale(mine, stores) -> None:
     with pytest.raises(GanloreError, match=r"1 of 2 runs.*\n.*trained with other extractors"):
         collect.collect(mine)
     with pytest.raises(GanloreError, match="trained with other extractors"):
-        main.evaluate(settings=run.model_dump_json(), data=data, results=Path(mine.study.results))
+        jobs.evaluate(settings=run.model_dump_json(), data=data, results=Path(mine.study.results))
     assert status.progress(mine, run).state == "stale"
     assert status.progress(mine, plain).state == "done"
     (finding,) = verify.verify(mine).wrong
     assert "perceptual" in finding and "an extractor changed" in finding
-    main.train(settings=run.training_settings(), data=data, results=Path(mine.study.results))
+    jobs.train(settings=run.training_settings(), data=data, results=Path(mine.study.results))
     record = storage.read_json(mine.folder(run) / "run.json", "")
     evaluate.check_trained(run, record, stores["digits"], data, mine.folder(run))
 
@@ -422,11 +422,11 @@ def test_a_missing_or_damaged_extractor_is_told(mine) -> None:
     weights.write_bytes(weights.read_bytes()[:-8])
     words = {"settings": run.training_settings(), "data": data, "results": data / "again"}
     with pytest.raises(GanloreError, match=r"weights\.pt: truncated or altered"):
-        main.train(**words)
+        jobs.train(**words)
     assert len(verify.verify(mine).wrong) == 1
     shutil.rmtree(weights.parent)
     with pytest.raises(GanloreError, match=f"missing\n.*ganlore extract digits {NAME}"):
-        main.train(**words)
+        jobs.train(**words)
     with pytest.raises(GanloreError, match=f"missing\n.*ganlore extract digits {NAME}"):
         provenance.fitted([NAME], "digits", data)
     assert status.progress(mine, run).state == "stale"
@@ -437,16 +437,16 @@ def test_a_state_of_another_extractor_is_not_continued(mine, stores, trained, mo
     data, run = Path(mine.study.data), mine.runs[1]
     words = {"settings": run.training_settings(), "data": data, "save_every": 0.0}
     monkeypatch.setattr(checkpoint, "finish", lambda *_: None)  # what a killed run leaves
-    main.train(**words, results=data / "killed")
+    jobs.train(**words, results=data / "killed")
     state = data / "killed/state" / run.id / "state.pt"
     first = storage.read_sealed(state)
     fit_quickly(stores["digits"], data / "extractors/digits" / NAME, epochs=2)
-    main.train(**words, results=data / "killed")
-    main.train(**words, results=data / "fresh")
+    jobs.train(**words, results=data / "killed")
+    jobs.train(**words, results=data / "fresh")
     again = storage.read_sealed(state)
     fresh = storage.read_sealed(data / "fresh/state" / run.id / "state.pt")
-    assert equal(again["player"], fresh["player"])
-    assert not equal(again["player"], first["player"])
+    assert equal(again["networks"], fresh["networks"])
+    assert not equal(again["networks"], first["networks"])
     assert again["identity"] != first["identity"]
 
 

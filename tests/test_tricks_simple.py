@@ -14,14 +14,13 @@ from torch.nn import functional
 
 import step_costs
 from ganlore.losses import LogitLoss
-from ganlore.steps.step import Game
+from ganlore.steps import Step
 from ganlore.study import registry
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
 from ganlore.training import build, loop
-from ganlore.training.batches import Batches
 from ganlore.tricks import _augment
-from tiny import equal, tiny, tiny_run
+from tiny import at_step, equal, tiny, tiny_run
 
 CPU = torch.device("cpu")
 LOSSES = registry.find("loss")
@@ -33,14 +32,22 @@ def draws(seed: int = 1) -> torch.Generator:
 
 def player(stores, run):
     store = stores[run.dataset.name]
-    return build.player(run, store.shape, store.classes, CPU)
+    return build.train_state(run, store.shape, store.classes, CPU)
 
 
 def game(stores, run, turn="discriminator", progress=0.0, seed=1):
     store = stores[run.dataset.name]
     images = torch.randn(8, *store.shape, generator=draws(0))
     labels = torch.arange(8)
-    return Game(player(stores, run), turn, images, labels, draws(seed), 0, progress, 4)
+    return Step(
+        player(stores, run),
+        turn,
+        images,
+        labels,
+        draws(seed),
+        at_step(player(stores, run), 0, progress),
+        4,
+    )
 
 
 def chosen(dataset="ring", loss="nonsaturating", trick="none", **settings):
@@ -69,7 +76,7 @@ def test_paired_cross_entropy_is_twice_the_papers_one_half_in_both_turns(stores)
         step = game(stores, tiny_run(trick="relativistic-paired"), turn)
         difference = step.real_logits - step.fake_logits
         by_hand = 2 * functional.softplus(-sign * difference).mean()
-        found = getattr(step.player.loss, turn)(step)
+        found = getattr(step.state.loss, turn)(step)
         assert number(found) == pytest.approx(number(by_hand), rel=1e-6)
     assert not step.real_logits.requires_grad and step.fake_logits.requires_grad
 
@@ -87,20 +94,20 @@ def test_paired_has_no_meaning_where_logits_are_relative_already(other: str) -> 
 def test_dragan_is_the_nonsaturating_loss_with_this_penalty(dataset, stores) -> None:
     loss = game(stores, tiny_run(dataset, "dragan"))
     trick = game(stores, tiny_run(dataset, trick="dragan-penalty"))
-    assert torch.equal(loss.player.discriminator_loss(loss), trick.player.discriminator_loss(trick))
+    assert torch.equal(loss.discriminator_loss(), trick.discriminator_loss())
 
 
 def test_dragan_penalty_by_hand_around_the_data_only(stores) -> None:
     step = game(stores, chosen("ring", "hinge", "dragan-penalty", weight=3.0, scale=0.2))
     step.images = 3 * step.images  # of a spread that is not 1
     state = step.rng.get_state()
-    found = step.player.tricks[0].penalty(step)
+    found = step.state.tricks[0].penalty(step)
     rng = draws()
     rng.set_state(state)
     spread = step.images.numpy().std(ddof=1)
     points = step.images + 0.2 * float(spread) * torch.randn(step.images.shape, generator=rng)
     points.requires_grad_()
-    (gradient,) = torch.autograd.grad(step.player.discriminator(points).sum(), points)
+    (gradient,) = torch.autograd.grad(step.state.discriminator(points).sum(), points)
     norms = gradient.square().sum(1).sqrt()
     assert number(found) == pytest.approx(number(3 * (norms - 1).square().mean()), rel=1e-5)
     assert "generated" not in vars(step)  # not even asked for
@@ -112,20 +119,20 @@ def test_dragan_penalty_by_hand_around_the_data_only(stores) -> None:
 def test_r2_is_half_gamma_times_the_squared_gradient_at_generated_samples(stores) -> None:
     step = game(stores, chosen("digits", trick="r2", gamma=3.0))
     images = step.generated.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(step.player.discriminator(images).sum(), images)
+    (gradient,) = torch.autograd.grad(step.state.discriminator(images).sum(), images)
     by_hand = 1.5 * gradient.square().sum((1, 2, 3)).mean()
-    assert number(step.player.tricks[0].penalty(step)) == pytest.approx(float(by_hand), rel=1e-5)
+    assert number(step.state.tricks[0].penalty(step)) == pytest.approx(float(by_hand), rel=1e-5)
 
 
 def test_r1_and_r2_are_r3gans_penalties(stores) -> None:
     """At the same gamma, on the same networks and samples."""
     whole = game(stores, tiny_run(loss="r3gan"))
-    found = whole.player.loss.discriminator(whole)
+    found = whole.state.loss.discriminator(whole)
     paired = functional.softplus(whole.fake_logits - whole.real_logits).mean()
     parts = game(stores, tiny_run(trick="r1+r2"))
-    for trick in parts.player.tricks:
-        trick.gamma = whole.player.loss.gamma
-    penalty = sum(trick.penalty(parts) for trick in parts.player.tricks)
+    for trick in parts.state.tricks:
+        trick.gamma = whole.state.loss.gamma
+    penalty = sum(trick.penalty(parts) for trick in parts.state.tricks)
     assert number(found - paired) == pytest.approx(number(penalty), rel=1e-3)
 
 
@@ -204,9 +211,9 @@ def test_decay_reaches_both_optimisers_beside_their_own_schedules(loss, others, 
 
     def rates(trick: str) -> list[float]:
         run = tiny_run("ring", loss, trick, training={"policy": "published", "budget": 160})
-        who = player(stores, run)
-        loop.Stepper(run, who, Batches(stores["ring"], 16, 0, CPU), CPU).begin(9)
-        return [group["lr"] for used in who.optimizers for group in used.param_groups]
+        trainer = loop.build_trainer(run, stores["ring"], CPU)
+        trainer.begin(9)
+        return [group["lr"] for used in trainer.state.optimizers for group in used.param_groups]
 
     plain, decayed = rates(others), rates(f"{others}+learning-rate-decay")
     assert decayed == pytest.approx([0.2 * rate for rate in plain])
@@ -226,7 +233,7 @@ def against_label(loss: str, logits: torch.Tensor, label: float) -> torch.Tensor
     return functional.binary_cross_entropy_with_logits(logits, labels)
 
 
-def real_gradient(step: Game, objective) -> torch.Tensor:
+def real_gradient(step: Step, objective) -> torch.Tensor:
     """What an objective of a step says to the logits of real images, which are spread out."""
     leaf = torch.linspace(-3, 3, len(step.real), requires_grad=True)
     step._real, step._fake = (step.real_features, leaf), step._fake
@@ -247,7 +254,7 @@ def test_losses_with_a_label_are_known() -> None:
 def test_a_smoothed_label_is_another_label_to_the_real_logits(loss, label, stores) -> None:
     """The whole step's gradient is that of the term with the other label, and of no other term."""
     step = game(stores, chosen("digits", loss, "label-smoothing", label=label))
-    found = real_gradient(step, step.player.discriminator_loss)
+    found = real_gradient(step, Step.discriminator_loss)
     by_hand = real_gradient(step, lambda changed: against_label(loss, changed.real_logits, label))
     assert torch.allclose(found, by_hand, atol=1e-6)
 
@@ -262,7 +269,7 @@ def test_a_smoothed_label_changes_the_loss_by_the_exact_difference_and_a_constan
         logits = scale * torch.linspace(-1, 1, 8, dtype=torch.float64)
         step.logits = logits, -logits
         smoothed = against_label(loss, logits, 0.9) - against_label(loss, logits, 1.0)
-        constants.append(number(step.player.tricks[0].penalty(step) - smoothed))
+        constants.append(number(step.state.tricks[0].penalty(step) - smoothed))
     assert constants[0] == pytest.approx(constants[1], abs=1e-6)
     assert constants[0] == pytest.approx(0.5 * (1 - 0.81) if loss == "lsgan" else 0, abs=1e-6)
 
@@ -288,7 +295,7 @@ def test_the_label_is_that_of_the_compared_logit(compare, stores) -> None:
     other = fake.mean() if compare == "relativistic" else fake
     mine = real.mean() if compare == "relativistic" else real
     by_hand = against_label("", real - other, 0.9) + against_label("", fake - mine, 0.0)
-    assert number(step.player.discriminator_loss(step)) == pytest.approx(number(by_hand), rel=1e-5)
+    assert number(step.discriminator_loss()) == pytest.approx(number(by_hand), rel=1e-5)
 
 
 def test_smoothing_is_one_sided(stores) -> None:
@@ -296,11 +303,11 @@ def test_smoothing_is_one_sided(stores) -> None:
     smooth, plain = (
         game(stores, tiny_run(trick=name), "generator") for name in ("label-smoothing", "none")
     )
-    assert torch.equal(smooth.player.generator_loss(smooth), plain.player.generator_loss(plain))
+    assert torch.equal(smooth.generator_loss(), plain.generator_loss())
     step = game(stores, tiny_run(trick="label-smoothing"))
     leaf = torch.linspace(-2, 2, 8, requires_grad=True)
     step._real, step._fake = (torch.zeros(8, 1), torch.zeros(8)), (torch.zeros(8, 1), leaf)
-    (found,) = torch.autograd.grad(step.player.discriminator_loss(step), leaf)
+    (found,) = torch.autograd.grad(step.discriminator_loss(), leaf)
     assert torch.allclose(found, leaf.sigmoid().detach() / 8)
 
 
@@ -459,7 +466,7 @@ def test_both_kinds_are_augmented_alike_in_both_turns(turn, stores) -> None:
         assert len({min(level) for level in levels}) == 8  # another in each
     assert not torch.equal(real, fake)
     step.rng.set_state(before)
-    assert torch.equal(step.player.tricks[0].view(step.generated, step), real)  # knows no kind
+    assert torch.equal(step.state.tricks[0].view(step.generated, step), real)  # knows no kind
 
 
 @pytest.mark.parametrize(
@@ -499,7 +506,7 @@ def test_what_is_compared_with_real_images_is_seen_as_they_are(trick, stores) ->
     """A reconstruction without error has no feature error, whatever tricks draw."""
     step = game(stores, tiny_run("digits", "vaegan", trick), "generator")
     step.reconstruct = lambda codes: step.images + 0 * codes.sum()
-    step.player.loss.generator(step)
+    step.state.loss.generator(step)
     assert number(step.log["feature_error"]) == 0
     after = step.rng.get_state()
     assert torch.equal(step.view_as_real(step.images), step.real)
@@ -519,7 +526,11 @@ def test_consistency_by_hand_for_a_linear_discriminator() -> None:
         return given.flatten(1) @ weight
 
     step = SimpleNamespace(
-        images=x, rng=draws(), judge=judge, real_logits=judge(x), view_as_real=lambda given: given
+        images=x,
+        rng=draws(),
+        discriminate=judge,
+        real_logits=judge(x),
+        view_as_real=lambda given: given,
     )
     found = trick.penalty(step)
     change = (x - trick.transform(x, SimpleNamespace(rng=draws()))).flatten(1)
@@ -547,9 +558,9 @@ def test_consistency_shifts_and_mirrors_where_it_is_asked_to(flip) -> None:
 def test_consistency_is_zero_where_the_image_stays(others, stores) -> None:
     """What else is drawn for an image is drawn once: the change alone is what is penalised."""
     still = game(stores, chosen("digits", "cgan", f"{others}consistency", shift=0.0))
-    assert number(still.player.tricks[-1].penalty(still)) < 1e-9
+    assert number(still.state.tricks[-1].penalty(still)) < 1e-9
     step = game(stores, tiny_run("digits", "cgan", f"{others}consistency"))
-    assert number(step.player.tricks[-1].penalty(step)) > 1e-7
+    assert number(step.state.tricks[-1].penalty(step)) > 1e-7
 
 
 # -- all of them -----------------------------------------------------------------------------------
@@ -587,11 +598,11 @@ def test_they_go_together_and_resume_to_the_same_bits(
     (run,) = expand(study).runs
     status, saved = trained(run)
     assert status == "done"
-    for part in saved["player"].values():
+    for part in saved["networks"].values():
         assert all(bool(value.isfinite().all()) for value in part.values())
 
     resumed = interrupted(run)
-    for kept in ("player", "optimizers", "snapshots"):
+    for kept in ("networks", "optimizers", "snapshots"):
         assert equal(saved[kept], resumed[kept])
 
 
@@ -601,8 +612,8 @@ def test_the_average_of_a_normalised_generator_is_sampled_from(trained, stores) 
     _, saved = trained(run)
     who = player(stores, run)
     for part in ("generator", "discriminator"):
-        getattr(who, part).load_state_dict(saved["player"][part])
-    who.modules.load_state_dict(saved["player"]["modules"])
+        getattr(who, part).load_state_dict(saved["networks"][part])
+    who.modules.load_state_dict(saved["networks"]["modules"])
     samples = who.evaluated.eval()(torch.randn(5, 4, generator=draws()))
     assert samples.shape == (5, 1, 8, 8) and samples.isfinite().all()
     assert float(samples.std()) > 0 and max(largest(who.evaluated)) < 1.5

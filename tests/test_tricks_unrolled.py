@@ -18,11 +18,10 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus as sp
 
 import step_costs
-from ganlore.steps import lookahead
-from ganlore.steps.step import Game
+from ganlore.steps import Step, lookahead
 from ganlore.study import registry
-from ganlore.training import build, checkpoint, loop
-from tiny import equal, tiny_run
+from ganlore.training import build, checkpoint, trainer
+from tiny import at_step, equal, tiny_run
 
 CPU = torch.device("cpu")
 
@@ -50,7 +49,7 @@ class Problem:
 
     def __init__(self, run) -> None:
         self.run = run
-        self.who = build.player(run, (2,), 8, CPU)
+        self.who = build.train_state(run, (2,), 8, CPU)
         self.statistics: dict[str, Tensor] = {}
         # smooth: where a discriminator is piecewise linear, its gradient is the same at all points
         # nearby, and a penalty that forgets where its points come from would not be noticed
@@ -59,20 +58,20 @@ class Problem:
                 if isinstance(layer, nn.LeakyReLU):
                     setattr(part, name, nn.Softplus())
         for step in range(3):
-            loss = self.who.discriminator_loss(self.game("discriminator", step))
-            loop.update(self.who.optimizers[1], loss)
+            loss = self.game("discriminator", step).discriminator_loss()
+            trainer.minimise(self.who.optimizers[1], loss)
             self.who.loss.after_discriminator(self.game("discriminator", step))
         self.statistics = copy.deepcopy(dict(self.who.generator.named_buffers()))
 
-    def game(self, turn: str, step: int) -> Game:
+    def game(self, turn: str, step: int) -> Step:
         # every turn begins from the same statistics of batch norm, which reconstructions use
         self.who.generator.load_state_dict(self.statistics, strict=False)
         seen = torch.Generator().manual_seed(100 + step)
         images = torch.randn(8, 2, generator=seen)
-        return Game(self.who, turn, images, torch.arange(8), seen, step, 0.0, 4)
+        return Step(self.who, turn, images, torch.arange(8), seen, at_step(self.who, step, 0.0), 4)
 
     def gradient(self) -> list[Tensor]:
-        value = self.who.generator_loss(self.game("generator", 9))
+        value = self.game("generator", 9).generator_loss()
         return list(torch.autograd.grad(value, list(self.who.generator.parameters())))
 
     def slope(self, direction: list[Tensor], value, size: float = 1e-6) -> float:
@@ -103,7 +102,7 @@ class Problem:
         return critic
 
 
-def halves(critic, game: Game) -> tuple[Tensor, Tensor]:
+def halves(critic, game: Step) -> tuple[Tensor, Tensor]:
     """Logits on real and on generated points, from one pass."""
     return critic(torch.cat([game.images, game.generated.detach()])).chunk(2)
 
@@ -226,7 +225,7 @@ def test_the_second_order_path_is_there(double) -> None:
     ahead = problem.gradient()
     plain = problem.game("generator", 9)
     constant = problem.game("generator", 9)
-    constant.answer(problem.steps(3, lambda critic: binary(critic, constant)))
+    constant.use_discriminator(problem.steps(3, lambda critic: binary(critic, constant)))
     weights = list(problem.who.generator.parameters())
     others = [
         torch.autograd.grad(problem.who.loss.generator(game), weights) for game in (plain, constant)
@@ -280,7 +279,7 @@ def test_each_of_vaegan_s_parts_goes_its_own_way(double) -> None:
     assert slope == pytest.approx(problem.slope(found, generator_s), rel=1e-5)
 
     weights = list(encoder.parameters())
-    found = torch.autograd.grad(who.generator_loss(problem.game("generator", 9)), weights)
+    found = torch.autograd.grad(problem.game("generator", 9).generator_loss(), weights)
     start = problem.game("generator", 9)
     discriminator = critic(start)
     redrawn, kl = parts(start, encoded=True)
@@ -301,10 +300,10 @@ def test_what_learns_with_the_discriminator_does_not_learn_from_looking_ahead(do
     problem = Problem(a_run(loss="infogan"))
     q = list(problem.who.modules["q"].parameters())
     (trick,) = problem.who.tricks
-    fooled = trick.generator_step(lambda game: sp(-game.fake_logits).mean())
+    fooled = trick.wrap_generator_loss(lambda game: sp(-game.fake_logits).mean())
     found = torch.autograd.grad(fooled(problem.game("generator", 9)), q, allow_unused=True)
     assert all(gradient is None for gradient in found)
-    value = problem.who.generator_loss(problem.game("generator", 9))
+    value = problem.game("generator", 9).generator_loss()
     assert all(gradient.abs().sum() > 0 for gradient in torch.autograd.grad(value, q))
 
 
@@ -364,7 +363,7 @@ def test_power_iterations_go_on_as_they_would(double) -> None:
     game, who = problem.game("generator", 9), problem.who
     ahead = lookahead.Ahead(who.discriminator, who.optimizers[1], lambda parameter: parameter)
     for _ in range(3):
-        ahead.step(who.discriminator_loss(game.look_ahead(ahead.critic)))
+        ahead.step(game.look_ahead(ahead.critic).discriminator_loss())
     critic = problem.steps(3, lambda critic: binary(critic, game))
     torch.testing.assert_close(ahead.critic(game.images), critic(game.images), rtol=1e-10, atol=0)
 
@@ -374,7 +373,7 @@ def test_none_ahead_is_no_trick_bit_for_bit(trained) -> None:
         _, none = trained(a_run(0, loss))
         settings = {"optimizer": {"kind": "sgd", "lr": 0.1}, "discriminator_scale": 0.5}
         _, plain = trained(tiny_run(loss=loss, training=settings))
-        assert equal(none["player"], plain["player"])
+        assert equal(none["networks"], plain["networks"])
         assert equal(none["snapshots"], plain["snapshots"])
 
 
@@ -391,13 +390,13 @@ def test_the_discriminator_itself_stays_as_it_is(loss) -> None:
 
     before, start = everything(), copy.deepcopy(who.generator.state_dict())
     game = problem.game("generator", 9)
-    loop.update(who.optimizers[0], who.generator_loss(game))
+    trainer.minimise(who.optimizers[0], game.generator_loss())
     assert equal(before, everything())
     assert not equal(start, who.generator.state_dict())
     assert who.discriminator.training
     alone = Problem(a_run(0, loss, others, kind="adam"))
     other = alone.game("generator", 9)
-    alone.who.generator_loss(other)
+    other.generator_loss()
     assert game.log.keys() == other.log.keys()  # what is only thought of is not recorded
     if loss != "vaegan":  # whose posterior is drawn while it looks ahead, with the same numbers
         assert equal(game.rng.get_state(), other.rng.get_state())
@@ -408,16 +407,16 @@ def test_it_goes_on_after_a_break_to_the_same_bits(stores) -> None:
     benches = [step_costs.Bench(run, stores["ring"]) for _ in range(2)]
     for step in range(6):
         if step == 3:
-            checkpoint.load_player(
-                benches[1].who, copy.deepcopy(checkpoint.player_state(benches[0].who))
+            checkpoint.load_networks(
+                benches[1].who, copy.deepcopy(checkpoint.networks_state(benches[0].who))
             )
-            pairs = zip(*(bench.who.optimizers for bench in benches), strict=True)
+            pairs = zip(*(bench.state.optimizers for bench in benches), strict=True)
             for ours, theirs in pairs:
                 theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
         for bench in benches[: 2 if step >= 3 else 1]:
-            bench.stepper.play(step)
-    assert equal(*(bench.who.generator.state_dict() for bench in benches))
-    assert equal(*(bench.who.discriminator.state_dict() for bench in benches))
+            bench.trainer.step(step)
+    assert equal(*(bench.state.generator.state_dict() for bench in benches))
+    assert equal(*(bench.state.discriminator.state_dict() for bench in benches))
 
 
 @pytest.mark.parametrize("loss", registry.find("loss"))

@@ -7,9 +7,13 @@ from typing import Any
 
 import torch
 
+from ganlore.settings import Optimizer
+from ganlore.steps import Moment, Schedule, TrainState
 from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
+from ganlore.training import build
+from ganlore.training.trainer import Trainer, schedule_at
 
 REPOSITORY = Path(__file__).parents[1]
 STUDIES = [
@@ -46,6 +50,17 @@ def tiny_run(
     tricks = [trick.split("+")] if "+" in trick else [trick]
     study = tiny(grids=[{**axes, "losses": [loss], "tricks": tricks}], **changes)
     return expand(study).runs[0]
+
+
+def at_step(state: TrainState, step: int = 0, progress: float = 0.0) -> Schedule:
+    """The schedule of a step."""
+    return schedule_at(state, Optimizer(), Moment(step, step // state.n_critic, progress))
+
+
+def trainer_of(run: Run, state: TrainState, batches: Any) -> Trainer:
+    """What makes a run's steps on the CPU, from networks and batches that are there."""
+    optimizer = build.optimizer_settings(run, state.tricks)
+    return Trainer(state, batches, run.training, optimizer, run.seed, torch.device("cpu"))
 
 
 def equal(one: Any, other: Any) -> bool:

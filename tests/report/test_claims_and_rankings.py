@@ -28,7 +28,7 @@ def claiming(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 @pytest.fixture(scope="module")
 def judged(claiming: Plan) -> list[Judged]:
-    return comparison.judge(claiming, tables.read(claiming))
+    return comparison.discriminate(claiming, tables.read(claiming))
 
 
 def with_fid(matrix: Matrix, values: dict[tuple[str, str], list[float]]) -> Matrix:

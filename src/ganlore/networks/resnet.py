@@ -77,10 +77,10 @@ class ConditionalNorm(nn.Module):
         classes: number of classes.
 
     Attributes:
-        told: the labels as one-hot, (N, classes), given before each pass.
+        class_labels: the labels as one-hot, (N, classes), set before each pass.
     """
 
-    told: Tensor
+    class_labels: Tensor
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -90,21 +90,23 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
-        gain, bias = ((self.told @ table)[:, :, None, None] for table in (self.gain, self.bias))
+        gain, bias = (
+            (self.class_labels @ table)[:, :, None, None] for table in (self.gain, self.bias)
+        )
         out: Tensor = self.norm(picture) * gain + bias
         return out
 
 
 class ConditionalGenerator(Generator):
-    """A generator whose batch norms are told the label, and whose noise stands alone."""
+    """A generator whose batch norms receive the label, so that its first layer sees the noise alone."""
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Samples (N, *shape), in [-1, 1]."""
         assert labels is not None, "a conditional generator needs labels"
-        told = functional.one_hot(labels, self.classes).to(latent.dtype)
+        one_hot = functional.one_hot(labels, self.classes).to(latent.dtype)
         for part in self.modules():
             if isinstance(part, ConditionalNorm):
-                part.told = told
+                part.class_labels = one_hot
         out: Tensor = self.body(latent)
         return out
 
@@ -137,7 +139,7 @@ class Resnet(Convolutional):
         def plain(channels: int) -> nn.Module:
             return nn.BatchNorm2d(channels) if spec.batch_norm else nn.Identity()
 
-        def told(channels: int) -> nn.Module:
+        def conditional_norm(channels: int) -> nn.Module:
             return ConditionalNorm(channels, spec.classes)
 
         inputs = spec.inputs - spec.classes if conditional else spec.inputs
@@ -146,7 +148,7 @@ class Resnet(Convolutional):
         ]
         for before, after in pairwise(widths):
             size *= 2
-            block = up(before, after, told if conditional else plain)
+            block = up(before, after, conditional_norm if conditional else plain)
             parts.append((block, (after, size, size)))
         last = nn.Conv2d(widths[-1], spec.shape[0], 3, 1, 1)
         out = nn.Sequential(plain(widths[-1]), nn.ReLU(), last, nn.Tanh())

@@ -101,8 +101,7 @@ class Trainer:
     def begin(self, number: int) -> Schedule:
         """What comes before a step's updates: its schedule, learning rates, the tricks' stages."""
         seeding.seed_globals(self.seed, "global", number)  # for code that takes no generator
-        moment = Moment(number, number // self.state.n_critic, number / self.training.steps)
-        schedule = schedule_at(self.state, self.optimizer, moment)
+        schedule = self.schedule_of(number)
         set_rates(self.state.optimizers, schedule)
         for trick in self.state.tricks:
             own = f"{trick.name}."
@@ -113,6 +112,11 @@ class Trainer:
             }
             trick.stage(numbers, self.state.networks)
         return schedule
+
+    def schedule_of(self, number: int) -> Schedule:
+        """The numbers of a step."""
+        moment = Moment(number, number // self.state.n_critic, number / self.training.steps)
+        return schedule_at(self.state, self.optimizer, moment)
 
     def discriminator(self, schedule: Schedule, before: Step | None = None) -> Update:
         """The discriminator's update; `before` is as in `Step`."""

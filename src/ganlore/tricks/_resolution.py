@@ -66,21 +66,24 @@ class Staged(nn.Module):
         fading: whether the level below still has a share.
     """
 
-    _shares: Tensor
+    _share: Tensor
+    _rest: Tensor
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.level, self.share, self.fading = 0, 1.0, False
-        self.register_buffer("_shares", torch.tensor([1.0, 0.0]), persistent=False)
+        self.register_buffer("_share", torch.ones(()), persistent=False)
+        self.register_buffer("_rest", torch.zeros(()), persistent=False)
 
     def enter(self, level: int, share: float) -> None:
         """Go to a level."""
         self.level, self.share, self.fading = level, share, share < 1
-        self._shares.copy_(torch.tensor([share, 1 - share]))
+        self._share.fill_(share)
+        self._rest.fill_(1 - share)
 
     def fade(self, lower: Tensor, upper: Tensor) -> Tensor:
         """Mix the level below and this one, by the share."""
-        out: Tensor = Fade.apply(lower, upper, *self._shares)
+        out: Tensor = Fade.apply(lower, upper, self._share, self._rest)
         return out
 
     def get_extra_state(self) -> Tensor:
