@@ -7,6 +7,7 @@ import torch
 from ganlore.networks import Spec
 from ganlore.networks.pacgan import Maxout
 from ganlore.steps import seeding
+from ganlore.steps.schedule import learning_rates
 from ganlore.study import registry
 from ganlore.study.expand import expand
 from ganlore.study.schema import load
@@ -50,7 +51,7 @@ def test_the_study_is_the_papers_but_for_the_budget() -> None:
     assert cells == {("none", "base"), ("packing", "base"), ("packing", "four-together")}
     for run in plan.runs:
         assert run.dataset.settings["std"] == 0.01 and run.dataset.settings["n_train"] == 100_000
-        assert run.optimizer.rates == (1e-4, 1e-4) and run.optimizer.betas == (0.8, 0.999)
+        assert learning_rates(run.optimizer) == (1e-4, 1e-4) and run.optimizer.betas == (0.8, 0.999)
         assert (run.training.batch, run.training.latent) == (100, 2)
         assert run.protocol.n_fake == 2_500
     assert len({run.seed for run in plan.runs}) >= 5

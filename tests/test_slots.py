@@ -26,8 +26,8 @@ GPU 2: Tesla V100 (UUID: GPU-cccc)
 
 JOB = """\
 import os, sys, time
-from ganlore import slots
-with slots.slot("auto") as gpu:
+from ganlore.execution import gpu_slots
+with gpu_slots.slot("auto") as gpu:
     assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu
     print("+", gpu, time.monotonic_ns(), flush=True)
     {work}
@@ -215,8 +215,8 @@ def test_the_server_of_workers_never_looks_for_gpus() -> None:
         "for name in ('_cuda_getDeviceCount', '_cuda_init'):\n"
         "    setattr(torch._C, name, asked)\n"
         "torch.cuda.device_count = torch.cuda.is_available = asked\n"
-        "from ganlore import workers\n"
-        "assert workers._import()\n"
+        "from ganlore.cli import worker_server\n"
+        "assert worker_server._import()\n"
         "assert not torch.cuda.is_initialized()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

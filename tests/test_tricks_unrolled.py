@@ -49,48 +49,48 @@ class Problem:
 
     def __init__(self, run) -> None:
         self.run = run
-        self.who = build.train_state(run, (2,), 8, CPU)
+        self.state = build.train_state(run, (2,), 8, CPU)
         self.statistics: dict[str, Tensor] = {}
         # smooth: where a discriminator is piecewise linear, its gradient is the same at all points
         # nearby, and a penalty that forgets where its points come from would not be noticed
-        for part in list(self.who.discriminator.modules()):
+        for part in list(self.state.discriminator.modules()):
             for name, layer in list(part.named_children()):
                 if isinstance(layer, nn.LeakyReLU):
                     setattr(part, name, nn.Softplus())
         for step in range(3):
             loss = self.game("discriminator", step).discriminator_loss()
-            trainer.minimise(self.who.optimizers[1], loss)
-            self.who.loss.after_discriminator(self.game("discriminator", step))
-        self.statistics = copy.deepcopy(dict(self.who.generator.named_buffers()))
+            trainer.minimise(self.state.optimizers[1], loss)
+            self.state.loss.after_discriminator(self.game("discriminator", step))
+        self.statistics = copy.deepcopy(dict(self.state.generator.named_buffers()))
 
     def game(self, turn: str, step: int) -> Step:
         # every turn begins from the same statistics of batch norm, which reconstructions use
-        self.who.generator.load_state_dict(self.statistics, strict=False)
+        self.state.generator.load_state_dict(self.statistics, strict=False)
         seen = torch.Generator().manual_seed(100 + step)
         images = torch.randn(8, 2, generator=seen)
-        return Step(self.who, turn, images, torch.arange(8), seen, at_step(self.who, step, 0.0), 4)
+        return Step(self.state, turn, images, torch.arange(8), seen, at_step(self.state, step, 0.0), 4)
 
     def gradient(self) -> list[Tensor]:
         value = self.game("generator", 9).generator_loss()
-        return list(torch.autograd.grad(value, list(self.who.generator.parameters())))
+        return list(torch.autograd.grad(value, list(self.state.generator.parameters())))
 
     def slope(self, direction: list[Tensor], value, size: float = 1e-6) -> float:
         """The finite difference of a function of the generator's parameters."""
         found = []
         for sign in (1, -1):
             with torch.no_grad():
-                for p, d in zip(self.who.generator.parameters(), direction, strict=True):
+                for p, d in zip(self.state.generator.parameters(), direction, strict=True):
                     p.add_(d, alpha=sign * size)
             found.append(float(value().detach()))
             with torch.no_grad():
-                for p, d in zip(self.who.generator.parameters(), direction, strict=True):
+                for p, d in zip(self.state.generator.parameters(), direction, strict=True):
                     p.sub_(d, alpha=sign * size)
         return (found[0] - found[1]) / (2 * size)
 
     def steps(self, k: int, objective, constrain=lambda parameter: parameter) -> nn.Module:
         """A copy of the discriminator after k steps of a copy of its optimiser."""
-        critic = copy.deepcopy(self.who.discriminator)
-        ours = self.who.optimizers[1]
+        critic = copy.deepcopy(self.state.discriminator)
+        ours = self.state.optimizers[1]
         theirs = type(ours)(critic.parameters(), lr=1.0)
         theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
         for _ in range(k):
@@ -193,7 +193,7 @@ OPTIMISERS = ("sgd", "adam", "rmsprop")
 def test_the_gradient_is_that_of_explicit_steps(double, case, k) -> None:
     settings, objective, answer = CASES[case]
     problem = Problem(a_run(k, **copy.deepcopy(settings)))
-    constrain = problem.who.loss.constrain if case == "clipping" else lambda parameter: parameter
+    constrain = problem.state.loss.constrain if case == "clipping" else lambda parameter: parameter
 
     def ahead() -> Tensor:
         game = problem.game("generator", 9)
@@ -215,7 +215,7 @@ def test_the_gradient_is_that_of_explicit_steps(double, case, k) -> None:
 def test_what_clipping_holds_was_beyond_it(double) -> None:
     """Or the case above would say nothing of clipping: some weights are at the bound, some not."""
     problem = Problem(a_run(2, **copy.deepcopy(CASES["clipping"][0])))
-    weights = torch.cat([p.detach().flatten() for p in problem.who.discriminator.parameters()])
+    weights = torch.cat([p.detach().flatten() for p in problem.state.discriminator.parameters()])
     assert 0.1 < float((weights.abs() == 0.3).double().mean()) < 0.9
 
 
@@ -226,9 +226,9 @@ def test_the_second_order_path_is_there(double) -> None:
     plain = problem.game("generator", 9)
     constant = problem.game("generator", 9)
     constant.use_discriminator(problem.steps(3, lambda critic: binary(critic, constant)))
-    weights = list(problem.who.generator.parameters())
+    weights = list(problem.state.generator.parameters())
     others = [
-        torch.autograd.grad(problem.who.loss.generator(game), weights) for game in (plain, constant)
+        torch.autograd.grad(problem.state.loss.generator(game), weights) for game in (plain, constant)
     ]
 
     def distance(one, other) -> float:
@@ -245,7 +245,7 @@ def test_each_of_vaegan_s_parts_goes_its_own_way(double) -> None:
     By hand: the discriminator's steps see G(z) and reconstructions of fixed codes.
     """
     problem = Problem(a_run(2, "vaegan", kind="rmsprop"))
-    who, encoder = problem.who, problem.who.modules["encoder"]
+    who, encoder = problem.state, problem.state.modules["encoder"]
     _ = problem.game("generator", 9).generated
     statistics = copy.deepcopy(dict(who.generator.named_buffers()))
 
@@ -298,8 +298,8 @@ MAKERS = {
 def test_what_learns_with_the_discriminator_does_not_learn_from_looking_ahead(double) -> None:
     """InfoGAN's Q has a gradient of the bound alone: none of what the generator's samples gain."""
     problem = Problem(a_run(loss="infogan"))
-    q = list(problem.who.modules["q"].parameters())
-    (trick,) = problem.who.tricks
+    q = list(problem.state.modules["q"].parameters())
+    (trick,) = problem.state.tricks
     fooled = trick.wrap_generator_loss(lambda game: sp(-game.fake_logits).mean())
     found = torch.autograd.grad(fooled(problem.game("generator", 9)), q, allow_unused=True)
     assert all(gradient is None for gradient in found)
@@ -341,12 +341,12 @@ def test_the_slope_of_a_step_from_nothing_is_finite() -> None:
 def test_parameters_may_have_made_different_numbers_of_steps(double) -> None:
     """As where a part of the discriminator had no gradient for a time."""
     problem = Problem(a_run(kind="adam"))
-    ours = problem.who.optimizers[1]
-    weights = list(problem.who.discriminator.parameters())
+    ours = problem.state.optimizers[1]
+    weights = list(problem.state.discriminator.parameters())
     ours.state[weights[0]]["step"].fill_(1)
     ours.state.pop(weights[-1])
     game = problem.game("generator", 9)
-    ahead = lookahead.Ahead(problem.who.discriminator, ours, lambda parameter: parameter)
+    ahead = lookahead.Ahead(problem.state.discriminator, ours, lambda parameter: parameter)
     for _ in range(2):
         ahead.step(0.5 * binary(ahead.critic, game))
     critic = problem.steps(2, lambda critic: binary(critic, game))
@@ -360,7 +360,7 @@ def test_power_iterations_go_on_as_they_would(double) -> None:
     Not by finite differences: the vectors are constants of a step's derivative.
     """
     problem = Problem(a_run(others="spectral-norm", kind="adam"))
-    game, who = problem.game("generator", 9), problem.who
+    game, who = problem.game("generator", 9), problem.state
     ahead = lookahead.Ahead(who.discriminator, who.optimizers[1], lambda parameter: parameter)
     for _ in range(3):
         ahead.step(game.look_ahead(ahead.critic).discriminator_loss())
@@ -381,7 +381,7 @@ def test_none_ahead_is_no_trick_bit_for_bit(trained) -> None:
 def test_the_discriminator_itself_stays_as_it_is(loss) -> None:
     others = "" if loss == "wgan" else "spectral-norm"
     problem = Problem(a_run(2, loss, others, kind="adam"))
-    who = problem.who
+    who = problem.state
 
     def everything():
         network = {**who.discriminator.state_dict(), **dict(who.modules.named_buffers())}
@@ -408,7 +408,7 @@ def test_it_goes_on_after_a_break_to_the_same_bits(stores) -> None:
     for step in range(6):
         if step == 3:
             checkpoint.load_networks(
-                benches[1].who, copy.deepcopy(checkpoint.networks_state(benches[0].who))
+                benches[1].state, copy.deepcopy(checkpoint.networks_state(benches[0].state))
             )
             pairs = zip(*(bench.state.optimizers for bench in benches), strict=True)
             for ours, theirs in pairs:

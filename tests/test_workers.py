@@ -21,7 +21,7 @@ from tiny import REPOSITORY, tiny_run
 RUN = tiny_run()
 LONG = tiny_run(training={"budget": 16 * 1_000_000, "history": 100_000})
 OWNER = (
-    "import os, sys; from ganlore import client, workers; workers.start();"
+    "import os, sys; from ganlore.cli import client, worker_server; worker_server.start();"
     "print(os.environ[client.ADDRESS], flush=True); sys.stdin.read()"
 )
 
@@ -216,7 +216,7 @@ def test_a_server_never_runs_code_that_has_changed(words, tmp_path) -> None:
     folder.mkdir()
     with served(folder, PYTHONPATH=str(source)) as (_, environment):
         assert call(words(RUN, "before"), environment)[::2] == (0, False)
-        file = source / "ganlore/train.py"
+        file = source / "ganlore/training/loop.py"
         file.write_text(file.read_text().replace('return "done"', 'return "changed"'))
         status, said, torch = call(words(RUN, "after"), environment)
         assert (status, torch) == (0, True) and "changed" in said
@@ -225,7 +225,7 @@ def test_a_server_never_runs_code_that_has_changed(words, tmp_path) -> None:
 def test_a_socket_with_too_long_a_path_is_done_without(tmp_path) -> None:
     folder = tmp_path / ("x" * 100)
     folder.mkdir()
-    code = "import os; from ganlore import client, workers; workers.start();"
+    code = "import os; from ganlore.cli import client, worker_server; worker_server.start();"
     code += "print(client.ADDRESS in os.environ, os.listdir(os.environ['TMPDIR']))"
     told = subprocess.check_output(
         [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(folder)}, text=True
