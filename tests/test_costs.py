@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ganlore import storage
+from ganlore import formatting, storage
 from ganlore.cli.main import app
 from ganlore.data import Store
 from ganlore.errors import GanloreError
@@ -248,8 +248,8 @@ def test_budgets_are_the_published_ones() -> None:
 
 
 def test_durations_and_sizes_are_readable() -> None:
-    told = [summary.duration(hours) for hours in (0.001, 0.5, 2.25, 12345)]
+    told = [formatting.duration(3600 * hours) for hours in (0.001, 0.5, 2.25, 12345)]
     assert told == ["4 seconds", "30 minutes", "2.2 hours", "12,345 hours"]
-    assert [disk.size(n) for n in (5, 1500, 2.5e7, 3.2e9, 4e12)] == [
+    assert [formatting.size(n) for n in (5, 1500, 2.5e7, 3.2e9, 4e12)] == [
         "5 B", "1.5 kB", "25 MB", "3.2 GB", "4.0 TB",
     ]  # fmt: skip

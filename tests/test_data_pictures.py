@@ -262,7 +262,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import ganlore.data._pictures
-from ganlore import data, plugins, storage
+from ganlore import data, storage
+from ganlore.study import registry
 
 count, act = 0, {module}.{function}
 
@@ -275,8 +276,8 @@ def dying(*args, **options):
 
 {module}.{function} = dying
 settings = {{"path": sys.argv[1]}}
-plugin = plugins.create("dataset", "folder", settings)
-data.prepare("folder", plugin, plugins.declaration("dataset", "folder").settings(settings), Path(sys.argv[2]))
+plugin = registry.create("dataset", "folder", settings)
+data.prepare("folder", plugin, registry.declaration("dataset", "folder").settings(settings), Path(sys.argv[2]))
 """
 
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import document
-from ganlore import storage, wording
+from ganlore import formatting, storage
 from ganlore.cli.main import app
 from ganlore.docgen import catalogue, pages, performance
 from ganlore.errors import GanloreError
@@ -217,13 +217,13 @@ def test_tables_hold_together() -> None:
     ],
 )
 def test_an_optimiser_is_told_by_what_is_set(settings, told: str) -> None:
-    assert wording.optimizer(settings) == told
+    assert formatting.optimizer(settings) == told
 
 
 def test_a_model_of_an_optimiser_is_told_as_its_fields() -> None:
     model = Optimizer(kind="adam", lr=1e-3)
-    assert wording.optimizer(model) == "adam, lr 1e-3, betas (0.5, 0.999)"
-    assert wording.optimizer(model) == wording.optimizer(model.model_dump(mode="json"))
+    assert formatting.optimizer(model) == "adam, lr 1e-3, betas (0.5, 0.999)"
+    assert formatting.optimizer(model) == formatting.optimizer(model.model_dump(mode="json"))
 
 
 @pytest.mark.parametrize(
@@ -238,13 +238,13 @@ def test_a_model_of_an_optimiser_is_told_as_its_fields() -> None:
     ],
 )
 def test_numbers_are_told_as_papers_do(number: float, told: str) -> None:
-    assert wording.number(number) == told and float(told) == number
+    assert formatting.plain(number) == told and float(told) == number
 
 
 def test_papers_become_links() -> None:
     text = "arXiv:1705.02894, Geometry 3"
-    assert wording.papers(text) == ["1705.02894"] and wording.papers(None) == []
-    assert wording.links(text) == "[1705.02894](https://arxiv.org/abs/1705.02894), Geometry 3"
+    assert formatting.papers(text) == ["1705.02894"] and formatting.papers(None) == []
+    assert formatting.links(text) == "[1705.02894](https://arxiv.org/abs/1705.02894), Geometry 3"
 
 
 # -- measurements ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ganlore.analysis import aggregates, estimators, resampling
+from ganlore.analysis import estimators, resampling, robustness
 from ganlore.analysis.resampling import keyed, mean_bca, sign_flip, stratified
 
 
@@ -86,7 +86,7 @@ def test_intervals_of_few_values():
 
 def test_stratified_bca_is_that_of_scipy():
     scores = np.random.default_rng(2).gamma(2, size=(8, 3))
-    estimate, low, high = stratified(scores, aggregates.mean, keyed("s"), resamples=50_000)
+    estimate, low, high = stratified(scores, robustness.mean, keyed("s"), resamples=50_000)
     theirs = stats.bootstrap(
         tuple(scores.T),
         lambda *cells, axis: sum(cell.mean(axis) for cell in cells) / 3,
@@ -107,15 +107,15 @@ def test_stratified_percentiles_are_those_of_a_loop():
         columns = [scores[rng.integers(0, 6, 6), cell] for cell in range(4)]
         drawn.append(stats.trim_mean(np.concatenate(columns), 0.25))
     _, low, high = stratified(
-        scores, aggregates.interquartile_mean, keyed("p"), method="percentile", resamples=4000
+        scores, robustness.interquartile_mean, keyed("p"), method="percentile", resamples=4000
     )
     assert (low, high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), rel=0.02)
 
 
 def test_seeds_resampled_together_keep_what_they_share():
     shared = np.random.default_rng(5).normal(size=(10, 1)) + np.zeros((1, 8))
-    apart = np.ptp(stratified(shared, aggregates.mean, keyed("x"))[1:])
-    together = np.ptp(stratified(shared, aggregates.mean, keyed("x"), together=True)[1:])
+    apart = np.ptp(stratified(shared, robustness.mean, keyed("x"))[1:])
+    together = np.ptp(stratified(shared, robustness.mean, keyed("x"), together=True)[1:])
     assert together == pytest.approx(np.ptp(mean_bca(shared[:, 0], keyed("y"))), rel=0.1)
     assert together > 2 * apart  # sqrt(8), if the eight were independent
 
@@ -123,9 +123,9 @@ def test_seeds_resampled_together_keep_what_they_share():
 def test_the_generator_is_really_used():
     """rliable ignores its random_state."""
     scores = np.random.default_rng(6).normal(size=(5, 3))
-    first = stratified(scores, aggregates.mean, keyed("a"))
-    assert stratified(scores, aggregates.mean, keyed("a")) == first
-    assert stratified(scores, aggregates.mean, keyed("b")) != first
+    first = stratified(scores, robustness.mean, keyed("a"))
+    assert stratified(scores, robustness.mean, keyed("a")) == first
+    assert stratified(scores, robustness.mean, keyed("b")) != first
 
 
 def test_stratified_intervals_cover():
@@ -134,7 +134,7 @@ def test_stratified_intervals_cover():
     inside = []
     for key in range(300):
         scores = rng.gamma(4, size=(6, 4)) + np.array([0, 10, 20, 30])
-        _, low, high = stratified(scores, aggregates.mean, keyed(key), resamples=500)
+        _, low, high = stratified(scores, robustness.mean, keyed(key), resamples=500)
         inside.append(low <= 19 <= high)
     assert 0.92 < np.mean(inside) < 0.98
 
@@ -142,17 +142,17 @@ def test_stratified_intervals_cover():
 def test_a_profile_has_a_band_at_each_threshold():
     scores = np.random.default_rng(8).normal(size=(10, 5))
     share, low, high = stratified(
-        scores, lambda s: aggregates.performance_profile(s, [-1, 0, 1]), keyed("band")
+        scores, lambda s: robustness.performance_profile(s, [-1, 0, 1]), keyed("band")
     )
     assert share.shape == low.shape == high.shape == (3,)
     assert (low < share).all() and (share < high).all()
-    assert np.isnan(stratified(scores[:1], aggregates.mean, keyed("one"))[1])
+    assert np.isnan(stratified(scores[:1], robustness.mean, keyed("one"))[1])
 
 
 @pytest.mark.parametrize("scores", [[1.0, 2.0], [[1.0, np.nan]], [[]]])
 def test_scores_of_another_shape_are_refused(scores):
     with pytest.raises(ValueError, match="seeds, cells"):
-        stratified(scores, aggregates.mean, keyed("x"))
+        stratified(scores, robustness.mean, keyed("x"))
 
 
 def test_keys_are_not_confused():
@@ -169,15 +169,15 @@ Y = np.array([[1, 1], [2, 2], [3, 3]])
 
 
 def test_rliables_own_values():
-    assert aggregates.interquartile_mean(X) == 1.5
-    assert aggregates.interquartile_mean(Y) == 2
-    assert aggregates.probability_of_improvement(X, Y) == pytest.approx(1 / 3)
+    assert robustness.interquartile_mean(X) == 1.5
+    assert robustness.interquartile_mean(Y) == 2
+    assert robustness.probability_of_improvement(X, Y) == pytest.approx(1 / 3)
 
 
 def test_interquartile_mean_by_hand():
     """Of eight runs two are left out at each end; of ten too (a quarter, rounded down)."""
-    assert aggregates.interquartile_mean([[0, 1, 3, 4], [5, 7, 90, -50]]) == (1 + 3 + 4 + 5) / 4
-    assert aggregates.interquartile_mean(np.arange(10.0).reshape(5, 2) ** 2) == pytest.approx(
+    assert robustness.interquartile_mean([[0, 1, 3, 4], [5, 7, 90, -50]]) == (1 + 3 + 4 + 5) / 4
+    assert robustness.interquartile_mean(np.arange(10.0).reshape(5, 2) ** 2) == pytest.approx(
         np.mean(np.arange(2.0, 8.0) ** 2)
     )
 
@@ -186,9 +186,9 @@ def test_probability_of_improvement_is_mann_whitneys():
     rng = np.random.default_rng(0)
     ours, theirs = rng.integers(0, 6, (7, 4)), rng.integers(0, 6, (5, 4))  # with ties
     by_cell = [stats.mannwhitneyu(ours[:, k], theirs[:, k]).statistic / (7 * 5) for k in range(4)]
-    assert aggregates.probability_of_improvement(ours, theirs) == pytest.approx(np.mean(by_cell))
-    assert aggregates.probability_of_improvement(ours, ours) == 0.5
-    assert aggregates.probability_of_improvement(ours + 9, theirs) == 1.0
+    assert robustness.probability_of_improvement(ours, theirs) == pytest.approx(np.mean(by_cell))
+    assert robustness.probability_of_improvement(ours, ours) == 0.5
+    assert robustness.probability_of_improvement(ours + 9, theirs) == 1.0
 
 
 def test_performance_profile_is_a_loops():
@@ -198,20 +198,20 @@ def test_performance_profile_is_a_loops():
         sum(scores[i, j] > tau for i, j in itertools.product(range(6), range(3))) / 18
         for tau in thresholds
     ]
-    np.testing.assert_allclose(aggregates.performance_profile(scores, thresholds), expected)
+    np.testing.assert_allclose(robustness.performance_profile(scores, thresholds), expected)
 
 
 def test_optimality_gap_by_hand():
     """min(0.5, 1), min(2, 1), min(1, 1), min(0, 1): mean 0.625."""
-    assert aggregates.optimality_gap([[0.5, 2.0], [1.0, 0.0]], 1.0) == pytest.approx(0.375)
+    assert robustness.optimality_gap([[0.5, 2.0], [1.0, 0.0]], 1.0) == pytest.approx(0.375)
 
 
 def test_estimators_treat_resamples_at_once():
     many = np.random.default_rng(2).normal(size=(3, 6, 4))
-    for estimator in (aggregates.mean, aggregates.interquartile_mean):
+    for estimator in (robustness.mean, robustness.interquartile_mean):
         np.testing.assert_allclose(estimator(many), [estimator(one) for one in many])
     with pytest.raises(ValueError, match="no NaN"):
-        aggregates.mean([[1.0, np.nan]])
+        robustness.mean([[1.0, np.nan]])
 
 
 # Seeds

@@ -79,8 +79,8 @@ def tables(plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=()
     return Tables(*frames)
 
 
-def only(plan: Plan, tidy: Tables) -> results.Judged:
-    (found,) = comparison.discriminate(plan, tidy)
+def only(plan: Plan, tidy: Tables) -> results.ClaimResult:
+    (found,) = comparison.claim_results(plan, tidy)
     return found
 
 
@@ -115,10 +115,9 @@ def test_a_ratio_is_paired_by_loss_and_seed_and_told_in_percent():
     (test,) = found.tests
     expected = -math.log(0.8) - np.array(SPREAD)
     np.testing.assert_allclose(test.values["difference"], expected, rtol=1e-12)
-    assert test.outcome is not None
-    assert test.outcome.effect == pytest.approx(expected.mean())
-    assert test.effect_text.startswith("−20 % (−21 % to −")
-    assert test.outcome.p_holds == 1 / 2**8
+    assert test.made and test.as_claimed[0] == pytest.approx(expected.mean())
+    assert test.shown.startswith("−20 % (−21 % to −")
+    assert test.p_holds == 1 / 2**8
     assert (found.verdict, found.n) == ("holds", 8)
 
 
@@ -153,7 +152,7 @@ def test_a_diverged_run_counts_as_the_worst_of_its_data_set_and_network():
     lost = "digits/mlp/lsgan/ema/base/seed3"
     tidy = tables(plan, fids(0.8), diverged=[lost])
     (test,) = only(plan, tidy).tests
-    assert test.without == (1, 0)
+    assert (test.without_treatment, test.without_control) == (1, 0)
     treatment = test.values.set_index("train_seed")["treatment"]
     mine = [400 * 0.8 * math.exp(SPREAD[3]), 400]  # hinge's own, and the worst there is
     assert treatment[3] == pytest.approx(np.log(mine).mean())
@@ -164,7 +163,7 @@ def test_a_claim_whose_cells_are_left_out_is_not_tested_and_says_what_lacks():
     found = only(plan, tables(plan, fids(0.8)))
     assert found.verdict == "not tested"
     assert found.note == "lacks digits mlp hinge ema base"
-    assert found.tests[0].outcome is None and found.tests[0].effect_text == ""
+    assert not found.tests[0].made and found.tests[0].shown == ""
 
 
 def test_all_tests_must_hold():
@@ -180,7 +179,7 @@ def test_two_protocols_in_one_comparison_are_refused():
     tidy = tables(plan, fids(0.8))
     tidy.metrics.loc[tidy.metrics["trick"] == "ema", "n_fake"] = 50
     with pytest.raises(GanloreError, match="numbers of 2 protocols for digits"):
-        comparison.discriminate(plan, tidy)
+        comparison.claim_results(plan, tidy)
 
 
 def one(take: str, **more: Any) -> dict[str, Any]:
@@ -280,7 +279,7 @@ def test_hopping_counts_only_what_has_collapsed():
     # pairs of collapsed snapshots end at 40, 50 and 60; the other seeds say nothing
     assert list(test.values["train_seed"]) == [0, 1]
     assert list(test.values["treatment"]) == pytest.approx([0.5, 0.5])
-    assert test.without == (0, 0)
+    assert (test.without_treatment, test.without_control) == (0, 0)
     nothing = only(plan, tables(plan, ordinary))
     assert nothing.verdict == "not tested" and "collapsed" in nothing.note
 
@@ -314,7 +313,7 @@ def test_relative_to_compares_each_cell_with_itself():
     (found,) = only(plan, tables(plan, value)).tests
     np.testing.assert_allclose(found.values["treatment"], math.log(2))
     np.testing.assert_allclose(found.values["control"], math.log(3))
-    assert found.effect_text.startswith("−33 %")
+    assert found.shown.startswith("−33 %")
 
 
 def test_agreement_of_rankings_between_data_sets_against_that_between_seeds():
@@ -336,8 +335,8 @@ def test_agreement_of_rankings_between_data_sets_against_that_between_seeds():
 
 def test_every_number_is_traceable_to_cells_and_seeds():
     plan = study(EMA, one("late", of="d_loss"))
-    found = comparison.discriminate(plan, tables(plan, fids(0.8)))
-    rows, seeds, cells = (f(found) for f in (results.table, results.differences, results.cells))
+    found = comparison.claim_results(plan, tables(plan, fids(0.8)))
+    rows, seeds, cells = (f(found) for f in (results.rows, results.differences, results.cells))
     assert list(rows["claim"]) == ["C01", "C01"] and list(rows["test"]) == [1, 2]
     first = seeds[seeds["test"] == 1]
     assert rows.loc[0, "effect"] == pytest.approx(-first["difference"].mean())

@@ -133,8 +133,15 @@ def test_training_depends_on_no_metric_no_figure_and_no_other_plug_in() -> None:
     covered = names(fingerprint.closure([fingerprint.module("training.loop")]))
     assert {"steps/step.py", "steps/seeding.py", "steps/schedule.py"} <= covered
     assert {f"training/{name}.py" for name in ("loop", "trainer", "build", "batches")} <= covered
-    assert {"training/checkpoint.py", "training/memory.py"} <= covered  # which come as arguments, or measure
-    assert not {n for n in covered if n.startswith(("metrics/", "features/", "report/", "cli/", "evaluation/"))}
+    assert {
+        "training/checkpoint.py",
+        "training/memory.py",
+    } <= covered  # which come as arguments, or measure
+    assert not {
+        n
+        for n in covered
+        if n.startswith(("metrics/", "features/", "report/", "cli/", "evaluation/"))
+    }
     assert "errors.py" not in covered
     plug_ins = {n for n in covered if n.startswith(("losses/", "tricks/", "networks/"))}
     assert all(n.endswith("__init__.py") for n in plug_ins)

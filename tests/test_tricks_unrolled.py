@@ -68,7 +68,9 @@ class Problem:
         self.state.generator.load_state_dict(self.statistics, strict=False)
         seen = torch.Generator().manual_seed(100 + step)
         images = torch.randn(8, 2, generator=seen)
-        return Step(self.state, turn, images, torch.arange(8), seen, at_step(self.state, step, 0.0), 4)
+        return Step(
+            self.state, turn, images, torch.arange(8), seen, at_step(self.state, step, 0.0), 4
+        )
 
     def gradient(self) -> list[Tensor]:
         value = self.game("generator", 9).generator_loss()
@@ -228,7 +230,8 @@ def test_the_second_order_path_is_there(double) -> None:
     constant.use_discriminator(problem.steps(3, lambda critic: binary(critic, constant)))
     weights = list(problem.state.generator.parameters())
     others = [
-        torch.autograd.grad(problem.state.loss.generator(game), weights) for game in (plain, constant)
+        torch.autograd.grad(problem.state.loss.generator(game), weights)
+        for game in (plain, constant)
     ]
 
     def distance(one, other) -> float:

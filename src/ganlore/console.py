@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from ganlore import formatting
+
 INTERVAL = 10.0
 """Seconds between two lines in a log."""
 
@@ -91,15 +93,9 @@ class Forecast:
         if left > LONG:
             say(
                 f"torch finds no GPU, and on the CPU this is slow: {1000 * step:.0f} ms a step, so "
-                f"about {_duration(left)} for the {self.total - done} steps that are left"
+                f"about {formatting.duration(left)} for the {self.total - done} steps that are left"
             )
         return True
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.0f} hours" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
 
 
 def say(text: str) -> None:

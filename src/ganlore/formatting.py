@@ -1,9 +1,24 @@
-"""Numbers as text: three significant digits, means with intervals, and what failed."""
+"""Numbers, settings, names and papers as text: one place for the page, the paper, docs and commands."""
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+LEGEND = (
+    "r and f are the discriminator's logits on real samples x and generated samples G(z), sp is "
+    "the softplus, E the mean over the batch, h the discriminator's features, Enc an encoder, AE "
+    "an auto-encoding critic, Q what reads a code c. Names such as weight, gam and lam are "
+    "settings."
+)
+"""The symbols of formulas."""
+
+ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+
+
+# -- numbers --------------------------------------------------------------------------------------
 
 
 def decimals(value: float, digits: int = 3) -> int:
@@ -43,3 +58,138 @@ def estimate(row: dict[str, Any], metric: str) -> str:
 def diverged(row: dict[str, Any]) -> str:
     """How many runs of a cell diverged; "" for none."""
     return f"{row['n_diverged']} of {row['n_seeds']} diverged" if row["n_diverged"] else ""
+
+
+def signed(text: str) -> str:
+    """A number's text with a typographic minus."""
+    return text.replace("-", "−")
+
+
+def change(log_ratio: float) -> str:
+    """A difference of logarithms as a signed change in per cent: +1.5 %, −23 %."""
+    if math.isnan(log_ratio):
+        return "?"
+    percent = 100 * math.expm1(log_ratio)
+    return signed(f"{percent:+.{0 if abs(percent) >= 10 else 1}f} %")
+
+
+def short_change(log_ratio: float) -> str:
+    """The same in little room: −23 %, +40 %, and from a doubling on ×2.3."""
+    if not math.isfinite(log_ratio):
+        return "–"
+    ratio = math.exp(log_ratio)
+    if ratio >= 2:
+        return f"×{ratio:.{1 if ratio < 10 else 0}f}"
+    percent = f"{100 * (ratio - 1):+.0f} %"
+    return "0 %" if percent in ("+0 %", "-0 %") else signed(percent)
+
+
+def difference(value: float, sign: bool = True) -> str:
+    """A difference, or with `sign` false a value, in two digits."""
+    if math.isnan(value):
+        return "?"
+    return signed(f"{value:{'+' if sign else ''}.{2 if abs(value) < 10 else 1}f}")
+
+
+def p_value(p: float) -> str:
+    """A p-value."""
+    if not math.isfinite(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def count(n: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{n:,}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, without its sign."""
+    return f"{100 * share:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A time: 12 seconds, 83 minutes, 2.2 hours, 12,345 hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    hours = seconds / 3600
+    return f"{hours:,.0f} hours" if hours >= 10 else f"{hours:.1f} hours"
+
+
+def size(n: float) -> str:
+    """Bytes in powers of 1000: 12 MB, 3.4 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.0f} {unit}" if n >= 10 or unit == "B" else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.1f} TB"
+
+
+# -- settings and names ----------------------------------------------------------------------------
+
+
+def plain(value: float) -> str:
+    """A number as papers write it: 0.5, 10, 2e-4."""
+    if value and abs(value) < 0.01:
+        mantissa, exponent = f"{value:e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:g}"
+
+
+def setting(given: Any) -> str:
+    """A setting's value: numbers as in `plain`, sequences in brackets."""
+    if isinstance(given, float):
+        return plain(given)
+    if isinstance(given, list | tuple):
+        return f"({', '.join(setting(item) for item in given)})"
+    return str(given)
+
+
+def optimizer(settings: Any) -> str:
+    """An optimiser in a phrase; what is not set is left out.
+
+    `adam, lr 1e-4 (discriminator 4e-4), betas (0, 0.9)`; rates that change in the course of
+    training have the value at the end behind them, `lr 2e-4 to 5e-5`.
+    """
+    values = settings if isinstance(settings, Mapping) else settings.model_dump()
+    given = {key: item for key, item in values.items() if item is not None}
+    kind, rate, betas = given.pop("kind"), _change(given, "lr"), given.pop("betas", None)
+    second = given.pop("beta2_end", None)
+    if "lr_discriminator" in given:
+        rate += f" (discriminator {_change(given, 'lr_discriminator')})"
+    words = [kind, f"lr {rate}"]
+    if kind == "adam" and betas is not None:
+        words.append(f"betas {setting(betas)}")
+        words[-1] += f", beta2 to {plain(second)}" if second is not None else ""
+    return ", ".join(
+        [*words, *(f"{key.replace('_', ' ')} {setting(item)}" for key, item in given.items())]
+    )
+
+
+def _change(given: dict[str, Any], key: str) -> str:
+    """A value, with that of `<key>_end` where it has one; both are taken out."""
+    start, end = given.pop(key), given.pop(f"{key}_end", None)
+    return plain(start) + (f" to {plain(end)}" if end is not None else "")
+
+
+def settings(given: Mapping[str, Any]) -> str:
+    """A plug-in's settings but for its optimiser, `n_critic 5, clip 0.01`."""
+    return ", ".join(f"{key} {setting(item)}" for key, item in given.items() if key != "optimizer")
+
+
+def papers(text: str | None) -> list[str]:
+    """The arXiv ids in a plug-in's `paper`."""
+    return ARXIV.findall(text or "")
+
+
+def links(text: str | None) -> str:
+    """A plug-in's `paper` in Markdown, every arXiv id a link to its abstract."""
+    return ARXIV.sub(r"[\1](https://arxiv.org/abs/\1)", text or "-")
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Names as a phrase: a, b and c."""
+    *first, last = [str(name) for name in names]
+    return f"{', '.join(first)} and {last}" if first else last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import synthetic_study
 
-from ganlore.analysis import tables
+from ganlore.analysis import matrices, tables
 from ganlore.study.run import Plan
 
 
@@ -20,6 +20,6 @@ def tidy(plan: Plan) -> tables.Tables:
 
 
 @pytest.fixture(scope="session")
-def found(plan: Plan, tidy: tables.Tables) -> list[tables.Matrix]:
+def found(plan: Plan, tidy: tables.Tables) -> list[matrices.Matrix]:
     ends = tables.finals(tidy.metrics)
-    return tables.matrices(plan, tidy, ends, tables.cells(tidy, ends))
+    return matrices.matrices(plan, tidy, ends, tables.cells(tidy, ends))

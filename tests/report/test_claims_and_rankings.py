@@ -13,10 +13,10 @@ import synthetic_study
 from scipy import stats
 
 from ganlore import formatting
-from ganlore.analysis import improvement, tables
+from ganlore.analysis import matrices, tables
 from ganlore.analysis.claims import comparison
-from ganlore.analysis.claims.results import Judged
-from ganlore.analysis.tables import Matrix
+from ganlore.analysis.claims.results import ClaimResult
+from ganlore.analysis.matrices import Matrix
 from ganlore.report import claims, drawn, figures, ranking_blocks
 from ganlore.study.run import Plan
 
@@ -27,8 +27,8 @@ def claiming(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 
 @pytest.fixture(scope="module")
-def judged(claiming: Plan) -> list[Judged]:
-    return comparison.discriminate(claiming, tables.read(claiming))
+def judged(claiming: Plan) -> list[ClaimResult]:
+    return comparison.claim_results(claiming, tables.read(claiming))
 
 
 def with_fid(matrix: Matrix, values: dict[tuple[str, str], list[float]]) -> Matrix:
@@ -44,7 +44,7 @@ def test_a_change_is_the_geometric_mean_over_pairs_of_seeds(found: list[Matrix])
     matrix = with_fid(
         found[0], {("cgan", "none"): [8.0, 4.0, 16.0], ("cgan", "packing"): [4.0, 2.0, 4.0]}
     )
-    table = improvement.improvements(matrix).set_index(["loss", "trick"])
+    table = matrices.improvements(matrix).set_index(["loss", "trick"])
     row = table.loc[("cgan", "packing")]
     assert row["log_ratio"] == pytest.approx(-4 / 3 * math.log(2))
     half = stats.t.ppf(0.975, 2) * math.log(2) / 3  # s / sqrt(n) = log(2) / sqrt(3) / sqrt(3)
@@ -56,28 +56,28 @@ def test_a_change_is_the_geometric_mean_over_pairs_of_seeds(found: list[Matrix])
 
 
 def test_pairs_of_which_a_run_diverged_are_counted_and_in_no_mean(found: list[Matrix]) -> None:
-    table = improvement.improvements(found[0]).set_index(["loss", "trick"])
+    table = matrices.improvements(found[0]).set_index(["loss", "trick"])
     assert tuple(table.loc[("lsgan", "relativistic"), ["n", "n_lost"]]) == (1, 2)
     assert tuple(table.loc[("minimax", "packing"), ["n", "n_lost"]]) == (0, 3)
     assert math.isnan(table.loc[("minimax", "packing"), "log_ratio"])
     lost = with_fid(found[0], {("cgan", "none"): [8.0, math.nan, 16.0]})
-    again = improvement.improvements(lost).set_index(["loss", "trick"])
+    again = matrices.improvements(lost).set_index(["loss", "trick"])
     assert tuple(again.loc[("cgan", "packing"), ["n", "n_lost"]]) == (2, 1)
 
 
 @pytest.mark.parametrize(("ratio", "text"), [(0.77, "−23 %"), (1.4, "+40 %"), (1.001, "0 %"), (0.999, "0 %"),
                                              (2.34, "×2.3"), (14.2, "×14")])  # fmt: skip
 def test_changes_are_told_as_percent_and_as_multiples(ratio: float, text: str) -> None:
-    assert improvement.change(math.log(ratio)) == text
+    assert matrices.change(math.log(ratio)) == text
 
 
 def test_the_figure_of_changes_marks_what_excludes_none(found: list[Matrix]) -> None:
     matrix = with_fid(found[0], {("cgan", "none"): [8.0, 4.0, 16.0], ("cgan", "packing"): [4.1, 2.0, 7.9],
                                  ("vaegan", "none"): [8.0, 4.0, 16.0], ("vaegan", "packing"): [2.0, 9.0, 15.0]})  # fmt: skip
-    figure = figures.interaction(matrix, improvement.improvements(matrix))
+    figure = figures.interaction(matrix, matrices.improvements(matrix))
     shown = {text.get_text(): text for text in figure.axes[0].texts}
-    sure = improvement.change(np.mean(np.log([4.1 / 8, 0.5, 7.9 / 16])))
-    unsure = improvement.change(np.mean(np.log([0.25, 2.25, 15 / 16])))
+    sure = matrices.change(np.mean(np.log([4.1 / 8, 0.5, 7.9 / 16])))
+    unsure = matrices.change(np.mean(np.log([0.25, 2.25, 15 / 16])))
     assert shown[f"● {sure}"].get_fontweight() == "bold"
     assert shown[unsure].get_fontweight() == "normal"
     assert "3 lost" in shown and "n/a" in shown
@@ -144,13 +144,15 @@ def test_costs_have_the_interval_of_their_runs(
     assert formatting.spread(row["step_ms"], row["step_ms_low"], row["step_ms_high"])[0] in texts
 
 
-def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(judged: list[Judged]) -> None:
+def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(
+    judged: list[ClaimResult],
+) -> None:
     tests = list(judged[0].tests)
     for ax, measured in zip(figures.differences(tests).axes, tests, strict=True):
         drawn = {line.get_label(): line for line in ax.lines}
         assert list(drawn["seeds"].get_xdata()) == list(measured.values["difference"])
-        assert list(drawn["interval"].get_xdata()) == [measured.outcome.low, measured.outcome.high]
-        assert drawn["effect"].get_xdata()[0] == measured.outcome.effect
+        assert list(drawn["interval"].get_xdata()) == pytest.approx(measured.as_claimed[1:])
+        assert drawn["effect"].get_xdata()[0] == pytest.approx(measured.as_claimed[0])
         (band,) = (patch for patch in ax.patches if patch.get_label() == "margin")
         assert (band.get_x(), band.get_width()) == (-measured.test.margin, 2 * measured.test.margin)
         low, high = ax.get_xlim()
@@ -159,7 +161,7 @@ def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(judged: list
         )
 
 
-def test_ratios_are_ticked_as_factors(judged: list[Judged]) -> None:
+def test_ratios_are_ticked_as_factors(judged: list[ClaimResult]) -> None:
     ax = figures.differences([judged[0].tests[0]]).axes[0]
     for place, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True):
         assert float(label.get_text().removeprefix("×")) == pytest.approx(math.exp(place), rel=5e-3)
@@ -167,13 +169,13 @@ def test_ratios_are_ticked_as_factors(judged: list[Judged]) -> None:
 
 
 def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
-    claiming: Plan, judged: list[Judged], tmp_path: Path
+    claiming: Plan, judged: list[ClaimResult], tmp_path: Path
 ) -> None:
     tidy = tables.read(claiming)
     ends = tables.finals(tidy.metrics)
-    matrices = tables.matrices(claiming, tidy, ends, tables.cells(tidy, ends))
-    lines = claims.lines(judged, matrices, tmp_path)
-    verdicts = [line.judged.verdict for line in lines]
+    found = matrices.matrices(claiming, tidy, ends, tables.cells(tidy, ends))
+    lines = claims.lines(judged, found, tmp_path)
+    verdicts = [line.result.verdict for line in lines]
     assert verdicts == ["holds", "contradicted", "undecided", "does not hold", "not tested"]
     assert claims.tally(lines) == dict.fromkeys(claims.SIGNS, 1)
     assert [line.which for line in lines] == ["weakest of 2 tests", "", "", "", ""]
@@ -181,4 +183,4 @@ def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
     slow = dict(lines[2].sides[0][0].cells)
     assert slow == {"lsgan (digits, dcgan, slow)": "cell-digits-dcgan-slow-lsgan-none"}
     for line in lines[:4]:
-        assert (tmp_path / f"verdict-{line.judged.id}.pdf").stat().st_size > 1000
+        assert (tmp_path / f"verdict-{line.result.id}.pdf").stat().st_size > 1000

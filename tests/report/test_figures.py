@@ -12,7 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from ganlore import formatting
-from ganlore.analysis.tables import Matrix
+from ganlore.analysis.matrices import Matrix
 from ganlore.report import figures
 from ganlore.report.figures import heat
 

@@ -8,7 +8,7 @@ import pytest
 import texsyntax
 
 from ganlore import formatting
-from ganlore.analysis import tables
+from ganlore.analysis import matrices, tables
 from ganlore.errors import GanloreError
 from ganlore.report import latex, leaderboard, results
 from ganlore.study.run import Plan
@@ -52,7 +52,7 @@ def test_every_piece_of_a_study_is_sound(plan: Plan, tidy: tables.Tables) -> Non
             )
 
 
-def test_cells_mark_what_is_missing(found: list[tables.Matrix]) -> None:
+def test_cells_mark_what_is_missing(found: list[matrices.Matrix]) -> None:
     text = latex.cells(found[0], "fid", "FID")
     rows = {line.split(" & ")[0]: line for line in text.splitlines() if " & " in line}
     row = found[0].cell("wgan", "none")
@@ -64,7 +64,7 @@ def test_cells_mark_what_is_missing(found: list[tables.Matrix]) -> None:
     assert r"95 \% t interval" in text and "1,438 real" in text
 
 
-def test_names_that_latex_would_read_are_escaped(found: list[tables.Matrix]) -> None:
+def test_names_that_latex_would_read_are_escaped(found: list[matrices.Matrix]) -> None:
     matrix = dataclasses.replace(found[0], dataset="my_data & 50%")
     assert texsyntax.problems(latex.cells(matrix, "fid", "FID").replace(r"\label", "%")) == []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import re
@@ -19,10 +18,12 @@ import synthetic_study
 import texsyntax
 
 from ganlore.analysis import tables
-from ganlore.analysis.claims import verdict_table
+from ganlore.analysis.claims import results as claim_results
+from ganlore.analysis.claims.results import ClaimResult, TestResult
+from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.analysis.results import Results
 from ganlore.errors import GanloreError
-from ganlore.report import files, latex, paper, values
+from ganlore.report import claims, files, latex, paper, values
 from ganlore.study.run import Plan
 
 COUNTERS = re.compile(
@@ -157,7 +158,7 @@ def test_numbers_are_the_same_in_json_and_latex(results: Results) -> None:
 
 def test_every_number_that_the_paper_names_is_a_macro(results: Results) -> None:
     """And what it looks up by a data set or a matrix is there for each of them."""
-    told, source = results.numbers, paper.TEMPLATE.read_text()
+    told, source = values.of(results), paper.TEMPLATE.read_text()
     plain = re.findall(r'(?:\bn|many)\("([a-z0-9-]+)"', source)
     assert len(plain) > 15 and set(plain) <= told.keys()
     for suffix in re.findall(r'd\.name \+ "(-[a-z-]+)"', source):
@@ -168,7 +169,7 @@ def test_every_number_that_the_paper_names_is_a_macro(results: Results) -> None:
 
 
 def test_numbers_are_those_of_the_runs(results: Results, plan: Plan) -> None:
-    told, runs = results.numbers, results.plan.runs
+    told, runs = values.of(results), results.plan.runs
     assert told["runs"] == str(len(runs)) == "18"
     assert (told["cells"], told["seeds"], told["datasets"]) == ("6", "3", "2")
     assert (told["losses"], told["tricks"], told["claims"]) == ("4", "1", "2")
@@ -176,7 +177,7 @@ def test_numbers_are_those_of_the_runs(results: Results, plan: Plan) -> None:
                if cell in {(r.dataset.name, r.loss.name, r.trick) for r in runs})  # fmt: skip
     assert told["diverged"] == str(lost) and lost > 0
     assert told["smallest-p"] == "0.250" and told["level"] == "95"
-    counted = [int(told[f"claims-{v.replace(' ', '-')}"]) for v in verdict_table.VERDICTS]
+    counted = [int(told[f"claims-{v.replace(' ', '-')}"]) for v in VERDICTS]
     assert sum(counted) == 2
     fid = results.tidy.metrics.query("metric == 'fid' and dataset == 'digits' and step == 100")
     means = fid.groupby(["loss", "trick"])["value"].mean().drop(("minimax", "packing"))
@@ -187,30 +188,37 @@ def test_numbers_are_those_of_the_runs(results: Results, plan: Plan) -> None:
 # -- the verdicts ----------------------------------------------------------------------------------
 
 
-def rows(verdict: str = "contradicted") -> pd.DataFrame:
+def claim_results_of(verdict: str = "contradicted") -> list[ClaimResult]:
     """Three tests of one claim, of which the second decides, and a claim without runs."""
-    common = {"claim": "C05", "statement": "50 % of `a_b` & more.", "articles": "000 001",
-              "verdict": verdict, "n": 10}  # fmt: skip
+
+    def test(label: str, shown: str, n: int, deciding: bool) -> TestResult:
+        nan = float("nan")
+        return TestResult(label, "lower", nan, nan, nan, "value", shown, 0.0, n, 0, 0, nan, nan, nan,
+                          None, deciding)  # fmt: skip
+
+    effects = {
+        "FID": "−5 % (−9 % to −1 %)",
+        "Recall": "−0.12 (−0.20 to −0.04)",
+        "Modes": "+1.00 (+0.50 to +1.50)",
+    }
     tests = [
-        {**common, "test": i + 1, "label": f"{name}: a against b", "shown": effect, "deciding": i == 1}
-        for i, (name, effect) in enumerate(
-            [("FID", "−5 % (−9 % to −1 %)"), ("Recall", "−0.12 (−0.20 to −0.04)"), ("Modes", "+1.00 (+0.50 to +1.50)")]
-        )
-    ]  # fmt: skip
-    lacking = {"claim": "C06", "statement": "Nobody ran it.", "articles": "002", "test": 1, "n": 0,
-               "verdict": "not tested", "label": "FID: c against d", "shown": "", "deciding": True}  # fmt: skip
-    return pd.DataFrame([*tests, lacking])
+        test(f"{name}: a against b", shown, 10, name == "Recall") for name, shown in effects.items()
+    ]
+    first = ClaimResult(
+        "C05", "50 % of `a_b` & more.", ("000", "001"), verdict, 0.5, 0.01, tuple(tests)
+    )
+    lacking = (test("FID: c against d", "", 0, True),)
+    return [first, ClaimResult("C06", "Nobody ran it.", ("002",), "not tested", 1.0, 1.0, lacking)]
 
 
 def test_a_claim_shows_the_test_that_decides() -> None:
-    first, second = verdict_table.claims(rows())
-    assert (first.effect, first.measure, first.n) == ("−0.12 (−0.20 to −0.04)", "Recall", "10")
-    assert first.statement == "50 % of `a_b` & more" and len(first.tests) == 3
-    assert (second.effect, second.measure, second.n, second.deciding) == ("", "", "", None)
+    first, second = claim_results_of()
+    assert first.deciding is first.tests[1] and first.deciding.measure == "Recall"
+    assert (first.n, second.n, second.deciding) == (10, 0, None)
 
 
 def test_the_verdicts_in_latex_have_a_row_for_each_test() -> None:
-    made = verdict_table.as_latex(rows())
+    made = claims.as_latex(claim_results_of())
     assert texsyntax.problems(made) == []
     lines = [line for line in made.splitlines() if line.endswith(r"\\") and "measure" not in line]
     assert len(lines) == 4
@@ -223,16 +231,22 @@ def test_the_verdicts_in_latex_have_a_row_for_each_test() -> None:
 
 
 def test_a_table_without_claims_has_none() -> None:
-    assert verdict_table.claims(pd.DataFrame()) == []
+    assert claim_results.from_rows(pd.DataFrame()) == []
 
 
-def test_published_verdicts_keep_their_articles(tmp_path: Path) -> None:
-    rows().to_csv(tmp_path / "verdicts.csv", index=False)
-    found = verdict_table.claims(verdict_table.read(tmp_path / "verdicts.csv"))
-    assert [claim.articles for claim in found] == ["000 001", "002"]
-    assert dataclasses.replace(found[0], tests=()) == dataclasses.replace(
-        verdict_table.claims(rows())[0], tests=()
-    )
-    assert found[0].effect == "−0.12 (−0.20 to −0.04)"
+def test_published_verdicts_come_back(tmp_path: Path) -> None:
+    before = claim_results_of()
+    claim_results.rows(before).to_csv(tmp_path / "verdicts.csv", index=False)
+    again = claim_results.read(tmp_path / "verdicts.csv")
+    assert [claim.articles for claim in again] == [("000", "001"), ("002",)]
+    for one, other in zip(before, again, strict=True):
+        assert (one.id, one.statement, one.verdict, one.n) == (
+            other.id,
+            other.statement,
+            other.verdict,
+            other.n,
+        )
+        assert [test.shown for test in one.tests] == [test.shown for test in other.tests]
+    assert again[0].deciding.shown == "−0.12 (−0.20 to −0.04)" and again[1].deciding is None
     with pytest.raises(GanloreError, match=r"none\.csv: missing"):
-        verdict_table.read(tmp_path / "none.csv")
+        claim_results.read(tmp_path / "none.csv")

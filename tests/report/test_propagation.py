@@ -20,7 +20,7 @@ import pypdf
 import pytest
 
 from ganlore import formatting
-from ganlore.report import claims, paper
+from ganlore.report import paper
 from ganlore.report.page import TEMPLATES, build
 from ganlore.study.run import Plan
 
@@ -170,7 +170,7 @@ def shown(found: Files) -> dict[str, str]:
     }
 
 
-FORMS = (formatting.number, claims.probability, lambda share: f"{100 * max(share, 0):.0f}")
+FORMS = (formatting.number, formatting.p_value, lambda share: f"{100 * max(share, 0):.0f}")
 """How a page writes a number: with three digits, as a p-value, or in percent."""
 
 

@@ -12,7 +12,7 @@ import pytest
 import synthetic_study
 
 from ganlore import formatting
-from ganlore.analysis import tables
+from ganlore.analysis import matrices
 from ganlore.errors import GanloreError
 from ganlore.report.page import build
 from ganlore.study.run import Plan
@@ -98,7 +98,7 @@ def test_nothing_is_loaded_from_elsewhere(text: str, page: Page, plan: Plan) -> 
 
 
 def test_every_cell_has_its_strip_its_number_and_its_fold(
-    page: Page, plan: Plan, found: list[tables.Matrix]
+    page: Page, plan: Plan, found: list[matrices.Matrix]
 ) -> None:
     shown = {a["data-cell"]: a["data-value"] for _, a in page.elements if "data-cell" in a}
     folds = {a["id"] for tag, a in page.elements if tag == "details" and "id" in a}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ganlore.analysis import robustness
-from ganlore.analysis.tables import Matrix
+from ganlore.analysis.matrices import Matrix
 
 SEEDS = 6
 FACTORS = {"none": 1.0, "helps": 0.5, "harms": 1.5, "some": 0.8}

@@ -12,7 +12,7 @@ import pytest
 import synthetic_study
 
 from ganlore import formatting
-from ganlore.analysis import tables
+from ganlore.analysis import matrices, tables
 from ganlore.analysis.results import Results
 from ganlore.errors import GanloreError
 from ganlore.report import files
@@ -96,7 +96,7 @@ def test_cost_is_relative_to_the_plain_loss(example: pd.DataFrame) -> None:
 def test_what_a_trick_costs_is_told_over_its_losses(found) -> None:
     """Median, least and most of the ratios to each loss's plain form; a wrong base would show."""
     digits = found[0]
-    costs = tables.costs_of_tricks(digits)
+    costs = matrices.costs_of_tricks(digits)
     assert tables.PLAIN not in costs.index
     for trick, row in costs.iterrows():
         ratios = [
@@ -141,7 +141,9 @@ def test_mean_and_half_width_have_the_same_decimals(
     assert formatting.spread(*values) == text
 
 
-def test_matrices_have_every_cell_and_every_reason(plan: Plan, found: list[tables.Matrix]) -> None:
+def test_matrices_have_every_cell_and_every_reason(
+    plan: Plan, found: list[matrices.Matrix]
+) -> None:
     assert [matrix.dataset for matrix in found] == ["digits", "ring"]
     cells = {(m.dataset, *key) for m in found for key in m.cells.index}
     assert cells == {(run.dataset.name, run.loss.name, run.trick) for run in plan.runs}

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from ganlore.study.claims import FEW_MODES, NO_PRECISION
+
 POWER = 0.8
 MOST_SEEDS = 10_000
 
@@ -103,19 +105,15 @@ def _detectable(n: int, level: float) -> float:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P-values adjusted for their number, at most 1 (Holm 1979).
-
-    The k-th smallest of m is multiplied by m - k + 1, and none is smaller than those before it.
+    """P-values adjusted for their number, at most 1 (Holm 1979), by statsmodels.
 
     Args:
         p_values: (m,), m >= 0.
     """
+    from statsmodels.stats.multitest import multipletests
+
     p = np.asarray(p_values, dtype=np.float64)
-    ascending = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    steps = np.maximum.accumulate(p[ascending] * np.arange(len(p), 0, -1))
-    adjusted[ascending] = np.minimum(1.0, steps)
-    return adjusted
+    return multipletests(p, method="holm")[1] if len(p) else p
 
 
 def simes(p_values: ArrayLike) -> float:
@@ -130,6 +128,18 @@ def simes(p_values: ArrayLike) -> float:
     """
     p = np.sort(np.asarray(p_values, dtype=np.float64))
     return float((p * len(p) / np.arange(1, len(p) + 1)).min())
+
+
+def collapsed(modes: ArrayLike, total: ArrayLike, precision: ArrayLike = 1.0) -> NDArray[np.bool_]:
+    """Whether generators have collapsed: at most half of the modes, or hardly any precision.
+
+    Args:
+        modes: that a generator draws, (n,); NaN where they are not known.
+        total: that the data have, (n,); NaN likewise.
+        precision: of the generator, (n,); NaN likewise.
+    """
+    few = np.asarray(modes, dtype=np.float64) <= FEW_MODES * np.asarray(total, dtype=np.float64)
+    return few | (np.asarray(precision, dtype=np.float64) < NO_PRECISION)
 
 
 def order(values: ArrayLike, failures: ArrayLike) -> NDArray[np.int64]:

@@ -94,24 +94,6 @@ def indistinct(ranks: ArrayLike, difference: float) -> tuple[tuple[int, ...], ..
     return tuple(groups)
 
 
-def spearman(first: ArrayLike, second: ArrayLike) -> float:
-    """Spearman's rank correlation along one run; NaN where one of the two never changes.
-
-    The steps of a run depend on one another, so the correlation of one run has no p-value; runs
-    (seeds) are what is tested.
-
-    Args:
-        first: such as the critic's loss at each snapshot, (n,).
-        second: such as the FID there, (n,).
-    """
-    from scipy import stats
-
-    x, y = _pair(first, second)
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return math.nan
-    return float(stats.spearmanr(x, y).statistic)
-
-
 def kendall(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
     """Kendall's tau-b of two rankings of the same items, with its two-sided p (exact if no ties).
 

@@ -114,7 +114,7 @@ def stratified(
 
     Args:
         scores: (seeds, cells).
-        statistic: (..., seeds, cells) -> (...), such as `aggregates.interquartile_mean`, or
+        statistic: (..., seeds, cells) -> (...), such as `robustness.interquartile_mean`, or
             (..., k), such as a performance profile.
         rng: draws the resamples.
         method: which interval.

@@ -7,12 +7,12 @@ from functools import cached_property
 
 import pandas as pd
 
-from ganlore.analysis import robustness, tables
+from ganlore.analysis import matrices, robustness, tables
 from ganlore.analysis.claims import comparison
-from ganlore.analysis.claims import results as claim_results
-from ganlore.analysis.claims.results import Judged
-from ganlore.analysis.robustness import Reaching, Second
-from ganlore.analysis.tables import Matrix, Tables
+from ganlore.analysis.claims.results import ClaimResult
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.robustness import Reaching, Robustness
+from ganlore.analysis.tables import Tables
 from ganlore.study.run import Plan
 
 
@@ -41,24 +41,19 @@ class Results:
     @cached_property
     def matrices(self) -> list[Matrix]:
         """The cells of each data set, network and variant."""
-        return tables.matrices(self.plan, self.tidy, self.ends, self.cells)
+        return matrices.matrices(self.plan, self.tidy, self.ends, self.cells)
 
     @cached_property
-    def judged(self) -> list[Judged]:
-        """The claims with their verdicts; none where the study has no claims."""
-        return comparison.judge(self.plan, self.tidy)
+    def claims(self) -> list[ClaimResult]:
+        """The results of the claims; none where the study has no claims."""
+        return comparison.claim_results(self.plan, self.tidy)
 
     @cached_property
-    def verdicts(self) -> pd.DataFrame:
-        """A row for each test of each claim."""
-        return claim_results.table(self.judged)
-
-    @cached_property
-    def second(self) -> list[Second]:
-        """Second views of the matrices that have tricks over several losses."""
+    def robustness(self) -> list[Robustness]:
+        """Robustness checks of the matrices that have tricks over several losses."""
         return robustness.of_matrices(self.matrices)
 
     @cached_property
     def reaching(self) -> list[Reaching]:
         """The runs of claims about time to a target."""
-        return robustness.reaching(self.plan, self.tidy, self.judged)
+        return robustness.reaching(self.plan, self.tidy, self.claims)

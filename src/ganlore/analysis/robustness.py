@@ -1,7 +1,10 @@
-"""Second views of the same runs: robust aggregates, one model of all cells, time to a target.
+"""Robustness checks: the same runs by robust aggregates, one model of all cells, time to a target.
 
-Verdicts come from paired tests (`verdicts`). These look at the runs in other ways, so that a
-reader sees whether what was found hangs on the way of looking.
+Verdicts come from paired tests (`claims.verdicts`). These analyse the runs in other ways, so that a
+reader sees whether a result depends on the method. The aggregates are rliable's estimators (Agarwal
+et al. 2021, arXiv:2108.13264): scores are (..., seeds, cells), higher is better; the leading axes
+are resamples, so that each estimator is a statistic for `resampling.stratified`. A cell is what is
+averaged over: a data set, a network, a loss.
 """
 
 from __future__ import annotations
@@ -13,15 +16,75 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ganlore.analysis import aggregates, mixed_model, resampling, survival
+from ganlore.analysis import mixed_model, resampling, survival
 from ganlore.analysis.claims import comparison, measures
-from ganlore.analysis.claims.results import Judged, Measured
-from ganlore.analysis.tables import PLAIN, Matrix, Tables
+from ganlore.analysis.claims.results import ClaimResult, TestResult
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import PLAIN, Tables
+from ganlore.study.claims import Test
 from ganlore.study.run import Plan
 
 Array = NDArray[np.float64]
+
+
+# -- estimators ----------------------------------------------------------------------------------
+
+
+def interquartile_mean(scores: ArrayLike) -> Array:
+    """IQM: mean of the middle half of all runs of all cells, (..., seeds, cells) -> (...).
+
+    As in rliable, a quarter of the runs, rounded down, is left out at each end.
+    """
+    from scipy import stats
+
+    array = _scores(scores)
+    return np.asarray(stats.trim_mean(array.reshape(*array.shape[:-2], -1), 0.25, axis=-1))
+
+
+def probability_of_improvement(ours: ArrayLike, theirs: ArrayLike) -> Array:
+    """Probability that a run of ours is better than one of theirs in the same cell.
+
+    The mean over cells of Mann and Whitney's U / (n m): the share of pairs of runs in which ours
+    is higher, ties counted half (Agarwal et al. 2021, section 4.3). For an interval with as many
+    runs of ours as of theirs, set the two side by side: `stratified(np.hstack([ours, theirs]),
+    lambda s: probability_of_improvement(s[..., :cells], s[..., cells:]), rng)`.
+
+    Args:
+        ours: (..., n, cells).
+        theirs: (..., m, cells); m may differ from n.
+
+    Returns:
+        Probabilities, (...): 0.5 where neither is better.
+    """
+    left, right = _scores(ours)[..., :, None, :], _scores(theirs)[..., None, :, :]
+    wins = (left > right) + 0.5 * (left == right)
+    return np.asarray(wins.mean(axis=(-3, -2, -1)))
+
+
+def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Array:
+    """Share of runs whose score is above each threshold (run-score distribution, their eq. 3).
+
+    Args:
+        scores: (..., seeds, cells).
+        thresholds: (t,).
+
+    Returns:
+        Shares, (..., t): each cell weighs the same.
+    """
+    above = _scores(scores)[..., None] > np.asarray(thresholds, dtype=np.float64)
+    return np.asarray(above.mean(axis=(-3, -2)))
+
+
+def _scores(scores: ArrayLike) -> Array:
+    array = np.asarray(scores, dtype=np.float64)
+    if array.ndim < 2 or array.shape[-1] == 0 or array.shape[-2] == 0 or np.isnan(array).any():
+        raise ValueError(f"expected scores of shape (..., seeds, cells), no NaN, got {array!r}")
+    return array
+
+
+# -- of a matrix --------------------------------------------------------------------------------
 
 
 def logs(matrix: Matrix) -> pd.DataFrame:
@@ -55,7 +118,7 @@ def of_tricks(matrix: Matrix) -> pd.DataFrame:
         if not losses:
             continue
         ours, theirs = (-side[losses].to_numpy() for side in (table[trick], plain))
-        iqm = _interval(ours - theirs, aggregates.interquartile_mean, "iqm", matrix, trick)
+        iqm = _interval(ours - theirs, interquartile_mean, "iqm", matrix, trick)
         k = len(losses)
         both = np.hstack([ours, theirs])
         better = _interval(both, _improvement, "better", matrix, trick)
@@ -65,7 +128,7 @@ def of_tricks(matrix: Matrix) -> pd.DataFrame:
 
 def _improvement(scores: Array) -> Array:
     k = scores.shape[-1] // 2  # with the trick, then without it
-    return aggregates.probability_of_improvement(scores[..., :k], scores[..., k:])
+    return probability_of_improvement(scores[..., :k], scores[..., k:])
 
 
 def _interval(
@@ -99,21 +162,20 @@ def profiles(
     for trick in tricks:
         losses = [loss for loss in table[trick].columns if loss in table[PLAIN]]
         with_it, without = (
-            aggregates.performance_profile(-table[side][losses].to_numpy(), below)
-            for side in (trick, PLAIN)
+            performance_profile(-table[side][losses].to_numpy(), below) for side in (trick, PLAIN)
         )
         curves[trick] = with_it, without
     return curves, np.exp(at)
 
 
 @dataclass(frozen=True)
-class Second:
-    """The second views of one matrix.
+class Robustness:
+    """The robustness checks of one matrix.
 
     Attributes:
         matrix: its cells.
         tricks: `of_tricks`.
-        model: `model`; None where it has no sense.
+        model: `model`; None where it has no meaning.
     """
 
     matrix: Matrix
@@ -135,15 +197,15 @@ class Second:
         return pd.DataFrame({"term": list(found), "share": list(found.values()), "p": p})
 
 
-def of_matrices(matrices: Iterable[Matrix]) -> list[Second]:
-    """The second views of those matrices that have tricks over several losses and seeds."""
+def of_matrices(matrices: Iterable[Matrix]) -> list[Robustness]:
+    """The robustness checks of those matrices that have tricks over several losses and seeds."""
     wanted = [matrix for matrix in matrices if not matrix.single and matrix.n_seeds > 1]
     found = [(matrix, of_tricks(matrix)) for matrix in wanted]
-    return [Second(matrix, tricks, model(matrix)) for matrix, tricks in found if len(tricks)]
+    return [Robustness(matrix, tricks, model(matrix)) for matrix, tricks in found if len(tricks)]
 
 
 def model(matrix: Matrix) -> mixed_model.Interaction | None:
-    """Losses, tricks and their interaction in one model of log FID; None where it has no sense."""
+    """Losses, tricks and their interaction in one model of log FID; None where it has no meaning."""
     if matrix.single or PLAIN not in matrix.tricks or matrix.n_seeds < 2:
         return None
     long = logs(matrix).stack(["trick", "loss"], future_stack=True).dropna().rename("value")
@@ -169,34 +231,34 @@ class Reaching:
     runs: pd.DataFrame
 
 
-def reaching(plan: Plan, tidy: Tables, judged: list[Judged]) -> list[Reaching]:
+def reaching(plan: Plan, tidy: Tables, results: list[ClaimResult]) -> list[Reaching]:
     """The claims about time to a target, run by run: those that never reach it are censored."""
     wanted = [
-        (claim, test)
-        for claim in judged
-        for test in claim.tests
-        if test.test.take == "time-to" and test.outcome is not None
+        (result, test, definition)
+        for result in results
+        if result.definition
+        for test, definition in zip(result.tests, result.definition.tests, strict=True)
+        if definition.take == "time-to" and test.made
     ]
     source = measures.Source(plan, tidy) if wanted else None
-    return [_reaching(cast(measures.Source, source), *pair) for pair in wanted]
+    return [_reaching(cast(measures.Source, source), *one) for one in wanted]
 
 
-def _reaching(source: measures.Source, claim: Judged, test: Measured) -> Reaching:
-    sides = {side: comparison.runs_of(source, cells) for side, cells in test.cells.items()}
-    shares = measures.reaching(source, test.test, sides["control"])
+def _reaching(
+    source: measures.Source, claim: ClaimResult, result: TestResult, test: Test
+) -> Reaching:
+    sides = {side: comparison.runs_of(source, cells) for side, cells in result.cells.items()}
+    shares = measures.reaching(source, test, sides["control"])
     parts = []
     for side, index in sides.items():
         share = shares.reindex(index)
-        told = index.to_frame(index=False)
-        parts.append(told.assign(side=side, value=share.fillna(1.0).to_numpy(),
-                                 reached=share.notna().to_numpy()))  # fmt: skip
-    return _compared(claim, test, pd.concat(parts, ignore_index=True))
-
-
-def _compared(claim: Judged, test: Measured, runs: pd.DataFrame) -> Reaching:
+        parts.append(index.to_frame(index=False).assign(
+            side=side, value=share.fillna(1.0).to_numpy(), reached=share.notna().to_numpy()
+        ))  # fmt: skip
+    runs = pd.concat(parts, ignore_index=True)
     curves = {
         str(side): survival.kaplan_meier(rows["value"], rows["reached"])
         for side, rows in runs.groupby("side", sort=False)
     }
     _, p = survival.log_rank(runs["value"], runs["reached"], runs["side"])
-    return Reaching(claim.id, test.label, curves, p, runs)
+    return Reaching(claim.id, result.label, curves, p, runs)

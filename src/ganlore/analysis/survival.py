@@ -32,12 +32,6 @@ class Survival:
         below = self.times[self.share <= 0.5 + 1e-12]
         return float(below[0]) if len(below) else math.inf
 
-    def restricted_mean(self, horizon: float) -> float:
-        """Mean of min(time to target, horizon): the area below the curve up to the horizon."""
-        inside = self.times < horizon
-        edges = np.concatenate([[0.0], self.times[inside], [horizon]])
-        return float(np.diff(edges) @ np.concatenate([[1.0], self.share[inside]]))
-
 
 def kaplan_meier(times: ArrayLike, reached: ArrayLike) -> Survival:
     """Kaplan and Meier's estimate (1958) of the time to the target.
@@ -72,16 +66,13 @@ def kaplan_meier(times: ArrayLike, reached: ArrayLike) -> Survival:
     )
 
 
-def log_rank(
-    times: ArrayLike, reached: ArrayLike, group: ArrayLike, strata: ArrayLike | None = None
-) -> tuple[float, float]:
+def log_rank(times: ArrayLike, reached: ArrayLike, group: ArrayLike) -> tuple[float, float]:
     """The log-rank test that groups reach the target alike (Mantel 1966).
 
     Args:
         times: as for `kaplan_meier`, all groups' together, (n,).
         reached: whether each did, (n,).
         group: which group each run is of, (n,).
-        strata: runs are compared within their stratum only, such as a data set, (n,).
 
     Returns:
         Chi-square and its p; NaN where no run reached the target, or there is one group.
@@ -92,8 +83,7 @@ def log_rank(
     groups = np.asarray(group)
     if not status.any() or len(np.unique(groups)) < 2:
         return math.nan, math.nan
-    within = None if strata is None else np.asarray(strata)
-    chi2, p = survdiff(time, status, groups, strata=within)
+    chi2, p = survdiff(time, status, groups)
     return float(np.squeeze(chi2)), float(np.squeeze(p))
 
 

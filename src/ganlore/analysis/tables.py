@@ -6,9 +6,8 @@ and how many diverged stands beside it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ import pandas as pd
 from ganlore.analysis import estimators
 from ganlore.errors import GanloreError
 from ganlore.study.run import COSTS, Plan
-
-# where numbers were told as text before; `numerals` is the place to ask
 
 CELL = ["dataset", "network", "loss", "trick", "variant"]
 """The columns that name a cell; with `train_seed` they name a run."""
@@ -214,170 +211,3 @@ def _relative(table: pd.DataFrame) -> pd.DataFrame:
         name: table[cost].to_numpy() / base[cost].to_numpy() for cost, name in RELATIVE.items()
     }
     return table.assign(**ratios)
-
-
-def costs_of_tricks(matrix: Matrix) -> pd.DataFrame:
-    """One row for each trick: what it adds to a step, over the losses that it goes with.
-
-    Returns:
-        Indexed by trick, the dearest first; columns `losses` (how many), the median and the range
-        over losses of each column of `RELATIVE`, `<name>`, `<name>_min` and `<name>_max`, and the
-        median of what is added, `step_ms_extra` in milliseconds and `step_memory_mb_extra` in MiB.
-    """
-    table = matrix.cells.reset_index()
-    for cost, name in RELATIVE.items():
-        table[f"{cost}_extra"] = table[cost] * (1 - 1 / table[name])
-    table = table[(table["trick"] != PLAIN) & table["step_ms_relative"].notna()]
-    groups = table.groupby("trick")[list(RELATIVE.values())]
-    extra = table.groupby("trick")[[f"{cost}_extra" for cost in RELATIVE]].median()
-    found = groups.median().join(extra).join(groups.min().add_suffix("_min"))
-    found = found.join(groups.max().add_suffix("_max")).assign(losses=groups.size())
-    return found.sort_values("step_ms_relative", ascending=False)
-
-
-# -- matrices --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """The cells of one data set, network and variant: losses as columns, tricks as rows.
-
-    Attributes:
-        dataset: its name; likewise `network`, `variant`, `extractor`.
-        losses: best first, by the median of the FID over tricks.
-        tricks: the plain loss, then best first likewise.
-        cells: rows of `cells`, by (loss, trick), with their rank by FID as `rank`.
-        finals: rows of `finals`.
-        metrics: rows of the tidy table.
-        missing: reason for each (loss, trick) that has no meaning.
-        floor: value of each metric for real data.
-        n_neighbours: the protocol's: samples of a side for metrics over all pairs, None for all.
-    """
-
-    dataset: str
-    network: str
-    variant: str
-    extractor: str
-    losses: list[str]
-    tricks: list[str]
-    cells: pd.DataFrame
-    finals: pd.DataFrame
-    metrics: pd.DataFrame
-    missing: dict[tuple[str, str], str]
-    floor: dict[str, float] = field(default_factory=dict)
-    n_neighbours: int | None = None
-
-    @property
-    def slug(self) -> str:
-        """Its name in files and anchors."""
-        return "-".join((self.dataset, self.network, self.variant))
-
-    @property
-    def title(self) -> str:
-        """Its name for a reader; the ordinary variant goes without saying."""
-        parts = [self.dataset, self.network, *([self.variant] if self.variant != "base" else [])]
-        return ", ".join(parts)
-
-    @property
-    def n_seeds(self) -> int:
-        """Seeds of a cell."""
-        return int(self.cells["n_seeds"].max())
-
-    @property
-    def single(self) -> str | None:
-        """The axis along which there is something to compare, None if there are two."""
-        if len(self.tricks) == 1:
-            return "loss"
-        return "trick" if len(self.losses) == 1 else None
-
-    @property
-    def losses_down(self) -> bool:
-        """Whether a table of both axes has losses as rows: the longer axis goes down the page."""
-        return self.single == "trick" or (not self.single and len(self.losses) > len(self.tricks))
-
-    def cell(self, loss: str, trick: str) -> dict[str, Any] | None:
-        """A row of `cells`; None where there are no runs."""
-        if (loss, trick) not in self.cells.index:
-            return None
-        return {str(k): v for k, v in self.cells.loc[(loss, trick)].to_dict().items()}
-
-    def has(self, metric: str) -> bool:
-        """Whether the metric has a meaning for this data set."""
-        return metric in self.cells and bool(self.cells[f"{metric}_best"].notna().any())
-
-    @property
-    def protocol(self) -> str:
-        """What a number depends on beside the samples, for a caption."""
-        return protocol(self.cells.iloc[0].to_dict(), self.n_neighbours)
-
-
-def protocol(row: dict[str, Any], fewer: int | None = None) -> str:
-    """What a number depends on beside the samples, for a caption.
-
-    Args:
-        row: of `cells`.
-        fewer: samples of a side for metrics over all pairs; None for all.
-    """
-    resize = f" (resize: {row['resize']})" if row["resize"] != "none" else ""
-    pairs = f" (the first {fewer:,} of each for metrics over all pairs)" if fewer else ""
-    return (
-        f"{row['extractor']} features{resize}, {row['n_real']:,} real ({row['split']} split) "
-        f"against {row['n_fake']:,} generated{pairs}"
-    )
-
-
-def matrices(plan: Plan, tables: Tables, ends: pd.DataFrame, table: pd.DataFrame) -> list[Matrix]:
-    """The matrices of a plan in its order, each with its data set's first extractor.
-
-    Args:
-        plan: the study's plan.
-        tables: the tidy tables.
-        ends: `finals(tables.metrics)`.
-        table: `cells(tables, ends)`.
-    """
-    groups = dict.fromkeys(
-        (run.cell.dataset, run.cell.network, run.cell.variant) for run in plan.runs
-    )
-    return [_matrix(plan, tables, table, ends, group) for group in groups]
-
-
-def _matrix(
-    plan: Plan, tables: Tables, table: pd.DataFrame, ends: pd.DataFrame, group: tuple[str, str, str]
-) -> Matrix:
-    dataset, network, variant = group
-    extractor = plan.protocols[dataset][1][0]
-    wanted = {"dataset": dataset, "network": network, "variant": variant, "extractor": extractor}
-    mine = _where(table, wanted)
-    mine = mine.assign(rank=estimators.order(mine["fid"], mine["n_diverged"]))
-    missing = {
-        (cell.loss, cell.trick): cell.reason
-        for cell in plan.missing
-        if (cell.dataset, cell.network, cell.variant) == (dataset, network, variant)
-    }
-    floor = _where(tables.floor, {"dataset": dataset, "extractor": extractor})
-    named = [*zip(mine["loss"], mine["trick"], strict=True), *missing]
-    tricks = _best_first(mine, "trick", [trick for _, trick in named])
-    return Matrix(
-        **wanted,
-        losses=_best_first(mine, "loss", [loss for loss, _ in named]),
-        tricks=sorted(tricks, key=lambda trick: trick != PLAIN),
-        cells=mine.set_index(["loss", "trick"]),
-        finals=_where(ends, wanted),
-        metrics=_where(tables.metrics, wanted),
-        missing=missing,
-        floor=dict(zip(floor["metric"], floor["value"], strict=True)),
-        n_neighbours=plan.protocols[dataset][0].n_neighbours,
-    )
-
-
-def _where(table: pd.DataFrame, wanted: dict[str, str]) -> pd.DataFrame:
-    keep = pd.Series(True, index=table.index)
-    for column, value in wanted.items():
-        keep &= table[column] == value
-    return table[keep].reset_index(drop=True)
-
-
-def _best_first(table: pd.DataFrame, column: str, names: Iterable[str]) -> list[str]:
-    """Names by their median FID, in which a cell without one counts as infinite."""
-    median = table["fid"].fillna(math.inf).groupby(table[column]).median()
-    return sorted(dict.fromkeys(names), key=lambda name: (median.get(name, math.inf), name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from ganlore import wording
+from ganlore import formatting
 from ganlore.study.registry import Declaration
 
 INDENT = 20
@@ -29,14 +29,14 @@ def _entries(declared: Declaration) -> Iterator[tuple[str, str]]:
         yield "discriminator minimises", formula[0]
         yield "generator minimises", formula[1]
     if parts := declared.fact("combines"):
-        yield "combines", wording.listed(parts)
+        yield "combines", formatting.listed(parts)
     settings = declared.settings({})
     if optimizer := settings.pop("optimizer", None):
-        yield "published optimiser", wording.optimizer(optimizer)
+        yield "published optimiser", formatting.optimizer(optimizer)
     if "n_critic" in settings:
         yield "n_critic", str(settings.pop("n_critic"))
     if settings:
-        yield "settings", wording.settings(settings)
+        yield "settings", formatting.settings(settings)
     for fact in ("tip", "paper", "origin", "licence"):
         if declared.fact(fact, "-") != "-":
             yield fact, declared.fact(fact)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ganlore import formatting
 from ganlore.cli import listing
 from ganlore.cli.app import DEFAULT, StudyArgument, app
 from ganlore.console import say
@@ -114,7 +115,7 @@ def room(
     except GanloreError as error:
         say(f"disk: not checked: {error}")
         return
-    say(f"disk: up to {disk.size(found.peak)}, of {disk.size(found.free)} free")
+    say(f"disk: up to {formatting.size(found.peak)}, of {formatting.size(found.free)} free")
     try:
         found.check(f"study {plan.study.name}")
     except GanloreError as error:

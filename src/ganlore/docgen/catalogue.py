@@ -13,7 +13,7 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 
-from ganlore import wording
+from ganlore import formatting
 from ganlore.study import registry, schema
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
@@ -63,9 +63,9 @@ def losses() -> str:
             [
                 f"[{name}](docs/losses.md#{name})",
                 *map(code, declared.fact("formula", ("-", "-"))),
-                wording.optimizer(settings["optimizer"]),
+                formatting.optimizer(settings["optimizer"]),
                 str(settings["n_critic"]),
-                wording.links(declared.fact("paper")),
+                formatting.links(declared.fact("paper")),
             ]
         )
     return table([*header, "n_critic", "paper"], rows)
@@ -76,7 +76,7 @@ def tricks() -> str:
     rows = []
     for name in own("trick"):
         declared = registry.declaration("trick", name)
-        tip, paper = prose(declared.fact("tip", "-")), wording.links(declared.fact("paper"))
+        tip, paper = prose(declared.fact("tip", "-")), formatting.links(declared.fact("paper"))
         rows.append([f"[{name}](docs/tricks.md#{name})", tip, _settings(declared), paper])
     return table(["trick", "what it is", "settings", "paper"], rows)
 
@@ -88,10 +88,10 @@ def loss(name: str) -> str:
     items = [
         f"Discriminator minimises {code(formula[0])}",
         f"Generator minimises {code(formula[1])}",
-        f"Published optimiser: {wording.optimizer(settings['optimizer'])}",
+        f"Published optimiser: {formatting.optimizer(settings['optimizer'])}",
         f"Discriminator steps for each generator step: {code('n_critic')} {settings['n_critic']}",
         f"Settings: {_settings(declared)}",
-        f"Paper: {wording.links(declared.fact('paper'))}",
+        f"Paper: {formatting.links(declared.fact('paper'))}",
         *(f"n/a {text}" for text in _gaps_of(declared)),
     ]
     return _described(declared, items)
@@ -103,7 +103,7 @@ def trick(name: str) -> str:
     items = [
         f"The tip: {prose(declared.fact('tip', '-'))}",
         f"Settings: {_settings(declared)}",
-        f"Paper: {wording.links(declared.fact('paper'))}",
+        f"Paper: {formatting.links(declared.fact('paper'))}",
         *(f"n/a {text}" for text in _gaps_of(declared)),
     ]
     return _described(declared, items)
@@ -116,7 +116,7 @@ def critic_steps() -> str:
         n = registry.declaration("loss", name).settings({})["n_critic"]
         if n > 1:
             found.setdefault(n, []).append(name)
-    return "; ".join(f"{n} for {wording.listed(names)}" for n, names in sorted(found.items()))
+    return "; ".join(f"{n} for {formatting.listed(names)}" for n, names in sorted(found.items()))
 
 
 def _declared(kind: str, name: str) -> Declaration:
@@ -136,8 +136,8 @@ def _settings(declared: Declaration) -> str:
     given = declared.settings({})
     told = {k: v for k, v in given.items() if k not in ("optimizer", "n_critic")}
     if parts := declared.fact("combines"):
-        return f"those of {wording.listed(map(code, parts))}"
-    return ", ".join(f"{code(k)} {wording.value(v)}" for k, v in told.items()) or "none"
+        return f"those of {formatting.listed(map(code, parts))}"
+    return ", ".join(f"{code(k)} {formatting.setting(v)}" for k, v in told.items()) or "none"
 
 
 # -- what has no meaning together ------------------------------------------------------------------
@@ -219,7 +219,7 @@ def _gaps_of(declared: Declaration) -> Iterator[str]:
             others = [name for name in gap.losses + gap.tricks if name != declared.name]
             found.setdefault((gap.text, gap.places), []).extend(others)
     for (text, where), others in found.items():
-        told = [f"with {wording.listed(map(code, others))}"] if others else []
+        told = [f"with {formatting.listed(map(code, others))}"] if others else []
         told += [f"on {_where(where, every)}"] if len(where) < len(every) else []
         yield f"{' '.join(told)}: {prose(text)}"
 
@@ -229,8 +229,8 @@ def _where(some: tuple[Place, ...], every: list[Place]) -> str:
     for field in ("dataset", "network"):
         names = dict.fromkeys(getattr(place, field) for place in some)
         if {p for p in every if getattr(p, field) in names} == set(some):
-            return wording.listed(map(code, names))
-    return wording.listed(f"{code(p.dataset)} with {code(p.network)}" for p in some)
+            return formatting.listed(map(code, names))
+    return formatting.listed(f"{code(p.dataset)} with {code(p.network)}" for p in some)
 
 
 def not_applicable() -> str:
@@ -269,10 +269,10 @@ def _matrix(
         marks = [text for gap, text in pairs if (gap.losses, gap.tricks) == ((loss,), (trick,))]
         return f"n/a {', '.join(marks)}" if marks else "runs"
 
-    datasets = wording.listed(dict.fromkeys(code(place.dataset) for place in where))
-    networks = wording.listed(dict.fromkeys(code(place.network) for place in where))
+    datasets = formatting.listed(dict.fromkeys(code(place.dataset) for place in where))
+    networks = formatting.listed(dict.fromkeys(code(place.network) for place in where))
     parts = [
-        f"## Data with {wording.listed(provided)}",
+        f"## Data with {formatting.listed(provided)}",
         f"Data: {datasets}. Networks: {networks}. What is not named here runs.",
     ]
     if alone:

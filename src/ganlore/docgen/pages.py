@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from ganlore import storage, wording
+from ganlore import formatting, storage
 from ganlore.docgen import catalogue, performance, published, published_study
 from ganlore.errors import GanloreError, unknown
 
@@ -34,7 +34,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "not-applicable": catalogue.not_applicable,
     "runs": catalogue.runs,
     "more-runs": catalogue.more_runs,
-    "legend": lambda: wording.LEGEND,
+    "legend": lambda: formatting.LEGEND,
     **performance.BLOCKS,
     **published.BLOCKS,
     **published_study.BLOCKS,

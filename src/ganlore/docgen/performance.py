@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ganlore import storage, wording
+from ganlore import formatting, storage
 from ganlore.docgen import catalogue
 from ganlore.docgen.catalogue import code, table
 from ganlore.errors import GanloreError, unknown
@@ -176,7 +176,7 @@ def step_costs(root: Path, name: str) -> str:
     lines.append("The first row's steps took {} (discriminator) and {} (generator).".format(*times))
     told = {row["name"] for row in rows}
     if left := [name for name in catalogue.own(axis) if name not in told]:
-        lines.append(f"Not measured yet: {wording.listed(left)}.")
+        lines.append(f"Not measured yet: {formatting.listed(left)}.")
     return "\n\n".join(lines)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import storage
-from ganlore.analysis.claims import verdict_table
+from ganlore.analysis.claims import results
+from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.docgen.catalogue import code, table
 from ganlore.errors import GanloreError, unknown
 from ganlore.publishing.publication import REMEDY, Publication, opened
@@ -48,12 +49,12 @@ def verdicts(root: Path, study: str) -> str:
     rows = [
         [
             claim.id,
-            claim.statement,
-            f"**{claim.verdict}**" if claim.verdict in verdict_table.DECIDED else claim.verdict,
-            f"{claim.measure} {claim.effect}".strip(),
-            claim.n,
+            claim.statement.removesuffix("."),
+            f"**{claim.verdict}**" if VERDICTS[claim.verdict].decided else claim.verdict,
+            f"{claim.deciding.measure} {claim.deciding.shown}" if claim.deciding else "",
+            str(claim.deciding.n) if claim.deciding else "",
         ]
-        for claim in verdict_table.claims(verdict_table.read(path))
+        for claim in results.read(path)
     ]
     return table(["claim", "what articles say", "verdict", "effect", "n"], rows, 0)
 
@@ -61,7 +62,7 @@ def verdicts(root: Path, study: str) -> str:
 def counts(root: Path, study: str) -> str:
     """How many claims got which verdict, as a phrase."""
     told = _numbers(opened(root / "results" / study))
-    names = {verdict: f"claims-{verdict.replace(' ', '-')}" for verdict in verdict_table.VERDICTS}
+    names = {verdict: f"claims-{verdict.replace(' ', '-')}" for verdict in VERDICTS}
     parts = [f"{told[name]} {verdict}" for verdict, name in names.items()]
     return f"of {told['claims']} claims: {', '.join(parts)}"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganlore import formatting
 from ganlore.errors import GanloreError
 from ganlore.forecast.costs import Costs
 from ganlore.forecast.flops import Sizes
@@ -58,8 +59,8 @@ class Room:
         """Raises a GanloreError where there is too little room."""
         if self.peak > self.free:
             raise GanloreError(
-                f"{where}: the study wants up to {size(self.peak)} on the disk, and "
-                f"{size(self.free)} are free: {self}\n"
+                f"{where}: the study wants up to {formatting.size(self.peak)} on the disk, and "
+                f"{formatting.size(self.free)} are free: {self}\n"
                 "  keep less (keep: {snapshots: last, checkpoints: none}), run a part of it "
                 "(--config 'seeds=[0]'),\n"
                 "  name another disk (results: ...), or start all the same: "
@@ -68,18 +69,9 @@ class Room:
 
     def __str__(self) -> str:
         return (
-            f"{size(self.data)} of data, {size(self.kept)} kept ({size(self.run)} a run), "
-            f"{size(self.working)} while training, {size(self.report)} for the report"
+            f"{formatting.size(self.data)} of data, {formatting.size(self.kept)} kept ({formatting.size(self.run)} a run), "
+            f"{formatting.size(self.working)} while training, {formatting.size(self.report)} for the report"
         )
-
-
-def size(n: float) -> str:
-    """Bytes for a reader, in powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n < 1000:
-            return f"{n:.0f} {unit}" if n >= 10 or unit == "B" else f"{n:.1f} {unit}"
-        n /= 1000
-    return f"{n:.1f} TB"
 
 
 def room(costs: Costs, jobs: int) -> Room:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganlore import formatting
 from ganlore.execution.status import BESIDE
 from ganlore.study.expand import expand
 from ganlore.study.run import Cell, Plan
@@ -66,13 +67,13 @@ def forecast(plan: Plan, cores: int, tflops: float, patience: float) -> Iterator
         if wanted and not gpu and work > WORTH:
             hours = work / (tflops * 1e12) / 3600
             yield (
-                f"  on a GPU: about {duration(hours)} of one, if it sustains {tflops:g} TFLOP/s "
+                f"  on a GPU: about {formatting.duration(3600 * hours)} of one, if it sustains {tflops:g} TFLOP/s "
                 "(--tflops): an estimate, nothing of it was timed"
             )
             if hours > PART:
                 yield _part(plan, hours)
         room = disk.room(costs, cores)
-        yield f"  disk: up to {disk.size(room.peak)}, of {disk.size(room.free)} free: {room}"
+        yield f"  disk: up to {formatting.size(room.peak)}, of {formatting.size(room.free)} free: {room}"
         yield from _here(costs, cores, patience, gpu and wanted)
 
 
@@ -87,11 +88,11 @@ def _here(costs: Costs, cores: int, patience: float, gpu: bool) -> Iterator[str]
         how += f", the other {len(seconds) - timed} by their arithmetic (--seconds)"
     place = "this GPU, one run at a time" if gpu else f"{cores} cores"
     hours = total / 3600 / (1 if gpu else cores)
-    yield f"  here: about {duration(hours)} on {place}, {how}"
+    yield f"  here: about {formatting.duration(3600 * hours)} on {place}, {how}"
     if own := claims_own(plan):
         share = sum(seconds[run.cell] + BESIDE for run in runs if run.cell in own) / total
-        yield f"  the claims' own cells: about {duration(share * hours)} of that"
-    yield f"  the slowest cell: {' '.join(slowest)}, {duration(seconds[slowest] / 3600)} a run"
+        yield f"  the claims' own cells: about {formatting.duration(3600 * share * hours)} of that"
+    yield f"  the slowest cell: {' '.join(slowest)}, {formatting.duration(seconds[slowest])} a run"
     if gpu and hours > PART:
         yield _part(plan, hours)
 
@@ -104,17 +105,10 @@ def claims_own(plan: Plan) -> set[Cell]:
     return {run.cell for run in plan.runs} - {run.cell for run in without.runs}
 
 
-def duration(hours: float) -> str:
-    """A time for a reader."""
-    if hours < 1:
-        return f"{hours * 60:.0f} minutes" if hours > 1 / 30 else f"{hours * 3600:.0f} seconds"
-    return f"{hours:,.0f} hours" if hours >= 10 else f"{hours:.1f} hours"
-
-
 def _part(plan: Plan, hours: float) -> str:
     """How to run a part of a long study first."""
     seeds = plan.study.seeds
-    share = duration(hours / len(seeds))
+    share = formatting.duration(3600 * hours / len(seeds))
     return (
         f"  a part first: --config 'seeds=[{seeds[0]}]' is {share}; the other seeds then add to it"
     )

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ganlore import formatting
-from ganlore.analysis import tables
-from ganlore.analysis.tables import Matrix
+from ganlore.analysis import matrices
+from ganlore.analysis.matrices import Matrix
 from ganlore.metrics import metrics as all_metrics
 from ganlore.report import drawn, figures, ranking_blocks, samples
 from ganlore.study import registry
@@ -70,7 +70,7 @@ def _section(
         "matrix": matrix,
         "cells": cells,
         "ranked": ranked,
-        "costs": tables.costs_of_tricks(matrix).reset_index().to_dict("records"),
+        "costs": matrices.costs_of_tricks(matrix).reset_index().to_dict("records"),
         "tied": _overlapping(ranked),
         "real": album.real(matrix.dataset),
         "points": album.points(matrix.dataset),

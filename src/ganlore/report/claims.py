@@ -1,38 +1,20 @@
-"""The claims' part of a report: what the page shows of each verdict."""
+"""The claims' part of a report: what the page and LaTeX show of each result."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganlore.analysis.claims.results import Judged, Measured
-from ganlore.analysis.tables import Matrix
+from ganlore.analysis.claims.results import ClaimResult, TestResult
+from ganlore.analysis.claims.verdicts import VERDICTS
+from ganlore.analysis.matrices import Matrix
 from ganlore.report import cells as report_cells
-from ganlore.report import figures
+from ganlore.report import figures, latex
 from ganlore.report.drawn import Drawn, keep
 
-SIGNS = {
-    "holds": "✓",
-    "does not hold": "≈",
-    "contradicted": "✗",
-    "undecided": "?",
-    "not tested": "–",
-}
-"""Each verdict's sign, so that none is told by its colour alone."""
-
-MEANINGS = {
-    "holds": "the effect is as claimed, and beyond the margin",
-    "does not hold": "what effect there is, is smaller than the margin",
-    "contradicted": "the effect is against the claim, and beyond the margin",
-    "undecided": "the interval reaches across the margin, or the seeds are too few",
-    "not tested": "runs that it needs are missing",
-}
-"""What each verdict says, in short; the rule has it in full."""
-
 MANY = 24
-"""Cells of one side of a test that a page links one by one; of more it tells the number."""
+"""Cells of one side of a test that a page links one by one; of more it shows the number."""
 
 
 @dataclass(frozen=True)
@@ -55,100 +37,102 @@ class Line:
     """A claim as a row of the table and as a fold.
 
     Attributes:
-        judged: the claim with its verdict.
-        anchor: of its fold.
-        figure: every seed of all tests, None where none was measured.
+        result: the claim's result.
+        figure: every seed of all tests, None where none was made.
         sides: the sides of each test.
     """
 
-    judged: Judged
-    anchor: str
+    result: ClaimResult
     figure: Drawn | None
     sides: tuple[list[Side], ...]
 
     @property
+    def anchor(self) -> str:
+        """Of its fold."""
+        return f"claim-{self.result.id}"
+
+    @property
     def sign(self) -> str:
         """The verdict's sign."""
-        return SIGNS[self.judged.verdict]
+        return VERDICTS[self.result.verdict].sign
 
     @property
     def kind(self) -> str:
         """The verdict as the name of a class."""
-        return self.judged.verdict.replace(" ", "-")
-
-    @property
-    def deciding(self) -> Measured | None:
-        """The test whose effect the table shows; None where it was not measured."""
-        test = self.judged.deciding
-        return test if test.outcome else None
+        return self.result.verdict.replace(" ", "-")
 
     @property
     def which(self) -> str:
-        """Which of several tests that is."""
-        n = len(self.judged.tests)
+        """Which of several tests decides."""
+        n = len(self.result.tests)
         if n == 1:
             return ""
-        what = "strongest against it" if self.judged.verdict == "contradicted" else "weakest"
+        what = "strongest against it" if self.result.verdict == "contradicted" else "weakest"
         return f"{what} of {n} tests"
 
 
-def lines(judged: Iterable[Judged], found: list[Matrix], folder: Path) -> list[Line]:
+def lines(results: Iterable[ClaimResult], matrices: list[Matrix], folder: Path) -> list[Line]:
     """What a page shows of each claim; its figure is drawn and saved.
 
     Args:
-        judged: the claims with their verdicts, in order.
-        found: the matrices of the page, whose cells are linked.
+        results: of the claims, in order.
+        matrices: those of the page, whose cells are linked.
         folder: where figures go.
     """
-    titles = {(m.dataset, m.network, m.variant): m for m in found}
+    by_name = {(m.dataset, m.network, m.variant): m for m in matrices}
     return [
-        Line(
-            one,
-            f"claim-{one.id}",
-            _figure(one, folder),
-            tuple(_sides(measured, titles) for measured in one.tests),
-        )
-        for one in judged
+        Line(one, _figure(one, folder), tuple(_sides(test, by_name) for test in one.tests))
+        for one in results
     ]
 
 
-def tally(found: Sequence[Line]) -> dict[str, int]:
+def tally(results: Sequence[ClaimResult]) -> dict[str, int]:
     """How many claims have each verdict; verdicts that none has are left out."""
-    counts = {verdict: sum(line.judged.verdict == verdict for line in found) for verdict in SIGNS}
+    counts = {verdict: sum(one.verdict == verdict for one in results) for verdict in VERDICTS}
     return {verdict: count for verdict, count in counts.items() if count}
 
 
-def _sides(measured: Measured, matrices: dict[tuple[str, str, str], Matrix]) -> list[Side]:
+def _sides(test: TestResult, matrices: dict[tuple[str, str, str], Matrix]) -> list[Side]:
     sides = []
-    for name, cells in measured.cells.items():
+    for name, cells in test.cells.items():
         linked = []
-        for dataset, network, loss, trick, variant in cells if len(cells) <= MANY else ():
-            matrix = matrices[dataset, network, variant]
-            called = f"{figures.cell_name(loss, trick)} ({matrix.title})"
-            linked.append((called, report_cells.anchor(matrix.slug, loss, trick)))
+        for cell in cells if len(cells) <= MANY else ():
+            matrix = matrices[cell.dataset, cell.network, cell.variant]
+            title = f"{figures.cell_name(cell.loss, cell.trick)} ({matrix.title})"
+            linked.append((title, report_cells.anchor(matrix.slug, cell.loss, cell.trick)))
         sides.append(Side(name, len(cells), linked))
     return sides
 
 
-def _figure(judged: Judged, folder: Path) -> Drawn | None:
-    tests = [test for test in judged.tests if test.outcome is not None]
+def _figure(result: ClaimResult, folder: Path) -> Drawn | None:
+    tests = [test for test in result.tests if test.made]
     if not tests:
         return None
-    told = "; ".join(f"{test.label}: {test.effect_text}" for test in tests)
+    effects = "; ".join(f"{test.label}: {test.shown}" for test in tests)
     alt = (
-        f"The differences of every seed for claim {judged.id}, {judged.claim.statement} {told}. "
-        f"Verdict: {judged.verdict}."
+        f"The differences of every seed for claim {result.id}, {result.statement} {effects}. "
+        f"Verdict: {result.verdict}."
     )
-    figure, name = figures.differences(tests), f"verdict-{judged.id}"
+    figure, name = figures.differences(tests), f"verdict-{result.id}"
     caption = (
         "The grey band: effects smaller than the margin. To the right of it the claim is right."
     )
-    return keep(figure, folder, "differences", name, alt, f"Claim {judged.id}", caption,
+    return keep(figure, folder, "differences", name, alt, f"Claim {result.id}", caption,
                 "figures.differences", "claims-seeds.csv")  # fmt: skip
 
 
-def probability(p: float) -> str:
-    """A p-value for a reader."""
-    if not math.isfinite(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+def as_latex(results: Iterable[ClaimResult]) -> str:
+    """The verdicts as a booktabs table: a row for each test, the claim in its first."""
+    rows = []
+    for result in results:
+        named = [result.id, result.statement.removesuffix("."), result.verdict]
+        tests = [[test.measure, test.shown, str(test.n)] for test in result.tests if test.made]
+        for index, test in enumerate(tests or [["", "", ""]]):
+            parts = [*(named if index == 0 else ["", "", ""]), *test]
+            rows.append(" & ".join(latex.escape(part) for part in parts))
+    caption = (
+        "The claims with their verdicts. The effect of a test is the mean over seeds of treatment "
+        "less control, with its 95 % BCa interval; n counts seeds."
+    )
+    head = ["claim", "statement", "verdict", "measure", "effect", "$n$"]
+    return latex.table(caption, "verdicts", r"lp{.36\linewidth}lllr", head, [rows])

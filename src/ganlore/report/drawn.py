@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import wording
-from ganlore.analysis import estimators, improvement
-from ganlore.analysis.tables import CELL, PLAIN, Matrix
+from ganlore import formatting
+from ganlore.analysis import estimators, matrices
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import CELL, PLAIN
 from ganlore.metrics import metrics as all_metrics
 from ganlore.report import figures
 
@@ -91,7 +92,7 @@ def _ranking(matrix: Matrix, folder: Path, ranking: figures.Ranking | None) -> l
         "long."
     )
     if ranking.left_out:
-        caption += f" Without {wording.listed(ranking.left_out)}: not all {what} ran with them."
+        caption += f" Without {formatting.listed(ranking.left_out)}: not all {what} ran with them."
     figure = figures.critical_difference(ranking, what)
     return [
         keep(figure, folder, "ranking", f"ranking-{matrix.slug}", alt, "Average ranks", caption,
@@ -156,10 +157,10 @@ def with_spread(matrix: Matrix, runs: pd.DataFrame, cost: str) -> Matrix:
 
 
 def _interaction(matrix: Matrix, folder: Path) -> list[Drawn]:
-    table = improvement.improvements(matrix)
+    table = matrices.improvements(matrix)
     if table.empty or PLAIN not in matrix.tricks:
         return []
-    sure = table[[improvement.decided(*ends) for ends in zip(table.low, table.high, strict=True)]]
+    sure = table[[matrices.decided(*ends) for ends in zip(table.low, table.high, strict=True)]]
     helps, harms = (sure["log_ratio"] < 0).sum(), (sure["log_ratio"] > 0).sum()
     alt = (
         f"Heat map of the change of FID that each of {table['trick'].nunique()} tricks makes to "

@@ -12,11 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from ganlore import storage
-from ganlore.analysis import improvement, tables
+from ganlore.analysis import matrices, tables
 from ganlore.analysis.claims import results as claim_results
-from ganlore.analysis.claims import verdict_table
 from ganlore.analysis.results import Results
-from ganlore.report import latex, leaderboard, values
+from ganlore.report import claims, latex, leaderboard, values
 
 
 def texts(results: Results) -> dict[str, str]:
@@ -34,20 +33,20 @@ def texts(results: Results) -> dict[str, str]:
         "tables/snapshots.csv": _csv(_snapshots(results.tidy.metrics)),
         "tables/runs.csv": _csv(results.ends),
     }
-    if results.judged:
-        found["tables/claims-cells.csv"] = _csv(claim_results.cells(results.judged))
-        found["tables/claims-seeds.csv"] = _csv(claim_results.differences(results.judged))
-        found["tables/verdicts.csv"] = _csv(results.verdicts)
-        found["tables/verdicts.tex"] = verdict_table.as_latex(results.verdicts)
+    if results.claims:
+        found["tables/claims-cells.csv"] = _csv(claim_results.cells(results.claims))
+        found["tables/claims-seeds.csv"] = _csv(claim_results.differences(results.claims))
+        found["tables/verdicts.csv"] = _csv(claim_results.rows(results.claims))
+        found["tables/verdicts.tex"] = claims.as_latex(results.claims)
     for matrix in results.matrices:
         found[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix, "fid", "FID")
-        better = improvement.improvements(matrix)
+        better = matrices.improvements(matrix)
         if len(better):
             found[f"tables/improvements-{matrix.slug}.csv"] = _csv(better)
-        costs = tables.costs_of_tricks(matrix)
+        costs = matrices.costs_of_tricks(matrix)
         if len(costs):
             found[f"tables/costs-of-tricks-{matrix.slug}.csv"] = _csv(costs, index=True)
-    return found | _second(results)
+    return found | _robustness(results)
 
 
 def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -56,13 +55,13 @@ def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
     return metrics.loc[metrics["metric"] == "fid", wanted].rename(columns={"value": "fid"})
 
 
-def _second(results: Results) -> dict[str, str]:
+def _robustness(results: Results) -> dict[str, str]:
     found = {}
-    for second in results.second:
-        found[f"tables/aggregates-{second.matrix.slug}.csv"] = _csv(second.tricks)
-        if second.model is not None:
-            found[f"tables/model-{second.matrix.slug}.csv"] = _csv(second.effects)
-            found[f"tables/variance-{second.matrix.slug}.csv"] = _csv(second.variance)
+    for checks in results.robustness:
+        found[f"tables/aggregates-{checks.matrix.slug}.csv"] = _csv(checks.tricks)
+        if checks.model is not None:
+            found[f"tables/model-{checks.matrix.slug}.csv"] = _csv(checks.effects)
+            found[f"tables/variance-{checks.matrix.slug}.csv"] = _csv(checks.variance)
     for one in results.reaching:
         found[f"tables/reaching-{one.claim}.csv"] = _csv(one.runs)
     return found

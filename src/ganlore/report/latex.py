@@ -9,7 +9,7 @@ from ganlore.errors import GanloreError
 from ganlore.formatting import spread
 
 if TYPE_CHECKING:
-    from ganlore.analysis.tables import Matrix
+    from ganlore.analysis.matrices import Matrix
 
 SIGNS = {
     "\\": r"\textbackslash{}",

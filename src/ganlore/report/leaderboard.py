@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore.analysis import estimators, tables
+from ganlore.analysis import estimators, matrices
 from ganlore.analysis.results import Results
 from ganlore.analysis.tables import PLAIN, PROTOCOL
 from ganlore.formatting import number
@@ -102,7 +102,7 @@ def groups(table: pd.DataFrame, shown: int = SHOWN) -> list[dict[str, Any]]:
             {
                 "dataset": dataset,
                 "extractor": extractor,
-                "protocol": tables.protocol(ranked.iloc[0].to_dict()),
+                "protocol": matrices.protocol(ranked.iloc[0].to_dict()),
                 "n_seeds": int(ranked["n_seeds"].max()),
                 "n": n,
                 "shown": min(n, shown),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ganlore import formatting, storage, wording
+from ganlore import formatting, storage
 from ganlore.analysis import tables
 from ganlore.analysis.claims import verdicts
 from ganlore.analysis.results import Results
@@ -22,11 +22,12 @@ from ganlore.report import (
     files,
     leaderboard,
     paper,
-    robustness_figures,
+    robustness,
     samples,
     study,
 )
 from ganlore.study import registry
+from ganlore.study.claims import FEW_MODES, NO_PRECISION
 from ganlore.study.run import Plan
 
 TEMPLATES = registry.PACKAGE / "report" / "templates"
@@ -51,15 +52,14 @@ def build(plan: Plan) -> Path:
     measured = {name: all_metrics()[name] for name in tidy.names}
     album = samples.Album(plan)
     sections = cells.sections(plan, album, results.matrices, tidy.runs, folder / "figures")
-    lines = claims.lines(results.judged, results.matrices, folder / "figures")
+    lines = claims.lines(results.claims, results.matrices, folder / "figures")
     context = {
         "study": plan.study,
         "command": drawn.command(plan.study.name),
         "claims": lines,
         "rule": verdicts.RULE,
-        "tally": claims.tally(lines),
-        "meanings": claims.MEANINGS,
-        "signs": claims.SIGNS,
+        "tally": claims.tally(results.claims),
+        "verdicts": verdicts.VERDICTS,
         "articles": plan.study.claims.articles if plan.study.claims else {},
         "data": [study.data(plan, tidy, name, results.matrices) for name in plan.datasets],
         "sections": sections,
@@ -67,6 +67,8 @@ def build(plan: Plan) -> Path:
         "special": {name: metric for name, metric in measured.items() if metric.only},
         "missing": plan.missing,
         "failures": study.failures(plan, tidy, results.ends),
+        "few_modes": FEW_MODES,
+        "no_precision": NO_PRECISION,
         "collapsed": study.collapsed(plan, sections),
         "critic": study.critic_steps(tidy.runs),
         "settings": study.settings(plan),
@@ -74,11 +76,11 @@ def build(plan: Plan) -> Path:
         "losses": study.losses(plan),
         "tricks": study.tricks(plan),
         "environments": study.environments(plan),
-        "legend": wording.LEGEND,
+        "legend": formatting.LEGEND,
         "limits": study.limits(len(plan.study.seeds)),
         "backdrops": album.backdrops(),
-        "second": robustness_figures.drawn(results, folder / "figures"),
-        "models": robustness_figures.models(results),
+        "robustness": robustness.drawn(results, folder / "figures"),
+        "models": robustness.models(results),
         "leaderboard": leaderboard.groups(leaderboard.of(results)),
     }
     page = folder / "index.html"
@@ -99,11 +101,11 @@ def _render(context: dict[str, Any]) -> str:
     )
     environment.filters |= {
         "number": formatting.number,
-        "papers": wording.papers,
-        "listed": wording.listed,
-        "optimizer": wording.optimizer,
-        "plain": wording.number,
-        "probability": claims.probability,
+        "papers": formatting.papers,
+        "listed": formatting.listed,
+        "optimizer": formatting.optimizer,
+        "plain": formatting.plain,
+        "probability": formatting.p_value,
     }
     environment.globals |= {
         "estimate": formatting.estimate,

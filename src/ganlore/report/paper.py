@@ -10,9 +10,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlore import formatting, storage, wording
-from ganlore.analysis.claims import verdict_table, verdicts
-from ganlore.analysis.tables import PLAIN, Matrix
+from ganlore import formatting, storage
+from ganlore.analysis.claims import verdicts
+from ganlore.analysis.claims.results import ClaimResult
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import PLAIN
 from ganlore.errors import GanloreError
 from ganlore.report import figures, leaderboard, values
 from ganlore.study import registry
@@ -95,9 +97,9 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "tricks": sorted({run.trick for run in plan.runs} - {PLAIN}),
         "datasets": [_dataset(results, name) for name in plan.datasets],
         "policy": _policy(results),
-        "rule": list(verdicts.RULE) if results.judged else [],
-        "kinds": list(verdict_table.VERDICTS),
-        "verdicts": [_claim(claim) for claim in verdict_table.claims(results.verdicts)],
+        "rule": list(verdicts.RULE) if results.claims else [],
+        "kinds": list(verdicts.VERDICTS),
+        "verdicts": [_claim(claim) for claim in results.claims],
         "matrices": [{"key": values.prefix(m), "title": m.title} for m in _ordinary(results)],
         "board": [_ranks(group) for group in leaderboard.groups(leaderboard.of(results), RANKS)],
         "figures": _figures(folder, _ordinary(results)[0]),
@@ -121,9 +123,17 @@ def _dataset(results: Results, name: str) -> dict[str, Any]:
     }
 
 
-def _claim(claim: verdict_table.Claim) -> dict[str, str]:
-    names = ("id", "statement", "verdict", "measure", "effect", "n")
-    return {name: getattr(claim, name) for name in names} | {"tests": str(len(claim.tests))}
+def _claim(claim: ClaimResult) -> dict[str, str]:
+    test = claim.deciding
+    return {
+        "id": claim.id,
+        "statement": claim.statement.removesuffix("."),
+        "verdict": claim.verdict,
+        "measure": test.measure if test else "",
+        "effect": test.shown if test else "",
+        "n": str(test.n) if test else "",
+        "tests": str(len(claim.tests)),
+    }
 
 
 def _policy(results: Results) -> str:
@@ -131,7 +141,7 @@ def _policy(results: Results) -> str:
     if training.policy == "published":
         return "Every loss has its own published optimiser settings."
     used = {
-        run.dataset.name: wording.optimizer(run.training.optimizer) for run in results.plan.runs
+        run.dataset.name: formatting.optimizer(run.training.optimizer) for run in results.plan.runs
     }
     told = "; ".join(f"{name}: {optimizer}" for name, optimizer in used.items())
     return (
@@ -180,12 +190,12 @@ def _figures(folder: Path, matrix: Matrix) -> list[dict[str, Any]]:
 
 
 def _caption(matrix: Matrix, kind: str) -> str:
-    level = f"{values.percent(values.LEVEL)} % t interval over {matrix.n_seeds} seeds"
+    level = f"{formatting.percent(values.LEVEL)} % t interval over {matrix.n_seeds} seeds"
     what = {
         "aggregates": f"What tricks do to FID on {matrix.title}, over all losses that they go with "
         "(their number behind the name). Left: log of plain FID over FID with the trick, as an "
         f"interquartile mean and in a mixed model; right: {AGGREGATED}. Bars: "
-        f"{values.percent(values.LEVEL)} % over {matrix.n_seeds} seeds.",
+        f"{formatting.percent(values.LEVEL)} % over {matrix.n_seeds} seeds.",
         "heat-fid": f"FID of every loss and trick on {matrix.title}: mean and half of its {level}, "
         "ordered by the median, best first.",
         "dots": f"Every seed on {matrix.title}; the tick is the mean, the bar its {level}.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ganlore.analysis.tables import Matrix
+from ganlore.analysis.matrices import Matrix
 from ganlore.report.figures import Ranking
 
 

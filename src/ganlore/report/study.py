@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ganlore import storage, wording
+from ganlore import formatting, storage
 from ganlore.analysis import estimators, tables
-from ganlore.analysis.tables import PLAIN, Matrix, Tables
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import PLAIN, Tables
 from ganlore.study import registry
 from ganlore.study.run import Plan, PlugIn, Run
 
@@ -35,7 +37,7 @@ def data(plan: Plan, tidy: Tables, dataset: str, found: list[Matrix]) -> dict[st
         "floor": matrix.floor,
         "n_floor": int(tidy.floor.loc[tidy.floor["dataset"] == dataset, "n_fake"].max()),
         "summary": registry.declaration("dataset", dataset).summary,
-        "settings": wording.settings(runs[0].dataset.settings),
+        "settings": formatting.settings(runs[0].dataset.settings),
         "manifest": manifest,
         "networks": list(dict.fromkeys(run.network.name for run in runs)),
         "losses": list(dict.fromkeys(run.loss.name for run in runs)),
@@ -115,14 +117,16 @@ def settings(plan: Plan) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for run in plan.runs:
-        words = [wording.settings(run.loss.settings)]
+        words = [formatting.settings(run.loss.settings)]
         if run.training.policy == "published":
-            words.append(wording.optimizer(run.optimizer))
+            words.append(formatting.optimizer(run.optimizer))
         found.setdefault(run.loss.name, "; ".join(words))
         for trick in _named(run):
             parts = [part.name for part in trick.parts]
             told = (
-                f"those of {wording.listed(parts)}" if parts else wording.settings(trick.settings)
+                f"those of {formatting.listed(parts)}"
+                if parts
+                else formatting.settings(trick.settings)
             )
             found.setdefault(trick.name, told)
     return found
@@ -134,19 +138,18 @@ def _named(run: Run) -> list[PlugIn]:
 
 
 def collapsed(plan: Plan, sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Cells that trained to the end and yet have at most half of the modes or no precision."""
-    found = []
+    """Cells that trained to the end and have collapsed all the same, by their means."""
+    cells = []
     for section in sections:
         manifest = Path(plan.study.data) / "prepared" / section["matrix"].dataset / "manifest.json"
         classes = storage.read_json(manifest, "run snakemake")["classes"]
         for cell in section["ranked"]:
-            row = cell["row"]
-            few = classes and row.get("modes", classes) <= classes / 2
-            if row["fid_n"] and (few or row.get("precision", 1.0) < 0.05):
-                shown = {key: row.get(key, float("nan")) for key in ("modes", "precision")}
+            modes, precision = (cell["row"].get(key, math.nan) for key in ("modes", "precision"))
+            if cell["row"]["fid_n"] and estimators.collapsed(modes, classes or math.nan, precision):
                 place = {"dataset": section["matrix"].dataset, "of": classes}
-                found.append({"name": cell["name"], "anchor": cell["anchor"], **shown, **place})
-    return found
+                named = {"name": cell["name"], "anchor": cell["anchor"]}
+                cells.append({**named, **place, "modes": modes, "precision": precision})
+    return cells
 
 
 def failures(plan: Plan, tidy: Tables, ends: pd.DataFrame) -> list[dict[str, Any]]:

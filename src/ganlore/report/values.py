@@ -11,10 +11,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ganlore import formatting
-from ganlore.analysis import estimators, tables
-from ganlore.analysis.claims import verdict_table
-from ganlore.analysis.claims.verdicts import ALPHA
-from ganlore.analysis.tables import PLAIN, Matrix
+from ganlore.analysis import estimators, matrices, tables
+from ganlore.analysis.claims.verdicts import ALPHA, VERDICTS
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import PLAIN
+from ganlore.formatting import count, percent
 
 if TYPE_CHECKING:
     from ganlore.analysis.results import Results
@@ -36,16 +37,6 @@ def of(results: Results) -> dict[str, str]:
 def prefix(matrix: Matrix) -> str:
     """What the names of a matrix's numbers begin with."""
     return matrix.slug.removesuffix("-base")
-
-
-def count(n: int) -> str:
-    """A whole number with its thousands apart."""
-    return f"{n:,}"
-
-
-def percent(share: float) -> str:
-    """A share in percent, without its sign."""
-    return f"{100 * share:.3g}"
 
 
 def _study(results: Results) -> dict[str, str]:
@@ -74,15 +65,15 @@ def _study(results: Results) -> dict[str, str]:
 
 
 def _verdicts(results: Results) -> dict[str, str]:
-    claims = verdict_table.claims(results.verdicts)
+    claims = results.claims
     found = {"claims": count(len(claims))}
-    for verdict in verdict_table.VERDICTS:
+    for verdict in VERDICTS:
         n = sum(claim.verdict == verdict for claim in claims)
         found[f"claims-{verdict.replace(' ', '-')}"] = count(n)
     for claim in claims:
         if claim.deciding:
-            found[f"{claim.id.lower()}-effect"] = claim.effect
-            found[f"{claim.id.lower()}-n"] = claim.n
+            found[f"{claim.id.lower()}-effect"] = claim.deciding.shown
+            found[f"{claim.id.lower()}-n"] = str(claim.deciding.n)
     return found
 
 
@@ -124,7 +115,7 @@ def _matrix(matrix: Matrix) -> dict[str, str]:
     if known:
         worst = max(known, key=lambda row: row["fid"])
         found |= {"worst": worst["name"], "worst-fid": formatting.estimate(worst, "fid")}
-    costs = tables.costs_of_tricks(matrix)
+    costs = matrices.costs_of_tricks(matrix)
     if len(costs):
         found |= {
             "dearest": str(costs.index[0]),

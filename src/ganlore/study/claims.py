@@ -24,6 +24,12 @@ TrickNames = Literal["all"] | Annotated[list[str | list[str]], Field(min_length=
 
 ID = r"^C[0-9]{2,3}$"
 
+FEW_MODES = 0.5
+"""A generator with at most this share of the modes has collapsed,"""
+
+NO_PRECISION = 0.05
+"""and so has one with less precision than this."""
+
 
 class Cells(Model):
     """The cells of one side: every data set x network x loss x trick x variant named here."""
@@ -41,8 +47,8 @@ class Test(Model):
     take: Take = Field(
         description="What is taken of each run. end: a metric at the last snapshot. average: its "
         "mean over the second half of the snapshots. unsteadiness: the standard deviation of its "
-        "logarithm over the last third. failed: 1 where a run diverged or collapsed (at most half "
-        "of the modes, or a precision below 0.05), else 0. tracking: Spearman's correlation of a "
+        "logarithm over the last third. failed: 1 where a run diverged or collapsed (at most "
+        f"{FEW_MODES:g} of the modes, or a precision below {NO_PRECISION:g}), else 0. tracking: Spearman's correlation of a "
         "column of the history with the metric `along` over the snapshots. time-to: the share of "
         "the budget until a metric is as good as the control's median run at its end, 1 for one "
         "that never is. late: the mean of a column of the history over the last third. at-best: a "

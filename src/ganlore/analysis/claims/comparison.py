@@ -1,8 +1,9 @@
-"""From tables to verdicts: what each test of a claim found, and what the claims come to."""
+"""From tidy tables to the results of claims: the differences of each test, seed by seed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import cast
 
@@ -13,16 +14,16 @@ from ganlore.analysis import rankings
 from ganlore.analysis.claims import measures, verdicts
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source, Values
-from ganlore.analysis.claims.results import Judged, Measured
+from ganlore.analysis.claims.results import SEEDS, ClaimResult, TestResult, test_result
 from ganlore.analysis.tables import CELL, Tables
 from ganlore.errors import GanloreError
 from ganlore.study.claim_cells import named
-from ganlore.study.claims import Cells, Test
+from ganlore.study.claims import Cells, Claim, Test
 from ganlore.study.run import Cell, Plan
 
 
-def judge(plan: Plan, tidy: Tables) -> list[Judged]:
-    """Verdicts on all claims of a study, in the order of their names; none without such a file.
+def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
+    """The results of all claims of a study, in the order of their names; none without claims.
 
     Raises:
         GanloreError: if numbers of two protocols are in one comparison.
@@ -31,27 +32,55 @@ def judge(plan: Plan, tidy: Tables) -> list[Judged]:
         return []
     claims, source = plan.study.claims, Source(plan, tidy)
     measured = {
-        name: tuple(_measure(plan, source, test, f"{name}/{i}") for i, test in enumerate(c.tests))
+        name: [_measure(plan, source, test, f"{name}/{i}") for i, test in enumerate(c.tests)]
         for name, c in claims.claims.items()
     }
     decisions = verdicts.decide(
-        {name: [test.outcome for test in tests] for name, tests in measured.items()}, claims.alpha
+        {name: [outcome for _, outcome in pairs] for name, pairs in measured.items()}, claims.alpha
     )
     return [
-        Judged(
-            name,
-            claim,
-            decisions[name].verdict,
-            decisions[name].p_holds,
-            decisions[name].p_contradicted,
-            measured[name],
-            _note(measured[name], decisions[name]),
-        )
+        _result(name, claim, decisions[name], measured[name])
         for name, claim in claims.claims.items()
     ]
 
 
-def _note(tests: tuple[Measured, ...], decision: verdicts.Decision) -> str:
+Measured = tuple[TestResult, verdicts.Outcome | None]
+
+
+def _result(
+    name: str, claim: Claim, decision: verdicts.Decision, measured: list[Measured]
+) -> ClaimResult:
+    deciding = _deciding(decision.verdict, measured)
+    tests = tuple(replace(test, deciding=test is deciding) for test, _ in measured)
+    return ClaimResult(
+        name,
+        claim.statement,
+        tuple(claim.articles),
+        decision.verdict,
+        decision.p_holds,
+        decision.p_contradicted,
+        tests,
+        _note(tests, decision),
+        claim,
+    )
+
+
+def _deciding(verdict: verdicts.Verdict, measured: list[Measured]) -> TestResult:
+    """The test that a verdict depends on.
+
+    The one with the least support for the claim, or, where it is contradicted, with the most
+    against it; where it was not tested, the first that lacks something.
+    """
+    for test, outcome in measured:
+        if outcome is None:
+            return test
+    tests = [test for test, _ in measured]
+    if verdict == "contradicted":
+        return min(tests, key=lambda test: test.p_contradicted)
+    return max(tests, key=lambda test: test.p_holds)
+
+
+def _note(tests: tuple[TestResult, ...], decision: verdicts.Decision) -> str:
     if decision.verdict == "not tested":
         lacking = list(dict.fromkeys(text for test in tests for text in test.missing))
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
@@ -69,26 +98,27 @@ def _note(tests: tuple[Measured, ...], decision: verdicts.Decision) -> str:
 def _measure(plan: Plan, source: Source, test: Test, key: str) -> Measured:
     selected = {side: _select(plan, cells) for side, cells in test.sides}
     missing = tuple(dict.fromkeys(text for _, lacking in selected.values() for text in lacking))
-    cells = {side: found for side, (found, _) in selected.items()}
+    cells = {side: there for side, (there, _) in selected.items()}
     claims = plan.study.claims
     assert claims is not None
     label = describe(test, claims.sets)
-    nothing = pd.DataFrame(columns=["train_seed", "treatment", "control", "difference"])
+    nothing = pd.DataFrame(columns=SEEDS)
     if missing:
-        return Measured(test, label, None, nothing, cells, (0, 0), missing)
+        return test_result(test, label, None, nothing, cells, (0, 0), missing), None
     _check_protocols(source, test, cells)
     values, without = _values(source, test, cells)
     table = _seeds(test, values)
     kept = {
-        side: sorted(set(frame.index.droplevel("train_seed"))) for side, frame in values.items()
+        side: sorted(Cell(*cell) for cell in set(frame.index.droplevel("train_seed")))
+        for side, frame in values.items()
     }
     if table.empty:
         reason = "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
-        return Measured(test, label, None, nothing, kept, without, (reason,))
+        return test_result(test, label, None, nothing, kept, without, (reason,)), None
     outcome = verdicts.weigh(
         table["difference"], test.margin, key, family=len(claims.claims), alpha=claims.alpha
     )
-    return Measured(test, label, outcome, table, kept, without, ())
+    return test_result(test, label, outcome, table, kept, without, ()), outcome
 
 
 def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from ganlore import wording
+from ganlore import formatting
 from ganlore.study import claim_cells
 from ganlore.study.claims import Cells, Test
 from ganlore.study.run import Plan
@@ -69,10 +68,10 @@ def _phrases(cells: Cells, sets: Mapping[str, list[str]]) -> dict[str, str]:
     variants = cells.variants
     return {
         "losses": _losses(cells, sets),
-        "tricks": "" if names == ["none"] else f"with {wording.listed(names)}",
-        "variants": "" if variants == ["base"] else f"as {wording.listed(variants)}",
-        "networks": "" if cells.networks == ["mlp"] else f"in {wording.listed(cells.networks)}",
-        "datasets": f"on {wording.listed(cells.datasets)}",
+        "tricks": "" if names == ["none"] else f"with {formatting.listed(names)}",
+        "variants": "" if variants == ["base"] else f"as {formatting.listed(variants)}",
+        "networks": "" if cells.networks == ["mlp"] else f"in {formatting.listed(cells.networks)}",
+        "datasets": f"on {formatting.listed(cells.datasets)}",
     }
 
 
@@ -83,7 +82,7 @@ def _losses(cells: Cells, sets: Mapping[str, list[str]]) -> str:
         known = [name for name, losses in sets.items() if losses == cells.losses]
         if known:
             return f"the {len(cells.losses)} {known[0]} losses"
-    return wording.listed(cells.losses)
+    return formatting.listed(cells.losses)
 
 
 def _joined(phrases: Mapping[str, str]) -> str:
@@ -95,23 +94,6 @@ def _label(name: str) -> str:
 
     known = metrics()
     return known[name].label if name in known else name
-
-
-def percent(log_ratio: float, signed: bool = True) -> str:
-    """A difference of logarithms as a change in percent, with its sign."""
-    if math.isnan(log_ratio):
-        return "?"
-    share = 100 * math.expm1(log_ratio)
-    digits = 0 if abs(share) >= 10 else 1
-    return f"{share:+.{digits}f} %".replace("-", "−")
-
-
-def number(value: float, signed: bool = True) -> str:
-    """A difference, or with `signed` false a value, in two digits."""
-    if math.isnan(value):
-        return "?"
-    digits = 2 if abs(value) < 10 else 1
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def lines(plan: Plan) -> Iterator[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ganlore.analysis.estimators import collapsed
 from ganlore.analysis.tables import CELL, Tables
 from ganlore.study.claims import Test
 from ganlore.study.run import Plan
@@ -21,12 +22,6 @@ KEY = [*CELL, "train_seed"]
 
 LATE = 2 / 3
 """Where the last third of a budget begins; a number just at it is not late."""
-
-FEW_MODES = 0.5
-"""A generator with at most this share of the modes has collapsed."""
-
-NO_PRECISION = 0.05
-"""So has one with less precision than this."""
 
 Values: TypeAlias = "pd.Series[Any]"
 """Floats, indexed by the columns of `KEY`."""
@@ -65,11 +60,11 @@ class Source:
         rows = self.metrics.loc[self.metrics["status"] == "diverged", KEY].drop_duplicates()
         return pd.MultiIndex.from_frame(rows)
 
-    def half_of_modes(self, datasets: pd.Index[Any] | Values) -> NDArray[np.float64]:
-        """Half of the modes of each of these data sets: held-out real data has all of them."""
+    def modes_of(self, datasets: pd.Index[Any] | Values) -> NDArray[np.float64]:
+        """The number of modes of each of these data sets: held-out real data has all of them."""
         modes = self.floor[self.floor["metric"] == "modes"].groupby("dataset")["value"].max()
-        half: NDArray[np.float64] = datasets.map(modes).to_numpy(float) * FEW_MODES
-        return half
+        total: NDArray[np.float64] = datasets.map(modes).to_numpy(float)
+        return total
 
 
 def end(source: Source, test: Test) -> Values:
@@ -94,11 +89,9 @@ def failed(source: Source, test: Test) -> Values:
     """1 for a run that diverged or collapsed, else 0."""
     lost = pd.Series(0.0, index=source.runs.index)
     lost[lost.index.isin(source.diverged)] = 1.0
-    few = _ends(source, "modes")
-    half = source.half_of_modes(few.index.get_level_values("dataset"))
-    lost[few.index[few.to_numpy() <= half]] = 1.0
-    precision = _ends(source, "precision")
-    lost[precision.index[precision < NO_PRECISION]] = 1.0
+    modes, precision = (_ends(source, name).reindex(lost.index) for name in ("modes", "precision"))
+    total = source.modes_of(lost.index.get_level_values("dataset"))
+    lost[collapsed(modes.to_numpy(float), total, precision.to_numpy(float))] = 1.0
     return lost
 
 
@@ -168,10 +161,10 @@ def cost(source: Source, test: Test) -> Values:
 def hopping(source: Source, test: Test) -> Values:
     """Mean movement of modes between successive snapshots that both have at most half of them."""
     modes = source.metric("modes", test.extractor)
-    half = source.half_of_modes(modes["dataset"])
-    collapsed = modes.assign(few=modes["value"].to_numpy() <= half)
-    collapsed["few_before"] = collapsed.groupby(KEY)["few"].shift(fill_value=False)
-    both = collapsed[collapsed["few"] & collapsed["few_before"]].set_index([*KEY, "step"])
+    few = collapsed(modes["value"].to_numpy(float), source.modes_of(modes["dataset"]))
+    modes = modes.assign(few=few)
+    modes["few_before"] = modes.groupby(KEY)["few"].shift(fill_value=False)
+    both = modes[modes["few"] & modes["few_before"]].set_index([*KEY, "step"])
     moved = source.metric("mode_movement", test.extractor).set_index([*KEY, "step"])["value"]
     return moved[moved.index.isin(both.index)].groupby(KEY).mean()
 

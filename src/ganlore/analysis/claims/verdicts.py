@@ -9,14 +9,38 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ganlore.analysis import estimators, resampling
 
-Verdict = Literal["holds", "does not hold", "contradicted", "undecided", "not tested"]
+Verdict = Literal["holds", "contradicted", "does not hold", "undecided", "not tested"]
+
+
+class Meaning(NamedTuple):
+    """How a verdict is shown.
+
+    Attributes:
+        sign: so that no verdict is recognised by its colour alone.
+        text: what it means, in short; `RULE` has it in full.
+        decided: whether a test established it, with Holm's correction.
+    """
+
+    sign: str
+    text: str
+    decided: bool = False
+
+
+VERDICTS: dict[Verdict, Meaning] = {
+    "holds": Meaning("✓", "the effect is as claimed, and beyond the margin", True),
+    "contradicted": Meaning("✗", "the effect is against the claim, and beyond the margin", True),
+    "does not hold": Meaning("≈", "any effect is smaller than the margin"),
+    "undecided": Meaning("?", "the interval reaches across the margin, or the seeds are too few"),
+    "not tested": Meaning("–", "runs that it needs are missing"),
+}
+"""All verdicts, in the order in which a summary counts them."""
 
 ALPHA = 0.05
 
@@ -40,8 +64,8 @@ RULE: tuple[str, ...] = (
     f"contradicted: the adjusted p is at most {_SHARE}, and the interval of the test that "
     "contradicts most lies below minus its margin.",
     "does not hold: not contradicted, and the interval of one of the tests lies below its margin, "
-    f"where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's tests): what "
-    "effect there is, is smaller than the smallest effect of interest.",
+    f"where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's tests): any "
+    "effect is smaller than the smallest effect of interest.",
     "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
     "not tested: runs that one of its tests needs are missing.",
     "A run that diverged counts as the worst value among all runs of the same data set and "

@@ -4,7 +4,8 @@ Figures carry no date and no random name: the same table gives the same bytes.
 """
 
 from ganlore import formatting
-from ganlore.analysis.tables import PLAIN, Matrix
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import PLAIN
 from ganlore.report.figures.costs import cost
 from ganlore.report.figures.critical import Ranking, critical_difference
 from ganlore.report.figures.dots import dot_plot

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganlore import formatting
-from ganlore.analysis.tables import PLAIN, Matrix
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import PLAIN
 from ganlore.report.figures.drawing import COLOURS, MUTED, RULE, near, plain_log, style, subplots
 
 if TYPE_CHECKING:

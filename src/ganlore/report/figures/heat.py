@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganlore import formatting
-from ganlore.analysis.tables import Matrix
+from ganlore.analysis.matrices import Matrix
 from ganlore.report.figures.drawing import INK, MUTED, PAPER, RULE, plain_log, style, subplots
 
 if TYPE_CHECKING:

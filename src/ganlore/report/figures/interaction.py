@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganlore.analysis.improvement import change, decided
-from ganlore.analysis.tables import PLAIN, Matrix
+from ganlore.analysis.matrices import Matrix, decided
+from ganlore.analysis.tables import PLAIN
+from ganlore.formatting import short_change
 from ganlore.report.figures.drawing import INK, MUTED, PAPER, RULE, style, subplots
 from ganlore.report.figures.heat import name_axes, readable
 
@@ -29,7 +30,7 @@ def interaction(matrix: Matrix, table: pd.DataFrame) -> Figure:
 
     Args:
         matrix: the cells.
-        table: `improvement.improvements(matrix)`.
+        table: `matrices.improvements(matrix)`.
     """
     import matplotlib as mpl
 
@@ -77,7 +78,7 @@ def _draw(
     sure = decided(row["low"], row["high"])
     ax.add_patch(Rectangle(**box, fc=scale.to_rgba(row["log_ratio"]), ec=PAPER, lw=0.6))
     colour = readable(scale, row["log_ratio"])
-    text = ("● " if sure else "") + change(row["log_ratio"])
+    text = ("● " if sure else "") + short_change(row["log_ratio"])
     lost = f"{row['n_lost']} lost" if row["n_lost"] else ""
     ax.text(x + 0.5, y + (0.38 if lost else 0.5), text, ha="center", va="center", color=colour,
             fontsize=8, fontweight="bold" if sure else "normal")  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ganlore.analysis.tables import PLAIN, Matrix
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import PLAIN
 from ganlore.report.figures.drawing import (
     COLOURS,
     INK,

@@ -57,7 +57,7 @@ def aggregates(table: pd.DataFrame, effects: pd.DataFrame) -> Figure:
     """Each trick's gain in log FID as an interquartile mean, and as the model has it, by dots.
 
     Args:
-        table: `second_views.of_tricks`.
+        table: `robustness.of_tricks`.
         effects: `interaction.Interaction.tricks`; may be empty.
     """
     rows = table.sort_values("iqm")

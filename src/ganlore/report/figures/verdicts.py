@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ganlore.analysis.claims.results import Measured
+    from ganlore.analysis.claims.results import TestResult
 
 WIDE = 84
 """Characters of a line of a panel's title."""
@@ -22,41 +22,40 @@ WIDE = 84
 RATIOS = (1, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000)
 
 
-def differences(tests: list[Measured]) -> Figure:
+def differences(tests: list[TestResult]) -> Figure:
     """A panel for each test of a claim: seeds as circles, their mean and interval, the margin.
 
     Args:
-        tests: those that were measured; at least one.
+        tests: those that were made; at least one.
     """
     with style():
-        titles = [wrap(measured.label, WIDE) for measured in tests]
+        titles = [wrap(result.label, WIDE) for result in tests]
         height = 0.15 + 0.93 * len(tests) + 0.12 * sum(map(len, titles))
         figure, axes = subplots(len(tests), 1, 5.8, height)
-        for ax, measured, title in zip(axes[:, 0], tests, titles, strict=True):
-            _panel(ax, measured)
+        for ax, result, title in zip(axes[:, 0], tests, titles, strict=True):
+            _panel(ax, result)
             ax.set_title("\n".join(title), loc="left", fontsize=8)
     return figure  # type: ignore[no-any-return]
 
 
-def _panel(ax: Axes, measured: Measured) -> None:
-    outcome = measured.outcome
-    assert outcome is not None
-    values = measured.values["difference"].to_numpy(dtype=np.float64)
-    margin = float(measured.test.margin)
+def _panel(ax: Axes, result: TestResult) -> None:
+    effect, low, high = result.as_claimed
+    values = result.values["difference"].to_numpy(dtype=np.float64)
+    margin = result.margin
     ax.axvspan(-margin, margin, color=MUTED, alpha=0.18, lw=0, zorder=0, label="margin")
     ax.axvline(0, color=MUTED, lw=0.8, zorder=1)
     ax.plot(values, _spread_out(len(values)), "o", ms=5, mfc="none", mec=INK, mew=0.9, alpha=0.8,
             label="seeds")  # fmt: skip
-    if math.isfinite(outcome.low) and math.isfinite(outcome.high):
-        ax.plot((outcome.low, outcome.high), (0, 0), color=COLOURS[0], lw=3, alpha=0.75,
+    if math.isfinite(low) and math.isfinite(high):
+        ax.plot((low, high), (0, 0), color=COLOURS[0], lw=3, alpha=0.75,
                 label="interval")  # fmt: skip
-    ax.plot(outcome.effect, 0, "D", ms=7, color=COLOURS[0], mec=PAPER, mew=0.8, label="effect")
-    known = np.array([v for v in (*values, outcome.low, outcome.high, margin, -margin, 0.0)
+    ax.plot(effect, 0, "D", ms=7, color=COLOURS[0], mec=PAPER, mew=0.8, label="effect")
+    known = np.array([v for v in (*values, low, high, margin, -margin, 0.0)
                       if math.isfinite(v)])  # fmt: skip
     room = 0.08 * (known.max() - known.min() or 1.0)
     ax.set(xlim=(known.min() - room, known.max() + room), ylim=(-1, 1), yticks=[])
     ax.spines["left"].set_visible(False)
-    if measured.test.scale == "log":
+    if result.scale == "log":
         _ratio_ticks(ax)
         ax.set_xlabel("factor in the claim's favour", fontsize=7.5)
     else:

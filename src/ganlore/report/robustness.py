@@ -1,13 +1,14 @@
-"""The report's second views of the runs: what is drawn of them, and the words beside it."""
+"""The report's robustness checks: their figures, and the words beside them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganlore import formatting
 from ganlore.analysis import robustness
 from ganlore.analysis.results import Results
-from ganlore.analysis.robustness import Second
+from ganlore.analysis.robustness import Robustness
 from ganlore.report import figures
 from ganlore.report.drawn import Drawn, keep
 
@@ -27,7 +28,7 @@ PROFILES = (
 REACHING = (
     "Kaplan and Meier's curve of the runs that have not reached the target, with pointwise 95 % "
     "bands. Runs that never do are censored at the end of the budget. Runs of one seed share "
-    "noise, which this view does not know: the verdict counts seeds."
+    "noise, which this analysis does not know: the verdict counts seeds."
 )
 
 
@@ -53,14 +54,15 @@ class Model:
 def drawn(results: Results, folder: Path) -> list[tuple[str, Drawn]]:
     """The figures, each with what it is about."""
     found = []
-    for second in results.second:
-        found += [(second.matrix.title, figure) for figure in _of_matrix(second, folder)]
+    for checks in results.robustness:
+        found += [(checks.matrix.title, figure) for figure in _of_matrix(checks, folder)]
     for one in results.reaching:
         name = f"reaching-{one.claim}"
         told = "; ".join(f"{s}: {c.n_reached} of {c.n} runs" for s, c in one.sides.items())
         figure = figures.reaching(list(one.sides.items()))
         alt = f"Curves of the share of runs that have not reached the target, {one.label}. {told}."
-        p = "< 0.001" if one.p < 0.001 else f"= {one.p:.3f}"
+        p = formatting.p_value(one.p)
+        p = p if p.startswith("<") else f"= {p}"
         caption = f"{one.label}. {REACHING} Log-rank test: p {p}."
         found.append(
             (f"claim {one.claim}",
@@ -70,9 +72,9 @@ def drawn(results: Results, folder: Path) -> list[tuple[str, Drawn]]:
     return found
 
 
-def _of_matrix(second: Second, folder: Path) -> list[Drawn]:
-    matrix = second.matrix
-    table = second.tricks[second.tricks["losses"] > 1]  # one loss says nothing of losses
+def _of_matrix(checks: Robustness, folder: Path) -> list[Drawn]:
+    matrix = checks.matrix
+    table = checks.tricks[checks.tricks["losses"] > 1]  # one loss says nothing of losses
     if table.empty:
         return []
     best = table.sort_values("iqm").iloc[-1]
@@ -81,7 +83,7 @@ def _of_matrix(second: Second, folder: Path) -> list[Drawn]:
         f"of plain FID to FID with the trick, from {table['iqm'].min():.2f} to {best['iqm']:.2f} "
         f"({best['trick']}), and the probability of improvement."
     )
-    figure = figures.aggregates(table, second.effects)
+    figure = figures.aggregates(table, checks.effects)
     made = [
         keep(figure, folder, "aggregates", f"aggregates-{matrix.slug}", alt,
              "Tricks over all losses", AGGREGATES, "figures.aggregates",
@@ -101,12 +103,12 @@ def models(results: Results) -> list[Model]:
     """What the models say beside their effects."""
     return [
         Model(
-            second.matrix.title,
-            second.model.model,
-            second.model.note,
-            {name: f"{100 * max(share, 0):.0f} %" for name, share in second.model.shares.items()},
-            second.model.p_interaction,
+            checks.matrix.title,
+            checks.model.model,
+            checks.model.note,
+            {name: f"{100 * max(share, 0):.0f} %" for name, share in checks.model.shares.items()},
+            checks.model.p_interaction,
         )
-        for second in results.second
-        if second.model is not None
+        for checks in results.robustness
+        if checks.model is not None
     ]
