@@ -15,6 +15,7 @@ from ganlore import data as datasets
 from ganlore import features, metrics, storage
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect, evaluate
+from ganlore.execution import freshness
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan, Run
@@ -188,7 +189,7 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
     record = data / "extractors/ring/coordinates/record.json"
     text = record.read_text()
     record.write_text(text.replace("coordinates", "koordinates"))
-    with pytest.raises(GanloreError, match=r"4 of 4 runs.*\n.*stale: extractors of its evaluation"):
+    with pytest.raises(GanloreError, match=r"4 of 4 runs.*\n.*evaluated with other extractors"):
         collect.collect(copy)
     record.write_text(text)
     out = copy.folder(copy.runs[0])  # trained again, on a device that gives other bits
@@ -197,9 +198,7 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
     snapshots[0]["weights"]["body.0.0.weight"].add_(1)
     trained["files"]["snapshots.pt"] = storage.write_torch(out / "snapshots.pt", snapshots)
     storage.write_json(out / "run.json", trained)
-    with pytest.raises(
-        GanloreError, match=r"1 of 4 runs.*\n.*stale: snapshots that were evaluated"
-    ):
+    with pytest.raises(GanloreError, match=r"1 of 4 runs.*\n.*evaluated with other snapshots"):
         collect.collect(copy)
     settings = copy.runs[0].dataset.settings | {"radius": 2.0}
     plugin = registry.create("dataset", "ring", settings)
@@ -217,17 +216,17 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
 
 def test_an_evaluation_by_other_code_is_never_collected(copy: Plan, monkeypatch) -> None:
     monkeypatch.setattr(Run, "evaluation_code", lambda self: "0123")
-    with pytest.raises(GanloreError, match="stale: code of its evaluation"):
+    with pytest.raises(GanloreError, match="evaluated with other code"):
         collect.collect(copy)
 
 
-def test_a_stale_run_is_not_evaluated(copy: Plan, stores) -> None:
+def test_a_stale_run_is_not_evaluated(copy: Plan) -> None:
     run = copy.runs[0]
     record = storage.read_json(copy.folder(run) / "run.json", "")
-    evaluate.check_trained(run, record, stores["ring"], Path(copy.study.data), copy.folder(run))
+    freshness.changes(run, record, data=Path(copy.study.data)).check(copy.folder(run))
     record["code_hash"] = "0123"
     with pytest.raises(GanloreError, match="trained with other code"):
-        evaluate.check_trained(run, record, stores["ring"], Path(copy.study.data), copy.folder(run))
+        freshness.changes(run, record, data=Path(copy.study.data)).check(copy.folder(run))
 
 
 def test_runs_of_different_devices_are_not_mixed(copy: Plan) -> None:

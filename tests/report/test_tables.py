@@ -13,8 +13,8 @@ import synthetic_study
 
 from ganlore import formatting
 from ganlore.analysis import tables
-from ganlore.errors import GanloreError
 from ganlore.analysis.results import Results
+from ganlore.errors import GanloreError
 from ganlore.report import files
 from ganlore.study.run import Plan
 

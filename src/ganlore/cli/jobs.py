@@ -163,15 +163,16 @@ def evaluate(
         from ganlore import provenance, storage
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
+        from ganlore.execution import freshness
 
         folder = results / "runs" / chosen.id
         remedy = f"delete {folder} and run `ganlore train` or snakemake"
-        # of a training's files only this one is needed; another may have been let go
+        # of a training's files only this one is needed; another may be discarded
         record = storage.read_json(folder / "run.json", remedy)
         storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
         snapshots = storage.read_torch(folder / "snapshots.pt")
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
-        evaluation.check_trained(chosen, record, store, data, folder)
+        freshness.changes(chosen, record, data=data).check(folder)
         rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
         kept = schema.Keep.model_validate_json(keep) if keep else None
         last = snapshots[-1] if snapshots else None

@@ -143,7 +143,7 @@ class Protocol(Model):
 class Keep(Model):
     """What stays of a run once it is evaluated; it changes no number, so nothing runs again for it.
 
-    Numbers, history, samples and records always stay. What was let go and is needed again (a metric
+    Numbers, history, samples and records always stay. What was discarded and is needed again (a metric
     was added) is trained again.
     """
 
@@ -161,10 +161,13 @@ class Keep(Model):
     )
 
     @property
-    def let_go(self) -> list[str]:
+    def discarded(self) -> list[str]:
         """The files of a training that do not stay."""
-        lost = {"snapshots.pt": self.snapshots != "all", "checkpoint.pt": self.checkpoints != "all"}
-        return [name for name, gone in lost.items() if gone]
+        discarded = {
+            "snapshots.pt": self.snapshots != "all",
+            "checkpoint.pt": self.checkpoints != "all",
+        }
+        return [name for name, yes in discarded.items() if yes]
 
 
 class Overrides(Model):
