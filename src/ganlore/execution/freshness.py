@@ -6,7 +6,7 @@ here. Only small records and manifests are read: the hashes in them stand for th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,16 +110,14 @@ def changes(
     trained = {"extractors": {}, **trained}  # a run that trains with none has no such key
     now = training_inputs(run, trained["data_hash"], trained["extractors"])
     if data is not None:
-        now["data_hash"] = _unless_missing(lambda: Store.open(data / "prepared" / name).digest)
-        now["extractors"] = _unless_missing(
-            lambda: provenance.fitted(run.training_extractors, name, data)
-        )
+        now["data_hash"] = _data_hash(data, name)
+        now["extractors"] = _extractors(run.training_extractors, name, data)
     training = _differences(TRAINING, trained, now)
     if evaluated is None:
         return Changes(training)
     now = evaluation_inputs(run, trained, evaluated["extractors"])
     if data is not None:
-        now["extractors"] = _unless_missing(lambda: provenance.fitted(run.extractors, name, data))
+        now["extractors"] = _extractors(run.extractors, name, data)
     return Changes(training, _differences(EVALUATION, evaluated, now))
 
 
@@ -127,9 +125,18 @@ def _differences(words: dict[str, str], record: Record, now: Record) -> tuple[st
     return tuple(word for key, word in words.items() if record[key] != now[key])
 
 
-def _unless_missing[T](read: Callable[[], T]) -> T | None:
+def _data_hash(data: Path, name: str) -> str | None:
+    """`Store.digest` without `Store.open`, which hashes the data's large files."""
     try:
-        return read()
+        manifest = storage.read_json(data / "prepared" / name / "manifest.json", "run snakemake")
+    except GanloreError:
+        return None
+    return Store(data / "prepared" / name, manifest).digest
+
+
+def _extractors(names: Iterable[str], dataset: str, data: Path) -> dict[str, str] | None:
+    try:
+        return provenance.fitted(names, dataset, data)
     except GanloreError:
         return None
 

@@ -52,7 +52,7 @@ def progress(plan: Plan, run: Run) -> Progress:
         saved = json.loads((state / "progress.json").read_text())
         share = saved["step"] / run.training.steps
         alive = _alive(saved["pid"])
-        note = f"step {told['step']} of {run.training.steps}"
+        note = f"step {saved['step']} of {run.training.steps}"
         return Progress("running" if alive else "interrupted", note, share)
     return Progress("missing")
 

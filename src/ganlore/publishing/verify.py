@@ -42,8 +42,10 @@ class Findings:
             f", {len(self.discarded)} discarded as the study says (keep)" if self.discarded else ""
         )
         return [
-            *texts, f"{self.checked} files and records checked{discarded}, {len(self.wrong)} findings"
-        ]  # fmt: skip
+            *texts,
+            f"{self.checked} files and records checked{discarded if self.discarded else ''}, "
+            f"{len(self.wrong)} findings",
+        ]
 
 
 def verify(plan: Plan) -> Findings:

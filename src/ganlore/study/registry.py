@@ -33,6 +33,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from ganlore import settings as shared_settings
 from ganlore.errors import GanloreError, unknown
+from ganlore.study.explain import explain
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -113,8 +114,6 @@ class Declaration:
         Raises:
             GanloreError: for an unknown key or an impossible value.
         """
-        from ganlore.study.schema import explain
-
         try:
             return self.model.model_validate(given).model_dump(mode="json")
         except ValidationError as error:
@@ -133,12 +132,12 @@ class Declaration:
         Args:
             settings: all of its settings; the defaults where they are left out.
         """
-        told = self.settings({}) if settings is None else settings
-        found = set(self.fact("provides", ()))
+        values = self.settings({}) if settings is None else settings
+        provided = set(self.fact("provides", ()))
         for thing, wanted in self.fact("provides_if", {}).items():
-            if all(told[name] in values for name, values in wanted.items()):
-                found.add(thing)
-        return found
+            if all(values[name] in options for name, options in wanted.items()):
+                provided.add(thing)
+        return provided
 
 
 def folders(kind: str) -> list[Path]:
