@@ -11,7 +11,7 @@ import torch
 from ganlore.losses import LogitLoss
 from ganlore.networks import Spec
 from ganlore.steps.step import Game
-from ganlore.study import registry
+from ganlore.study import declarations, registry
 from ganlore.study.expand import expand
 from ganlore.study.schema import load
 from ganlore.training import build
@@ -105,13 +105,13 @@ def test_no_plug_in_is_named_outside_its_own_kind_of_place() -> None:
     """The loop and its helpers know no loss and no trick: only plug-ins name plug-ins."""
     names = set(registry.find("loss")) | set(registry.find("trick")) - {"none"}
     for module in ("train", "game", "build", "batches", "history", "checkpoint", "evaluate"):
-        path = registry.module_file(f"ganlore.{module}")
+        path = declarations.module_file(f"ganlore.{module}")
         strings = set(re.findall(r"[\"']([a-z0-9+-]+)[\"']", path.read_text()))
         assert not strings & names, (module, strings & names)
 
 
 def test_the_training_loop_is_short() -> None:
-    path = registry.module_file("ganlore.training.loop")
+    path = declarations.module_file("ganlore.training.loop")
     code = path.read_text().split("def train(")[1]
     assert len(code.splitlines()) < 100
 

@@ -19,7 +19,7 @@ from ganlore import features, provenance, storage
 from ganlore.cli import main
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect
-from ganlore.execution import status
+from ganlore.execution import freshness, status
 from ganlore.features import residual_classifier
 from ganlore.features._classifying import Classes, Classifying
 from ganlore.forecast import costs

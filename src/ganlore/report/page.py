@@ -26,10 +26,10 @@ from ganlore.report import (
     samples,
     study,
 )
-from ganlore.study import registry
+from ganlore.study import declarations
 from ganlore.study.run import Plan
 
-TEMPLATES = registry.PACKAGE / "report" / "templates"
+TEMPLATES = declarations.PACKAGE / "report" / "templates"
 
 
 def build(plan: Plan) -> Path:
