@@ -236,8 +236,8 @@ def test_planning_imports_no_torch() -> None:
     import sys
 
     code = (
-        "import sys; from ganlore import config, grid, cli\n"
-        "plan = grid.expand(config.load('configs/default.yaml'))\n"
+        "import sys; from ganlore.cli import main; from ganlore.study import expand, schema\n"
+        "plan = expand.expand(schema.load('configs/default.yaml'))\n"
         "[run.training_code() for run in plan.runs]\n"
         "heavy = {'torch', 'numpy', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)\n"
         "assert not heavy, heavy"

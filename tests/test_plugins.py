@@ -125,16 +125,28 @@ def names(paths: set[Path]) -> set[str]:
 
 def test_a_fingerprint_covers_what_a_file_imports() -> None:
     dragan = names(fingerprint.closure([registry.path_of("loss", "dragan")]))
-    assert {"losses/dragan.py", "losses/nonsaturating.py", "penalties.py"} <= dragan
+    assert {"losses/dragan.py", "losses/nonsaturating.py", "steps/penalties.py"} <= dragan
     assert "losses/wgan.py" not in dragan
 
 
 def test_training_depends_on_no_metric_no_figure_and_no_other_plug_in() -> None:
-    covered = names(fingerprint.closure([fingerprint.module("train")]))
-    assert {"train.py", "game.py", "build.py", "batches.py", "seeding.py"} <= covered
-    assert {"checkpoint.py", "memory.py"} <= covered  # which come as arguments, or measure
-    assert not {n for n in covered if n.startswith(("metrics/", "features/", "figures/"))}
-    assert not {"report.py", "cli.py", "evaluate.py", "errors.py"} & covered
+    covered = names(fingerprint.closure([fingerprint.module("training.loop")]))
+    assert {
+        "training/loop.py",
+        "steps/step.py",
+        "training/build.py",
+        "training/batches.py",
+    } <= covered
+    assert {
+        "training/checkpoint.py",
+        "training/memory.py",
+    } <= covered  # which come as arguments, or measure
+    assert not {
+        n
+        for n in covered
+        if n.startswith(("metrics/", "features/", "report/", "cli/", "execution/"))
+    }
+    assert not {"evaluation/evaluate.py", "errors.py"} & covered
     plug_ins = {n for n in covered if n.startswith(("losses/", "tricks/", "networks/"))}
     assert all(n.endswith("__init__.py") for n in plug_ins)
 
@@ -166,8 +178,8 @@ def test_a_loss_and_a_trick_of_one_name_are_two_files(folder: Path) -> None:
     trick.parent.mkdir()
     trick.write_text("x = 1")
     (folder / "same.py").write_text(LOSS)
-    labels = {fingerprint._label(path) for path in (trick, folder / "same.py")}
-    assert labels == {"plugins/tricks/same.py", "plugins/losses/same.py"}
+    roles = {fingerprint._role(path) for path in (trick, folder / "same.py")}
+    assert roles == {"tricks/same", "losses/same"}
 
 
 def test_a_plan_looks_at_each_file_once_and_the_next_one_again(
