@@ -116,30 +116,10 @@ def train(
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
     # first of all: once torch has looked for GPUs it is too late to choose one
     with gpu_slots.slot(chosen.training.device):
-        from ganlore import features, provenance, storage
-        from ganlore.data import Store
-        from ganlore.execution import gpu
-        from ganlore.training import build, checkpoint
-        from ganlore.training import loop as training
+        from ganlore import provenance
+        from ganlore.training import job
 
-        try:
-            device = build.device(chosen.training.device)
-            store = Store.open(data / "prepared" / chosen.dataset.name)
-            store.require(chosen.dataset.settings)
-            extractors = {
-                name: features.open_fitted(name, store, data / "extractors" / store.name / name)
-                for name in chosen.training_extractors
-            }
-            fitted = provenance.fitted(extractors, store.name, data)
-            identity = checkpoint.identity(chosen, store, fitted)
-            state = checkpoint.State(state_folder, identity, save_every)
-            provenance.environment()
-            status = training.train(chosen, store, state, device, extractors)
-        except Exception as error:
-            failure = {"error": f"{type(error).__name__}: {error}"}
-            storage.write_json(state_folder / "failed.json", failure)
-            raise
-        checkpoint.finish(chosen, store, folder, state, status, gpu.name(device), fitted)
+        status = job.train(chosen, data, folder, state_folder, save_every)
     if benchmark:
         provenance.benchmark(benchmark)
     say(f"{folder}: {status}")
