@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import provenance, storage
-from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.study.run import Run
 from ganlore.study.schema import Keep
@@ -127,6 +126,8 @@ def _differences(words: dict[str, str], record: Record, now: Record) -> tuple[st
 
 def _data_hash(data: Path, name: str) -> str | None:
     """`Store.digest` without `Store.open`, which hashes the data's large files."""
+    from ganlore.data import Store  # planning and `ganlore status` import no numpy at the start
+
     try:
         manifest = storage.read_json(data / "prepared" / name / "manifest.json", "run snakemake")
     except GanloreError:
