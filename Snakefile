@@ -13,7 +13,7 @@ from snakemake.utils import min_version
 from ganlore.cli import worker_server
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu_slots
-from ganlore.forecast.summary import TOO_LITTLE_ROOM
+from ganlore.forecast.summary import TOO_LITTLE_DISK_SPACE
 from ganlore.study import fingerprint, schema, weights
 from ganlore.study.expand import expand as expand_study
 
@@ -42,10 +42,10 @@ if "gpu" not in workflow.global_resources:
 onstart:
     worker_server.start()
     if STUDY.keep.check_room:
-        asked = ["ganlore", "room", STUDY_JSON, "--jobs", str(workflow.cores or 1)]
-        if subprocess.run(asked).returncode == TOO_LITTLE_ROOM:
+        asked = ["ganlore", "disk-space", STUDY_JSON, "--jobs", str(workflow.cores or 1)]
+        if subprocess.run(asked).returncode == TOO_LITTLE_DISK_SPACE:
             raise WorkflowError(
-                "the study was not begun: too little room on the disk"
+                "the study was not begun: too little space on the disk"
             )
     # A limit of jobs a second (100 by default) makes Snakemake look at all waiting jobs again a second
     # after each look, and so ever more often: with 1,000 jobs that took a third of a core.

@@ -72,7 +72,7 @@ def test_train_evaluate_status_verify(study: str) -> None:
     assert result.exit_code == 1
     assert f"{2 * (len(plan.runs) - 1)} findings" in result.output  # the runs that are missing
     found = verify.verify(Plan(plan.study, (run,), ()))
-    assert found.checked > 10 and not found.wrong and not found.let_go
+    assert found.checked > 10 and not found.wrong and not found.discarded
     record = json.loads((plan.folder(run) / "run.json").read_text())
     record["settings"]["training"]["batch"] = 32  # someone tells another story
     (plan.folder(run) / "run.json").write_text(json.dumps(record))
@@ -111,7 +111,7 @@ def test_help_reads_like_documentation() -> None:
         "status",
         "verify",
         "publish",
-        "room",
+        "disk-space",
         "prepare",
         "schema",
     ]:

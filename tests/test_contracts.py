@@ -11,7 +11,7 @@ import torch
 from ganlore.losses import LogitLoss
 from ganlore.networks import Spec
 from ganlore.steps import Step
-from ganlore.study import registry
+from ganlore.study import declarations, registry
 from ganlore.study.expand import expand
 from ganlore.study.schema import load
 from ganlore.training import build
@@ -105,13 +105,13 @@ def test_no_plug_in_is_named_outside_its_own_kind_of_place() -> None:
     """The loop and its helpers know no loss and no trick: only plug-ins name plug-ins."""
     names = set(registry.find("loss")) | set(registry.find("trick")) - {"none"}
     for folder in ("steps", "training", "evaluation", "execution", "study"):
-        for path in (registry.PACKAGE / folder).glob("*.py"):
+        for path in (declarations.PACKAGE / folder).glob("*.py"):
             strings = set(re.findall(r"[\"']([a-z0-9+-]+)[\"']", path.read_text()))
             assert not strings & names, (path, strings & names)
 
 
 def test_the_training_loop_is_short() -> None:
-    modules = (registry.PACKAGE / "training" / f"{name}.py" for name in ("loop", "trainer"))
+    modules = (declarations.PACKAGE / "training" / f"{name}.py" for name in ("loop", "trainer"))
     assert sum(len(path.read_text().splitlines()) for path in modules) < 250
 
 

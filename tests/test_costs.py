@@ -152,7 +152,7 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
     monkeypatch.setattr(Costs, "sizes", dict.fromkeys([("ring", "mlp", "hinge", "none", "base")],
                                                       Sizes(1_000_000, 5_000_000, 9_000_000)))  # fmt: skip
     plan = plan_of(["hinge"], ["none"], keep=keep, seeds=[0, 1, 2])
-    room = disk.room(Costs(plan, tmp_path / "t"), jobs=4)
+    room = disk.disk_space(Costs(plan, tmp_path / "t"), jobs=4)
     # 8 samples of 2 numbers, twice, and the strips of two snapshots
     beside = (2 * 8 + 2 * samples.COURSE[1]) * 2 + 3 * disk.ROW + disk.RECORDS
     run = snapshots * 1_000_000 + checkpoints * 5_000_000 + beside
@@ -165,7 +165,7 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
     folder = plan.folder(plan.runs[0])
     folder.mkdir(parents=True)
     (folder / "evaluation.json").write_text("{}")
-    assert disk.room(Costs(plan, tmp_path / "u"), jobs=4).kept == 2 * run
+    assert disk.disk_space(Costs(plan, tmp_path / "u"), jobs=4).kept == 2 * run
 
 
 def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
@@ -173,7 +173,7 @@ def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     changes = {"settings": {"networks": {"mlp": {"width": 256, "depth": 3}}}}
     plan = plan_of(["hinge", "wgan-gp"], ["none"], **changes)
-    told = disk.room(Costs(plan, tmp_path / "t"), jobs=1)
+    told = disk.disk_space(Costs(plan, tmp_path / "t"), jobs=1)
     store = Costs(plan, tmp_path / "s").stores["ring"]
     for run in plan.runs:
         state = checkpoint.Checkpoints(tmp_path / "results/state" / run.id, "")
@@ -186,22 +186,24 @@ def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
 
 
 def test_a_full_disk_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = disk.Room(data=1, kept=3_000_000_000, working=2, report=3, run=4, free=2_000_000_000)
+    room = disk.DiskSpace(
+        data=1, kept=3_000_000_000, working=2, report=3, run=4, free=2_000_000_000
+    )
     with pytest.raises(GanloreError) as error:
         room.check("study x")
     for words in ("up to 3.0 GB", "2.0 GB are free", "snapshots: last", "check_room: false"):
         assert words in str(error.value)
-    disk.Room(data=1, kept=3, working=2, report=3, run=4, free=9).check("study x")
+    disk.DiskSpace(data=1, kept=3, working=2, report=3, run=4, free=9).check("study x")
 
 
 def test_room_has_a_status_of_its_own_where_the_disk_is_full(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     study = plan_of(["hinge"], ["none"]).study.model_dump_json()
     run = CliRunner().invoke
-    assert run(app, ["room", study]).exit_code == 0
+    assert run(app, ["disk-space", study]).exit_code == 0
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-    assert run(app, ["room", study]).exit_code == summary.TOO_LITTLE_ROOM != 1
+    assert run(app, ["disk-space", study]).exit_code == summary.TOO_LITTLE_DISK_SPACE != 1
 
 
 def test_plan_estimates_a_gpu_that_is_not_here(tmp_path, monkeypatch) -> None:
@@ -227,7 +229,7 @@ def test_every_study_can_be_planned(path: Path) -> None:
     text = path.read_text()
     assert text.startswith("# yaml-language-server: $schema=study.schema.json\n# ")
     if plan.runs[0].training.budget >= 1_000_000:  # full size: nothing fills the disk by surprise
-        assert plan.study.keep.let_go == ["snapshots.pt", "checkpoint.pt"]
+        assert plan.study.keep.discarded == ["snapshots.pt", "checkpoint.pt"]
         assert "ganlore plan" in text
         ignored = (REPOSITORY / ".gitignore").read_text().split()
         assert f"/{plan.study.name}/" in ignored and plan.study.results.startswith(plan.study.name)

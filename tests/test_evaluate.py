@@ -13,8 +13,11 @@ import torch
 
 from ganlore import data as datasets
 from ganlore import features, metrics, storage
+from ganlore.cli import jobs
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect, evaluate
+from ganlore.execution import freshness, status
+from ganlore.publishing import publish, verify
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan, Run
@@ -188,7 +191,7 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
     record = data / "extractors/ring/coordinates/record.json"
     text = record.read_text()
     record.write_text(text.replace("coordinates", "koordinates"))
-    with pytest.raises(GanloreError, match=r"4 of 4 runs.*\n.*stale: extractors of its evaluation"):
+    with pytest.raises(GanloreError, match=r"4 of 4 runs.*\n.*evaluated with other extractors"):
         collect.collect(copy)
     record.write_text(text)
     out = copy.folder(copy.runs[0])  # trained again, on a device that gives other bits
@@ -197,9 +200,7 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
     snapshots[0]["weights"]["body.0.0.weight"].add_(1)
     trained["files"]["snapshots.pt"] = storage.write_torch(out / "snapshots.pt", snapshots)
     storage.write_json(out / "run.json", trained)
-    with pytest.raises(
-        GanloreError, match=r"1 of 4 runs.*\n.*stale: snapshots that were evaluated"
-    ):
+    with pytest.raises(GanloreError, match=r"1 of 4 runs.*\n.*evaluated with other snapshots"):
         collect.collect(copy)
     settings = copy.runs[0].dataset.settings | {"radius": 2.0}
     plugin = registry.create("dataset", "ring", settings)
@@ -217,17 +218,17 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
 
 def test_an_evaluation_by_other_code_is_never_collected(copy: Plan, monkeypatch) -> None:
     monkeypatch.setattr(Run, "evaluation_code", lambda self: "0123")
-    with pytest.raises(GanloreError, match="stale: code of its evaluation"):
+    with pytest.raises(GanloreError, match="evaluated with other code"):
         collect.collect(copy)
 
 
-def test_a_stale_run_is_not_evaluated(copy: Plan, stores) -> None:
+def test_a_stale_run_is_not_evaluated(copy: Plan) -> None:
     run = copy.runs[0]
     record = storage.read_json(copy.folder(run) / "run.json", "")
-    evaluate.check_trained(run, record, stores["ring"], Path(copy.study.data), copy.folder(run))
+    freshness.changes(run, record, data=Path(copy.study.data)).check(copy.folder(run))
     record["code_hash"] = "0123"
     with pytest.raises(GanloreError, match="trained with other code"):
-        evaluate.check_trained(run, record, stores["ring"], Path(copy.study.data), copy.folder(run))
+        freshness.changes(run, record, data=Path(copy.study.data)).check(copy.folder(run))
 
 
 def test_runs_of_different_devices_are_not_mixed(copy: Plan) -> None:
@@ -293,3 +294,47 @@ def test_the_classifier_halves_images_as_max_pooling_does(size) -> None:
 
     images = torch.randn(5, 3, *size).relu()  # with ties
     assert torch.equal(Halve().eval()(images), torch.nn.functional.max_pool2d(images, 2))
+
+
+@pytest.mark.parametrize(
+    "part, key",
+    [("run", key) for key in freshness.TRAINING]
+    + [("evaluation", key) for key in freshness.EVALUATION],
+)
+def test_everyone_agrees_on_what_is_stale(copy: Plan, part: str, key: str) -> None:
+    """A run that was made with other settings, code, data or extractors is stale for all."""
+    run = copy.runs[0]
+    assert status.progress(copy, run).state == "done" and not verify.verify(copy).wrong
+    path = copy.folder(run) / f"{part}.json"
+    record = storage.read_json(path, "")
+    record[key] = {"coordinates": "another"} if key == "extractors" else "another"
+    if key == "settings_hash":  # else the record would contradict itself, which is another finding
+        record["settings"]["training"]["batch"] = 32
+        record[key] = Run.model_validate(record["settings"]).training_hash()
+    storage.write_json(path, record)
+
+    word = {"run": freshness.TRAINING, "evaluation": freshness.EVALUATION}[part][key]
+    message = f"{'trained' if part == 'run' else 'evaluated'} with other {word}"
+    stage = status.progress(copy, run)
+    assert stage.state == "stale" and message in stage.note
+    (finding,) = verify.verify(copy).wrong
+    assert message in finding and str(copy.folder(run)) in finding
+    with pytest.raises(GanloreError, match=message):
+        collect.collect(copy)
+    with pytest.raises(GanloreError, match=message):
+        publish.publish(copy, "", Path("published/results"), Path("published/reports"))
+    if part == "run":
+        with pytest.raises(GanloreError, match=message):
+            jobs.evaluate(
+                settings=run.model_dump_json(),
+                data=Path(copy.study.data),
+                results=Path(copy.study.results),
+            )
+
+
+def test_data_and_extractors_that_are_gone_make_a_run_stale(copy: Plan) -> None:
+    run, data = copy.runs[0], Path(copy.study.data)
+    shutil.rmtree(data / "extractors/ring/coordinates")
+    assert "evaluated with other extractors" in status.progress(copy, run).note
+    (data / "prepared/ring/manifest.json").unlink()
+    assert "trained with other data" in status.progress(copy, run).note

@@ -20,7 +20,7 @@ from torch import nn
 
 from ganlore.losses import LogitLoss
 from ganlore.networks import Spec
-from ganlore.study import registry
+from ganlore.study import declarations, registry
 
 LOSSES = list(registry.find("loss"))
 
@@ -168,8 +168,8 @@ def test_no_sigmoid_of_a_logit(kind: str) -> None:
 
     They write log sigmoid(x) as -softplus(-x).
     """
-    folder = registry.PACKAGE / registry.KINDS[kind].folder
-    for path in [*folder.glob("*.py"), registry.PACKAGE / "steps" / "penalties.py"]:
+    folder = declarations.PACKAGE / registry.KINDS[kind].folder
+    for path in [*folder.glob("*.py"), declarations.PACKAGE / "steps" / "penalties.py"]:
         names = {
             node.attr if isinstance(node, ast.Attribute) else node.id
             for node in ast.walk(ast.parse(path.read_text()))

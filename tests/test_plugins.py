@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganlore.errors import GanloreError
-from ganlore.study import fingerprint, registry
+from ganlore.study import declarations, fingerprint, registry
 
 LOSS = '''"""A loss."""
 from dataclasses import dataclass
@@ -120,7 +120,7 @@ def test_code_changes_a_fingerprint(folder: Path, old: str, new: str) -> None:
 
 
 def names(paths: set[Path]) -> set[str]:
-    return {str(path.relative_to(registry.PACKAGE)) for path in paths}
+    return {str(path.relative_to(declarations.PACKAGE)) for path in paths}
 
 
 def test_a_fingerprint_covers_what_a_file_imports() -> None:

@@ -196,7 +196,7 @@ def test_other_code_or_study_is_a_note_and_no_finding(clone: Path) -> None:
     found = publication.verify(RESULTS)
     assert found.wrong == []
     notes = "\n".join(found.notes)
-    assert "2 of 2 runs were trained by other code" in notes
+    assert "2 of 2 runs were trained with other code" in notes
     assert "tiny.yaml is not what it was" in notes
 
 

@@ -1,4 +1,4 @@
-"""What a study keeps of its runs: files that were let go are told as such, all others are missed."""
+"""What a study keeps of its runs: files that were discarded are told as such, all others are missed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from ganlore import storage
 from ganlore.cli.main import app
-from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect
 from ganlore.publishing import verify
@@ -35,7 +34,7 @@ def ok(*words: str) -> str:
 
 @pytest.fixture
 def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """A study that keeps the last snapshot, trained and evaluated; nothing is let go yet."""
+    """A study that keeps the last snapshot, trained and evaluated; nothing is discarded yet."""
     monkeypatch.chdir(tmp_path)
     document = schema.merge(TINY, {"grids": [GRID], "keep": KEEP})
     Path("tiny.yaml").write_text(yaml.safe_dump(document))
@@ -48,10 +47,10 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     return plan
 
 
-def let_go(plan: Plan) -> tuple[Run, Path]:
+def discarded(plan: Plan) -> tuple[Run, Path]:
     """Delete what Snakemake deletes."""
     (run,) = plan.runs
-    for name in plan.study.keep.let_go:
+    for name in plan.study.keep.discarded:
         (plan.folder(run) / name).unlink()
     return run, plan.folder(run)
 
@@ -66,8 +65,8 @@ def let_go(plan: Plan) -> tuple[Run, Path]:
         (KEEP, ["snapshots.pt", "checkpoint.pt"]),
     ],
 )
-def test_what_is_let_go(keep: dict[str, Any], files: list[str]) -> None:
-    assert Keep(**keep).let_go == files
+def test_what_is_discarded(keep: dict[str, Any], files: list[str]) -> None:
+    assert Keep(**keep).discarded == files
 
 
 def test_what_is_kept_trains_and_evaluates_nothing_anew() -> None:
@@ -75,7 +74,7 @@ def test_what_is_kept_trains_and_evaluates_nothing_anew() -> None:
     runs = [expand(tiny(grids=[GRID], keep=keep)).runs for keep in ({}, KEEP)]
     assert runs[0] == runs[1]
     covered = {path.name for path in fingerprint.closure([fingerprint.module("training.loop")])}
-    assert "loop.py" in covered and "retention.py" not in covered
+    assert "loop.py" in covered and "freshness.py" not in covered
 
 
 def test_the_last_snapshot_is_kept_alone(done: Plan) -> None:
@@ -86,14 +85,13 @@ def test_the_last_snapshot_is_kept_alone(done: Plan) -> None:
     assert all((last["weights"][k] == v).all() for k, v in every[-1]["weights"].items())
 
 
-def test_verify_and_collect_tell_let_go_from_missing(done: Plan) -> None:
-    run, folder = let_go(done)
+def test_verify_and_collect_tell_discarded_from_missing(done: Plan) -> None:
+    run, folder = discarded(done)
     found = verify.verify(done)
     assert not found.wrong
-    assert {path.name for path in found.let_go} == {"snapshots.pt", "checkpoint.pt"}
-    assert "2 let go as the study says" in found.lines()[-1]
-    store = Store.open(Path("data/prepared/ring"))
-    collect.check_run(done, run, store)
+    assert {path.name for path in found.discarded} == {"snapshots.pt", "checkpoint.pt"}
+    assert "2 discarded as the study says" in found.lines()[-1]
+    collect.check_run(done, run)
     # the record remembers, also when the study keeps everything now
     all_kept = expand(schema.load("tiny.yaml", {"keep": {"snapshots": "all"}}))
     assert not verify.verify(all_kept).wrong
@@ -102,7 +100,7 @@ def test_verify_and_collect_tell_let_go_from_missing(done: Plan) -> None:
     (finding,) = verify.verify(done).wrong
     assert "generator.pt: missing" in finding
     with pytest.raises(GanloreError, match=r"generator\.pt: missing"):
-        collect.check_run(done, run, store)
+        collect.check_run(done, run)
 
 
 def test_a_file_that_is_still_there_is_checked(done: Plan) -> None:
@@ -113,7 +111,7 @@ def test_a_file_that_is_still_there_is_checked(done: Plan) -> None:
 
 
 def test_nothing_may_be_lacking_before_the_evaluation(done: Plan) -> None:
-    run, folder = let_go(done)
+    run, folder = discarded(done)
     (folder / "evaluation.json").unlink()
     text = "\n".join(verify.verify(done).wrong)
     assert "snapshots.pt: missing" in text and "checkpoint.pt: missing" in text

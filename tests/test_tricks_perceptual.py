@@ -18,8 +18,8 @@ import step_costs
 from ganlore import features, provenance, storage
 from ganlore.cli import jobs
 from ganlore.errors import GanloreError
-from ganlore.evaluation import collect, evaluate
-from ganlore.execution import status
+from ganlore.evaluation import collect
+from ganlore.execution import freshness, status
 from ganlore.features import residual_classifier
 from ganlore.features._classifying import Classes, Classifying
 from ganlore.forecast import costs
@@ -410,10 +410,10 @@ def test_a_run_trained_with_another_extractor_is_stale(mine, stores) -> None:
     assert status.progress(mine, run).state == "stale"
     assert status.progress(mine, plain).state == "done"
     (finding,) = verify.verify(mine).wrong
-    assert "perceptual" in finding and "an extractor changed" in finding
+    assert "perceptual" in finding and "other extractors" in finding
     jobs.train(settings=run.training_settings(), data=data, results=Path(mine.study.results))
     record = storage.read_json(mine.folder(run) / "run.json", "")
-    evaluate.check_trained(run, record, stores["digits"], data, mine.folder(run))
+    freshness.changes(run, record, data=data).check(mine.folder(run))
 
 
 def test_a_missing_or_damaged_extractor_is_told(mine) -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from ganlore.cli.main import app
 from ganlore.errors import GanloreError
-from ganlore.study import registry, weights
+from ganlore.study import declarations, weights
 from ganlore.study.weights import Weights
 
 CONTENT = bytes(range(256)) * 9000  # over two of the blocks that are read at a time
@@ -163,7 +163,7 @@ def test_a_server_without_the_file_is_told(server: Server, wanted: Weights, tmp_
 def test_the_command(server: Server, wanted: Weights, tmp_path: Path, monkeypatch) -> None:
     plugin = tmp_path / "plugins/features/mine.py"
     plugin.parent.mkdir(parents=True)
-    text = (registry.PACKAGE / "features/coordinates.py").read_text()
+    text = (declarations.PACKAGE / "features/coordinates.py").read_text()
     fact = (
         f"weights = {{'url': {wanted.url!r}, 'sha256': {wanted.sha256!r}, 'bytes': {len(CONTENT)}}}"
     )

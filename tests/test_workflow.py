@@ -259,7 +259,7 @@ def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project
         (project.folder / path).unlink()
     project.snakemake()
     assert project.planned() == {}  # and nothing is trained for what was let go
-    assert "4 let go as the study says" in project.run("ganlore", "verify")
+    assert "4 discarded as the study says" in project.run("ganlore", "verify")
     # a changed metric needs the snapshots: they are trained again, measured, and go again
     project.edit("metrics/frechet.py", "- 2 * trace_of_root", "- trace_of_root * 2")
     planned = project.planned()
@@ -267,7 +267,7 @@ def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project
     project.snakemake()
     assert {Path(path).name for path in project.checkpoints()} == {"generator.pt"}
     assert project.planned() == {}
-    assert "4 let go as the study says (keep), 0 findings" in project.run("ganlore", "verify")
+    assert "4 discarded as the study says (keep), 0 findings" in project.run("ganlore", "verify")
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_first_job(project: Project) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlore.study import fingerprint, registry
+from ganlore.study import declarations, fingerprint, registry
 
 OUTSIDE = {"forecast", "publishing", "docgen", "workflow"}
 """Folders that work on finished results or before any: no result is made with them."""
@@ -31,9 +31,10 @@ def fingerprints() -> dict[str, str]:
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of this package in place of it."""
-    copy = tmp_path / registry.PACKAGE.name
-    shutil.copytree(registry.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(registry, "PACKAGE", copy)
+    copy = tmp_path / declarations.PACKAGE.name
+    shutil.copytree(declarations.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for module in (declarations, registry):
+        monkeypatch.setattr(module, "PACKAGE", copy)
     registry._folders.cache_clear()
     yield copy
     registry._folders.cache_clear()
@@ -105,17 +106,17 @@ def test_plug_ins_of_equal_code_differ_by_their_names(package: Path) -> None:
 
 
 def test_every_file_counts_but_those_of_neutral_folders() -> None:
-    files = [path for path in registry.PACKAGE.rglob("*.py") if "__pycache__" not in path.parts]
+    files = [path for path in declarations.PACKAGE.rglob("*.py") if "__pycache__" not in path.parts]
     work = {
         fingerprint.module(name)
         for name in ("training.loop", "evaluation.evaluate", "evaluation.collect", "report.page")
     }
     plugins = {path for kind in registry.KINDS for path in registry.find(kind).values()}
-    plugins |= set((registry.PACKAGE / "metrics").glob("*.py"))
-    plugins |= set((registry.PACKAGE / "report" / "figures").glob("*.py"))
+    plugins |= set((declarations.PACKAGE / "metrics").glob("*.py"))
+    plugins |= set((declarations.PACKAGE / "report" / "figures").glob("*.py"))
     counted = fingerprint.closure(work | plugins)
     for path in files:
-        folder = path.relative_to(registry.PACKAGE).parts[0]
+        folder = path.relative_to(declarations.PACKAGE).parts[0]
         if not fingerprint.neutral(path) and folder not in OUTSIDE:
             assert path in counted, f"{path}: no result depends on it; is it dead, or neutral?"
         if fingerprint.neutral(path):

@@ -116,30 +116,10 @@ def train(
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
     # first of all: once torch has looked for GPUs it is too late to choose one
     with gpu_slots.slot(chosen.training.device):
-        from ganlore import features, provenance, storage
-        from ganlore.data import Store
-        from ganlore.execution import gpu
-        from ganlore.training import build, checkpoint
-        from ganlore.training import loop as training
+        from ganlore import provenance
+        from ganlore.cli.training import train as train_run
 
-        try:
-            device = build.device(chosen.training.device)
-            store = Store.open(data / "prepared" / chosen.dataset.name)
-            store.require(chosen.dataset.settings)
-            extractors = {
-                name: features.open_fitted(name, store, data / "extractors" / store.name / name)
-                for name in chosen.training_extractors
-            }
-            fitted = provenance.fitted(extractors, store.name, data)
-            identity = checkpoint.identity(chosen, store, fitted)
-            checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every)
-            provenance.environment()
-            status = training.train(chosen, store, checkpoints, device, extractors)
-        except Exception as error:
-            failure = {"error": f"{type(error).__name__}: {error}"}
-            storage.write_json(state_folder / "failed.json", failure)
-            raise
-        checkpoint.finish(chosen, store, folder, checkpoints, status, gpu.name(device), fitted)
+        status = train_run(chosen, data, folder, state_folder, save_every)
     if benchmark:
         provenance.benchmark(benchmark)
     say(f"{folder}: {status}")
@@ -163,15 +143,16 @@ def evaluate(
         from ganlore import provenance, storage
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
+        from ganlore.execution import freshness
 
         folder = results / "runs" / chosen.id
         remedy = f"delete {folder} and run `ganlore train` or snakemake"
-        # of a training's files only this one is needed; another may have been let go
+        # of a training's files only this one is needed; another may be discarded
         record = storage.read_json(folder / "run.json", remedy)
         storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
         snapshots = storage.read_torch(folder / "snapshots.pt")
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
-        evaluation.check_trained(chosen, record, store, data, folder)
+        freshness.changes(chosen, record, data=data).check(folder)
         rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
         kept = schema.Keep.model_validate_json(keep) if keep else None
         last = snapshots[-1] if snapshots else None

@@ -94,12 +94,12 @@ def plan_study(
             typer.echo(line)
 
 
-@app.command("room")
-def room(
+@app.command("disk-space")
+def disk_space(
     study: StudyArgument = DEFAULT,
     jobs: Annotated[int, typer.Option(help="Runs that train side by side.")] = 1,
 ) -> None:
-    """Check that the disk has room for what is left of a study; fails with status 3 if not.
+    """Check that the disk has space for what is left of a study; fails with status 3 if not.
 
     The Snakefile asks this before the first job. Where it cannot be told, that is no failure.
     """
@@ -111,16 +111,16 @@ def room(
     plan = expand(schema.load(study))
     try:
         with tempfile.TemporaryDirectory() as folder:
-            found = disk.room(Costs(plan, Path(folder)), jobs)
+            space = disk.disk_space(Costs(plan, Path(folder)), jobs)
     except GanloreError as error:
         say(f"disk: not checked: {error}")
         return
-    say(f"disk: up to {formatting.size(found.peak)}, of {formatting.size(found.free)} free")
+    say(f"disk: up to {formatting.size(space.peak)}, of {formatting.size(space.free)} free")
     try:
-        found.check(f"study {plan.study.name}")
+        space.check(f"study {plan.study.name}")
     except GanloreError as error:
         say(f"error: {error}")
-        raise typer.Exit(summary.TOO_LITTLE_ROOM) from None
+        raise typer.Exit(summary.TOO_LITTLE_DISK_SPACE) from None
 
 
 @app.command("status")

@@ -198,12 +198,14 @@ def _import() -> bool:
     """Import what jobs need; False where that fails, and each job will tell of it by itself."""
     try:
         from ganlore import provenance
-        from ganlore.study import fingerprint, registry
+        from ganlore.study import declarations, fingerprint, registry
 
         for module in ("cli.main", "evaluation.evaluate", "training.checkpoint", "training.loop"):
             importlib.import_module(f"ganlore.{module}")
 
-        fingerprint.of(registry.PACKAGE.rglob("*.py"))  # parsed once; workers look at times only
+        fingerprint.of(
+            declarations.PACKAGE.rglob("*.py")
+        )  # parsed once; workers look at times only
         provenance.environment()
     except Exception:
         return False
@@ -211,7 +213,7 @@ def _import() -> bool:
         for name, path in registry.find(kind).items():
             with contextlib.suppress(Exception):  # of a plug-in that no job may use
                 registry.declaration(kind, name)
-                if path.is_relative_to(registry.PACKAGE):
+                if path.is_relative_to(declarations.PACKAGE):
                     registry.load(kind, name)
     gc.collect()
     gc.freeze()  # workers share these objects, and need not look through them

@@ -14,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from ganlore import formatting
-from ganlore.study import registry, schema
+from ganlore.study import declarations, registry, schema
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
 from ganlore.study.registry import Declaration
@@ -23,7 +23,7 @@ from ganlore.study.registry import Declaration
 def own(kind: str) -> list[str]:
     """The names of the package's own plug-ins of a kind."""
     found = registry.find(kind).items()
-    return [name for name, path in found if path.is_relative_to(registry.PACKAGE)]
+    return [name for name, path in found if path.is_relative_to(declarations.PACKAGE)]
 
 
 def code(text: str) -> str:

@@ -18,18 +18,18 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import provenance, storage
+from ganlore import storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation import evaluate
-from ganlore.execution import retention
+from ganlore.execution import freshness
 from ganlore.steps.schedule import beta2, learning_rate_factor, learning_rates
 from ganlore.study import registry
 from ganlore.study.run import Plan, Run
 from ganlore.training import build
 
 
-def check_run(plan: Plan, run: Run, store: Store) -> dict[str, Any]:
+def check_run(plan: Plan, run: Run) -> dict[str, Any]:
     """A run's `run.json`, once its files agree with their records and these with the study.
 
     Raises:
@@ -38,23 +38,10 @@ def check_run(plan: Plan, run: Run, store: Store) -> dict[str, Any]:
     """
     folder = plan.folder(run)
     remedy = f"delete {folder} and run snakemake"
-    gone = retention.let_go(plan.study.keep, folder)
-    record = storage.read_record(folder / "run.json", remedy, optional=gone)
+    discarded = freshness.discarded(plan.study.keep, folder)
+    record = storage.read_record(folder / "run.json", remedy, optional=discarded)
     evaluation = storage.read_record(folder / "evaluation.json", remedy)
-    data = Path(plan.study.data)
-    evaluate.check_trained(run, record, store, data, folder)
-    extractors = provenance.fitted(run.extractors, run.dataset.name, data)
-    expected = {
-        "settings of its evaluation": (evaluation["evaluation_hash"], run.evaluation_hash()),
-        "code of its evaluation": (evaluation["code_hash"], run.evaluation_code()),
-        "snapshots that were evaluated": (evaluation["snapshots"], record["files"]["snapshots.pt"]),
-        "extractors of its evaluation": (evaluation["extractors"], extractors),
-    }
-    stale = [what for what, (found, wanted) in expected.items() if found != wanted]
-    if stale:
-        raise GanloreError(
-            f"{folder}: stale: {', '.join(stale)} changed since it was made\n  to mend it: {remedy}"
-        )
+    freshness.changes(run, record, evaluation, Path(plan.study.data)).check(folder)
     return record
 
 
@@ -74,7 +61,7 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
     for run in plan.runs:
         folder = plan.folder(run)
         try:
-            record = check_run(plan, run, stores[run.dataset.name])
+            record = check_run(plan, run)
         except GanloreError as error:
             problems.append(str(error))
             continue

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ganlore import features, metrics, provenance, storage
 from ganlore.data import Store
-from ganlore.errors import GanloreError
 from ganlore.evaluation.reference import Kept
+from ganlore.execution import freshness
 from ganlore.losses import Snapshot
 from ganlore.steps import TrainState, seeding
 from ganlore.steps.scaling import to_network, to_storage
@@ -296,35 +296,6 @@ def _rows(
     ]
 
 
-def check_trained(run: Run, record: dict[str, Any], store: Store, data: Path, folder: Path) -> None:
-    """Compare a run's record with the study, the code and the data as they are now.
-
-    Args:
-        run: the run's settings.
-        record: its `run.json`.
-        store: the prepared data.
-        data: the folder with fitted extractors.
-        folder: the run's, to be named.
-
-    Raises:
-        GanloreError: if the run was trained with other settings, other code, other data or another
-            extractor.
-    """
-    fitted = provenance.fitted(run.training_extractors, store.name, data)
-    expected = {
-        "settings": (record["settings_hash"], run.training_hash()),
-        "code": (record["code_hash"], run.training_code()),
-        "data": (record["data_hash"], store.digest),
-        "extractors": (record.get("extractors", {}), fitted),
-    }
-    stale = [what for what, (found, wanted) in expected.items() if found != wanted]
-    if stale:
-        raise GanloreError(
-            f"{folder}: stale: it was trained with other {' and '.join(stale)}\n"
-            f"  to mend it: delete {folder} and run snakemake"
-        )
-
-
 def write(
     folder: Path,
     run: Run,
@@ -345,15 +316,13 @@ def write(
     (folder / "generator.pt").unlink(missing_ok=True)  # of an evaluation before
     if keep and keep.snapshots == "last":
         files["generator.pt"] = storage.write_torch(folder / "generator.pt", last)
+    extractors = provenance.fitted(run.extractors, run.dataset.name, data)
     record = {
         "id": run.id,
         "protocol": run.protocol.model_dump(mode="json"),
-        "snapshots": trained["files"]["snapshots.pt"],
         "device": str(build.device(run.protocol.device, "protocol.device")),
-        "extractors": provenance.fitted(run.extractors, run.dataset.name, data),
-        "evaluation_hash": run.evaluation_hash(),
-        "code_hash": run.evaluation_code(),
-        "let_go": keep.let_go if keep else [],
+        **freshness.evaluation_inputs(run, trained, extractors),
+        "discarded": keep.discarded if keep else [],
         "files": files,
     }
     storage.write_json(folder / "evaluation.json", record)

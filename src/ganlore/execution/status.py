@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import statistics
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ganlore import provenance, storage
-from ganlore.errors import GanloreError
+from ganlore import storage
+from ganlore.execution import freshness
 from ganlore.study.run import Plan, Run
 
 BESIDE = 1.5
@@ -36,36 +34,27 @@ class Progress:
 
 
 def progress(plan: Plan, run: Run) -> Progress:
-    """Where a run stands, from its files; nothing is imported or computed."""
+    """Where a run stands, from its small files; large ones are not hashed."""
     folder = plan.folder(run)
     if (folder / "run.json").exists():
         record = storage.read_json(folder / "run.json", "run snakemake")
-        if what := changed(run, record, Path(plan.study.data)):
-            return Progress("stale", f"{what} changed since; snakemake trains it again")
-        if not (folder / "evaluation.json").exists():
+        evaluation = folder / "evaluation.json"
+        evaluated = storage.read_json(evaluation, "run snakemake") if evaluation.exists() else None
+        if changes := freshness.changes(run, record, evaluated, Path(plan.study.data)):
+            return Progress("stale", f"{changes}; snakemake makes it again")
+        if evaluated is None:
             return Progress("running", "trained, not yet evaluated", 0.9)
         return Progress("done", record["status"], 1.0)
     state = Path(plan.study.results) / "state" / run.id
     if (state / "failed.json").exists():
         return Progress("failed", json.loads((state / "failed.json").read_text())["error"])
     if (state / "progress.json").exists():
-        told = json.loads((state / "progress.json").read_text())
-        share = told["step"] / run.training.steps
-        alive = _alive(told["pid"])
-        note = f"step {told['step']} of {run.training.steps}"
+        saved = json.loads((state / "progress.json").read_text())
+        share = saved["step"] / run.training.steps
+        alive = _alive(saved["pid"])
+        note = f"step {saved['step']} of {run.training.steps}"
         return Progress("running" if alive else "interrupted", note, share)
     return Progress("missing")
-
-
-def changed(run: Run, record: dict[str, Any], data: Path) -> str:
-    """What is other now than when a run was trained; empty where nothing is."""
-    current = (run.training_hash(), run.training_code())
-    if (record["settings_hash"], record["code_hash"]) != current:
-        return "settings or code"
-    fitted = None
-    with contextlib.suppress(GanloreError):  # of one that is missing
-        fitted = provenance.fitted(run.training_extractors, run.dataset.name, data)
-    return "" if record.get("extractors", {}) == fitted else "an extractor"
 
 
 def _alive(pid: int) -> bool:
@@ -91,11 +80,11 @@ def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float |
                 cells.setdefault(key, []).append(seconds)
     total = 0.0
     for run in plan.runs:
-        known = cells.get(run.cell) or cells.get(run.cell[:2])
+        times = cells.get(run.cell) or cells.get(run.cell[:2])
         if stages[run.id].state != "done":
-            if not known:
+            if not times:
                 return None
-            total += (statistics.mean(known) + BESIDE) * (1 - stages[run.id].share)
+            total += (statistics.mean(times) + BESIDE) * (1 - stages[run.id].share)
     return total / max(cores, 1)
 
 

@@ -1,4 +1,4 @@
-"""What a study will cost, before it starts: arithmetic, time, and room on the disk.
+"""What a study will cost, before it starts: arithmetic, time, and disk space.
 
 Three kinds of numbers, never mixed: arithmetic is counted, time on this machine is measured on a
 few steps, and time on a GPU that is not here is estimated from the arithmetic at a rate that the

@@ -31,7 +31,7 @@ PAGE = 4 / 3
 
 
 @dataclass(frozen=True)
-class Room:
+class DiskSpace:
     """Bytes that a study takes. None of them is measured; all are from above.
 
     Attributes:
@@ -56,7 +56,7 @@ class Room:
         return self.data + self.kept + self.working + self.report
 
     def check(self, where: str) -> None:
-        """Raises a GanloreError where there is too little room."""
+        """Raises a GanloreError where there is too little space."""
         if self.peak > self.free:
             raise GanloreError(
                 f"{where}: the study wants up to {formatting.size(self.peak)} on the disk, and "
@@ -74,7 +74,7 @@ class Room:
         )
 
 
-def room(costs: Costs, jobs: int) -> Room:
+def disk_space(costs: Costs, jobs: int) -> DiskSpace:
     """What a study takes beyond what is there.
 
     Args:
@@ -85,7 +85,7 @@ def room(costs: Costs, jobs: int) -> Room:
     left = [run for run in plan.runs if not (plan.folder(run) / "evaluation.json").exists()]
     kept = [_run(run, costs, plan.study.keep) for run in left]
     pixels = {name: _pixels(costs.stores[name].shape) for name in plan.datasets}
-    return Room(
+    return DiskSpace(
         data=sum(_data(plan, costs, name, settings) for name, settings in plan.datasets.items()),
         kept=sum(kept),
         working=jobs * max((_working(run, costs.sizes[run.cell]) for run in left), default=0),

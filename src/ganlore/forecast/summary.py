@@ -22,8 +22,8 @@ data centre in bf16; small ones at a batch of 64 stay far below it."""
 WORTH = 1e15
 """Multiplications and additions beyond which a GPU is worth a word: ten minutes of a processor."""
 
-TOO_LITTLE_ROOM = 3
-"""The exit status of `ganlore room` where the disk has too little of it."""
+TOO_LITTLE_DISK_SPACE = 3
+"""The exit status of `ganlore disk-space` where the disk has too little of it."""
 
 PART = 24.0
 """Hours beyond which a plan says how to run a part of a study first."""
@@ -72,8 +72,9 @@ def forecast(plan: Plan, cores: int, tflops: float, patience: float) -> Iterator
             )
             if hours > PART:
                 yield _part(plan, hours)
-        room = disk.room(costs, cores)
-        yield f"  disk: up to {formatting.size(room.peak)}, of {formatting.size(room.free)} free: {room}"
+        space = disk.disk_space(costs, cores)
+        sizes = f"up to {formatting.size(space.peak)}, of {formatting.size(space.free)} free"
+        yield f"  disk: {sizes}: {space}"
         yield from _here(costs, cores, patience, gpu and wanted)
 
 

@@ -4,7 +4,7 @@ The chain that is followed for every number: a table of the report is made again
 metrics; their rows have the hash that the run's evaluation recorded; the evaluation names the hash
 of the snapshots that the run's training recorded; both name the hashes of settings, data and
 extractors. That this version of the package has other code than the one that made the result is no
-error in the result: it is told as a note.
+error in the result: it is a note.
 
 This finds what was altered or mixed up, by hand or by accident. It cannot tell that numbers were
 made up together with their records: for that the study is run again.
@@ -19,7 +19,7 @@ import io
 import json
 import math
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +29,7 @@ from typing import Any
 from ganlore import storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
+from ganlore.execution import freshness
 from ganlore.publishing.verify import Findings
 from ganlore.study import schema
 from ganlore.study.expand import expand
@@ -108,63 +109,63 @@ def verify(folder: Path) -> Findings:
         GanloreError: if there is no publication in the folder.
     """
     publication = opened(folder)
-    found = Findings()
-    if not _check_files(found, publication):
-        return found  # what follows needs all of them
-    _check_runs(found, publication)
-    _check_inputs(found, publication)
-    plan = _plan(found, publication)
+    findings = Findings()
+    if not _check_files(findings, publication):
+        return findings  # what follows needs all of them
+    _check_runs(findings, publication)
+    _check_inputs(findings, publication)
+    plan = _plan(findings, publication)
     if plan:
-        _check_tables(found, publication, plan)
-        _tell_age(found, publication, plan)
-    return found
+        _check_tables(findings, publication, plan)
+        _note_changes(findings, publication, plan)
+    return findings
 
 
-def _check_files(found: Findings, publication: Publication) -> bool:
+def _check_files(findings: Findings, publication: Publication) -> bool:
     """Every file has its hash, and there are no others; gives whether all are there."""
     whole = True
     for name, folder in (("results", publication.folder), ("reports", publication.reports)):
         told: dict[str, str] = publication.manifest["files"][name]
         for path, digest in told.items():
-            found.checked += 1
+            findings.checked += 1
             whole = whole and (folder / path).exists()
             try:
                 storage.check(folder / path, digest, REMEDY)
             except GanloreError as error:
-                found.wrong.append(str(error))
+                findings.wrong.append(str(error))
         there = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != MANIFEST)
         strange = [path for path in there if str(path.relative_to(folder)) not in told]
-        found.wrong += [f"{path}: not of this publication\n  delete it" for path in strange]
+        findings.wrong += [f"{path}: not of this publication\n  delete it" for path in strange]
     return whole
 
 
-def _check_runs(found: Findings, publication: Publication) -> None:
+def _check_runs(findings: Findings, publication: Publication) -> None:
     """The tables have each run's rows to the letter, and its records agree with each other."""
     metrics, history = publication.rows("metrics.csv"), publication.rows("history.csv")
     summaries = publication.rows("runs.csv")
     for name, table in (("metrics", metrics), ("history", history), ("runs", summaries)):
         for run in table.keys() - publication.records.keys():
-            found.wrong.append(f"{publication.folder}/{name}.csv: {run}: a run without a record")
+            findings.wrong.append(f"{publication.folder}/{name}.csv: {run}: a run without a record")
     for run, record in publication.records.items():
         where = f"{publication.folder}: {run}"
         trained, evaluated = record["run"], record["evaluation"]
         measured = evaluated["files"]["metrics.csv"]
-        found.expect(
+        findings.expect(
             _sha256(metrics.get(run, [])) == measured,
             f"{where}: its rows in metrics.csv are not those that its evaluation recorded",
         )
         steps = [{name: row[name] for name in record["history"]} for row in history.get(run, [])]
-        found.expect(
+        findings.expect(
             _sha256(steps) == trained["files"]["history.csv"],
             f"{where}: its rows in history.csv are not those that its training recorded",
         )
-        found.expect(
-            _summary(summaries.get(run, [])) == _told(trained),
+        findings.expect(
+            _summary(summaries.get(run, [])) == _recorded(trained),
             f"{where}: its row in runs.csv is not what its record tells",
         )
         for text in _disagreements(run, trained, evaluated):
-            found.wrong.append(f"{where}: {text}")
-        found.checked += 1
+            findings.wrong.append(f"{where}: {text}")
+        findings.checked += 1
 
 
 def _sha256(rows: list[Row]) -> str:
@@ -187,7 +188,7 @@ def _summary(rows: list[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def _told(trained: dict[str, Any]) -> list[dict[str, Any]]:
+def _recorded(trained: dict[str, Any]) -> list[dict[str, Any]]:
     names = ("status", "steps", "seconds", "peak_memory_mb")
     return [{name: trained[name] for name in (*names, "settings_hash", "code_hash", "device")}]
 
@@ -206,41 +207,41 @@ def _disagreements(run: str, trained: dict[str, Any], evaluated: dict[str, Any])
         yield "other snapshots were evaluated than those that its training left"
 
 
-def _check_inputs(found: Findings, publication: Publication) -> None:
+def _check_inputs(findings: Findings, publication: Publication) -> None:
     """The data and extractors that the runs name are those whose records are published."""
     folder = publication.folder
     for run, record in publication.records.items():
         dataset = record["run"]["settings"]["dataset"]["name"]
         manifest = folder / "data" / dataset / "manifest.json"
         digest = Store(manifest.parent, storage.read_json(manifest, "publish again")).digest
-        found.expect(
+        findings.expect(
             record["run"]["data_hash"] == digest,
             f"{folder}: {run}: trained with other data than {manifest} tells of",
         )
         fitted = {**record["run"].get("extractors", {}), **record["evaluation"]["extractors"]}
         for name, expected in fitted.items():
             path = folder / "extractors" / dataset / name / "record.json"
-            found.expect(
+            findings.expect(
                 path.exists() and storage.sha256(path) == expected,
                 f"{folder}: {run}: made with another extractor {name} than {path} tells of",
             )
 
 
-def _plan(found: Findings, publication: Publication) -> Plan | None:
+def _plan(findings: Findings, publication: Publication) -> Plan | None:
     """The plan of the published settings, None where this version cannot read them any more."""
     try:
         plan = expand(schema.parse(publication.manifest["settings"], str(publication.folder)))
     except GanloreError as error:
-        found.notes.append(f"this version cannot plan the study any more: {error}")
+        findings.notes.append(f"this version cannot plan the study any more: {error}")
         return None
-    found.expect(
+    findings.expect(
         {run.id for run in plan.runs} == publication.records.keys(),
         f"{publication.folder}: its runs are not those of its study's settings",
     )
     return plan
 
 
-def _check_tables(found: Findings, publication: Publication, plan: Plan) -> None:
+def _check_tables(findings: Findings, publication: Publication, plan: Plan) -> None:
     """The report's tables, made again from the published metrics, have the same numbers."""
     import pandas as pd
 
@@ -264,9 +265,9 @@ def _check_tables(found: Findings, publication: Publication, plan: Plan) -> None
     for name, text in made.items():
         path = publication.reports / name
         if name not in told and name not in FIRST:
-            found.notes.append(f"{path}: this version makes it, the one that published did not")
+            findings.notes.append(f"{path}: this version makes it, the one that published did not")
             continue
-        found.expect(
+        findings.expect(
             path.exists() and _same(path.read_text(), text),
             f"{path}: not what the published metrics give\n"
             "  to mend it: make the report again with this version, and publish again",
@@ -275,11 +276,7 @@ def _check_tables(found: Findings, publication: Publication, plan: Plan) -> None
     for path in sorted(shown.iterdir()) if shown.is_dir() else ():
         name = f"tables/{path.name}"
         if name in told and name not in made:
-            found.notes.append(f"{path}: the version that published made it, this one does not")
-
-
-def _there_and_same(path: Path, text: str) -> bool:
-    return path.exists() and _same(path.read_text(), text)
+            findings.notes.append(f"{path}: the version that published made it, this one does not")
 
 
 def _same(one: str, other: str) -> bool:
@@ -301,27 +298,23 @@ def _close(value: str, other: str) -> bool:
         return False
 
 
-def _tell_age(found: Findings, publication: Publication, plan: Plan) -> None:
-    """Whether this version of the package, and the study's file, are those that made the result."""
-    runs = [(plan.by_id[name], told) for name, told in publication.records.items()
-            if name in plan.by_id]  # fmt: skip
-    stale = {
-        "trained with other settings": [r for r, told in runs
-                                        if told["run"]["settings_hash"] != r.training_hash()],
-        "trained by other code": [r for r, told in runs
-                                  if told["run"]["code_hash"] != r.training_code()],
-        "evaluated by other code": [r for r, told in runs
-                                    if told["evaluation"]["code_hash"] != r.evaluation_code()],
-    }  # fmt: skip
-    commits = sorted({str(told["run"]["environment"]["git"]["commit"]) for _, told in runs})
-    for what, those in stale.items():
-        if those:
-            found.notes.append(
-                f"{len(those)} of {len(runs)} runs were {what} than this version's; "
-                f"theirs is that of commit {', '.join(commits)}"
-            )
-    if dirty := sum(bool(told["run"]["environment"]["git"]["dirty"]) for _, told in runs):
-        found.notes.append(f"{dirty} of {len(runs)} runs were trained on uncommitted changes")
+def _note_changes(findings: Findings, publication: Publication, plan: Plan) -> None:
+    """Notes whether this version of the package and the study's file are those of the result."""
+    records = {name: r for name, r in publication.records.items() if name in plan.by_id}
+    counts: Counter[str] = Counter()
+    for name, record in records.items():
+        changes = freshness.changes(plan.by_id[name], record["run"], record["evaluation"])
+        counts.update(f"trained with other {what}" for what in changes.training)
+        counts.update(f"evaluated with other {what}" for what in changes.evaluation)
+    git = [record["run"]["environment"]["git"] for record in records.values()]
+    commits = ", ".join(sorted({str(state["commit"]) for state in git}))
+    for what, count in counts.items():
+        findings.notes.append(
+            f"{count} of {len(records)} runs were {what} than this version's; "
+            f"theirs is that of commit {commits}"
+        )
+    if dirty := sum(bool(state["dirty"]) for state in git):
+        findings.notes.append(f"{dirty} of {len(records)} runs were trained on uncommitted changes")
     for name, digest in publication.manifest["source"].items():
         if not Path(name).is_file() or storage.sha256(Path(name)) != digest:
-            found.notes.append(f"{name} is not what it was when the result was published")
+            findings.notes.append(f"{name} is not what it was when the result was published")

@@ -13,7 +13,7 @@ and the SHA-256 of every file of both.
     <results>/extractors/<data set>/<extractor>/record.json
     <reports>/index.html paper.pdf leaderboard.csv numbers.json numbers.tex figures/ tables/
 
-Weights, samples and data stay out of it. `published.verify` follows every number back to the hash
+Weights, samples and data stay out of it. `publication.verify` follows every number back to the hash
 in its run's record.
 """
 
@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import provenance, storage
-from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect
 from ganlore.publishing import publication
@@ -153,13 +152,9 @@ def _results(plan: Plan) -> dict[str, bytes]:
     """The files of the results folder, by their path in it."""
     data = Path(plan.study.data)
     records, metrics, history = [], [], []
-    stores = {
-        name: Store.open(data / "prepared" / name).require(settings)
-        for name, settings in plan.datasets.items()
-    }
     for run in plan.runs:
         folder = plan.folder(run)
-        record = collect.check_run(plan, run, stores[run.dataset.name])
+        record = collect.check_run(plan, run)
         steps = _rows((folder / "history.csv").read_text())
         metrics += _rows((folder / "metrics.csv").read_text())
         history += [{**run.key, **row} for row in steps]

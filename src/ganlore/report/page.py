@@ -26,11 +26,11 @@ from ganlore.report import (
     samples,
     study,
 )
-from ganlore.study import registry
+from ganlore.study import declarations
 from ganlore.study.claims import FEW_MODES, NO_PRECISION
 from ganlore.study.run import Plan
 
-TEMPLATES = registry.PACKAGE / "report" / "templates"
+TEMPLATES = declarations.PACKAGE / "report" / "templates"
 
 
 def build(plan: Plan) -> Path:

@@ -17,12 +17,12 @@ from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.errors import GanloreError
 from ganlore.report import figures, leaderboard, values
-from ganlore.study import registry
+from ganlore.study import declarations, registry
 
 if TYPE_CHECKING:
     from ganlore.analysis.results import Results
 
-TEMPLATE = registry.PACKAGE / "report" / "templates" / "paper.typ"
+TEMPLATE = declarations.PACKAGE / "report" / "templates" / "paper.typ"
 RANKS = 5
 """Ranks of each data set in its table."""
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import product
 
 from ganlore.errors import unknown
-from ganlore.study import registry
+from ganlore.study import declarations, registry
 from ganlore.study.claims import Cells, Claim, Claims, Test
 from ganlore.study.run import COSTS, HISTORY, Cell, Plan
 from ganlore.study.schema import Grid, Study
@@ -102,7 +102,7 @@ def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:
 def metric_names() -> frozenset[str]:
     """The names of all metrics, read from the syntax tree: planning computes nothing."""
     found: set[str] = set()
-    for path in sorted((registry.PACKAGE / "metrics").glob("[!_]*.py")):
+    for path in sorted((declarations.PACKAGE / "metrics").glob("[!_]*.py")):
         for node in ast.parse(path.read_text()).body:
             match node:
                 case ast.Assign([ast.Name("METRICS")], ast.Dict(keys)):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ganlore.errors import GanloreError, unknown
 from ganlore.settings import Optimizer
 from ganlore.study import claim_cells, compatibility, registry, schema
+from ganlore.study.explain import explain
 from ganlore.study.run import Cell, Missing, Plan, PlugIn, Run
 from ganlore.study.schema import Protocol, Study, Training, Variant
 
@@ -248,4 +249,4 @@ def _changed(model: Any, change: dict[str, Any], where: str) -> Any:
     try:
         return type(model).model_validate(schema.merge(model.model_dump(mode="json"), change))
     except ValidationError as error:
-        raise schema.explain(error, type(model), where) from None
+        raise explain(error, type(model), where) from None

@@ -1,7 +1,7 @@
 """Hashes of code, so that a result is made again exactly when code behind it has changed.
 
 The fingerprint of a file is the hash of its syntax tree without docstrings and without facts that
-only describe (`registry.DESCRIPTIVE`); comments and layout are not in a syntax tree at all. Of what
+only describe (`declarations.DESCRIPTIVE`); comments and layout are not in a syntax tree at all. Of what
 it imports from this package only the names count, not the modules that have them. A plug-in counts
 by its role ("losses/hinge"), any other file by its content alone, so that a file may move. The
 fingerprint of a piece of work covers its entry file and every file of this package that it imports,
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from ganlore.study import registry
+from ganlore.study import declarations, registry
 
 NEUTRAL = frozenset({"", "cli", "execution", "study"})
 """Folders of this package ("" is its own) that name, check, move and record, and compute no number
@@ -47,14 +47,14 @@ def closure(files: Iterable[Path]) -> set[Path]:
 
 def module(name: str) -> Path:
     """The file of one of this package's modules, for example `module("training.loop")`."""
-    path = registry.module_file(f"ganlore.{name}")
+    path = declarations.module_file(f"ganlore.{name}")
     assert path is not None, name
     return path
 
 
 def neutral(path: Path) -> bool:
     """Whether a file of this package computes no number of a result."""
-    folders = path.relative_to(registry.PACKAGE).parts[:-1]
+    folders = path.relative_to(declarations.PACKAGE).parts[:-1]
     return (folders[0] if folders else "") in NEUTRAL
 
 
@@ -84,14 +84,14 @@ def _own_names(node: ast.AST) -> set[str]:
 @cache
 def _imports(path: Path, _changed: int) -> tuple[Path, ...]:
     # what is imported for annotations alone counts as well: such objects come as arguments
-    names = {name for node in ast.walk(registry.parse(path)) for name in _own_names(node)}
-    found = (registry.module_file(name) for name in names)
+    names = {name for node in ast.walk(declarations.parse(path)) for name in _own_names(node)}
+    found = (declarations.module_file(name) for name in names)
     return tuple(sorted(file for file in found if file is not None and not neutral(file)))
 
 
 @cache
 def _normalised(path: Path, _changed: int) -> str:
-    tree = registry.parse(path)
+    tree = declarations.parse(path)
     imported = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and _own_names(node):
@@ -115,7 +115,7 @@ def _describes(node: ast.stmt, facts: bool) -> bool:
         facts
         and isinstance(node, ast.Assign)
         and all(
-            isinstance(target, ast.Name) and target.id in registry.DESCRIPTIVE
+            isinstance(target, ast.Name) and target.id in declarations.DESCRIPTIVE
             for target in node.targets
         )
     )
@@ -150,19 +150,19 @@ def evaluation(
     """Of the code that evaluates a run."""
     files = [registry.path_of("extractor", name) for name in extractors]
     # metrics are found by listing their folder, so no import leads to them
-    files += sorted((registry.PACKAGE / "metrics").glob("*.py"))
+    files += sorted((declarations.PACKAGE / "metrics").glob("*.py"))
     return of([module("evaluation.evaluate"), *_plug_ins(network, loss, tricks), *files])
 
 
 def reference(extractor: str) -> str:
     """Of the code that measures the data's own features."""
-    files = sorted((registry.PACKAGE / "metrics").glob("*.py"))
+    files = sorted((declarations.PACKAGE / "metrics").glob("*.py"))
     return of([module("evaluation.evaluate"), registry.path_of("extractor", extractor), *files])
 
 
 def report() -> str:
     """Of the code and the templates of the report."""
-    templates = sorted((registry.PACKAGE / "report" / "templates").glob("*"))
+    templates = sorted((declarations.PACKAGE / "report" / "templates").glob("*"))
     shown = hashlib.sha256(b"".join(path.read_bytes() for path in templates)).hexdigest()[:16]
     return of([module("report.page")]) + shown
 

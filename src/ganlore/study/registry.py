@@ -10,7 +10,7 @@ the file's syntax tree, without running it: planning a study must not cost the s
 importing torch takes. So declarations are literals in the class body:
 
 - `clip: PositiveFloat = 0.01`, with an annotation, is a setting that a study may change;
-- `paper = "arXiv:1701.07875"`, without one, is a fact (the names in `FACTS` are read).
+- `paper = "arXiv:1701.07875"`, without one, is a fact (the names in `declarations.FACTS` are read).
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from ganlore import settings as shared_settings
 from ganlore.errors import GanloreError, unknown
-
-PACKAGE = Path(__file__).parents[1]
+from ganlore.study.declarations import PACKAGE, parse, read_class
+from ganlore.study.explain import explain
 
 
 @dataclass(frozen=True)
@@ -53,39 +52,6 @@ KINDS = {
     "extractor": Kind("features", "EXTRACTOR"),
 }
 
-FACTS = frozenset(
-    {"paper", "formula", "tip", "incompatible", "requires", "provides", "extractors"}
-    | {
-        "captions",
-        "combines",
-        "batch_multiple_of",
-        "shape",
-        "n_train",
-        "mirrored",
-        "origin",
-        "licence",
-        "citation",
-        "provides_if",
-        "logs",
-        "resize",
-        "weights",
-    }
-)
-"""Class attributes that are read as facts. The base classes say what each one means."""
-
-DESCRIPTIVE = frozenset(
-    {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
-    | {"provides_if", "logs"}
-)
-"""Facts that only describe, or decide which cells there are: they change no run's result."""
-
-NAMESPACE: dict[str, Any] = {
-    "__builtins__": {},
-    **{kind.__name__: kind for kind in (int, float, str, bool, tuple, list, dict)},
-    **{name: getattr(shared_settings, name) for name in shared_settings.__all__},
-}
-"""All that a declaration may use beside literals."""
-
 
 @dataclass(frozen=True)
 class Declaration:
@@ -96,7 +62,7 @@ class Declaration:
         name: the file's name with hyphens.
         path: the file.
         summary: the first line of the class's docstring.
-        facts: the values of the attributes in `FACTS`.
+        facts: the values of the attributes in `declarations.FACTS`.
         model: the settings with their types and defaults.
     """
 
@@ -113,8 +79,6 @@ class Declaration:
         Raises:
             GanloreError: for an unknown key or an impossible value.
         """
-        from ganlore.study.schema import explain
-
         try:
             return self.model.model_validate(given).model_dump(mode="json")
         except ValidationError as error:
@@ -133,12 +97,12 @@ class Declaration:
         Args:
             settings: all of its settings; the defaults where they are left out.
         """
-        told = self.settings({}) if settings is None else settings
-        found = set(self.fact("provides", ()))
+        values = self.settings({}) if settings is None else settings
+        provided = set(self.fact("provides", ()))
         for thing, wanted in self.fact("provides_if", {}).items():
-            if all(told[name] in values for name, values in wanted.items()):
-                found.add(thing)
-        return found
+            if all(values[name] in options for name, options in wanted.items()):
+                provided.add(thing)
+        return provided
 
 
 def folders(kind: str) -> list[Path]:
@@ -234,88 +198,9 @@ def _declaration(kind: str, name: str, path: Path, _changed: int) -> Declaration
             f"{path}: a {kind} file ends with one line `{attribute} = <its class>`; "
             f"found {len(targets)}"
         )
-    summary, facts, fields = _read_class(path, targets[0])
+    summary, facts, fields = read_class(path, targets[0])
     model = create_model(f"{name} settings", __config__=ConfigDict(extra="forbid"), **fields)
     return Declaration(kind, name, path, summary, facts, model)
-
-
-def parse(path: Path) -> ast.Module:
-    """The syntax tree of a file; a syntax error is told with its place."""
-    try:
-        return ast.parse(path.read_text(), filename=str(path))
-    except SyntaxError as error:
-        raise GanloreError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from None
-
-
-def _read_class(path: Path, name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Docstring's first line, facts and settings of a class, those of its bases included."""
-    module = parse(path)
-    node = next((n for n in module.body if isinstance(n, ast.ClassDef) and n.name == name), None)
-    if node is None:
-        origin = _origin(module, name)
-        if origin is None:
-            raise GanloreError(f"{path}: class {name!r} is neither defined nor imported here")
-        return _read_class(origin, name)
-    facts: dict[str, Any] = {}
-    fields: dict[str, Any] = {}
-    for base in reversed(node.bases):
-        if isinstance(base, ast.Name) and _known(module, base.id):
-            _, more_facts, more_fields = _read_class(path, base.id)
-            facts |= more_facts
-            fields |= more_fields
-    for statement in node.body:
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            if statement.value is not None and "ClassVar" not in ast.unparse(statement.annotation):
-                field = statement.target.id
-                annotation = _literal(statement.annotation, path, field)
-                fields[field] = (annotation, _literal(statement.value, path, field))
-            elif statement.value is not None and statement.target.id in FACTS:
-                facts[statement.target.id] = _literal(statement.value, path, statement.target.id)
-        elif isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                if isinstance(target, ast.Name) and target.id in FACTS:
-                    facts[target.id] = _literal(statement.value, path, target.id)
-    summary = (ast.get_docstring(node) or "").split("\n")[0]
-    return summary, facts, fields
-
-
-def _known(module: ast.Module, name: str) -> bool:
-    """Whether a base class is one of ours; others (ABC, nn.Module) declare nothing."""
-    defined = any(isinstance(n, ast.ClassDef) and n.name == name for n in module.body)
-    return defined or _origin(module, name) is not None
-
-
-def _origin(module: ast.Module, name: str) -> Path | None:
-    """The file that `from ganlore.x import name` takes a class from."""
-    for node in module.body:
-        if not isinstance(node, ast.ImportFrom) or not node.module or node.level:
-            continue
-        if any((alias.asname or alias.name) == name for alias in node.names):
-            return module_file(node.module)
-    return None
-
-
-def module_file(module: str) -> Path | None:
-    """The file of a module of this package, None for any other."""
-    first, *rest = module.split(".")
-    if first != PACKAGE.name:
-        return None
-    base = PACKAGE.joinpath(*rest)
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-def _literal(node: ast.expr, path: Path, name: str) -> Any:
-    try:
-        return eval(compile(ast.Expression(node), str(path), "eval"), dict(NAMESPACE))
-    except Exception as error:
-        allowed = ", ".join(sorted(set(NAMESPACE) - {"__builtins__"}))
-        raise GanloreError(
-            f"{path}:{node.lineno}: the declaration of {name!r} cannot be read without running "
-            f"the file ({error})\n  use literals and: {allowed}"
-        ) from None
 
 
 def load(kind: str, name: str) -> type[Any]:

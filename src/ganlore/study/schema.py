@@ -1,19 +1,17 @@
 """A study: the axes, the budget, the protocol. One YAML file, checked before anything runs.
 
 These models are the one source: the JSON schema for editors and for Snakemake is made from them
-(`ganlore schema`), and `grid` turns a study into its list of runs.
+(`ganlore schema`), and `expand` turns a study into its list of runs.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     Field,
     TypeAdapter,
@@ -24,6 +22,7 @@ from pydantic import (
 from ganlore.errors import GanloreError
 from ganlore.settings import Fraction, Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt
 from ganlore.study.claims import Claims
+from ganlore.study.explain import explain
 
 Names = Literal["all"] | list[str]
 TrickNames = Literal["all"] | list[str | list[str]]
@@ -143,8 +142,8 @@ class Protocol(Model):
 class Keep(Model):
     """What stays of a run once it is evaluated; it changes no number, so nothing runs again for it.
 
-    Numbers, history, samples and records always stay. What was let go and is needed again (a metric
-    was added) is trained again.
+    Numbers, history, samples and records always stay. What was discarded and is needed again (a
+    metric was added) is trained again.
     """
 
     snapshots: Literal["all", "last", "none"] = Field(
@@ -161,10 +160,13 @@ class Keep(Model):
     )
 
     @property
-    def let_go(self) -> list[str]:
+    def discarded(self) -> list[str]:
         """The files of a training that do not stay."""
-        lost = {"snapshots.pt": self.snapshots != "all", "checkpoint.pt": self.checkpoints != "all"}
-        return [name for name, gone in lost.items() if gone]
+        discarded = {
+            "snapshots.pt": self.snapshots != "all",
+            "checkpoint.pt": self.checkpoints != "all",
+        }
+        return [name for name, yes in discarded.items() if yes]
 
 
 class Overrides(Model):
@@ -280,8 +282,8 @@ def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     document = with_claims(document, path.parent)
     if base := document.get("extends"):
         document = merge(read(path.parent / str(base), (*below, path)), document)
-    found: dict[str, Any] = document
-    return found
+    checked: dict[str, Any] = document
+    return checked
 
 
 def with_claims(document: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -331,37 +333,6 @@ def parse(document: dict[str, Any], where: str) -> Study:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a study file."""
-    found = TypeAdapter(Study).json_schema()
-    found["properties"]["claims"]["anyOf"].append({"type": "string"})  # the name of their file
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
-
-
-def explain(error: ValidationError, model: type[BaseModel], where: str) -> GanloreError:
-    """Pydantic's findings as one error that names key, value, what is allowed and the nearest."""
-    lines = []
-    for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            allowed = _keys(model, item["loc"][:-1])
-            near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            lines.append(f"unknown key {key!r}{hint}\n    allowed: {', '.join(sorted(allowed))}")
-        elif item["type"] == "missing":
-            lines.append(f"the key {key!r} is missing")
-        else:
-            lines.append(f"{key} = {item['input']!r}: {item['msg']}")
-    return GanloreError("\n  ".join([f"{where}:", *lines]))
-
-
-def _keys(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
-    """The keys that are allowed at a place in a model."""
-    for part in place:
-        if part in model.model_fields:
-            annotation = model.model_fields[str(part)].annotation
-            inner = (annotation, *getattr(annotation, "__args__", ()))
-            model = next((a for a in inner if _is_model(a)), model)
-    return list(model.model_fields)
-
-
-def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    keys = TypeAdapter(Study).json_schema()
+    keys["properties"]["claims"]["anyOf"].append({"type": "string"})  # the name of their file
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **keys}

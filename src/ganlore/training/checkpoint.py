@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ganlore import console, provenance, storage
+from ganlore.execution import freshness
 from ganlore.steps import TrainState
 from ganlore.training.history import History
 
@@ -171,10 +172,7 @@ def finish(
         "id": run.id,
         "status": status,
         "settings": json.loads(run.training_settings()),
-        "settings_hash": run.training_hash(),
-        "code_hash": run.training_code(),
-        "data_hash": store.digest,
-        **({"extractors": extractors} if extractors else {}),
+        **_inputs(run, store, extractors),
         "steps": saved["step"],
         "seconds": saved["seconds"],
         "peak_memory_mb": round(provenance.peak_memory_mb(), 1),
@@ -196,5 +194,10 @@ def identity(run: Run, store: Store, extractors: dict[str, str] | None = None) -
         store: the prepared data.
         extractors: hashes of the extractors that it trains with (`provenance.fitted`), by name.
     """
-    made_with = [run.training_hash(), run.training_code(), store.digest]
-    return json.dumps([*made_with, extractors] if extractors else made_with)
+    return json.dumps(list(_inputs(run, store, extractors).values()))
+
+
+def _inputs(run: Run, store: Store, extractors: dict[str, str] | None) -> dict[str, Any]:
+    """What a training is recorded with; a run that trains with no extractor names none."""
+    inputs = freshness.training_inputs(run, store.digest, extractors)
+    return {key: value for key, value in inputs.items() if value}

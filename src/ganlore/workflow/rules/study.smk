@@ -41,7 +41,7 @@ RUN_FOLDER = RESULTS / "runs" / RUN
 def kept(name):
     """A file of a training; one that the study does not keep goes once it is evaluated."""
     path = RUN_FOLDER / name
-    return temp(path) if name in STUDY.keep.let_go else path
+    return temp(path) if name in STUDY.keep.discarded else path
 
 
 def fitted_to(dataset, extractors):

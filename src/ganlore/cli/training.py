@@ -1,0 +1,44 @@
+"""The whole of one training: from prepared data to a finished run's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganlore import features, provenance, storage
+from ganlore.data import Store
+from ganlore.execution import gpu
+from ganlore.study.run import Run
+from ganlore.training import build, checkpoint, loop
+
+
+def train(run: Run, data: Path, folder: Path, state_folder: Path, save_every: float) -> str:
+    """Train a run from its last saved state if there is one, and write its files.
+
+    Args:
+        run: the run's settings.
+        data: the folder of prepared data and fitted extractors.
+        folder: where the finished run's files go.
+        state_folder: where the state lies while it trains; an error is recorded there too.
+        save_every: seconds between two saved states.
+
+    Returns:
+        The run's status.
+    """
+    try:
+        device = build.device(run.training.device)
+        store = Store.open(data / "prepared" / run.dataset.name).require(run.dataset.settings)
+        extractors = {
+            name: features.open_fitted(name, store, data / "extractors" / store.name / name)
+            for name in run.training_extractors
+        }
+        fitted = provenance.fitted(extractors, store.name, data)
+        identity = checkpoint.identity(run, store, fitted)
+        checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every)
+        provenance.environment()  # before training: the commit is that of the code that was loaded
+        status = loop.train(run, store, checkpoints, device, extractors)
+    except Exception as error:
+        failure = {"error": f"{type(error).__name__}: {error}"}
+        storage.write_json(state_folder / "failed.json", failure)
+        raise
+    checkpoint.finish(run, store, folder, checkpoints, status, gpu.name(device), fitted)
+    return status

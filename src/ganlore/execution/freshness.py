@@ -1,0 +1,158 @@
+"""Whether a run is stale: what differs between its records and what would make it now.
+
+Training, evaluation, collection, `ganlore status`, `ganlore verify` and `ganlore publish` all ask
+here. Only small records and manifests are read: the hashes in them stand for the large files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganlore import provenance, storage
+from ganlore.errors import GanloreError
+from ganlore.study.run import Run
+from ganlore.study.schema import Keep
+
+Record = dict[str, Any]
+
+TRAINING = {
+    "settings_hash": "settings", "code_hash": "code", "data_hash": "data",
+    "extractors": "extractors",
+}  # fmt: skip
+"""The keys of `run.json` that name what a run was trained with, and a reader's word for each."""
+
+EVALUATION = {
+    "evaluation_hash": "protocol", "code_hash": "code", "extractors": "extractors",
+    "snapshots": "snapshots",
+}  # fmt: skip
+"""Likewise of `evaluation.json`."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed since a run was made; both are empty for a run that is up to date.
+
+    Attributes:
+        training: words of `TRAINING`.
+        evaluation: words of `EVALUATION`.
+    """
+
+    training: tuple[str, ...]
+    evaluation: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.training or self.evaluation)
+
+    def __str__(self) -> str:
+        parts = (("trained", self.training), ("evaluated", self.evaluation))
+        return "; ".join(f"{verb} with other {' and '.join(what)}" for verb, what in parts if what)
+
+    def check(self, folder: Path) -> None:
+        """Raise a GanloreError that names what changed and the run's folder, if anything did."""
+        if self:
+            raise GanloreError(
+                f"{folder}: stale: it was {self}\n  to mend it: delete {folder} and run snakemake"
+            )
+
+
+def training_inputs(run: Run, data_hash: str | None, extractors: dict[str, str] | None) -> Record:
+    """What decides the result of a training, by the keys of `TRAINING`.
+
+    Args:
+        run: the run's settings.
+        data_hash: `Store.digest` of the prepared data, None where they are missing.
+        extractors: hashes of the extractors that it trains with, None where one is missing.
+    """
+    return dict(
+        zip(
+            TRAINING,
+            (run.training_hash(), run.training_code(), data_hash, extractors),
+            strict=True,
+        )
+    )
+
+
+def evaluation_inputs(run: Run, trained: Record, extractors: dict[str, str] | None) -> Record:
+    """What decides the result of an evaluation, by the keys of `EVALUATION`.
+
+    Args:
+        run: the run's settings.
+        trained: its `run.json`.
+        extractors: hashes of the extractors that measure it, None where one is missing.
+    """
+    snapshots = trained["files"]["snapshots.pt"]
+    return dict(
+        zip(
+            EVALUATION,
+            (run.evaluation_hash(), run.evaluation_code(), extractors, snapshots),
+            strict=True,
+        )
+    )
+
+
+def changes(
+    run: Run, trained: Record, evaluated: Record | None = None, data: Path | None = None
+) -> Changes:
+    """What differs between a run's records and study, code, data and extractors as they are now.
+
+    Args:
+        run: the run's settings in the study.
+        trained: its `run.json`.
+        evaluated: its `evaluation.json`, None for a run that is not evaluated.
+        data: the folder of prepared data and extractors; None for a published run, whose data are
+            not here: settings, code and snapshots alone are compared.
+    """
+    name = run.dataset.name
+    trained = {"extractors": {}, **trained}  # a run that trains with none has no such key
+    now = training_inputs(run, trained["data_hash"], trained["extractors"])
+    if data is not None:
+        now["data_hash"] = _data_hash(data, name)
+        now["extractors"] = _extractors(run.training_extractors, name, data)
+    training = _differences(TRAINING, trained, now)
+    if evaluated is None:
+        return Changes(training)
+    now = evaluation_inputs(run, trained, evaluated["extractors"])
+    if data is not None:
+        now["extractors"] = _extractors(run.extractors, name, data)
+    return Changes(training, _differences(EVALUATION, evaluated, now))
+
+
+def _differences(words: dict[str, str], record: Record, now: Record) -> tuple[str, ...]:
+    return tuple(word for key, word in words.items() if record[key] != now[key])
+
+
+def _data_hash(data: Path, name: str) -> str | None:
+    """`Store.digest` without `Store.open`, which hashes the data's large files."""
+    from ganlore.data import Store  # planning and `ganlore status` import no numpy at the start
+
+    try:
+        manifest = storage.read_json(data / "prepared" / name / "manifest.json", "run snakemake")
+    except GanloreError:
+        return None
+    return Store(data / "prepared" / name, manifest).digest
+
+
+def _extractors(names: Iterable[str], dataset: str, data: Path) -> dict[str, str] | None:
+    try:
+        return provenance.fitted(names, dataset, data)
+    except GanloreError:
+        return None
+
+
+def discarded(keep: Keep, folder: Path) -> frozenset[str]:
+    """The files that a run may lack, by name; their hashes stay in its `run.json`.
+
+    Args:
+        keep: what the study keeps now.
+        folder: the run's. Its evaluation records what the study kept when it was measured. A run
+            that is not evaluated yet may lack nothing.
+    """
+    try:
+        record = storage.read_json(folder / "evaluation.json", "run snakemake")
+    except GanloreError:
+        return frozenset()
+    # older records have the key `let_go`
+    return frozenset([*keep.discarded, *record.get("discarded", record.get("let_go", ()))])

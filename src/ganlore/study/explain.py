@@ -1,0 +1,41 @@
+"""Why settings are refused, in words that name the key, the value and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, TypeGuard
+
+from pydantic import BaseModel, ValidationError
+
+from ganlore.errors import GanloreError
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> GanloreError:
+    """Pydantic's findings as one error that names key, value, what is allowed and the nearest."""
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            allowed = _keys(model, item["loc"][:-1])
+            near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            lines.append(f"unknown key {key!r}{hint}\n    allowed: {', '.join(sorted(allowed))}")
+        elif item["type"] == "missing":
+            lines.append(f"the key {key!r} is missing")
+        else:
+            lines.append(f"{key} = {item['input']!r}: {item['msg']}")
+    return GanloreError("\n  ".join([f"{where}:", *lines]))
+
+
+def _keys(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
+    """The keys that are allowed at a place in a model."""
+    for part in place:
+        if part in model.model_fields:
+            annotation = model.model_fields[str(part)].annotation
+            inner = (annotation, *getattr(annotation, "__args__", ()))
+            model = next((a for a in inner if _is_model(a)), model)
+    return list(model.model_fields)
+
+
+def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
