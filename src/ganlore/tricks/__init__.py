@@ -154,3 +154,14 @@ class Trick:
     ) -> dict[str, nn.Module]:
         """The loss's modules that snapshots keep beside the generator, by name."""
         return evaluated
+
+
+HOOKS: dict[str, tuple[str, ...]] = {
+    "data and view": ("data", "view", "condition", "discriminator_spec"),
+    "networks": ("generator_network", "discriminator_network", "networks"),
+    "objective": ("logits", "penalty", "generator_step"),
+    "schedule": ("optimizer", "n_critic", "learning_rate", "stage"),
+    "state": ("modules", "after_discriminator", "after_generator"),
+    "evaluation": ("generator_for_evaluation", "modules_for_evaluation"),
+}
+"""The hooks of a trick, by what they change."""
