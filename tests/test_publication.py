@@ -273,9 +273,9 @@ def test_a_page_tells_a_published_result(clone: Path) -> None:
     assert setting.startswith("2 runs (1 seed) of up to 96 images")
     assert "FID of 50 samples against 100 images" in setting and "`coordinates`" in setting
     floor = pd.read_csv(RESULTS / "floor.csv").set_index("metric")["value"]
-    assert published.result_floor(clone, "tiny") == formatting.number(floor["fid"])
+    assert published.published(clone, "tiny").fid_of_real == formatting.number(floor["fid"])
 
     best = cells.iloc[0]
     path = REPORTS / "tables/cells.csv"
     path.write_text(path.read_text().replace(repr(float(best.fid)), "12345.0"))
-    assert "12,345" in published.result(clone, "tiny").splitlines()[3]
+    assert "12,345" in str(published.published(clone, "tiny").fid_rows)
