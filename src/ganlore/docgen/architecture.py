@@ -19,7 +19,6 @@ LAYERS = (
 """Layers from the top down; a package may import those of lower layers."""
 
 
-
 @dataclass(frozen=True)
 class Package:
     """A package of the source.

@@ -87,7 +87,7 @@ def environment(root: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 (Markdown, not HTML)
+        autoescape=False,  # Markdown, not HTML
     )
     made.globals = {name: _bound(function, root) for name, function in FUNCTIONS.items()}
     made.globals["legend"] = wording.LEGEND

@@ -59,7 +59,9 @@ def _digits(number: float) -> str:
 
 def read(root: Path) -> dict[str, Any]:
     """All measurements as they are in the file."""
-    sections: dict[str, Any] = storage.read_json(root / FILE, "python benchmarks/document.py --help")
+    sections: dict[str, Any] = storage.read_json(
+        root / FILE, "python benchmarks/document.py --help"
+    )
     return sections
 
 
@@ -67,7 +69,8 @@ def measured(root: Path, name: str) -> dict[str, Any]:
     """One measurement: numbers whose key ends with a unit are a `Quantity`.
 
     `machine` is the cores and the processor, `made_with` adds memory, versions and commit;
-    `own_code` is the project's share of a step by network (`profiles`); `not_measured` lists the plug-ins that a table of step costs lacks.
+    `own_code` is the project's share of a step by network (`profiles`); `not_measured`
+    lists the plug-ins that a table of step costs lacks.
 
     Raises:
         GanloreError: if it has not been made.
