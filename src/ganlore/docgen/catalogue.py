@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import combinations
@@ -264,7 +264,7 @@ class Compatibility:
     """All that cannot be combined: a matrix for each kind of data, pairs of tricks, reasons."""
 
     matrices: list[Matrix]
-    trick_pairs: list[tuple[tuple[str, ...], int]]
+    trick_pairs: Sequence[tuple[tuple[str, ...], int]]
     reasons: list[str]
 
 
