@@ -29,7 +29,9 @@ RUNNER = CliRunner()
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the pages, the studies, the measurements and the published results."""
-    shutil.copy(REPOSITORY / "README.md", tmp_path)
+    for name in ("README.md", "CONTRIBUTING.md"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    shutil.copytree(REPOSITORY / "src", tmp_path / "src")
     published = [
         path.relative_to(REPOSITORY)
         for part in ("results", "reports")
@@ -43,11 +45,11 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Callable[[str], Path]:
-    """A project of one page."""
+    """A project of one template."""
 
     def write(text: str) -> Path:
-        (tmp_path / "docs").mkdir(exist_ok=True)
-        (tmp_path / "README.md").write_text(text)
+        (tmp_path / "docs" / "templates").mkdir(parents=True)
+        (tmp_path / "docs" / "templates" / "README.md.j2").write_text(text)
         return tmp_path
 
     return write
@@ -72,8 +74,7 @@ def test_a_changed_formula_makes_the_check_fail(project, monkeypatch) -> None:
     change(monkeypatch, "hinge", formula=("E r", "-E (|f|)"))
     wrong = pages.check(project)
     assert len(wrong) == 2, wrong
-    assert wrong[0].startswith("README.md:") and "block 'losses' is out of date" in wrong[0]
-    assert "docs/losses.md" in wrong[1] and "block 'loss hinge'" in wrong[1]
+    assert wrong[0].startswith("README.md:") and wrong[1].startswith("docs/losses.md:")
     assert "there:    | [hinge]" in wrong[0] and "expected: | [hinge]" in wrong[0]
     assert pages.write(project) == ["README.md", "docs/losses.md"]
     assert pages.check(project) == [] == pages.write(project)
@@ -84,8 +85,8 @@ def test_a_changed_formula_makes_the_check_fail(project, monkeypatch) -> None:
 def test_a_new_reason_reaches_the_matrix(project, monkeypatch) -> None:
     change(monkeypatch, "ema", incompatible={"lsgan": "a new reason", "digits": "not on digits"})
     told = "\n".join(pages.check(project))
-    assert "block 'not-applicable'" in told and "block 'trick ema'" in told
-    assert "block 'loss lsgan'" in told
+    for name in ("losses", "tricks", "not-applicable"):
+        assert f"docs/{name}.md:" in told
     pages.write(project)
     text = (project / "docs/not-applicable.md").read_text()
     assert "a new reason" in text and "not on digits" in text
@@ -115,16 +116,6 @@ def test_the_matrix_is_the_plan_s(project) -> None:
     assert not {(*run.cell[:4],) for run in plan.runs} & set(told)
 
 
-def test_a_plug_in_without_a_section_gets_one_in_its_place(project) -> None:
-    path = project / "docs/losses.md"
-    text = path.read_text()
-    start, stop = text.index("## lsgan"), text.index("## minimax")
-    path.write_text(text[:start] + text[stop:])
-    assert pages.check(project) == ["docs/losses.md: no block 'loss lsgan'"]
-    pages.write(project)
-    assert path.read_text() == text
-
-
 def test_signs_of_markdown_in_a_plug_in_s_words_are_escaped(project, monkeypatch) -> None:
     change(monkeypatch, "ema", tip="f*(t) < [t] | u", incompatible={"lsgan": "f* and g*"})
     pages.write(project)
@@ -132,42 +123,27 @@ def test_signs_of_markdown_in_a_plug_in_s_words_are_escaped(project, monkeypatch
     assert r"n/a with `lsgan`: f\* and g\*" in (project / "docs/tricks.md").read_text()
 
 
-def test_what_is_written_by_hand_stays(project) -> None:
-    path = project / "docs/losses.md"
-    by_hand = "### How it behaves here\n\nIt is content.\n\n"
-    text = path.read_text().replace("## lsgan", by_hand + "## lsgan")
-    path.write_text(text)
-    assert pages.write(project) == [] and path.read_text() == text
+def test_a_note_is_inserted_below_its_plug_in(project) -> None:
+    (project / "docs/notes/tricks/ema.md").write_text("### How it behaves here\n\nQuietly.\n")
+    assert pages.write(project) == ["docs/tricks.md"]
+    text = (project / "docs/tricks.md").read_text()
+    assert text.index("## ema") < text.index("Quietly.") < text.index("## gradient-penalty")
 
 
 @pytest.mark.parametrize(
-    "text, told",
+    "text, message",
     [
-        ("a <!-- ganlore: losses -->", r"README.md:1: the block 'losses' has no end"),
-        ("\n<!-- ganlore: loses -->\n<!-- end -->", r"README.md:2: unknown block 'loses'"),
-        ("\n<!-- ganlore: loss -->\n<!-- end -->", "the block 'loss' should be 'loss NAME'"),
-        ("<!-- ganlore: loss hing -->\n<!-- end -->", "did you mean 'hinge'"),
-        ("a <!-- ganlore: runs defalt --><!-- end -->", "block 'runs defalt': .*no such study"),
-        ("<!-- ganlore: critic-steps --><!-- end --> so", "Markdown takes a line that begins"),
-        ("- <!-- ganlore: critic-steps --><!-- end -->", "Markdown takes a line that begins"),
-        ("a <!-- ganlore: value idle.x_ms --><!-- end -->", "performance.json: missing"),
-        (
-            "<!-- ganlore: losses -->\n<!-- ganlore: tricks -->\n<!-- end -->",
-            "README.md:1: the block 'losses' has no end",
-        ),
+        ("\n{{ loses() }}", r"README.md.j2:2: unknown name 'loses'\n  did you mean 'losses'"),
+        ("{{ losses()[0].formla }}", "README.md.j2:1: .*'formla'.*\n.*'formula'"),
+        ('{{ study("defalt").runs }}', "README.md.j2:1: .*no such study"),
+        ('{{ measured("idle").x_ms }}', "README.md.j2:1: .*performance.json: missing"),
+        ("{{ study() }}", "README.md.j2:1: .*missing 1 required"),
+        ("a\n{% for %}", "README.md.j2:2: "),
     ],
 )
-def test_a_wrong_block_is_told_with_its_place(page, text: str, told: str) -> None:
-    with pytest.raises(GanloreError, match=told):
+def test_a_wrong_template_is_an_error_with_its_line(page, text: str, message: str) -> None:
+    with pytest.raises(GanloreError, match=message):
         pages.check(page(text))
-
-
-def test_marks_in_fenced_code_are_not_marks(page) -> None:
-    root = page(
-        "```\n<!-- ganlore: nothing -->\n```\nn: <!-- ganlore: critic-steps --><!-- end -->."
-    )
-    assert pages.write(root) == ["README.md"]
-    assert f"-->{catalogue.critic_steps()}<!-- end -->." in (root / "README.md").read_text()
 
 
 def test_the_command_writes_and_checks(project, monkeypatch) -> None:
@@ -177,7 +153,7 @@ def test_the_command_writes_and_checks(project, monkeypatch) -> None:
     Path("README.md").write_text(text.replace("arxiv.org/abs/1611.04076", "arxiv.org/abs/1"))
     result = RUNNER.invoke(app, ["docs", "--check"])
     assert isinstance(result.exception, GanloreError)
-    assert "block 'losses' is out of date" in str(result.exception)
+    assert "README.md:" in str(result.exception) and "there:" in str(result.exception)
     assert "to write them: ganlore docs" in str(result.exception)
     assert RUNNER.invoke(app, ["docs"]).output == "README.md\n"
     assert Path("README.md").read_text() == text
@@ -187,7 +163,7 @@ def test_the_command_writes_and_checks(project, monkeypatch) -> None:
 
 def test_tables_hold_together() -> None:
     """Every row of every table has as many cells as its head."""
-    for path in pages.pages(REPOSITORY):
+    for path in map(REPOSITORY.joinpath, pages.pages(REPOSITORY)):
         rows: list[int] = []
         for line in path.read_text().split("\n"):
             rows = [*rows, line.replace(r"\|", "").count("|")] if line.startswith("|") else []
@@ -252,7 +228,7 @@ def test_papers_become_links() -> None:
 
 def test_every_measurement_says_what_it_was_made_with() -> None:
     for name, section in performance.read(REPOSITORY).items():
-        text = performance.measured(REPOSITORY, name)
+        text = performance.measured(REPOSITORY, name)["made_with"]
         assert "cores of" in text and "Python 3." in text and "commit `" in text, name
         assert len(section["measured"]["git"]["commit"]) == 40
 
@@ -271,7 +247,7 @@ def test_every_measurement_says_what_it_was_made_with() -> None:
     ],
 )
 def test_a_number_is_told_with_its_unit(key: str, number: float, told: str) -> None:
-    assert performance.with_unit(key, number) == told
+    assert str(performance.Quantity(number, key.rpartition("_")[2])) == told
 
 
 def test_a_measurement_is_recorded_beside_the_others(tmp_path) -> None:
@@ -280,10 +256,10 @@ def test_a_measurement_is_recorded_beside_the_others(tmp_path) -> None:
     document.record("start", {"imports_seconds": 1.5}, made, tmp_path)
     found = json.loads((tmp_path / performance.FILE).read_text())
     assert list(found) == ["idle", "start"]
-    assert performance.value(tmp_path, "start.imports_seconds") == "1.5 s"
-    assert performance.measured(tmp_path, "idle").endswith("; a note")
+    assert str(performance.measured(tmp_path, "start")["imports_seconds"]) == "1.5 s"
+    assert performance.measured(tmp_path, "idle")["made_with"].endswith("; a note")
     with pytest.raises(GanloreError, match="unknown measurement 'starts'"):
-        performance.section(tmp_path, "starts")
+        performance.measured(tmp_path, "starts")
 
 
 def test_snakemake_s_benchmarks_are_read_leniently(tmp_path) -> None:
@@ -319,8 +295,8 @@ def test_a_study_is_told_by_its_records_and_logs(tmp_path) -> None:
         "memory_mb": 299 + n,
     }
     document.record("tiny-study", found, document.made_with(), tmp_path)
-    assert "| train | 1 | 4.0 s | 500 MB |" in performance.jobs(tmp_path, "tiny-study")
-    assert "records: " in performance.jobs(tmp_path, "tiny-study")
+    (row,) = performance.measured(tmp_path, "tiny-study")["rules"]
+    assert [str(value) for value in row.values()] == ["train", "1", "4.0 s", "500 MB"]
 
 
 def test_the_log_of_the_whole_study_is_the_one_that_counts(tmp_path) -> None:

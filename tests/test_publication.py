@@ -263,19 +263,18 @@ def test_a_place_of_this_machine_is_not_published(again: Any) -> None:
 def test_a_page_tells_a_published_result(clone: Path) -> None:
     """Each number comes from the published tables: changed there, it changes on the page."""
     cells = pd.read_csv(REPORTS / "tables/cells.csv").sort_values("fid")
-    lines = published.result(clone, "tiny").splitlines()
-    assert lines[0] == "| loss | plain |"
-    told = [line.split("|")[1:3] for line in lines[2:]]
-    expected = [(f"`{row.loss}`", formatting.number(row.fid)) for row in cells.itertuples()]
-    assert [(loss.strip(), fid.split("±")[0].strip()) for loss, fid in told] == expected
+    shown = published.published(clone, "tiny")
+    told = [(loss, fid.split("±")[0].strip()) for loss, fid in shown.fid_rows]
+    assert shown.trick_names == []
+    assert told == [(row.loss, formatting.number(row.fid)) for row in cells.itertuples()]
 
-    setting = published.result_setting(clone, "tiny")
-    assert setting.startswith("2 runs (1 seed) of up to 96 images")
-    assert "FID of 50 samples against 100 images" in setting and "`coordinates`" in setting
+    setting = {"runs": 2, "seeds": 1, "images": "96", "n_fake": "50", "n_real": "100"}
+    assert {key: shown.setting[key] for key in setting} == setting
+    assert [record["extractor"] for record in shown.extractors] == ["coordinates"]
     floor = pd.read_csv(RESULTS / "floor.csv").set_index("metric")["value"]
-    assert published.result_floor(clone, "tiny") == formatting.number(floor["fid"])
+    assert published.published(clone, "tiny").fid_of_real == formatting.number(floor["fid"])
 
     best = cells.iloc[0]
     path = REPORTS / "tables/cells.csv"
     path.write_text(path.read_text().replace(repr(float(best.fid)), "12345.0"))
-    assert "12,345" in published.result(clone, "tiny").splitlines()[3]
+    assert "12,345" in str(published.published(clone, "tiny").fid_rows)

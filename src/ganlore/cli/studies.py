@@ -45,7 +45,7 @@ def docs(
     ] = False,
     root: Annotated[Path, typer.Option(help="The project's folder.")] = Path(),
 ) -> None:
-    """Write the generated blocks of README.md and docs/*.md, from plug-ins, studies, benchmarks."""
+    """Render README.md, CONTRIBUTING.md and docs/*.md from docs/templates."""
     from ganlore.docgen import pages
 
     if not check:

@@ -1,15 +1,15 @@
-"""What losses, tricks and studies say of themselves, as blocks of Markdown.
+"""Losses, tricks and studies as the pages describe them, from what they declare.
 
-Only the package's own plug-ins are told: the pages are the project's, whoever has a plug-in of
-their own beside them.
+Only the package's own plug-ins are described: a user's own plug-ins do not belong to these pages.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -18,126 +18,130 @@ from ganlore.study import declarations, registry, schema
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
 from ganlore.study.registry import Declaration
+from ganlore.tricks import HOOKS, Trick
 
 
 def own(kind: str) -> list[str]:
     """The names of the package's own plug-ins of a kind."""
-    found = registry.find(kind).items()
-    return [name for name, path in found if path.is_relative_to(declarations.PACKAGE)]
-
-
-def code(text: str) -> str:
-    """A span of code."""
-    return f"`{text}`"
+    plugins = registry.find(kind).items()
+    return [name for name, path in plugins if path.is_relative_to(declarations.PACKAGE)]
 
 
 def prose(text: str) -> str:
-    """A plug-in's own words: signs of Markdown in them (`f*`, `a < b`) are escaped."""
+    """Text with the signs of Markdown in it (`f*`, `a < b`) escaped."""
     return re.sub(r"([*<\[\]])", r"\\\1", text)
 
 
-def table(header: list[str], rows: list[list[str]], numbers: int = 0) -> str:
-    """A table in Markdown; the last `numbers` columns are aligned to the right.
-
-    A pipe in a cell (`|grad D|`) is escaped: it would begin a column, in a span of code too.
-    """
-
-    def line(cells: list[str]) -> str:
-        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-    rule = ["---"] * (len(header) - numbers) + ["--:"] * numbers
-    return "\n".join([line(header), f"|{'|'.join(rule)}|", *map(line, rows)])
+def codes(names: Iterable[str]) -> str:
+    """Names as code in a phrase: `a`, `b` and `c`."""
+    return formatting.listed(f"`{name}`" for name in names)
 
 
 # -- losses and tricks -----------------------------------------------------------------------------
 
 
-def losses() -> str:
-    """A table of all losses."""
-    header = ["loss", "discriminator minimises", "generator minimises", "published optimiser"]
-    rows = []
-    for name in own("loss"):
-        declared = registry.declaration("loss", name)
-        settings = declared.settings({})
-        rows.append(
-            [
-                f"[{name}](docs/losses.md#{name})",
-                *map(code, declared.fact("formula", ("-", "-"))),
-                formatting.optimizer(settings["optimizer"]),
-                str(settings["n_critic"]),
-                formatting.links(declared.fact("paper")),
-            ]
-        )
-    return table([*header, "n_critic", "paper"], rows)
+@dataclass(frozen=True)
+class Plugin:
+    """A loss or a trick."""
+
+    declared: Declaration
+
+    @property
+    def name(self) -> str:
+        """Its name in studies."""
+        return self.declared.name
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return prose(self.declared.summary)
+
+    @property
+    def formula(self) -> tuple[str, str]:
+        """What the discriminator and the generator minimise."""
+        discriminator, generator = self.declared.fact("formula", ("-", "-"))
+        return discriminator, generator
+
+    @property
+    def optimizer(self) -> str:
+        """The published optimiser."""
+        return formatting.optimizer(self.declared.settings({})["optimizer"])
+
+    @property
+    def n_critic(self) -> int:
+        """Discriminator steps for each generator step."""
+        return int(self.declared.settings({})["n_critic"])
+
+    @property
+    def tip(self) -> str:
+        """What a trick promises."""
+        return prose(self.declared.fact("tip", "-"))
+
+    @property
+    def paper(self) -> str:
+        """Its source, with links."""
+        return formatting.links(self.declared.fact("paper"))
+
+    @property
+    def settings(self) -> str:
+        """Its settings with their defaults; those of its parts for a combination."""
+        if parts := self.declared.fact("combines"):
+            return f"those of {codes(parts)}"
+        settings = self.declared.settings({})
+        rest = {k: v for k, v in settings.items() if k not in ("optimizer", "n_critic")}
+        return ", ".join(f"`{k}` {formatting.setting(v)}" for k, v in rest.items()) or "none"
+
+    @property
+    def not_applicable(self) -> list[str]:
+        """What it cannot be combined with, one text for each reason."""
+        every, grouped = places(), dict[tuple[str, tuple[Place, ...]], list[str]]()
+        for gap in gaps():
+            names = gap.losses if self.declared.kind == "loss" else gap.tricks
+            if self.name in names:
+                others = [name for name in gap.losses + gap.tricks if name != self.name]
+                grouped.setdefault((gap.text, gap.places), []).extend(others)
+        texts = []
+        for (text, where), others in grouped.items():
+            parts = [f"with {codes(others)}"] if others else []
+            parts += [f"on {_where(where, every)}"] if len(where) < len(every) else []
+            texts.append(f"{' '.join(parts)}: {prose(text)}")
+        return texts
 
 
-def tricks() -> str:
-    """A table of all tricks."""
-    rows = []
-    for name in own("trick"):
-        declared = registry.declaration("trick", name)
-        tip, paper = prose(declared.fact("tip", "-")), formatting.links(declared.fact("paper"))
-        rows.append([f"[{name}](docs/tricks.md#{name})", tip, _settings(declared), paper])
-    return table(["trick", "what it is", "settings", "paper"], rows)
+def losses() -> list[Plugin]:
+    """All losses, by name."""
+    return [Plugin(registry.declaration("loss", name)) for name in own("loss")]
 
 
-def loss(name: str) -> str:
-    """All that a loss declares, as a list."""
-    declared = _declared("loss", name)
-    formula, settings = declared.fact("formula", ("-", "-")), declared.settings({})
-    items = [
-        f"Discriminator minimises {code(formula[0])}",
-        f"Generator minimises {code(formula[1])}",
-        f"Published optimiser: {formatting.optimizer(settings['optimizer'])}",
-        f"Discriminator steps for each generator step: {code('n_critic')} {settings['n_critic']}",
-        f"Settings: {_settings(declared)}",
-        f"Paper: {formatting.links(declared.fact('paper'))}",
-        *(f"n/a {text}" for text in _gaps_of(declared)),
-    ]
-    return _described(declared, items)
+def tricks() -> list[Plugin]:
+    """All tricks, by name."""
+    return [Plugin(registry.declaration("trick", name)) for name in own("trick")]
 
 
-def trick(name: str) -> str:
-    """All that a trick declares, as a list."""
-    declared = _declared("trick", name)
-    items = [
-        f"The tip: {prose(declared.fact('tip', '-'))}",
-        f"Settings: {_settings(declared)}",
-        f"Paper: {formatting.links(declared.fact('paper'))}",
-        *(f"n/a {text}" for text in _gaps_of(declared)),
-    ]
-    return _described(declared, items)
+def note(root: Path, folder: str, name: str) -> str:
+    """What was written by hand on a plug-in, `docs/notes/<folder>/<name>.md`; empty if nothing."""
+    path = root / "docs" / "notes" / folder / f"{name}.md"
+    return path.read_text().strip() if path.is_file() else ""
 
 
-def critic_steps() -> str:
+def n_critic_phrase() -> str:
     """Which losses make more than one discriminator step for each of the generator."""
-    found: dict[int, list[str]] = {}
-    for name in own("loss"):
-        n = registry.declaration("loss", name).settings({})["n_critic"]
-        if n > 1:
-            found.setdefault(n, []).append(name)
-    return "; ".join(f"{n} for {formatting.listed(names)}" for n, names in sorted(found.items()))
+    by_number: dict[int, list[str]] = {}
+    for loss in losses():
+        by_number.setdefault(loss.n_critic, []).append(loss.name)
+    return "; ".join(f"{n} for {formatting.listed(by_number[n])}" for n in sorted(by_number) if n > 1)
 
 
-def _declared(kind: str, name: str) -> Declaration:
-    registry.path_of(kind, name)
-    return registry.declaration(kind, name)
+def hooks() -> dict[str, dict[str, str]]:
+    """The hooks of a trick: {group: {hook: the first line of its docstring}}."""
+    return {
+        group: {name: _first_line(getattr(Trick, name)) for name in names}
+        for group, names in HOOKS.items()
+    }
 
 
-def _described(declared: Declaration, items: list[str]) -> str:
-    return "\n".join([prose(declared.summary), "", *(f"- {item}" for item in items)])
-
-
-def _settings(declared: Declaration) -> str:
-    """A plug-in's settings and their defaults, but for those that have a place of their own.
-
-    A combination has those of its parts.
-    """
-    given = declared.settings({})
-    told = {k: v for k, v in given.items() if k not in ("optimizer", "n_critic")}
-    if parts := declared.fact("combines"):
-        return f"those of {formatting.listed(map(code, parts))}"
-    return ", ".join(f"{code(k)} {formatting.setting(v)}" for k, v in told.items()) or "none"
+def _first_line(method: object) -> str:
+    return (inspect.getdoc(method) or "-").split("\n")[0]
 
 
 # -- what has no meaning together ------------------------------------------------------------------
@@ -209,116 +213,123 @@ def _gaps(where: tuple[Place, ...], _declared: str) -> tuple[Gap, ...]:
     return tuple(Gap(*key, tuple(held)) for key, held in found.items())
 
 
-def _gaps_of(declared: Declaration) -> Iterator[str]:
-    """What a plug-in has no meaning with, one text for each reason."""
-    every = places()
-    found: dict[tuple[str, tuple[Place, ...]], list[str]] = {}
-    for gap in gaps():
-        names = gap.losses if declared.kind == "loss" else gap.tricks
-        if declared.name in names:
-            others = [name for name in gap.losses + gap.tricks if name != declared.name]
-            found.setdefault((gap.text, gap.places), []).extend(others)
-    for (text, where), others in found.items():
-        told = [f"with {formatting.listed(map(code, others))}"] if others else []
-        told += [f"on {_where(where, every)}"] if len(where) < len(every) else []
-        yield f"{' '.join(told)}: {prose(text)}"
-
-
 def _where(some: tuple[Place, ...], every: list[Place]) -> str:
     """Places in words: data sets, where the network does not matter, or networks, or both."""
     for field in ("dataset", "network"):
         names = dict.fromkeys(getattr(place, field) for place in some)
         if {p for p in every if getattr(p, field) in names} == set(some):
-            return formatting.listed(map(code, names))
-    return formatting.listed(f"{code(p.dataset)} with {code(p.network)}" for p in some)
+            return codes(names)
+    return formatting.listed(f"`{p.dataset}` with `{p.network}`" for p in some)
 
 
-def not_applicable() -> str:
-    """For each kind of data a matrix of losses and tricks, with numbers in place of reasons."""
-    every = places()
+@dataclass(frozen=True)
+class Matrix:
+    """What cannot be combined on one kind of data.
+
+    Attributes:
+        provided: what these data sets provide.
+        places: the data sets with their networks.
+        alone: {loss or trick that does not apply: mark, for example `(3) on `ring``}.
+        pairs: {(loss, trick): marks}.
+    """
+
+    provided: tuple[str, ...]
+    places: tuple[Place, ...]
+    alone: list[tuple[str, str]]
+    pairs: dict[tuple[str, str], list[str]]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the data sets."""
+        return list(dict.fromkeys(place.dataset for place in self.places))
+
+    @property
+    def networks(self) -> list[str]:
+        """Names of the networks."""
+        return list(dict.fromkeys(place.network for place in self.places))
+
+    @property
+    def losses(self) -> list[str]:
+        """The losses that cannot be combined with some trick."""
+        return sorted({loss for loss, _ in self.pairs})
+
+    @property
+    def tricks(self) -> list[str]:
+        """The tricks that cannot be combined with some loss."""
+        return sorted({trick for _, trick in self.pairs})
+
+
+@dataclass(frozen=True)
+class Compatibility:
+    """All that cannot be combined: a matrix for each kind of data, pairs of tricks, reasons."""
+
+    matrices: list[Matrix]
+    trick_pairs: Sequence[tuple[tuple[str, ...], int]]
+    reasons: list[str]
+
+
+def compatibility() -> Compatibility:
+    """What cannot be combined, with reasons numbered from 1."""
+    every = gaps()
+    reasons = list(dict.fromkeys(gap.text for gap in every))
     kinds: dict[tuple[str, ...], list[Place]] = {}
-    for place in every:
+    for place in places():
         provided = registry.declaration("dataset", place.dataset).provided()
         kinds.setdefault(tuple(sorted(provided)), []).append(place)
-    found = gaps()
-    numbered = {text: n for n, text in enumerate(dict.fromkeys(gap.text for gap in found), 1)}
-    parts = [_matrix(provided, where, found, numbered) for provided, where in kinds.items()]
-    return "\n\n".join([*parts, _pairs(found, numbered), _reasons(numbered)])
+    matrices = [_matrix(kind, tuple(where), every, reasons) for kind, where in kinds.items()]
+    twice = [(gap.tricks, reasons.index(gap.text) + 1) for gap in every if len(gap.tricks) == 2]
+    return Compatibility(matrices, twice, reasons)
 
 
 def _matrix(
-    provided: tuple[str, ...], where: list[Place], found: list[Gap], numbered: dict[str, int]
-) -> str:
-    """One kind of data: what has no meaning at all, then a table of pairs that have none.
-
-    The table has the losses and the tricks that miss something, not all of them.
-    """
-
-    def mark(gap: Gap) -> str | None:
+    provided: tuple[str, ...], where: tuple[Place, ...], every: list[Gap], reasons: list[str]
+) -> Matrix:
+    alone, pairs = list[tuple[str, str]](), dict[tuple[str, str], list[str]]()
+    for gap in every:
         here = tuple(place for place in where if place in gap.places)
-        note = f"({numbered[gap.text]})"
-        if not here:
-            return None
-        return note if len(here) == len(where) else f"{note} on {_where(here, where)}"
-
-    marked = [(gap, text) for gap in found if (text := mark(gap))]
-    alone = [(gap, text) for gap, text in marked if len(gap.losses + gap.tricks) == 1]
-    pairs = [(gap, text) for gap, text in marked if gap.losses and gap.tricks]
-
-    def cell(loss: str, trick: str) -> str:
-        marks = [text for gap, text in pairs if (gap.losses, gap.tricks) == ((loss,), (trick,))]
-        return f"n/a {', '.join(marks)}" if marks else "runs"
-
-    datasets = formatting.listed(dict.fromkeys(code(place.dataset) for place in where))
-    networks = formatting.listed(dict.fromkeys(code(place.network) for place in where))
-    parts = [
-        f"## Data with {formatting.listed(provided)}",
-        f"Data: {datasets}. Networks: {networks}. What is not named here runs.",
-    ]
-    if alone:
-        names = (f"- {code(*gap.losses, *gap.tricks)}: n/a {text}" for gap, text in alone)
-        parts.append("\n".join(names))
-    if pairs:
-        rows = sorted({gap.losses[0] for gap, _ in pairs})
-        columns = sorted({gap.tricks[0] for gap, _ in pairs})
-        body = [[f"**{row}**", *(cell(row, column) for column in columns)] for row in rows]
-        parts.append(table(["", *columns], body))
-    return "\n\n".join(parts)
-
-
-def _pairs(found: list[Gap], numbered: dict[str, int]) -> str:
-    """Tricks that cannot be combined with each other."""
-    lines = [
-        f"- {code(gap.tricks[0])} and {code(gap.tricks[1])} ({numbered[gap.text]})"
-        for gap in found
-        if len(gap.tricks) == 2
-    ]
-    title = "## Tricks that do not combine\n\n"
-    return title + ("\n".join(lines) or "None: any tricks may be combined.")
-
-
-def _reasons(numbered: dict[str, int]) -> str:
-    return "## Reasons\n\n" + "\n".join(f"{n}. {prose(text)}" for text, n in numbered.items())
+        if not here or len(gap.tricks) == 2:
+            continue
+        mark = f"({reasons.index(gap.text) + 1})"
+        if len(here) < len(where):
+            mark += f" on {_where(here, list(where))}"
+        if gap.losses and gap.tricks:
+            pairs.setdefault((gap.losses[0], gap.tricks[0]), []).append(mark)
+        else:
+            alone.append(((gap.losses + gap.tricks)[0], mark))
+    return Matrix(provided, where, alone, pairs)
 
 
 # -- studies ---------------------------------------------------------------------------------------
 
 
-def runs(root: Path, study: str) -> str:
-    """The number of runs of a study of `configs/`."""
-    return f"{len(_runs(root, study)):,}"
+@dataclass(frozen=True)
+class StudyFile:
+    """A study of `configs/`, with the package's own plug-ins alone."""
+
+    root: Path
+    name: str
+
+    @cached_property
+    def ids(self) -> set[str]:
+        """The ids of its runs."""
+        own_names = {kind: set(own(kind)) for kind in ("loss", "trick")}
+        return {
+            run.id
+            for run in expand(schema.load(self.root / "configs" / f"{self.name}.yaml")).runs
+            if run.loss.name in own_names["loss"]
+            and {trick.name for trick in run.tricks} <= own_names["trick"]
+        }
+
+    @property
+    def runs(self) -> str:
+        """The number of its runs."""
+        return f"{len(self.ids):,}"
+
+    def runs_beyond(self, other: str) -> str:
+        """The number of runs that it has beyond those of another study."""
+        return f"{len(self.ids - StudyFile(self.root, other).ids):,}"
 
 
-def more_runs(root: Path, study: str, other: str) -> str:
-    """The number of runs that a study has beyond those of another one."""
-    return f"{len(_runs(root, study) - _runs(root, other)):,}"
-
-
-def _runs(root: Path, study: str) -> set[str]:
-    plan = expand(schema.load(root / "configs" / f"{study}.yaml"))
-    mine = {kind: set(own(kind)) for kind in ("loss", "trick")}
-    return {
-        run.id
-        for run in plan.runs
-        if run.loss.name in mine["loss"] and {t.name for t in run.tricks} <= mine["trick"]
-    }
+def study(root: Path, name: str) -> StudyFile:
+    """The study `configs/<name>.yaml`."""
+    return StudyFile(root, name)

@@ -1,208 +1,154 @@
-"""Generated parts of README.md and docs/*.md: what a page says of the code comes from the code.
+"""README.md, CONTRIBUTING.md and docs/*.md, rendered by Jinja from docs/templates/*.md.j2.
 
-A block begins with `<!-- ganlore: NAME ARGUMENTS -->` and ends with `<!-- end -->`. Where the first
-mark is alone on its line, what is between them is lines of its own, otherwise a phrase within one.
-Such a phrase may not begin its line: Markdown takes a line that begins with a comment for HTML.
-`ganlore docs` writes the blocks, `ganlore docs --check` compares them. Marks in fenced code are not
-marks.
+Templates call plain functions: `catalogue` describes plug-ins and studies, `performance` gives
+measurements, `published` gives published results, and `architecture` reads the source. A file in
+docs/notes/losses or docs/notes/tricks is inserted below what that plug-in declares.
 """
 
 from __future__ import annotations
 
+import difflib
+import functools
 import inspect
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
+
+import jinja2
 
 from ganlore import formatting, storage
-from ganlore.docgen import catalogue, performance, published, published_study
-from ganlore.errors import GanloreError, unknown
+from ganlore.analysis.claims.verdicts import VERDICTS
+from ganlore.docgen import architecture, catalogue, performance, published
+from ganlore.errors import GanloreError
 
-BEGIN = re.compile(r"<!-- ganlore: ([^>]*?) -->")
-END = "<!-- end -->"
-LINE_START = re.compile(r"\s*([-*+]\s+|\d+[.)]\s+)?")
-FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-
-BLOCKS: dict[str, Callable[..., str]] = {
+TEMPLATES = Path("docs") / "templates"
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "losses": catalogue.losses,
-    "loss": catalogue.loss,
     "tricks": catalogue.tricks,
-    "trick": catalogue.trick,
-    "critic-steps": catalogue.critic_steps,
-    "not-applicable": catalogue.not_applicable,
-    "runs": catalogue.runs,
-    "more-runs": catalogue.more_runs,
-    "legend": lambda: formatting.LEGEND,
-    **performance.BLOCKS,
-    **published.BLOCKS,
-    **published_study.BLOCKS,
+    "note": catalogue.note,
+    "n_critic_phrase": catalogue.n_critic_phrase,
+    "hooks": catalogue.hooks,
+    "compatibility": catalogue.compatibility,
+    "study": catalogue.study,
+    "measured": performance.measured,
+    "published": published.published,
+    "packages": architecture.packages,
+    "import_graph": architecture.import_graph,
 }
-"""What renders a block, by its name. A first parameter `root` is the project's folder; the others
-are the block's arguments."""
-
-SECTIONS = {"docs/losses.md": "loss", "docs/tricks.md": "trick"}
-"""Pages that have a section for each plug-in of a kind, with a block of the kind's name."""
+"""What templates may call. A first parameter `root` is the project's folder, and is filled in."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """A block of a page.
-
-    Attributes:
-        line: of its first mark, from 1.
-        words: its name and arguments.
-        start, stop: where its text lies in the page, between the marks.
-        text: as it stands there.
-        alone: whether the first mark is alone on its line.
-    """
-
-    line: int
-    words: tuple[str, ...]
-    start: int
-    stop: int
-    text: str
-    alone: bool
+class _NearestName(jinja2.StrictUndefined):
+    """An undefined name whose error suggests the nearest defined one."""
 
     @property
-    def name(self) -> str:
-        """Name and arguments."""
-        return " ".join(self.words)
+    def _undefined_message(self) -> str:
+        name = str(self._undefined_name)
+        if self._undefined_obj is jinja2.utils.missing:
+            options, place = [*FUNCTIONS, "legend"], ""
+        else:
+            options = [key for key in dir(self._undefined_obj) if not key.startswith("_")]
+            if isinstance(self._undefined_obj, dict):
+                options = list(map(str, self._undefined_obj))
+            place = f" of {type(self._undefined_obj).__name__}"
+        nearest = difflib.get_close_matches(name, options, n=1, cutoff=0.4)
+        return f"unknown name {name!r}{place}" + (
+            f"\n  did you mean {nearest[0]!r}?" if nearest else ""
+        )
 
 
-def pages(root: Path) -> list[Path]:
-    """The pages that may have blocks: README.md and docs/*.md.
+def pages(root: Path) -> dict[str, Path]:
+    """The pages that have a template: {page: its template}, both relative to the project's folder.
+
+    Templates in capital letters (README, CONTRIBUTING) are pages of the project's own folder.
 
     Raises:
         GanloreError: if the folder is not the project's.
     """
-    if not (root / "README.md").is_file() or not (root / "docs").is_dir():
+    templates = sorted((root / TEMPLATES).glob("*.md.j2"))
+    if not templates:
         raise GanloreError(
-            f"{root.resolve()}: no README.md with docs/ beside it\n"
+            f"{(root / TEMPLATES).resolve()}: no templates (*.md.j2)\n"
             "  run this in the project's own folder"
         )
-    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    names = [path.name.removesuffix(".j2") for path in templates]
+    return {
+        name if name.split(".")[0].isupper() else f"docs/{name}": TEMPLATES / path.name
+        for name, path in zip(names, templates, strict=True)
+    }
 
 
-def blocks(text: str, where: str) -> Iterator[Block]:
-    """The blocks of a page.
+def environment(root: Path) -> jinja2.Environment:
+    """The Jinja environment of the pages, with `FUNCTIONS` as its globals."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(root / TEMPLATES),
+        undefined=_NearestName,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML
+    )
+    made.globals = {name: _bound(function, root) for name, function in FUNCTIONS.items()}
+    made.globals |= {"legend": formatting.LEGEND, "verdicts": VERDICTS}
+    made.filters |= {
+        "cell": lambda text: str(text).replace("|", r"\|"),
+        "prose": catalogue.prose,
+        "codes": catalogue.codes,
+        "listed": formatting.listed,
+        "yaml": lambda value: str(value).lower() if isinstance(value, bool) else str(value),
+    }
+    return made
+
+
+def _bound(function: Callable[..., Any], root: Path) -> Callable[..., Any]:
+    needs_root = next(iter(inspect.signature(function).parameters), "") == "root"
+    return functools.partial(function, root) if needs_root else function
+
+
+def render(root: Path, template: Path) -> str:
+    """A page as its template gives it, below a comment that names the template.
 
     Raises:
-        GanloreError: for a block without an end, one within another, or one that begins a line.
+        GanloreError: for an unknown name or a wrong argument, with the template and the line.
     """
-    fences = [match.span() for match in FENCE.finditer(text)]
-    for match in BEGIN.finditer(text):
-        if any(start <= match.start() < stop for start, stop in fences):
-            continue
-        line = text.count("\n", 0, match.start()) + 1
-        stop, following = text.find(END, match.end()), BEGIN.search(text, match.end())
-        if stop < 0 or (following and following.start() < stop):
-            raise GanloreError(
-                f"{where}:{line}: the block {match[1]!r} has no end\n  expected {END} after it"
-            )
-        alone = text[match.end() : match.end() + 1] == "\n"
-        before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
-        if alone is not (LINE_START.fullmatch(before) is not None):
-            raise GanloreError(
-                f"{where}:{line}: the block {match[1]!r} must be alone on its line, or follow "
-                "other words on it\n  Markdown takes a line that begins with a comment for HTML"
-            )
-        words = tuple(match[1].split())
-        yield Block(line, words, match.end(), stop, text[match.end() : stop], alone)
-
-
-def render(block: Block, root: Path, where: str) -> str:
-    """What belongs between the marks of a block.
-
-    Raises:
-        GanloreError: for a block of an unknown name, or of other arguments than it takes.
-    """
-    name, *arguments = block.words or ("",)
-    place = f"{where}:{block.line}"
-    if name not in BLOCKS:
-        raise unknown("block", name, BLOCKS, place)
-    function = BLOCKS[name]
-    expected = list(inspect.signature(function).parameters)
-    given = [root, *arguments] if expected[:1] == ["root"] else arguments
-    if len(given) != len(expected):
-        wanted = " ".join(word.upper() for word in expected if word != "root")
-        raise GanloreError(f"{place}: the block {block.name!r} should be {f'{name} {wanted}'!r}")
+    comment = f"<!-- Rendered by `ganlore docs` from {template.as_posix()}: edit that file. -->\n\n"
     try:
-        text = function(*given)
-    except GanloreError as error:
-        raise GanloreError(f"{place}: block {block.name!r}: {error}") from None
-    return f"\n{text}\n" if block.alone else text
-
-
-def rendered(text: str, root: Path, where: str) -> str:
-    """A page with all of its blocks as they should be."""
-    parts, last = [], 0
-    for block in blocks(text, where):
-        parts += [text[last : block.start], render(block, root, where)]
-        last = block.stop
-    return "".join([*parts, text[last:]])
+        return comment + environment(root).get_template(template.name).render()
+    except jinja2.TemplateSyntaxError as error:
+        raise GanloreError(f"{template}:{error.lineno}: {error.message}") from None
+    except (GanloreError, jinja2.UndefinedError, TypeError) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename.endswith(".md.j2")]
+        raise GanloreError(f"{template}:{lines[-1] if lines else 1}: {error}") from error
 
 
 def write(root: Path) -> list[str]:
-    """Write every block of every page, and a section for each plug-in that has none.
-
-    Returns:
-        The pages that changed.
-    """
+    """Render every page; returns those that changed."""
     changed = []
-    for page in pages(root):
-        name, old = str(page.relative_to(root)), page.read_text()
-        text = old
-        for plugin in _without_section(text, name):
-            text = _with_section(text, name, plugin)
-        text = rendered(text, root, name)
-        if text != old:
-            storage.write_text(page, text)
-            changed.append(name)
+    for page, template in pages(root).items():
+        text = render(root, template)
+        if not (root / page).is_file() or (root / page).read_text() != text:
+            storage.write_text(root / page, text)
+            changed.append(page)
     return changed
 
 
 def check(root: Path) -> list[str]:
-    """What differs from what `write` would write, one text for each block, with file and line."""
-    wrong = []
-    for page in pages(root):
-        name, text = str(page.relative_to(root)), page.read_text()
-        for block in blocks(text, name):
-            expected = render(block, root, name)
-            if block.text != expected:
-                lines = _difference(block.text, expected)
-                wrong.append(f"{name}:{block.line}: block {block.name!r} is out of date\n{lines}")
-        wrong += [
-            f"{name}: no block '{SECTIONS[name]} {plugin}'"
-            for plugin in _without_section(text, name)
-        ]
-    return wrong
+    """What `write` would change: a text for each page, with the first lines that differ."""
+    different = []
+    for page, template in pages(root).items():
+        expected = render(root, template)
+        text = (root / page).read_text() if (root / page).is_file() else ""
+        if text != expected:
+            line, lines = _first_difference(text, expected)
+            different.append(f"{page}:{line}: differs from its template {template}\n{lines}")
+    return different
 
 
-def _difference(text: str, expected: str) -> str:
-    """The first lines that differ."""
-    for mine, theirs in zip_longest(text.split("\n"), expected.split("\n")):
-        if mine != theirs:
-            pair = [f"  {label} {line}" for label, line in
-                     (("there:   ", mine), ("expected:", theirs)) if line is not None]  # fmt: skip
-            return "\n".join(pair)
-    return ""
-
-
-def _without_section(text: str, name: str) -> list[str]:
-    """Plug-ins that a page should have a section for, and has none."""
-    if name not in SECTIONS:
-        return []
-    told = {block.words for block in blocks(text, name)}
-    kind = SECTIONS[name]
-    return [plugin for plugin in catalogue.own(kind) if (kind, plugin) not in told]
-
-
-def _with_section(text: str, name: str, plugin: str) -> str:
-    """The page with a new section, in the order of names."""
-    section = f"## {plugin}\n\n<!-- ganlore: {SECTIONS[name]} {plugin} -->\n{END}\n"
-    for match in re.finditer(r"^## (\S+)$", text, re.MULTILINE):
-        if match[1] > plugin:
-            return f"{text[: match.start()]}{section}\n{text[match.start() :]}"
-    return f"{text.rstrip()}\n\n{section}"
+def _first_difference(text: str, expected: str) -> tuple[int, str]:
+    pairs = zip_longest(text.split("\n"), expected.split("\n"))
+    line, pair = next((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+    labelled = zip(("there:   ", "expected:"), pair, strict=True)
+    return line, "\n".join(f"  {label} {part}" for label, part in labelled if part is not None)

@@ -1,25 +1,154 @@
-"""Published results as blocks of Markdown: every number comes from `results/<study>`."""
+"""Published results for the pages: every number is read from `results/` and `reports/`."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ganlore import formatting
+from ganlore import formatting, storage
 from ganlore.analysis import tables
-from ganlore.docgen.catalogue import code, table
-from ganlore.publishing.publication import Publication, opened
+from ganlore.analysis.claims import results
+from ganlore.analysis.claims.verdicts import VERDICTS
+from ganlore.errors import GanloreError, unknown
+from ganlore.publishing.publication import REMEDY, Publication, opened
 
 Row = dict[str, Any]
 
+CAPTIONS = {
+    "heat-fid": "FID of every loss and trick on {data}: mean over {seeds} seeds and half of its "
+    "{level} % t interval; lower is better",
+    "aggregates": "Effect of each trick on FID on {data}, over all losses that it can be combined "
+    "with (their number is given behind its name), {seeds} seeds. Left: log of plain FID over FID "
+    "with the trick, further right is better; right: the probability that a run with the trick is "
+    "better than one without",
+    "curves": "FID on {data} over the images shown to the discriminator, mean over {seeds} seeds",
+    "cost": "Time of a step against FID on {data}, and what each trick adds to it; means over "
+    "{seeds} seeds",
+    "precision-recall": "Precision against recall on {data}, means over {seeds} seeds",
+}
+"""The caption of a figure, by the beginning of its file's name."""
 
-def _cells(found: Publication) -> list[Row]:
-    """The rows of the report's table of cells, numbers as numbers."""
-    rows = csv.DictReader(io.StringIO((found.reports / "tables" / "cells.csv").read_text()))
-    return [{key: _number(text) for key, text in row.items()} for row in rows]
+
+class Numbers(dict[str, str]):
+    """The numbers of a study's paper, by name."""
+
+    def __missing__(self, name: str) -> str:
+        """An unknown number is an error that names the nearest one."""
+        raise unknown("number", name, self, "numbers.json")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published study, as pages show it."""
+
+    study: str
+    publication: Publication
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The numbers of `numbers.json`, as the study's paper has them."""
+        return Numbers(storage.read_json(self.publication.reports / "numbers.json", REMEDY))
+
+    @property
+    def claims(self) -> list[results.ClaimResult]:
+        """The claims with their verdicts, and the effect of each one's deciding test."""
+        path = self.publication.reports / "tables" / "verdicts.csv"
+        return results.read(path)
+
+    @property
+    def verdict_counts(self) -> list[tuple[str, str]]:
+        """How many claims have which verdict: (verdict, number)."""
+        return [
+            (verdict, self.numbers[f"claims-{verdict.replace(' ', '-')}"])
+            for verdict in VERDICTS
+        ]
+
+    def figure(self, name: str) -> str:
+        """A figure with its caption; `name` is that of its file, without the ending.
+
+        Raises:
+            GanloreError: if there is no such figure, or no caption for its kind.
+        """
+        names = sorted(path.stem for path in (self.publication.reports / "figures").glob("*.svg"))
+        if name not in names:
+            raise unknown("figure", name, names, f"reports/{self.study}/figures")
+        kind = next((kind for kind in CAPTIONS if name.startswith(f"{kind}-")), None)
+        if kind is None:
+            raise GanloreError(f"figure {name!r}: no caption\n  add one to CAPTIONS in {__name__}")
+        data = name.removeprefix(f"{kind}-").removesuffix("-base")
+        numbers = self.numbers
+        caption = CAPTIONS[kind].format(
+            data=f"`{data}`", seeds=numbers["seeds"], level=numbers["level"]
+        )
+        image = f"![{caption.replace('`', '')}](reports/{self.study}/figures/{name}.svg)"
+        return f"{image}\n\n*{caption}.*"
+
+    @cached_property
+    def cells(self) -> list[Row]:
+        """The rows of the report's table of cells, numbers as numbers."""
+        path = self.publication.reports / "tables" / "cells.csv"
+        rows = csv.DictReader(io.StringIO(path.read_text()))
+        return [{key: _number(text) for key, text in row.items()} for row in rows]
+
+    @property
+    def trick_names(self) -> list[str]:
+        """The tricks of the study, but for none."""
+        return sorted({row["trick"] for row in self.cells} - {tables.PLAIN})
+
+    @property
+    def fid_rows(self) -> list[list[str]]:
+        """For each loss, the best first: its name, plain FID, and FID with each trick."""
+        cells = {(row["loss"], row["trick"]): row for row in self.cells}
+        plain = [row for row in self.cells if row["trick"] == tables.PLAIN]
+        plain.sort(key=lambda row: (row["fid"] != row["fid"], row["fid"]))  # NaN is last
+        tricks = (tables.PLAIN, *self.trick_names)
+        return [
+            [row["loss"], *(_fid(cells.get((row["loss"], trick))) for trick in tricks)]
+            for row in plain
+        ]
+
+    @property
+    def setting(self) -> Row:
+        """What the result was made with: runs, seeds, budget, machine, sample sizes."""
+        runs = [record["run"] for record in self.publication.records.values()]
+        images = {run["steps"] * run["settings"]["training"]["batch"] for run in runs}
+        n_real, n_fake = max((row["n_real"], row["n_fake"]) for row in self.cells)
+        return {
+            "runs": len(runs),
+            "seeds": len({run["settings"]["seed"] for run in runs}),
+            "images": f"{max(images):,}",
+            "machine": " and ".join(sorted({run["environment"]["processor"] for run in runs})),
+            "hours": f"{sum(run['seconds'] for run in runs) / 3600:.1f}",
+            "n_real": f"{n_real:,}",
+            "n_fake": f"{n_fake:,}",
+        }
+
+    @property
+    def extractors(self) -> list[Row]:
+        """The records of the feature extractors."""
+        paths = sorted((self.publication.folder / "extractors").rglob("record.json"))
+        return [json.loads(path.read_text()) for path in paths]
+
+    @property
+    def fid_of_real(self) -> str:
+        """The FID of held-out real data under the same protocol."""
+        rows = csv.DictReader(io.StringIO((self.publication.folder / "floor.csv").read_text()))
+        (value,) = {float(row["value"]) for row in rows if row["metric"] == "fid"}
+        return formatting.number(value)
+
+
+def published(root: Path, study: str) -> Published:
+    """The published result `results/<study>`."""
+    return Published(study, opened(root / "results" / study))
+
+
+def _fid(cell: Row | None) -> str:
+    return formatting.estimate(cell, "fid") if cell else ""
 
 
 def _number(text: str) -> Any:
@@ -29,61 +158,3 @@ def _number(text: str) -> Any:
         except ValueError:
             continue
     return text or float("nan")
-
-
-def result(root: Path, study: str) -> str:
-    """FID of every cell of a published result with one network on one data set, best first."""
-    cells = _cells(opened(root / "results" / study))
-    plain = sorted((row for row in cells if row["trick"] == tables.PLAIN), key=_fid)
-    tricks = sorted({row["trick"] for row in cells} - {tables.PLAIN})
-    by_name = {(row["loss"], row["trick"]): row for row in cells}
-    rows = []
-    for row in plain:
-        more = (by_name.get((row["loss"], trick)) for trick in tricks)
-        shown = (formatting.estimate(cell, "fid") if cell else "" for cell in (row, *more))
-        rows.append([code(row["loss"]), *shown])
-    return table(["loss", "plain", *map(code, tricks)], rows, 1 + len(tricks))
-
-
-def _fid(row: Row) -> tuple[bool, float]:
-    return (row["fid"] != row["fid"], row["fid"])  # a cell without a number is last
-
-
-def result_setting(root: Path, study: str) -> str:
-    """What a published result was made with: runs, budget, machine, features, sample sizes."""
-    found = opened(root / "results" / study)
-    runs = [record["run"] for record in found.records.values()]
-    seeds = {run["settings"]["seed"] for run in runs}
-    images = {run["steps"] * run["settings"]["training"]["batch"] for run in runs}
-    machine = {run["environment"]["processor"] for run in runs}
-    hours = sum(run["seconds"] for run in runs) / 3600
-    sizes = {(row["n_real"], row["n_fake"]) for row in _cells(found)}
-    (n_real, n_fake), *_ = sorted(sizes, reverse=True)
-    plural = "" if len(seeds) == 1 else "s"
-    return (
-        f"{len(runs)} runs ({len(seeds)} seed{plural}) of up to {max(images):,} images on "
-        f"{' and '.join(sorted(machine))}, {hours:.1f} core hours of training; FID of {n_fake:,} "
-        f"samples against {n_real:,} images of the data in the features of {_extractors(found)}"
-    )
-
-
-def _extractors(found: Publication) -> str:
-    records = sorted((found.folder / "extractors").rglob("record.json"))
-    told = []
-    for path in records:
-        record = json.loads(path.read_text())
-        accuracy = record.get("test_accuracy")
-        right = "" if accuracy is None else f" (test accuracy {100 * accuracy:.1f} %)"
-        told.append(f"{code(record['extractor'])}{right}")
-    return " and ".join(told)
-
-
-def result_floor(root: Path, study: str) -> str:
-    """The FID of held-out real data under the same protocol."""
-    found = opened(root / "results" / study)
-    rows = csv.DictReader(io.StringIO((found.folder / "floor.csv").read_text()))
-    (value,) = {float(row["value"]) for row in rows if row["metric"] == "fid"}
-    return formatting.number(value)
-
-
-BLOCKS = {"result": result, "result-setting": result_setting, "result-floor": result_floor}
