@@ -129,7 +129,9 @@ def n_critic_phrase() -> str:
     by_number: dict[int, list[str]] = {}
     for loss in losses():
         by_number.setdefault(loss.n_critic, []).append(loss.name)
-    return "; ".join(f"{n} for {formatting.listed(by_number[n])}" for n in sorted(by_number) if n > 1)
+    return "; ".join(
+        f"{n} for {formatting.listed(by_number[n])}" for n in sorted(by_number) if n > 1
+    )
 
 
 def hooks() -> dict[str, dict[str, str]]:

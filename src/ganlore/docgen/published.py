@@ -64,8 +64,7 @@ class Published:
     def verdict_counts(self) -> list[tuple[str, str]]:
         """How many claims have which verdict: (verdict, number)."""
         return [
-            (verdict, self.numbers[f"claims-{verdict.replace(' ', '-')}"])
-            for verdict in VERDICTS
+            (verdict, self.numbers[f"claims-{verdict.replace(' ', '-')}"]) for verdict in VERDICTS
         ]
 
     def figure(self, name: str) -> str:

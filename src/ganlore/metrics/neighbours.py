@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: who lies in whose nearest-neighbour balls.
+"""Precision, recall, density and coverage: which samples lie in which nearest-neighbour balls.
 
 A ball stands around each sample, as wide as the distance to its k-th nearest neighbour of the same
 set, itself not counted. All four metrics read one pass over the distances between data and
@@ -10,12 +10,11 @@ them, so each radius carries its rounding error, and what is closer to a radius 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from ganlore.metrics import Comparison, Metric, _pairs
+from ganlore.metrics import Comparison, Metric
 from ganlore.metrics._arrays import (
     Array,
     Features,
@@ -26,50 +25,22 @@ from ganlore.metrics._arrays import (
 )
 
 METRICS = {
-    "precision": Metric(
-        label="Precision",
-        higher_is_better=True,
-        bounds=(0.0, 1.0),
-        paper="arXiv:1904.06991",
-        pairs=True,
-    ),
-    "recall": Metric(
-        label="Recall",
-        higher_is_better=True,
-        bounds=(0.0, 1.0),
-        paper="arXiv:1904.06991",
-        pairs=True,
-    ),
-    "density": Metric(
-        label="Density",
-        higher_is_better=True,
-        bounds=(0.0, None),
-        paper="arXiv:2002.09797",
-        pairs=True,
-    ),
-    "coverage": Metric(
-        label="Coverage",
-        higher_is_better=True,
-        bounds=(0.0, 1.0),
-        paper="arXiv:2002.09797",
-        pairs=True,
-    ),
+    "precision": Metric("Precision", True, (0.0, 1.0), "arXiv:1904.06991", pairs=True),
+    "recall": Metric("Recall", True, (0.0, 1.0), "arXiv:1904.06991", pairs=True),
+    "density": Metric("Density", True, (0.0, None), "arXiv:2002.09797", pairs=True),
+    "coverage": Metric("Coverage", True, (0.0, 1.0), "arXiv:2002.09797", pairs=True),
 }
 
 PRECISION_K = 3
 DENSITY_K = 5
 
 
-_SINGLE_FROM = 256
-"""From so many dimensions on, single precision goes ahead (`_pairs`); fewer are quick anyway."""
-
-
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `precision`, `recall`, `density` and `coverage`."""
     comparison = comparison.pairs
     real, fake = _checked(comparison.real, comparison.fake, PRECISION_K, DENSITY_K)
-    known = _Surroundings(*comparison.of_real(_surroundings))
-    return _measure(known, real, fake, PRECISION_K, DENSITY_K, None)
+    around_real = _Surroundings(*comparison.of_real(_surroundings))
+    return _measure(around_real, real, fake, PRECISION_K, DENSITY_K, None)
 
 
 def neighbour_metrics(
@@ -98,8 +69,8 @@ def neighbour_metrics(
             fewer than k + 1 rows.
     """
     real, fake = _checked(real, fake, precision_k, density_k)
-    known = _surroundings(real, precision_k, density_k, chunk_rows)
-    return _measure(known, real, fake, precision_k, density_k, chunk_rows)
+    around_real = _surroundings(real, precision_k, density_k, chunk_rows)
+    return _measure(around_real, real, fake, precision_k, density_k, chunk_rows)
 
 
 class _Surroundings(NamedTuple):
@@ -128,23 +99,27 @@ def _surroundings(
 
 
 def _measure(
-    known: _Surroundings,
+    around_real: _Surroundings,
     real: Features,
     fake: Features,
     precision_k: int,
     density_k: int,
     chunk_rows: int | None,
 ) -> dict[str, float]:
-    (around_fake,) = _balls(fake, known.centre, (precision_k,), chunk_rows)
+    centre = around_real.centre
+    (around_fake,) = _balls(fake, centre, (precision_k,), chunk_rows)
+    centred = fake - centre
+    norms = squared_norms(centred)
     is_precise = np.zeros(len(fake), dtype=np.bool_)
-    is_recalled = np.zeros(len(real), dtype=np.bool_)
-    is_covered = np.zeros(len(real), dtype=np.bool_)
+    is_recalled, is_covered = np.zeros((2, len(real)), dtype=np.bool_)
     n_inside = 0
-    for i, j, squared in _near(known, around_fake.closed, real, fake, chunk_rows):
-        is_precise[j[squared <= known.narrow_closed[i]]] = True
-        is_recalled[i[squared <= around_fake.closed[j]]] = True
-        inside = squared < known.wide_open[i]
-        is_covered[i[inside]] = True
+    for rows in row_chunks(len(real), len(fake), chunk_rows):
+        chunk = real[rows] - centre
+        squared = squared_distances(chunk, squared_norms(chunk), centred, norms)
+        is_precise |= (squared <= around_real.narrow_closed[rows, None]).any(axis=0)
+        is_recalled[rows] = (squared <= around_fake.closed).any(axis=1)
+        inside = squared < around_real.wide_open[rows, None]
+        is_covered[rows] = inside.any(axis=1)
         n_inside += int(inside.sum())
     return {
         "precision": float(is_precise.mean()),
@@ -152,31 +127,6 @@ def _measure(
         "density": n_inside / (density_k * len(fake)),
         "coverage": float(is_covered.mean()),
     }
-
-
-def _near(
-    known: _Surroundings,
-    around_fake: Array,
-    real: Features,
-    fake: Features,
-    chunk_rows: int | None,
-) -> Iterator[_pairs.Near]:
-    """Pairs of data and samples of which one may lie in the other's ball, chunk by chunk."""
-    around_real = [known.narrow_closed, known.wide_open]
-    if len(known.centre) >= _SINGLE_FROM:
-        one, other = (_pairs.Points.of(side, known.centre) for side in (real, fake))
-        if one.fit and other.fit:
-            yield from _pairs.near(one, other, around_real, [around_fake])
-            return
-    centred = fake - known.centre
-    norms, reach = squared_norms(centred), np.maximum(*around_real)
-    for rows in row_chunks(len(real), len(fake), chunk_rows):
-        chunk = real[rows] - known.centre
-        distances = squared_distances(chunk, squared_norms(chunk), centred, norms)
-        close = distances <= reach[rows, None]
-        close |= distances <= around_fake
-        i, j = np.nonzero(close)
-        yield _pairs.Near(i + rows.start, j, distances[i, j])
 
 
 def precision_recall(real: Features, fake: Features, k: int = PRECISION_K) -> tuple[float, float]:
@@ -237,25 +187,15 @@ def _checked(real: Features, fake: Features, *ks: int) -> tuple[Features, Featur
 def _balls(
     features: Features, centre: Array, ks: tuple[int, ...], chunk_rows: int | None
 ) -> list[_Balls]:
-    nearest, norms = _nearest(features, centre, max(ks), chunk_rows)
+    centred = features - centre
+    norms = squared_norms(centred)
+    nearest = _nearest_squared_distances(centred, norms, max(ks), chunk_rows)
     balls = []
     for k in ks:
         squared = nearest[:, k - 1]
         error = _rounding(len(centre)) * (norms + squared)
         balls.append(_Balls(squared - error, squared + error))
     return balls
-
-
-def _nearest(
-    features: Features, centre: Array, k: int, chunk_rows: int | None
-) -> tuple[Array, Array]:
-    """Squared distances to the k nearest other points, (n, k), and squared norms, (n,)."""
-    if len(centre) >= _SINGLE_FROM:
-        points = _pairs.Points.of(features, centre)
-        if points.fit:
-            return _pairs.nearest(points, k), points.norms
-    centred = features - centre
-    return _nearest_squared_distances(centred, k, chunk_rows), squared_norms(centred)
 
 
 def _rounding(d: int) -> float:
@@ -266,10 +206,11 @@ def _rounding(d: int) -> float:
     return 6 * (d + 2) * float(np.finfo(np.float64).eps)
 
 
-def _nearest_squared_distances(points: Array, k: int, chunk_rows: int | None) -> Array:
+def _nearest_squared_distances(
+    points: Array, norms: Array, k: int, chunk_rows: int | None
+) -> Array:
     """Squared distances to the k nearest other points, ascending, (n, k)."""
     n = len(points)
-    norms = squared_norms(points)
     nearest = np.full((n, k), np.inf)
     for rows in row_chunks(n, n, chunk_rows):
         # The matrix is symmetric: what lies right of the diagonal block also serves the later rows.
