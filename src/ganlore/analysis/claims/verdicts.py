@@ -1,7 +1,7 @@
 """Verdicts on claims: paired differences over seeds in, a word for each claim out.
 
 The rule is `RULE`, which the report prints. docs/adr/0018-verdicts.md has the reasons, and
-tests/test_verdicts.py measures the errors that it makes.
+tests/analysis/test_verdicts.py measures the errors that it makes.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def test_a_relativistic_generator_s_loss_is_used() -> None:
     for name in LOSSES:
         loss = logit_loss(name)
         if type(loss).generator is not LogitLoss.generator:
-            continue  # more than logits: tests/test_losses_with_modules.py
+            continue  # more than logits: tests/losses/test_losses_with_modules.py
         real, fake = torch.tensor([1.0, -1.0]), torch.tensor([0.5, -2.0])
         game = SimpleNamespace(relative=True, fake_logits=fake, logits=(real, fake))
         higher = SimpleNamespace(relative=True, fake_logits=fake, logits=(real + 0.5, fake))

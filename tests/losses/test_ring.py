@@ -61,7 +61,7 @@ LEARN: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 ELSEWHERE: dict[str, str] = {
-    "fgan-jensen-shannon": "its gradients are those of nonsaturating (tests/test_losses.py)",
+    "fgan-jensen-shannon": "its gradients are those of nonsaturating (tests/losses/test_losses.py)",
 }
 """Losses without a row, and why."""
 

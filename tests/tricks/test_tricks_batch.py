@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import test_train
 import torch
 import yaml
 from torch import nn
@@ -14,7 +15,6 @@ from torch.nn.utils import parametrize
 from typer.testing import CliRunner
 
 import step_costs
-import test_train
 from ganlore.cli.main import app
 from ganlore.docgen import catalogue
 from ganlore.errors import GanloreError

@@ -10,11 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from test_workers import LONG, alive, served, until, words, worker_of  # noqa: F401
 
 from ganlore.cli import client
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu_slots
-from test_workers import LONG, alive, served, until, words, worker_of  # noqa: F401
 
 LISTING = """\
 GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa)

@@ -80,7 +80,7 @@ def test_every_data_set_has_a_source_a_licence_and_the_form_of_the_store(
         power = store.shape[1] & (store.shape[1] - 1) == 0
         # where the size is found only when pictures are read, planning assumes nothing
         assert power == ("power-of-two size" in provided) or settings.get("size", 0) is None
-    # of published sets tests/test_data_sources.py compares the number; a few pictures are here
+    # of published sets tests/data/test_data_sources.py compares the number; a few pictures are here
     n_train = settings.get("n_train") or ("source" not in settings and declared.fact("n_train"))
     assert n_train in (store.manifest["counts"]["train"], False, None)
 
