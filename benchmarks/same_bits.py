@@ -1,10 +1,10 @@
 """Whether two versions of the project train the same bits: runs a small study with both.
 
-    python benchmarks/same_bits.py COMMIT            the working tree against a commit
-    python benchmarks/same_bits.py COMMIT --keep F   keep the commit's numbers in a file, or use them
+    python benchmarks/same_bits.py COMMIT           the working tree against a commit
+    python benchmarks/same_bits.py COMMIT --keep F  keep the commit's numbers in a file, or use it
 
-The study has every loss, every trick on one loss, all embedded networks and data sets, both policies
-and both orders of a step. Compared are the hashes of `checkpoint.pt` and `snapshots.pt` and every
+The study has every loss, every trick on one loss, all embedded networks and data sets, both
+policies and both orders of a step. Compared are the hashes of `checkpoint.pt` and `snapshots.pt` and every
 metric and recorded number of each run, to the last digit; times and memory are left out.
 """
 

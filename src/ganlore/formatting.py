@@ -1,4 +1,4 @@
-"""Numbers, settings, names and papers as text: one place for the page, the paper, docs and commands."""
+"""Numbers, settings, names and papers as text, for the page, the paper, docs and commands."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from ganlore.losses._fgan import exp
 from ganlore.networks import Spec
 from ganlore.steps import Moment, Step, TrainState, penalties
 from ganlore.study import registry
+from tiny import at_step
 
 REAL = torch.tensor([2.0, 0.0])
 FAKE = torch.tensor([-2.0, 0.0])
-from tiny import at_step
 
 
 def sp(x: float) -> float:

@@ -1,8 +1,8 @@
 """Hashes of code, so that a result is made again exactly when code behind it has changed.
 
 The fingerprint of a file is the hash of its syntax tree without docstrings and without facts that
-only describe (`declarations.DESCRIPTIVE`); comments and layout are not in a syntax tree at all. Of what
-it imports from this package only the names count, not the modules that have them. A plug-in counts
+only describe (`declarations.DESCRIPTIVE`); comments and layout are not in a syntax tree. Of what it
+imports from this package only the names count, not the modules that have them. A plug-in counts
 by its role ("losses/hinge"), any other file by its content alone, so that a file may move. The
 fingerprint of a piece of work covers its entry file and every file of this package that it imports,
 directly or through others.
