@@ -4,8 +4,8 @@
     python benchmarks/same_bits.py COMMIT --keep F  keep the commit's numbers in a file, or use it
 
 The study has every loss, every trick on one loss, all embedded networks and data sets, both
-policies and both orders of a step. Compared are the hashes of `checkpoint.pt` and `snapshots.pt` and every
-metric and recorded number of each run, to the last digit; times and memory are left out.
+policies and both orders of a step. Compared are the hashes of `checkpoint.pt` and `snapshots.pt`
+and every metric and recorded number of each run, to the last digit; times and memory are left out.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ on generated images one after the other, the generator on the same images again,
 parameter, both losses read by `.item()` in every step, fp32, contiguous.
 
 *The project's* is `training.trainer.Trainer`, which makes the steps of `ganlore train`: as it is by
-default (`plain`), and with the settings that are recommended for the device (`fast`); in both with the
-memory settings that a study's jobs have (`worker_server.MEMORY`).
+default (`plain`), and with the settings that are recommended for the device (`fast`); in both with
+the memory settings that a study's jobs have (`worker_server.MEMORY`).
 
 Every measurement is a process of its own. The loops take turns, round after round, so that all see
 the machine in the same moods; a ratio is taken within a round, and medians over rounds are told.
