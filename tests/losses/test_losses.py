@@ -278,15 +278,13 @@ def test_finite_at_large_logits(name: str, size: float) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_signs(name: str) -> None:
     """The discriminator gains when real logits rise or generated ones fall; the generator when
-    generated ones rise. At 0, where no loss is beyond a margin."""
+    generated ones rise: within margins, and on the far side of least squares' targets."""
     loss = make(name)
-    real, fake = torch.zeros(4, requires_grad=True), torch.zeros(4, requires_grad=True)
-    if name == "lsgan":  # its target for generated logits is 0 itself
-        fake = torch.full((4,), 0.5, requires_grad=True)
+    real, fake = torch.zeros(4, requires_grad=True), torch.full((4,), 0.5, requires_grad=True)
     loss.discriminator_loss(real, fake).backward()
     assert (real.grad < 0).all()
     assert (fake.grad > 0).all()
-    fake.grad = None
+    fake = torch.full((4,), -0.5, requires_grad=True)
     generator_loss(loss, real, fake).backward()
     assert (fake.grad < 0).all()
 

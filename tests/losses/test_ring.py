@@ -61,7 +61,6 @@ LEARN: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Store:
     settings = registry.declaration("dataset", "ring").settings(RING)

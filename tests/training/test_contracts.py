@@ -237,20 +237,20 @@ def test_every_combination_pulls_the_right_way(run, stores) -> None:
     if not isinstance(loss, LogitLoss):
         return _pulls_through_a_step(run, stores)
 
-    def gradients(objective) -> tuple[float, float]:
+    def gradients(objective, at: float) -> tuple[float, float]:
         real = torch.zeros(4, requires_grad=True)
-        fake = torch.full((4,), 0.25, requires_grad=True)  # off every loss's target for it
+        fake = torch.full((4,), at, requires_grad=True)
         seen = real, fake
         for trick in tricks:
             seen = trick.logits(*seen)
         found = torch.autograd.grad(objective(*seen), (real, fake), allow_unused=True)
         return tuple(0.0 if g is None else float(g.sum()) for g in found)
 
-    real, fake = gradients(loss.discriminator_loss)
+    real, fake = gradients(loss.discriminator_loss, 0.25)  # above the target of generated samples
     assert real < 0 < fake
     relative = loss.relative or any(trick.relative for trick in tricks)
     form = loss.relative_generator_loss if relative else lambda r, f: loss.generator_loss(f)
-    assert gradients(form)[1] < 0
+    assert gradients(form, -2.0)[1] < 0  # below what the generator aims at
 
 
 def _pulls_through_a_step(run, stores) -> None:

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import test_train
 import torch
 import yaml
 from torch import nn
@@ -83,11 +82,12 @@ def test_no_pass_is_made_twice(trick, stores) -> None:
     ],
 )
 def test_an_interrupted_run_goes_on_to_the_same_bits(
-    stores, trained, tmp_path, monkeypatch, dataset, loss, trick
+    trained, interrupted, dataset, loss, trick
 ) -> None:
-    test_train.test_an_interrupted_run_goes_on_to_the_same_bits(
-        stores, trained, tmp_path, monkeypatch, dataset, loss, trick, "shared"
-    )
+    run = tiny_run(dataset, loss, trick, training={"budget": 480, "history": 6})
+    whole, resumed = trained(run)[1], interrupted(run, killed=15)
+    for part in ("networks", "optimizers", "snapshots"):
+        assert equal(whole[part], resumed[part])
 
 
 # -- LeCam -----------------------------------------------------------------------------------------
@@ -620,8 +620,9 @@ def test_list_and_plan_show_what_sagan_combines(tmp_path, monkeypatch) -> None:
     text = CliRunner().invoke(app, ["list", "tricks"]).output
     entry = text.split("  sagan ")[1].split("\n  s")[0]
     assert "combines" in entry and "self-attention, spectral-norm-both and ttur" in entry
-    assert "those of `self-attention`, `spectral-norm-both` and `ttur`" in catalogue.trick("sagan")
-    assert "`wgan`" in catalogue.trick("sagan")
+    (sagan,) = (trick for trick in catalogue.tricks() if trick.name == "sagan")
+    assert sagan.settings == "those of `self-attention`, `spectral-norm-both` and `ttur`"
+    assert any("`wgan`" in text for text in sagan.not_applicable)
     monkeypatch.chdir(tmp_path)
     grids = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge", "wgan"],
               "tricks": ["none", "sagan"]}]  # fmt: skip
