@@ -15,7 +15,7 @@ from ganlore import data as datasets
 from ganlore import features, metrics, storage
 from ganlore.cli import jobs
 from ganlore.errors import GanloreError
-from ganlore.evaluation import collect, evaluate
+from ganlore.evaluation import collect, evaluate, sampling
 from ganlore.execution import freshness, status
 from ganlore.publishing import publish, verify
 from ganlore.study import registry, schema
@@ -127,7 +127,7 @@ def test_samples_depend_on_the_evaluation_seed_and_are_shared_by_cells(finished,
     def drawn(seed: int):
         protocol = run.protocol.model_copy(update={"eval_seed": seed})
         again = run.model_copy(update={"protocol": protocol})
-        return evaluate.sample(evaluate.draw(who, again, stores["ring"]))
+        return sampling.sample(sampling.draw(who, again, stores["ring"]))
 
     one, same, other = drawn(0), drawn(0), drawn(1)
     assert np.array_equal(one, same) and not np.array_equal(one, other)
@@ -139,7 +139,7 @@ def test_generated_images_are_rounded_as_a_file_would(stores) -> None:
 
     run = tiny_run("digits")
     who = build.train_state(run, (1, 8, 8), 10, torch.device("cpu"))
-    samples = evaluate.sample(evaluate.draw(who, run, stores["digits"]))
+    samples = sampling.sample(sampling.draw(who, run, stores["digits"]))
     assert samples.dtype == np.uint8 and samples.shape == (50, 1, 8, 8)
 
 
@@ -249,7 +249,7 @@ def test_samples_are_drawn_in_evaluation_mode(finished: Plan, stores, monkeypatc
     """Batch norm would make samples depend on their neighbours: chunks of any size must agree."""
     run = finished.runs[0]
     whole = [row["value"] for row in rows_of(finished, run, stores)]
-    monkeypatch.setattr(evaluate, "CHUNK", 7)
+    monkeypatch.setattr(sampling, "CHUNK", 7)
     assert [row["value"] for row in rows_of(finished, run, stores)] == pytest.approx(
         whole, rel=1e-3
     )

@@ -24,7 +24,7 @@ from ganlore import data as datasets
 from ganlore import features, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
-from ganlore.evaluation import collect, evaluate
+from ganlore.evaluation import collect, evaluate, sampling
 from ganlore.evaluation.reference import Kept
 from ganlore.features import inception
 from ganlore.metrics.inception_score import inception_score
@@ -201,8 +201,8 @@ def generated(plan: Plan) -> np.ndarray:
     store = Store.open(Path(plan.study.data) / "prepared/discs")
     who = build.train_state(run, store.shape, store.classes, CPU)
     who.evaluated.eval()
-    evaluate.load(who, storage.read_torch(plan.folder(run) / "snapshots.pt")[-1])
-    return evaluate.sample(evaluate.draw(who, run, store))
+    sampling.load(who, storage.read_torch(plan.folder(run) / "snapshots.pt")[-1])
+    return sampling.sample(sampling.draw(who, run, store))
 
 
 @pytest.mark.filterwarnings("ignore")  # scipy deprecates an argument that clean-fid uses
@@ -308,7 +308,7 @@ def test_results_of_two_weight_files_are_never_mixed(copy: Plan, tmp_path, monke
     told = storage.read_json(folder / "record.json", "")["weights_sha256"]
     assert told in str(caught.value) and storage.sha256(other) in str(caught.value)
     features.fit("inception", store, folder)
-    with pytest.raises(GanloreError, match="stale: extractors of its evaluation"):
+    with pytest.raises(GanloreError, match="evaluated with other extractors"):
         collect.collect(copy)
 
 

@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 from ganlore import data as datasets
 from ganlore import features, metrics
 from ganlore.data import Split, Store
-from ganlore.evaluation import evaluate
+from ganlore.evaluation import evaluate, sampling
 from ganlore.networks import AutoEncoder, Discriminator, Spec
 from ganlore.steps import Step, TrainState, seeding
 from ganlore.study import registry
@@ -455,8 +455,8 @@ def test_held_out_error_is_that_of_the_snapshot(stores, loss: str) -> None:
     store = stores["digits"]
     who = build.train_state(run, store.shape, store.classes, CPU)
     who.generator.eval()
-    drawn = evaluate.draw(who, run, store)
-    found = evaluate.evidence(who, drawn)
+    drawn = sampling.draw(who, run, store)
+    found = sampling.evidence(who, drawn)
     images = torch.from_numpy(store.samples("test")[:50].copy()).float() / 127.5 - 1
     codes = who.modules["encoder"](images)[:, :4]
     again = who.generator(codes).detach()
@@ -469,7 +469,7 @@ def test_held_out_error_is_that_of_the_snapshot(stores, loss: str) -> None:
     assert values["reconstruction_mae"] == pytest.approx(
         float((images - again).abs().mean()), rel=1e-5
     )
-    picture = evaluate.pictures(who, drawn)["reconstructions"]
+    picture = sampling.pictures(who, drawn)["reconstructions"]
     assert picture.shape == (2, 12, 1, 8, 8)
     assert np.array_equal(picture[0], store.samples("test")[:12])
 
@@ -485,9 +485,9 @@ def test_data_without_labels_have_no_class_score(stores, tmp_path: Path, loss: s
     assert store.classes == 0 and store.shares() is None
     run = tiny_run(loss=loss)
     who = build.train_state(run, store.shape, store.classes, CPU)
-    drawn = evaluate.draw(who, run, store)
+    drawn = sampling.draw(who, run, store)
     assert drawn.labels is None
-    samples, found = evaluate.observe(who, drawn)
+    samples, found = sampling.observe(who, drawn)
     measured = metrics.Comparison(np.array(store.samples("test")), samples, **found)
     names = set(metrics.measure_all(measured))
     assert not names & {"asked_share", "code_nmi", "modes"}
@@ -508,10 +508,10 @@ def test_a_diverged_run_has_empty_values_for_its_own_metrics_too(stores, tmp_pat
 def test_reconstructions_that_are_not_finite_are_a_failure(stores) -> None:
     run = tiny_run(loss="gan-mse")
     who = build.train_state(run, (2,), 8, CPU)
-    drawn = evaluate.draw(who, run, stores["ring"])
-    assert evaluate.observe(who, drawn) is not None
+    drawn = sampling.draw(who, run, stores["ring"])
+    assert sampling.observe(who, drawn) is not None
     nn.init.constant_(next(who.modules["encoder"].parameters()), math.nan)
-    assert evaluate.observe(who, drawn) is None
+    assert sampling.observe(who, drawn) is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

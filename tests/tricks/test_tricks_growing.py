@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 import step_costs
-from ganlore.evaluation import evaluate
+from ganlore.evaluation import sampling
 from ganlore.networks import Spec, Stages
 from ganlore.study import registry
 from ganlore.study.compatibility import why_not
@@ -434,9 +434,9 @@ def test_a_snapshot_is_evaluated_at_its_own_stage(stores, trained, trick, levels
     _, saved = trained(run)
     who = player(stores, run)
     who.evaluated.eval()
-    drawn = evaluate.draw(who, run, stores["digits"])
+    drawn = sampling.draw(who, run, stores["digits"])
     for snapshot, (level, alpha) in zip(saved["snapshots"], levels, strict=True):
-        evaluate.load(who, snapshot)
+        sampling.load(who, snapshot)
         with torch.no_grad():
             samples = drawn.generator(drawn.latent)
         inside = who.evaluated if trick == "stacking+ema" else who.evaluated.body
@@ -446,7 +446,7 @@ def test_a_snapshot_is_evaluated_at_its_own_stage(stores, trained, trick, levels
             expected = player(stores, run, level, inside.share)
             expected.evaluated.load_state_dict(snapshot["weights"])
             assert torch.equal(samples, expected.evaluated.eval()(drawn.latent))
-    evaluate.load(who, saved["snapshots"][0])  # and back again
+    sampling.load(who, saved["snapshots"][0])  # and back again
     assert (inside.level, inside.share) == (0, 1.0)
 
 

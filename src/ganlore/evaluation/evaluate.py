@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,98 +15,19 @@ from numpy.typing import NDArray
 
 from ganlore import features, metrics, provenance, storage
 from ganlore.data import Store
+from ganlore.evaluation import sampling
 from ganlore.evaluation.reference import Kept
 from ganlore.execution import freshness
-from ganlore.losses import Snapshot
-from ganlore.steps import TrainState, seeding
-from ganlore.steps.scaling import to_network, to_storage
 from ganlore.training import build
 
 if TYPE_CHECKING:
     from ganlore.study.run import Run
     from ganlore.study.schema import Keep, Protocol
 
-CHUNK = 512
 STRIP = 8
 """Samples of every snapshot that are kept to look at, from the same noise."""
 CPU = torch.device("cpu")
 Row = dict[str, Any]
-
-
-@torch.no_grad()
-def draw(who: TrainState, run: Run, store: Store) -> Snapshot:
-    """What a run's samples are made from; the same for every run and snapshot of a protocol.
-
-    Noise and labels are keyed by the evaluation's seed.
-    """
-    n = run.protocol.n_fake
-    rng = seeding.generator(run.protocol.eval_seed, "evaluation")
-    latent = who.loss.latent(n, run.training.latent, rng)
-    labels = None
-    if (shares := store.shares()) is not None:
-        labels = torch.multinomial(torch.from_numpy(shares), n, replacement=True, generator=rng)
-    held_out = torch.from_numpy(np.array(store.samples("test")[:n]))
-    return Snapshot(who.evaluated, who.evaluated_modules, latent, labels, to_network(held_out))
-
-
-def load(who: TrainState, snapshot: dict[str, Any]) -> None:
-    """Put a snapshot's weights into what is evaluated."""
-    who.evaluated.load_state_dict(snapshot["weights"])
-    for name, weights in snapshot["modules"].items():
-        who.evaluated_modules[name].load_state_dict(weights)
-
-
-@torch.no_grad()
-def sample(snapshot: Snapshot, device: torch.device = CPU) -> NDArray[Any] | None:
-    """Generated samples in the store's form, (n_fake, ...), None if any is not finite.
-
-    Args:
-        snapshot: what they are made from, on the CPU.
-        device: where they are made, chunk by chunk.
-    """
-    chunks = []
-    snapshot.generator.to(device)
-    for start in range(0, len(snapshot.latent), CHUNK):
-        here = slice(start, start + CHUNK)
-        part = None if snapshot.labels is None else snapshot.labels[here].to(device)
-        made = snapshot.generator(snapshot.latent[here].to(device), part)
-        if not bool(made.isfinite().all()):
-            break
-        chunks.append(to_storage(made).cpu())
-    snapshot.generator.to(CPU)
-    finished = sum(map(len, chunks)) == len(snapshot.latent)
-    return torch.cat(chunks).numpy() if finished else None
-
-
-@torch.no_grad()
-def evidence(who: TrainState, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
-    """What a loss lets be measured beside its samples: fields of `metrics.Comparison`."""
-    found: dict[str, NDArray[Any]] = who.loss.evidence(snapshot)
-    if who.loss.conditional and snapshot.labels is not None:
-        found["asked"] = snapshot.labels.numpy()
-    return found
-
-
-def observe(
-    who: TrainState, drawn: Snapshot, device: torch.device = CPU
-) -> tuple[NDArray[Any], dict[str, Any]] | None:
-    """Samples and evidence of the weights that are loaded; None if any number is not finite."""
-    samples = sample(drawn, device)
-    more = evidence(who, drawn)
-    finite = all(np.isfinite(values).all() for values in more.values())
-    return (samples, more) if samples is not None and finite else None
-
-
-@torch.no_grad()
-def pictures(who: TrainState, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
-    """The loss's own pictures, (rows, columns, C, H, W) in the store's form; of images only."""
-    if snapshot.held_out.dim() != 4:
-        return {}
-    drawn = who.loss.pictures(snapshot)
-    return {
-        name: to_storage(grid.flatten(0, 1)).numpy().reshape(grid.shape)
-        for name, grid in drawn.items()
-    }
 
 
 def compare(
@@ -157,66 +80,62 @@ def evaluate(
     """
     torch.set_num_threads(run.training.threads)
     device = build.device(run.protocol.device, "protocol.device")
-    who = build.train_state(run, store.shape, store.classes, CPU)
-    for module in (who.evaluated, *who.evaluated_modules.values()):
+    state = build.train_state(run, store.shape, store.classes, CPU)
+    for module in (state.evaluated, *state.evaluated_modules.values()):
         module.eval()
     protocol = run.protocol
+    extractors = {name: _opened(name, store, data, protocol, device) for name in run.extractors}
+    inputs = sampling.draw(state, run, store)
     rows: list[Row] = []
-    shown: dict[str, NDArray[Any]] = {}
-    fitted = {}
-    for name in run.extractors:
-        kept = Kept(store, name, data, protocol)
-        extractor = features.open_fitted(name, store, kept.fitted).to(device)
-        fitted[name] = extractor, kept.reference()
-    drawn = draw(who, run, store)
-    finite = True
+    pictures: dict[str, NDArray[Any]] = {}
     strip: list[NDArray[Any]] = []
     modes: dict[str, NDArray[np.integer] | None] = {}
     for snapshot in snapshots:
-        load(who, snapshot)
-        observed = observe(who, drawn, device)
-        finite = observed is not None
+        sampling.load(state, snapshot)
+        observed = sampling.observe(state, inputs, device)
         if observed is None:
             break
-        samples, more = observed
+        samples, evidence = observed
         strip.append(samples[:STRIP])
-        shown = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
-        shown["strip"] = np.stack(strip)
-        last = snapshot
-        for name, (extractor, reference) in fitted.items():
+        pictures = {"samples": samples[: protocol.pictures], "step": np.array(snapshot["step"])}
+        pictures["strip"] = np.stack(strip)
+        for name, (extractor, reference) in extractors.items():
             began = time.perf_counter()
             described = extractor.describe(samples)
-            known = {**more, "modes_before": modes.get(name)}
-            values = compare(described, reference, store, known, protocol.n_neighbours)
+            fields = {**evidence, "modes_before": modes.get(name)}
+            values = compare(described, reference, store, fields, protocol.n_neighbours)
             modes[name] = described.modes
             seconds = time.perf_counter() - began
             n_real = len(reference.features)
             rows += _rows(run, snapshot["step"], extractor, n_real, values, seconds, "done")
-    if record["status"] == "diverged" or not finite:
+    if record["status"] == "diverged" or len(strip) < len(snapshots):
         rows = [row for row in rows if row["step"] < run.training.steps]
-        for extractor, reference in fitted.values():
-            empty = _none(extractor, reference, store, evidence(who, drawn))
+        evidence = sampling.evidence(state, inputs)
+        for extractor, _ in extractors.values():
+            empty = dict.fromkeys(metrics.applicable(_fields(extractor, store, evidence)), math.nan)
             rows += _rows(run, run.training.steps, extractor, 0, empty, 0.0, "diverged")
-    if shown:
-        load(who, last)
-        shown |= pictures(who, drawn)
-    return rows, shown
+    if strip:
+        sampling.load(state, snapshots[len(strip) - 1])
+        pictures |= sampling.pictures(state, inputs)
+    return rows, pictures
 
 
-def _none(
-    extractor: features.Extractor,
-    real: metrics.Reference,
-    store: Store,
-    evidence: dict[str, Any],
-) -> dict[str, float]:
-    """An empty value for each metric that means something for a loss on a data set."""
-    samples = store.samples("test")
-    n = min(100, len(samples), *(len(values) for values in evidence.values()))
-    few = {name: np.nan_to_num(values[:n]) for name, values in evidence.items()}
-    some = metrics.Reference(real.features[:100])
-    described = extractor.describe(samples[:n])
-    known = compare(described, some, store, {**few, "modes_before": described.modes})
-    return dict.fromkeys(known, math.nan)
+def _opened(
+    name: str, store: Store, data: Path, protocol: Protocol, device: torch.device
+) -> tuple[features.Extractor, metrics.Reference]:
+    """A fitted extractor on a device, and the data's features."""
+    kept = Kept(store, name, data, protocol)
+    return features.open_fitted(name, store, kept.fitted).to(device), kept.reference()
+
+
+def _fields(extractor: features.Extractor, store: Store, evidence: Collection[str]) -> set[str]:
+    """What comparisons of a loss's samples on a data set have beside the features."""
+    description = extractor.describe(store.samples("test")[:2])
+    names = [field.name for field in dataclasses.fields(description)]
+    fields = {name for name in names if getattr(description, name) is not None} | set(evidence)
+    if description.modes is not None:
+        fields.add("modes_before")
+    return fields if store.shares() is None else fields | {"mode_shares"}
 
 
 def floor(extractor: str, store: Store, data: Path, protocol: Protocol) -> list[Row]:

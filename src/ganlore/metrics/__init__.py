@@ -2,14 +2,15 @@
 
 Every file in this folder whose name has no leading underscore is a plug-in. It defines
 `METRICS: dict[str, Metric]` and `measure(comparison: Comparison) -> dict[str, float]`, which gives
-a value for each of its names that has a meaning for the comparison. Nothing else needs to know.
+a value for each of its names whose `needs` the comparison has. Nothing else needs to know.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from ganlore.errors import unknown
 from ganlore.metrics._arrays import Array, Features, as_floats, feature_pair
 
-__all__ = ["Comparison", "Metric", "Reference", "measure_all", "metrics"]
+__all__ = ["Comparison", "Metric", "Reference", "applicable", "measure_all", "metrics"]
 
 Known = tuple[Array, ...]
 """What is kept of a computation: arrays, so that it can be written to a file."""
@@ -38,6 +39,7 @@ class Metric:
         paper: arXiv id of the definition.
         only: the losses that have it, where not all have: "conditional losses".
         pairs: whether it looks at all pairs of samples, so that fewer samples may have to do.
+        needs: the fields of a `Comparison`, beside the features, without which it has no meaning.
     """
 
     label: str
@@ -46,6 +48,7 @@ class Metric:
     paper: str
     only: str = ""
     pairs: bool = False
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +188,11 @@ def metrics() -> dict[str, Metric]:
     return found
 
 
+def applicable(fields: Collection[str]) -> list[str]:
+    """The metrics that have a meaning where a comparison has these fields beside the features."""
+    return [name for name, metric in metrics().items() if set(metric.needs) <= set(fields)]
+
+
 def measure_all(comparison: Comparison, names: Sequence[str] | None = None) -> dict[str, float]:
     """Measures a comparison.
 
@@ -199,24 +207,28 @@ def measure_all(comparison: Comparison, names: Sequence[str] | None = None) -> d
     Raises:
         GanloreError: if a name is unknown.
         ValueError: if a metric needs more rows than there are.
-        RuntimeError: if a file gives a value under a name that it does not define.
+        RuntimeError: if a file gives other values than those that it declares.
     """
     known = metrics()
-    wanted = list(known) if names is None else list(names)
-    for name in wanted:
+    for name in names or ():
         if name not in known:
             raise unknown("metric", name, known)
+    fields = [field.name for field in dataclasses.fields(comparison)]
+    possible = applicable([name for name in fields if getattr(comparison, name) is not None])
+    wanted = [name for name in possible if names is None or name in names]
     values: dict[str, float] = {}
     for plugin in _plugins():
-        if not plugin.METRICS.keys() & set(wanted):
-            continue
-        measured: dict[str, float] = plugin.measure(comparison)
-        if stray := sorted(measured.keys() - plugin.METRICS.keys()):
-            raise RuntimeError(
-                f"{plugin.__name__} measured what its METRICS does not have: {stray}"
-            )
-        values.update(measured)
-    return {name: float(values[name]) for name in known if name in values and name in wanted}
+        if own := {name for name in possible if name in plugin.METRICS}:
+            if not own & set(wanted):
+                continue
+            measured: dict[str, float] = plugin.measure(comparison)
+            if measured.keys() != own:
+                raise RuntimeError(
+                    f"{plugin.__name__} measured {sorted(measured)}; by what its METRICS need, "
+                    f"expected {sorted(own)}"
+                )
+            values.update(measured)
+    return {name: float(values[name]) for name in wanted}
 
 
 def _plugins() -> list[ModuleType]:

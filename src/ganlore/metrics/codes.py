@@ -9,6 +9,7 @@ METRICS = {
         (0.0, 1.0),
         "arXiv:1606.03657",
         only="losses with a code, on data with classes",
+        needs=("codes", "modes"),
     ),
 }
 
@@ -20,8 +21,6 @@ def measure(comparison: Comparison) -> dict[str, float]:
     2002 have the idea). Chen et al. 2016 (arXiv:1606.03657), section 7.2, compare codes with
     classes without training on labels.
     """
-    if comparison.codes is None or comparison.modes is None:
-        return {}
     # imported here: it takes a second, and only samples with a code need it
     from sklearn.metrics import normalized_mutual_info_score
 

@@ -4,7 +4,12 @@ from ganlore.metrics import Comparison, Metric
 
 METRICS = {
     "asked_share": Metric(
-        "of the asked class", True, (0.0, 1.0), "arXiv:1807.09499", only="losses with labels"
+        "of the asked class",
+        True,
+        (0.0, 1.0),
+        "arXiv:1807.09499",
+        only="losses with labels",
+        needs=("asked", "modes"),
     ),
 }
 
@@ -15,6 +20,5 @@ def measure(comparison: Comparison) -> dict[str, float]:
     Shmelkov et al. 2018 (arXiv:1807.09499), section 3: GAN-test, the accuracy on generated samples
     of a classifier that was trained on real ones.
     """
-    if comparison.asked is None or comparison.modes is None:
-        return {}
+    assert comparison.asked is not None
     return {"asked_share": float((comparison.asked == comparison.modes).mean())}

@@ -6,9 +6,7 @@ from ganlore.metrics import Comparison, Metric
 from ganlore.metrics._arrays import Array, Features, feature_pair, row_chunks
 
 METRICS = {
-    "fid": Metric(
-        label="FID", higher_is_better=False, bounds=(0.0, None), paper="arXiv:1706.08500"
-    ),
+    "fid": Metric("FID", False, (0.0, None), "arXiv:1706.08500"),
 }
 
 # A covariance read from float32 statistics may be off by this share of its largest entry.

@@ -7,7 +7,7 @@ from ganlore.metrics._arrays import Features
 
 METRICS = {
     "inception_score": Metric(
-        label="Inception Score", higher_is_better=True, bounds=(1.0, None), paper="arXiv:1606.03498"
+        "Inception Score", True, (1.0, None), "arXiv:1606.03498", needs=("probabilities",)
     ),
 }
 
@@ -15,9 +15,8 @@ SPLITS = 10
 
 
 def measure(comparison: Comparison) -> dict[str, float]:
-    """Gives `inception_score` where samples have class probabilities."""
-    if comparison.probabilities is None:
-        return {}
+    """Gives `inception_score`."""
+    assert comparison.probabilities is not None
     return {"inception_score": inception_score(comparison.probabilities)}
 
 

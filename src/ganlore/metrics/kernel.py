@@ -8,13 +8,7 @@ from ganlore.metrics import Comparison, Metric
 from ganlore.metrics._arrays import Array, Features, feature_pair, row_chunks
 
 METRICS = {
-    "kid": Metric(
-        label="KID",
-        higher_is_better=False,
-        bounds=(None, None),
-        paper="arXiv:1801.01401",
-        pairs=True,
-    ),
+    "kid": Metric("KID", False, (None, None), "arXiv:1801.01401", pairs=True),
 }
 
 

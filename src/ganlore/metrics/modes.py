@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from ganlore.metrics import Comparison, Metric
 
 METRICS = {
-    "modes": Metric(
-        label="Modes", higher_is_better=True, bounds=(0.0, None), paper="arXiv:1712.04086"
-    ),
+    "modes": Metric("Modes", True, (0.0, None), "arXiv:1712.04086", needs=("modes",)),
     "high_quality": Metric(
-        label="High quality", higher_is_better=True, bounds=(0.0, 1.0), paper="arXiv:1712.04086"
+        "High quality", True, (0.0, 1.0), "arXiv:1712.04086", needs=("modes", "high_quality")
     ),
     "reverse_kl": Metric(
-        label="Reverse KL", higher_is_better=False, bounds=(0.0, None), paper="arXiv:1712.04086"
+        "Reverse KL", False, (0.0, None), "arXiv:1712.04086", needs=("modes", "mode_shares")
     ),
 }
 
@@ -25,11 +23,10 @@ METRICS = {
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `modes`, `high_quality` if it is known which samples are, `reverse_kl` if shares are.
 
-    Definitions are PacGAN's (1712.04086, section 4). Nothing for a comparison without modes.
+    Definitions are PacGAN's (1712.04086, section 4).
     """
     modes, high_quality = comparison.modes, comparison.high_quality
-    if modes is None:
-        return {}
+    assert modes is not None
     values = {"modes": float(modes_found(modes, high_quality))}
     if high_quality is not None:
         values["high_quality"] = float(high_quality.mean())

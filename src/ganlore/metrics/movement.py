@@ -7,23 +7,19 @@ from ganlore.metrics import Comparison, Metric
 
 METRICS = {
     "mode_movement": Metric(
-        label="Movement of modes",
-        higher_is_better=False,
-        bounds=(0.0, 1.0),
-        paper="arXiv:1611.02163",
+        "Movement of modes", False, (0.0, 1.0), "arXiv:1611.02163", needs=("modes", "modes_before")
     )
 }
 
 
 def measure(comparison: Comparison) -> dict[str, float]:
-    """Gives `mode_movement` where the modes of the snapshot before are known.
+    """Gives `mode_movement`.
 
     A generator that has collapsed onto one mode and hops to another one (1611.02163, figure 2) has
     1 at each hop. All snapshots of a run are drawn from one noise, so that a generator that does
     not change has exactly 0.
     """
-    if comparison.modes is None or comparison.modes_before is None:
-        return {}
+    assert comparison.modes is not None and comparison.modes_before is not None
     return {"mode_movement": total_variation(comparison.modes_before, comparison.modes)}
 
 

@@ -6,12 +6,13 @@ from ganlore.metrics import Comparison, Metric
 
 ENCODERS = "losses with an encoder"
 
+NEEDS = ("originals", "reconstructions")
 METRICS = {
     "reconstruction_mse": Metric(
-        "held-out error, squared", False, (0.0, None), "arXiv:1512.09300", only=ENCODERS
+        "held-out error, squared", False, (0.0, None), "arXiv:1512.09300", ENCODERS, needs=NEEDS
     ),
     "reconstruction_mae": Metric(
-        "held-out error, absolute", False, (0.0, None), "arXiv:1512.09300", only=ENCODERS
+        "held-out error, absolute", False, (0.0, None), "arXiv:1512.09300", ENCODERS, needs=NEEDS
     ),
 }
 
@@ -21,8 +22,7 @@ def measure(comparison: Comparison) -> dict[str, float]:
 
     In the units that networks see: images are in [-1, 1], points as they are.
     """
-    if comparison.originals is None or comparison.reconstructions is None:
-        return {}
+    assert comparison.originals is not None and comparison.reconstructions is not None
     difference = comparison.originals.astype(np.float64) - comparison.reconstructions
     return {
         "reconstruction_mse": float(np.square(difference).mean()),

@@ -13,11 +13,7 @@ from ganlore.metrics._arrays import (
 
 METRICS = {
     "far_distance": Metric(
-        label="Distance to data, 95th percentile",
-        higher_is_better=False,
-        bounds=(0.0, None),
-        paper="arXiv:1611.04076",
-        pairs=True,
+        "Distance to data, 95th percentile", False, (0.0, None), "arXiv:1611.04076", pairs=True
     )
 }
 
