@@ -11,7 +11,8 @@ from ganlore import formatting
 from ganlore.analysis import matrices
 from ganlore.analysis.matrices import Matrix
 from ganlore.metrics import metrics as all_metrics
-from ganlore.report import drawn, figures, ranking_blocks, samples
+from ganlore.report import rendered, samples
+from ganlore.report.figures._drawing import cell_name
 from ganlore.study import registry
 from ganlore.study.run import Plan, Run
 
@@ -76,13 +77,8 @@ def _section(
         "points": album.points(matrix.dataset),
         "held_out": album.held_out(matrix.dataset),
         "main": main,
-        "figures": _drawn(matrix, table, folder) if main else [],
+        "figures": rendered.of_matrix(matrix, table, folder) if main else [],
     }
-
-
-def _drawn(matrix: Matrix, runs: pd.DataFrame, folder: Path) -> list[drawn.Drawn]:
-    ranking = ranking_blocks.of_matrix(matrix)
-    return drawn.of_matrix(matrix, runs, folder, ranking)
 
 
 def _cell(
@@ -95,7 +91,7 @@ def _cell(
     return {
         "loss": loss,
         "trick": trick,
-        "name": figures.cell_name(loss, trick),
+        "name": cell_name(loss, trick),
         "anchor": anchor(matrix.slug, loss, trick),
         "row": row,
         "tint": round(100 * (others + 1 - row["rank"]) / others) if row["fid_n"] else 0,

@@ -18,7 +18,6 @@ from ganlore.metrics import metrics as all_metrics
 from ganlore.report import (
     cells,
     claims,
-    drawn,
     files,
     leaderboard,
     paper,
@@ -55,7 +54,7 @@ def build(plan: Plan) -> Path:
     lines = claims.lines(results.claims, results.matrices, folder / "figures")
     context = {
         "study": plan.study,
-        "command": drawn.command(plan.study.name),
+        "command": f"ganlore report configs/{plan.study.name}.yaml",
         "claims": lines,
         "rule": verdicts.RULE,
         "tally": claims.tally(results.claims),
@@ -79,7 +78,7 @@ def build(plan: Plan) -> Path:
         "legend": formatting.LEGEND,
         "limits": study.limits(len(plan.study.seeds)),
         "backdrops": album.backdrops(),
-        "robustness": robustness.drawn(results, folder / "figures"),
+        "robustness": robustness.rendered(results, folder / "figures"),
         "models": robustness.models(results),
         "leaderboard": leaderboard.groups(leaderboard.of(results)),
     }

@@ -16,7 +16,9 @@ from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.errors import GanloreError
-from ganlore.report import figures, leaderboard, values
+from ganlore.report import leaderboard, values
+from ganlore.report.figures import dots
+from ganlore.report.figures._drawing import describe
 from ganlore.study import declarations, registry
 
 if TYPE_CHECKING:
@@ -26,8 +28,12 @@ TEMPLATE = declarations.PACKAGE / "report" / "templates" / "paper.typ"
 RANKS = 5
 """Ranks of each data set in its table."""
 
-FIGURES = {"aggregates": 7.5, "heat-fid": 9.8, "dots": 5.0}
-"""Kinds of the report's figures, and how high in cm: the first that there is, is shown."""
+FIGURES = {
+    "aggregates": (7.5, "Dot plot of the gain in FID by each trick over losses"),
+    "heat-fid": (9.8, "Heat map of fid"),
+    "dots": (5.0, dots.ALT),
+}
+"""The report's figures, how high in cm, and what they are: the first that there is, is shown."""
 
 AGGREGATED = "the probability that a run with it is better than one of the same loss without it"
 
@@ -181,10 +187,10 @@ def _estimate(row: dict[str, Any]) -> str:
 
 def _figures(folder: Path, matrix: Matrix) -> list[dict[str, Any]]:
     """The figure of a matrix, if the report has one that it may show."""
-    for kind, height in FIGURES.items():
+    for kind, (height, what) in FIGURES.items():
         file = f"{kind}-{matrix.slug}.pdf"
         if (folder / "figures" / file).exists():
-            alt, caption = figures.describe(matrix, kind), _caption(matrix, kind)
+            alt, caption = describe(matrix, what), _caption(matrix, kind)
             return [{"file": file, "height": height, "alt": alt, "caption": caption}]
     return []
 
@@ -199,8 +205,5 @@ def _caption(matrix: Matrix, kind: str) -> str:
         "heat-fid": f"FID of every loss and trick on {matrix.title}: mean and half of its {level}, "
         "ordered by the median, best first.",
         "dots": f"Every seed on {matrix.title}; the tick is the mean, the bar its {level}.",
-        "cost": "Left: time of a discriminator step, with its share of the generator's, against "
-        f"FID on {matrix.title}. Right: what each trick adds to a step of the same loss; each mark "
-        "is a loss.",
     }[kind]
     return f"{what} Protocol: {matrix.protocol}."

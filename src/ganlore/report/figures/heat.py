@@ -2,22 +2,78 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from ganlore import formatting
+from ganlore.analysis import estimators
 from ganlore.analysis.matrices import Matrix
-from ganlore.report.figures.drawing import INK, MUTED, PAPER, RULE, plain_log, style, subplots
+from ganlore.analysis.tables import CELL
+from ganlore.metrics import metrics
+from ganlore.report.figures._drawing import (
+    INK,
+    MUTED,
+    PAPER,
+    RULE,
+    Drawing,
+    describe,
+    plain_log,
+    style,
+    subplots,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
+ORDER = 20
+CAPTION = (
+    "Mean over seeds and half-width of its 95 % t interval. Losses and tricks are ordered by their "
+    "median FID, best first; the plain loss stands first."
+)
+TIME = (
+    " The time of a discriminator step, with its share of the generator's and the machine's noise."
+)
 GOOD_TO_BAD = "crest_r"
+
+
+def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
+    """FID, two more metrics and the time of a step, for a matrix of losses and tricks."""
+    if matrix.single:
+        return
+    names = [n for n in ("fid", "recall", "high_quality", "modes") if matrix.has(n)][:3]
+    levels = [(n, metrics()[n].label, not metrics()[n].higher_is_better) for n in names]
+    timed = with_spread(matrix, runs, "step_ms")
+    for metric, label, lower in (*levels, ("step_ms", "Milliseconds of a step", True)):
+        yield Drawing(
+            figure=heat_map(timed, metric, label, lower),
+            kind="heat",
+            name=f"heat-{metric.replace('_', '-')}-{matrix.slug}",
+            title=label,
+            caption=CAPTION + (TIME if metric == "step_ms" else ""),
+            alt=describe(matrix, f"Heat map of {metric.replace('_', ' ')}"),
+            data="cells.csv",
+        )
+
+
+def with_spread(matrix: Matrix, runs: pd.DataFrame, cost: str) -> Matrix:
+    """The matrix with the interval over seeds of a cost, as metrics have one."""
+    place = (matrix.dataset, matrix.network, matrix.variant)
+    mine = runs[(runs[["dataset", "network", "variant"]] == place).all(axis=1)]
+    ends = {
+        cell: estimators.mean_interval(values[cost].to_numpy())[1:]
+        for cell, values in mine.groupby(CELL[2:4])
+    }
+    low, high = zip(*(ends[cell] for cell in matrix.cells.index), strict=True)
+    cells = matrix.cells.assign(**{f"{cost}_low": low, f"{cost}_high": high})
+    return dataclasses.replace(matrix, cells=cells)
 
 
 def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: bool = True) -> Figure:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganlore.report.figures.drawing import COLOURS, MUTED, style, subplots
+from ganlore.report.figures._drawing import COLOURS, MUTED, style, subplots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganlore.report.figures.drawing import COLOURS, INK, MUTED, PAPER, style, subplots
+from ganlore.report.figures._drawing import COLOURS, INK, MUTED, PAPER, style, subplots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,13 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlore import storage
+from ganlore import formatting, storage
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import PLAIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,6 +41,43 @@ STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.6, "hatch.color": RULE, "figure.constrained_layout.use": True,
     "lines.solid_capstyle": "round",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the words that a page has beside it.
+
+    Attributes:
+        figure: as it was drawn.
+        kind: by which a page's sections choose: heat, curves, cost and so on.
+        name: of its files and its anchor.
+        title: the first words of its caption.
+        caption: how to read it.
+        alt: what it shows, for those who do not see it.
+        data: the file in `tables/` that it is a function of.
+    """
+
+    figure: Figure
+    kind: str
+    name: str
+    title: str
+    caption: str
+    alt: str
+    data: str
+
+
+def describe(matrix: Matrix, what: str) -> str:
+    """What a figure of a matrix shows, in words, with the lowest and the highest FID."""
+    text = f"{what}: {len(matrix.losses)} losses, {len(matrix.tricks)} tricks on {matrix.title}."
+    ranked = matrix.cells.sort_values("rank").reset_index().to_dict("records")
+    for word, row in (("Lowest", ranked[0]), ("Highest", ranked[-1])):
+        text += f" {word} FID: {row['loss']}, {row['trick']}: {formatting.estimate(row, 'fid')}."
+    return text
+
+
+def cell_name(loss: str, trick: str) -> str:
+    """A cell's name for a reader: the plain loss, or loss + trick."""
+    return loss if trick == PLAIN else f"{loss} + {trick}"
 
 
 @contextmanager
