@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import synthetic_study
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
@@ -17,7 +18,6 @@ from ganlore.report import figures
 from ganlore.report.figures import _drawing, _multiples, cost, curves, dots, heat
 from ganlore.report.figures import precision_recall as quality
 from ganlore.report.page import build
-from ganlore.study.run import Plan
 
 
 def texts(figure: Figure) -> list[str]:
@@ -143,8 +143,9 @@ def of_matrix(matrix, runs):
 
 
 def test_a_new_file_is_a_new_figure_on_the_page(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    plan = synthetic_study.make(synthetic_study.small(tmp_path / "study"))
     (tmp_path / "throw_away.py").write_text(THROW_AWAY)
     monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
     page = build(plan).read_text()

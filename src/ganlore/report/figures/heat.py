@@ -65,7 +65,7 @@ def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
 
 def with_spread(matrix: Matrix, runs: pd.DataFrame, cost: str) -> Matrix:
     """The matrix with the interval over seeds of a cost, as metrics have one."""
-    place = (matrix.dataset, matrix.network, matrix.variant)
+    place = [matrix.dataset, matrix.network, matrix.variant]
     mine = runs[(runs[["dataset", "network", "variant"]] == place).all(axis=1)]
     ends = {
         cell: estimators.mean_interval(values[cost].to_numpy())[1:]
