@@ -7,7 +7,7 @@ is counted as quickly as a small one, on any machine.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -47,6 +47,12 @@ class Sizes:
     snapshot: int
     checkpoint: int
     state: int
+
+    @classmethod
+    def sum(cls, one: Sizes, shared: Sizes, other: Sizes) -> Sizes:
+        """One and the other together, with what they share once."""
+        sizes = zip(astuple(one), astuple(shared), astuple(other), strict=True)
+        return cls(*(a + c - b for a, b, c in sizes))
 
 
 class Arithmetic(TorchDispatchMode):

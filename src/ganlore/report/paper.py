@@ -66,12 +66,12 @@ def write(folder: Path, results: Results) -> Path:
     return path
 
 
-def typeset(folder: Path, told: dict[str, Any], **kinds: Any) -> bytes:
+def typeset(folder: Path, content: dict[str, Any], **kinds: Any) -> bytes:
     """The paper as bytes.
 
     Args:
         folder: of the report.
-        told: `data`.
+        content: `data`.
         kinds: other formats, as typst names them.
     """
     import typst
@@ -80,7 +80,7 @@ def typeset(folder: Path, told: dict[str, Any], **kinds: Any) -> bytes:
         made = typst.compile(
             TEMPLATE.read_bytes(),
             root=str(folder),
-            sys_inputs={"data": json.dumps(told)},
+            sys_inputs={"data": json.dumps(content)},
             ignore_system_fonts=True,
             **kinds,
         )
@@ -149,40 +149,27 @@ def _policy(results: Results) -> str:
     used = {
         run.dataset.name: formatting.optimizer(run.training.optimizer) for run in results.plan.runs
     }
-    told = "; ".join(f"{name}: {optimizer}" for name, optimizer in used.items())
+    used_by = "; ".join(f"{name}: {optimizer}" for name, optimizer in used.items())
     return (
-        f"Optimiser and learning rate are the same for all losses ({told}); what belongs to a "
+        f"Optimiser and learning rate are the same for all losses ({used_by}); what belongs to a "
         "loss's definition, such as its critic steps, is its own."
     )
 
 
 def _ranks(group: dict[str, Any]) -> dict[str, Any]:
     """A data set's part of the leaderboard, as rows of text."""
-    rows = [
-        [
-            "" if row["rank"] == 0 else str(row["rank"]),
-            leaderboard.name(row) + _failed(row),
-            _estimate(row),
-            *(formatting.number(row[share]) for share in leaderboard.SHARES),
-        ]
-        for row in group["rows"]
-    ]
+    rows = []
+    for row in group["rows"]:
+        name, rank = leaderboard.name(row), ""
+        if row["rank"]:
+            rank = str(row["rank"])
+            # beside the row of real data, which has no counts, they are floats
+            failed = formatting.diverged({n: int(row[n]) for n in ("n_seeds", "n_diverged")})
+            name += f" ({failed})" if failed else ""
+        mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
+        shares = [formatting.number(row[share]) for share in leaderboard.SHARES]
+        rows.append([rank, name, f"{mean} ± {half}" if half else mean, *shares])
     return {"title": group["dataset"], "protocol": group["protocol"], "rows": rows}
-
-
-def _failed(row: dict[str, Any]) -> str:
-    told = "" if row["rank"] == 0 else formatting.diverged(_whole(row))
-    return f" ({told})" if told else ""
-
-
-def _whole(row: dict[str, Any]) -> dict[str, Any]:
-    """Counts as whole numbers: beside the row of real data, which has none, they are floats."""
-    return {name: int(row[name]) for name in ("n_seeds", "n_diverged")}
-
-
-def _estimate(row: dict[str, Any]) -> str:
-    mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
-    return f"{mean} ± {half}" if half else mean
 
 
 def _figures(folder: Path, matrix: Matrix) -> list[dict[str, Any]]:

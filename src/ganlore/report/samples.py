@@ -84,7 +84,8 @@ def sheet(samples: NDArray[np.uint8], columns: int, limit: int, size: int) -> Pi
     index = np.asarray(drawn).copy()
     index[_tiled(np.ones_like(images[:, :1]), columns)[..., 0] == 0] = colours
     picture = Image.fromarray(index, "P")
-    picture.putpalette((drawn.getpalette() or [])[: 3 * colours])
+    palette = (drawn.getpalette() or [])[: 3 * colours]
+    picture.putpalette([*palette, *[128] * (3 * (colours + 1) - len(palette))])
     buffer = io.BytesIO()
     bits = 8 if channels >= 3 else 4
     picture.save(buffer, "PNG", optimize=True, transparency=colours, bits=bits)
