@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganlore import data, storage
 from ganlore.data import Dataset, Split, Store
@@ -47,16 +48,15 @@ class _Anything(Dataset):
     """Noise of a data set's shape, to be timed with."""
 
     def __init__(self, shape: tuple[int, ...], classes: int, n: int) -> None:
-        self.shape, self.n, self.classes = shape, max(n, STAND_IN, classes), classes
+        self.shape, self.n, self.labels = shape, max(n, STAND_IN, classes), classes
 
     def load(self) -> dict[str, Split]:
         """Both splits alike."""
         rng, size = np.random.default_rng(0), (self.n, *self.shape)
+        samples: NDArray[Any] = rng.standard_normal(size, dtype=np.float32)
         if len(self.shape) == 3:
             samples = rng.integers(256, size=size, dtype=np.uint8)
-        else:
-            samples = rng.standard_normal(size, dtype=np.float32)
-        labels = np.arange(self.n) % self.classes if self.classes else None
+        labels = np.arange(self.n) % self.labels if self.labels else None
         return dict.fromkeys(data.SPLITS, Split(samples, labels))
 
 

@@ -72,8 +72,7 @@ def build(plan: Plan) -> Path:
         "critic": study.critic_steps(tidy.runs),
         "settings": study.settings(plan),
         "totals": study.totals(plan, tidy, results.cells),
-        "losses": study.losses(plan),
-        "tricks": study.tricks(plan),
+        **study.declared(plan),
         "environments": study.environments(plan),
         "legend": formatting.LEGEND,
         "limits": study.limits(len(plan.study.seeds)),
@@ -98,17 +97,8 @@ def _render(context: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": formatting.number,
-        "papers": formatting.papers,
-        "listed": formatting.listed,
-        "optimizer": formatting.optimizer,
-        "plain": formatting.plain,
-        "probability": formatting.p_value,
-    }
-    environment.globals |= {
-        "estimate": formatting.estimate,
-        "spread": formatting.spread,
-        "PLAIN": PLAIN,
-    }
+    plain = ("number", "papers", "listed", "optimizer", "plain")
+    environment.filters |= {name: getattr(formatting, name) for name in plain}
+    environment.filters["probability"] = formatting.p_value
+    environment.globals.update(estimate=formatting.estimate, spread=formatting.spread, PLAIN=PLAIN)
     return environment.get_template("report.html").render(context)

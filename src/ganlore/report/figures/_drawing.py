@@ -99,6 +99,29 @@ def subplots(rows: int, columns: int, width: float, height: float, **kinds: Any)
     return figure, figure.subplots(rows, columns, squeeze=False, **kinds)
 
 
+def panels(
+    count: int, columns: int, panel: tuple[float, float], margin: tuple[float, float]
+) -> tuple[Any, list[Any]]:
+    """A figure with so many axes in rows, on common scales; unused places are left out.
+
+    Args:
+        count: of axes.
+        columns: axes in a row.
+        panel: width and height of each, in inches.
+        margin: likewise, of what is around them.
+    """
+    rows = -(-count // columns)
+    width, height = margin[0] + columns * panel[0], margin[1] + rows * panel[1]
+    figure, axes = subplots(rows, columns, width, height, sharex=True, sharey=True)
+    flat = list(axes.flat)
+    for ax in flat[count:]:
+        ax.remove()
+    for ax in flat[max(count - columns, 0) : count]:
+        # A panel above an empty place shows the horizontal axis in its stead.
+        ax.tick_params(labelbottom=True)
+    return figure, flat[:count]
+
+
 def plain_log(axis: Any) -> None:
     """Ticks of a logarithmic axis at 1, 2 and 5, as ordinary numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter

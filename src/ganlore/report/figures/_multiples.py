@@ -6,7 +6,8 @@ from typing import Any
 
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
-from ganlore.report.figures._drawing import COLOURS, MARKERS, subplots
+from ganlore.report.figures import _drawing
+from ganlore.report.figures._drawing import COLOURS, MARKERS
 
 
 def look_of(index: int) -> dict[str, Any]:
@@ -39,23 +40,12 @@ def panels(matrix: Matrix) -> list[tuple[str, list[tuple[str, tuple[str, str]]]]
 
 
 def multiples(matrix: Matrix, size: float, aspect: float) -> tuple[Any, list[Any]]:
-    """A figure with a panel for each trick, on common axes; unused places are left out."""
+    """A figure with a panel for each trick, on common axes."""
     count = len(panels(matrix))
+    size *= 1.7 if count == 1 else 1.0
     columns = min(count, 4 if count <= 12 else 5)
-    rows = -(-count // columns)
-    if count == 1:
-        size *= 1.7
-    figure, axes = subplots(
-        rows, columns, columns * size + (1.8 if count == 1 else 0.4), rows * size * aspect + 0.7,
-        sharex=True, sharey=True,
-    )  # fmt: skip
-    flat = list(axes.flat)
-    for ax in flat[count:]:
-        # A panel above an empty place shows the horizontal axis in its stead.
-        ax.remove()
-    for ax in flat[max(count - columns, 0) : count]:
-        ax.tick_params(labelbottom=True)
-    return figure, flat[:count]
+    margin = (1.8 if count == 1 else 0.4, 0.7)
+    return _drawing.panels(count, columns, (size, size * aspect), margin)
 
 
 def legend(figure: Any, matrix: Matrix, line: bool, extra: list[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -112,19 +112,16 @@ def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: boo
         bar.set_label(f"{label} ({better} is better)")
         if isinstance(norm, mpl.colors.LogNorm):
             plain_log(bar.ax.yaxis)
-        ax.set_title(_heading(matrix, metric, label), loc="left", pad=10)
+        floor = matrix.floor.get(metric)
+        real = "" if floor is None else f"; real data gets {formatting.number(floor)}"
+        ax.set_title(f"{label} on {matrix.title}{real}", loc="left", pad=10)
     return figure  # type: ignore[no-any-return]
 
 
 def grid_of(matrix: Matrix, metric: str) -> np.ndarray:
     """A metric's means, (tricks, losses); NaN where there is none."""
-    return np.array(
-        [
-            [(matrix.cell(loss, trick) or {}).get(metric, math.nan) for loss in matrix.losses]
-            for trick in matrix.tricks
-        ],
-        dtype=np.float64,
-    )
+    values = matrix.cells[metric].unstack("loss").reindex(matrix.tricks, columns=matrix.losses)
+    return np.asarray(values, dtype=np.float64)
 
 
 def _norm(values: np.ndarray) -> Normalize:
@@ -185,18 +182,5 @@ def name_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
 
 def _breakable(names: list[str], most: int = 11) -> list[str]:
     """Long names in several lines, each broken after a hyphen or a plus where there is one."""
-    found = []
-    for name in names:
-        lines = [""]
-        for part in re.findall(r"[^-+]+[-+]?", name):
-            if lines[-1] and len(lines[-1]) + len(part) > most:
-                lines.append("")
-            lines[-1] += part
-        found.append("\n".join(lines))
-    return found
-
-
-def _heading(matrix: Matrix, metric: str, label: str) -> str:
-    floor = matrix.floor.get(metric)
-    real = "" if floor is None else f"; real data gets {formatting.number(floor)}"
-    return f"{label} on {matrix.title}{real}"
+    lines = [textwrap.wrap(n.replace("+", "+ "), most, break_long_words=False) for n in names]
+    return ["\n".join(parts).replace("+ ", "+") for parts in lines]
