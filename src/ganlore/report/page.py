@@ -78,7 +78,7 @@ def build(plan: Plan) -> Path:
         "limits": study.limits(len(plan.study.seeds)),
         "backdrops": album.backdrops(),
         "robustness": robustness.rendered(results, folder / "figures"),
-        "models": robustness.models(results),
+        "models": [checks for checks in results.robustness if checks.model],
         "leaderboard": leaderboard.groups(leaderboard.of(results)),
     }
     page = folder / "index.html"

@@ -29,13 +29,29 @@ RANKS = 5
 """Ranks of each data set in its table."""
 
 FIGURES = {
-    "aggregates": (7.5, "Dot plot of the gain in FID by each trick over losses"),
-    "heat-fid": (9.8, "Heat map of fid"),
-    "dots": (5.0, dots.ALT),
+    "aggregates": (
+        7.5,
+        "Dot plot of the gain in FID by each trick over losses",
+        "What tricks do to FID on {title}, over all losses that they go with (their number behind "
+        "the name). Left: log of plain FID over FID with the trick, as an interquartile mean and "
+        "in a mixed model; right: the probability that a run with it is better than one of the "
+        "same loss without it. Bars: {percent} % over {seeds} seeds.",
+    ),
+    "heat-fid": (
+        9.8,
+        "Heat map of fid",
+        "FID of every loss and trick on {title}: mean and half of its {percent} % t interval over "
+        "{seeds} seeds, ordered by the median, best first.",
+    ),
+    "dots": (
+        5.0,
+        dots.ALT,
+        "Every seed on {title}; the tick is the mean, the bar its {percent} % t interval over "
+        "{seeds} seeds.",
+    ),
 }
-"""The report's figures, how high in cm, and what they are: the first that there is, is shown."""
-
-AGGREGATED = "the probability that a run with it is better than one of the same loss without it"
+"""The report's figures, how high in cm, what they are, and their captions: the first that there is,
+is in the paper."""
 
 REFERENCES = (
     "Agarwal et al. Deep reinforcement learning at the edge of the statistical precipice. "
@@ -173,24 +189,15 @@ def _ranks(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def _figures(folder: Path, matrix: Matrix) -> list[dict[str, Any]]:
-    """The figure of a matrix, if the report has one that it may show."""
-    for kind, (height, what) in FIGURES.items():
+    """The figure of a matrix, if the report has one that it may have."""
+    for kind, (height, what, caption) in FIGURES.items():
         file = f"{kind}-{matrix.slug}.pdf"
         if (folder / "figures" / file).exists():
-            alt, caption = describe(matrix, what), _caption(matrix, kind)
-            return [{"file": file, "height": height, "alt": alt, "caption": caption}]
+            percent = formatting.percent(values.LEVEL)
+            text = caption.format(title=matrix.title, percent=percent, seeds=matrix.n_seeds)
+            words = {
+                "alt": describe(matrix, what),
+                "caption": f"{text} Protocol: {matrix.protocol}.",
+            }
+            return [{"file": file, "height": height, **words}]
     return []
-
-
-def _caption(matrix: Matrix, kind: str) -> str:
-    level = f"{formatting.percent(values.LEVEL)} % t interval over {matrix.n_seeds} seeds"
-    what = {
-        "aggregates": f"What tricks do to FID on {matrix.title}, over all losses that they go with "
-        "(their number behind the name). Left: log of plain FID over FID with the trick, as an "
-        f"interquartile mean and in a mixed model; right: {AGGREGATED}. Bars: "
-        f"{formatting.percent(values.LEVEL)} % over {matrix.n_seeds} seeds.",
-        "heat-fid": f"FID of every loss and trick on {matrix.title}: mean and half of its {level}, "
-        "ordered by the median, best first.",
-        "dots": f"Every seed on {matrix.title}; the tick is the mean, the bar its {level}.",
-    }[kind]
-    return f"{what} Protocol: {matrix.protocol}."

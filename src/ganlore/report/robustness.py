@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ganlore import formatting
 from ganlore.analysis import robustness
@@ -87,18 +86,3 @@ def _of_matrix(checks: Robustness) -> Iterator[Drawing]:
         f"{matrix.title}.",
         data="runs.csv",
     )
-
-
-def models(results: Results) -> list[dict[str, Any]]:
-    """What the models say beside their effects: shares of the variance of log FID by term."""
-    return [
-        {
-            "title": checks.matrix.title,
-            "model": checks.model.model,
-            "note": checks.model.note,
-            "shares": {n: f"{100 * max(s, 0):.0f} %" for n, s in checks.model.shares.items()},
-            "p": checks.model.p_interaction,
-        }
-        for checks in results.robustness
-        if checks.model is not None
-    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ganlore import formatting, storage
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
+from ganlore.metrics import metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,6 +74,12 @@ def describe(matrix: Matrix, what: str) -> str:
     for word, row in (("Lowest", ranked[0]), ("Highest", ranked[-1])):
         text += f" {word} FID: {row['loss']}, {row['trick']}: {formatting.estimate(row, 'fid')}."
     return text
+
+
+def levels(matrix: Matrix, names: Sequence[str]) -> list[tuple[str, str, bool]]:
+    """Name, label and whether lower is better, of the first three metrics that have a meaning."""
+    named = {name: metrics()[name] for name in names if matrix.has(name)}
+    return [(name, m.label, not m.higher_is_better) for name, m in named.items()][:3]
 
 
 def cell_name(loss: str, trick: str) -> str:

@@ -12,13 +12,13 @@ import pandas as pd
 from ganlore import formatting
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
-from ganlore.metrics import metrics as all_metrics
 from ganlore.report.figures._drawing import (
     COLOURS,
     MUTED,
     RULE,
     Drawing,
     describe,
+    levels,
     near,
     plain_log,
     style,
@@ -41,10 +41,8 @@ def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
     """FID and two more metrics, for a matrix with one loss or one trick."""
     if not matrix.single:
         return
-    names = [n for n in ("fid", "modes", "high_quality", "recall") if matrix.has(n)][:3]
-    metrics = [(n, all_metrics()[n].label, not all_metrics()[n].higher_is_better) for n in names]
     yield Drawing(
-        figure=dot_plot(matrix, metrics),
+        figure=dot_plot(matrix, levels(matrix, ("fid", "modes", "high_quality", "recall"))),
         kind="dots",
         name=f"dots-{matrix.slug}",
         title="Every seed",

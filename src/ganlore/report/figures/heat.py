@@ -15,7 +15,6 @@ from ganlore import formatting
 from ganlore.analysis import estimators
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import CELL
-from ganlore.metrics import metrics
 from ganlore.report.figures._drawing import (
     INK,
     MUTED,
@@ -23,6 +22,7 @@ from ganlore.report.figures._drawing import (
     RULE,
     Drawing,
     describe,
+    levels,
     plain_log,
     style,
     subplots,
@@ -48,10 +48,9 @@ def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
     """FID, two more metrics and the time of a step, for a matrix of losses and tricks."""
     if matrix.single:
         return
-    names = [n for n in ("fid", "recall", "high_quality", "modes") if matrix.has(n)][:3]
-    levels = [(n, metrics()[n].label, not metrics()[n].higher_is_better) for n in names]
+    metrics = levels(matrix, ("fid", "recall", "high_quality", "modes"))
     timed = with_spread(matrix, runs, "step_ms")
-    for metric, label, lower in (*levels, ("step_ms", "Milliseconds of a step", True)):
+    for metric, label, lower in (*metrics, ("step_ms", "Milliseconds of a step", True)):
         yield Drawing(
             figure=heat_map(timed, metric, label, lower),
             kind="heat",
