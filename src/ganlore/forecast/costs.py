@@ -7,6 +7,7 @@ user states. No data are needed where a data set tells its shape.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import tempfile
 import time
@@ -194,11 +195,8 @@ class Costs:
 
     def _in_turns(self) -> Iterator[Cell]:
         """The cells, those of each block in turn: a network that comes late is not left out."""
-        waiting = [list(reversed(block)) for block in self._blocks()]
-        while any(waiting):
-            for block in waiting:
-                if block:
-                    yield block.pop()
+        for turn in itertools.zip_longest(*self._blocks()):
+            yield from filter(None, turn)
 
     def measure(self, run: Run) -> float:
         """Seconds of a run, from a few of its steps after as many that are not timed."""

@@ -138,19 +138,12 @@ def _norm(values: np.ndarray) -> Normalize:
 def _annotate(
     ax: Axes, matrix: Matrix, metric: str, cell: tuple[str, str], corner: tuple[int, int]
 ) -> None:
-    from matplotlib.patches import Rectangle
-
     row = matrix.cell(*cell)
     x, y = corner[0] + 0.5, corner[1] + 0.5
     centred: dict[str, Any] = {"ha": "center", "va": "center"}
     if row is None or not math.isfinite(row[metric]):
-        hatch = None if row else "////"
-        ax.add_patch(
-            Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, fill=False, hatch=hatch, ec=RULE, lw=0.6)
-        )
-        absent = "n/a" if cell in matrix.missing else "not run"
-        text = formatting.diverged(row).replace(" diverged", "\ndiverged") if row else absent
-        ax.text(x, y, text, color=INK if row else MUTED, fontsize=7.5, **centred)
+        lost = formatting.diverged(row).replace(" diverged", "\ndiverged") if row else ""
+        no_number(ax, corner, lost, cell in matrix.missing)
         return
     mean, half = formatting.spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
     failed = formatting.diverged(row)
@@ -160,6 +153,18 @@ def _annotate(
         offset = 0.27 * (index - (len(lines) - 1) / 2)
         size = 9 if index == 0 else 6 if line == failed else 7
         ax.text(x, y + offset, line, color=colour, fontsize=size, **centred)
+
+
+def no_number(ax: Axes, corner: tuple[int, int], lost: str, missing: bool) -> None:
+    """The box of a cell without a number: its lost runs, or why there are none."""
+    from matplotlib.patches import Rectangle
+
+    x, y = corner
+    text = lost or ("n/a" if missing else "not run")
+    box: dict[str, Any] = {"hatch": None if lost else "////", "ec": RULE, "lw": 0.6}
+    ax.add_patch(Rectangle((x + 0.03, y + 0.04), 0.94, 0.92, fill=False, **box))
+    ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=7.5,
+            color=INK if lost else MUTED)  # fmt: skip
 
 
 def readable(mesh: Any, value: float) -> str:

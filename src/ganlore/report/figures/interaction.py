@@ -12,8 +12,8 @@ import pandas as pd
 from ganlore.analysis.matrices import Matrix, decided, improvements
 from ganlore.analysis.tables import PLAIN
 from ganlore.formatting import short_change
-from ganlore.report.figures._drawing import INK, MUTED, PAPER, RULE, Drawing, style, subplots
-from ganlore.report.figures.heat import name_axes, readable
+from ganlore.report.figures._drawing import PAPER, Drawing, style, subplots
+from ganlore.report.figures.heat import name_axes, no_number, readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,15 +99,12 @@ def _draw(
 ) -> None:
     from matplotlib.patches import Rectangle
 
-    box: dict[str, Any] = {"xy": (x + 0.03, y + 0.04), "width": 0.94, "height": 0.92}
     if row is None or not math.isfinite(row["log_ratio"]):
-        lost = f"{row['n_lost']} lost" if row else "n/a" if missing else "not run"
-        ax.add_patch(Rectangle(**box, fill=False, hatch=None if row else "////", ec=RULE, lw=0.6))
-        ax.text(x + 0.5, y + 0.5, lost, ha="center", va="center", fontsize=7,
-                color=INK if row else MUTED)  # fmt: skip
+        no_number(ax, (x, y), f"{row['n_lost']} lost" if row else "", missing)
         return
     sure = decided(row["low"], row["high"])
-    ax.add_patch(Rectangle(**box, fc=scale.to_rgba(row["log_ratio"]), ec=PAPER, lw=0.6))
+    filled: dict[str, Any] = {"fc": scale.to_rgba(row["log_ratio"]), "ec": PAPER, "lw": 0.6}
+    ax.add_patch(Rectangle((x + 0.03, y + 0.04), 0.94, 0.92, **filled))
     colour = readable(scale, row["log_ratio"])
     text = ("● " if sure else "") + short_change(row["log_ratio"])
     lost = f"{row['n_lost']} lost" if row["n_lost"] else ""

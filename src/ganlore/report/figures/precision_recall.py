@@ -50,7 +50,9 @@ def precision_recall(matrix: Matrix) -> Figure:
         for ax, (title, named) in zip(axes, panels(matrix), strict=True):
             for name, cell in named:
                 _quality_point(ax, matrix, cell, styles[name])
-            _real_point(ax, matrix)
+            if {"recall", "precision"} <= matrix.floor.keys():
+                real = matrix.floor["recall"], matrix.floor["precision"]
+                ax.plot(*real, "*", ms=9, color=INK, zorder=2)
             ax.set(xlim=(low[0] - 0.03, 1.03), ylim=(low[1] - 0.03, 1.03), box_aspect=1)
             ax.xaxis.set_major_locator(MultipleLocator(0.25 if low[0] else 0.5))
             ax.yaxis.set_major_locator(MultipleLocator(0.25 if low[1] else 0.5))
@@ -59,8 +61,8 @@ def precision_recall(matrix: Matrix) -> Figure:
                 ax.set_title(title, loc="left")
         figure.supxlabel("recall: share of the data that is covered", fontsize=8.5)
         figure.supylabel("precision: share of samples that look real", fontsize=8.5)
-        real = Line2D([], [], marker="*", ms=9, color=INK, ls="none", label="real data")
-        legend(figure, matrix, False, [real])
+        star = Line2D([], [], marker="*", ms=9, color=INK, ls="none", label="real data")
+        legend(figure, matrix, False, [star])
     return figure  # type: ignore[no-any-return]
 
 
@@ -83,8 +85,3 @@ def _quality_point(ax: Axes, matrix: Matrix, cell: tuple[str, str], look: dict[s
     ax.plot(
         *point, marker=look["marker"], color=look["color"], ms=6.5, mec=PAPER, mew=0.7, zorder=3
     )
-
-
-def _real_point(ax: Axes, matrix: Matrix) -> None:
-    if {"recall", "precision"} <= matrix.floor.keys():
-        ax.plot(matrix.floor["recall"], matrix.floor["precision"], "*", ms=9, color=INK, zorder=2)

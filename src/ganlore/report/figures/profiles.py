@@ -97,14 +97,12 @@ def reaching(sides: Sequence[tuple[str, Survival]]) -> Figure:
         ax = axes[0, 0]
         for index, (name, curve) in enumerate(sides):
             times = np.concatenate([[0.0], curve.times, [1.0]])
-            last = curve.share[-1:] if len(curve.share) else np.ones(1)
-            share = np.concatenate([[1.0], curve.share, last])
+            share, low, high = (
+                np.concatenate([[1.0], values, values[-1:] if len(values) else [1.0]])
+                for values in (curve.share, curve.low, curve.high)
+            )
             label = f"{name}: {curve.n_reached} of {curve.n} runs reach it"
             ax.step(times, share, where="post", color=COLOURS[index], lw=1.6, label=label)
-            low, high = (
-                np.concatenate([[1.0], end, end[-1:] if len(end) else np.ones(1)])
-                for end in (curve.low, curve.high)
-            )
             ax.fill_between(times, low, high, step="post", color=COLOURS[index], alpha=0.15, lw=0)
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the budget",
                ylabel="not there yet")  # fmt: skip
