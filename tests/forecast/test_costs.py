@@ -15,10 +15,10 @@ from ganlore import formatting, storage
 from ganlore.cli.main import app
 from ganlore.data import Store
 from ganlore.errors import GanloreError
+from ganlore.evaluation.evaluate import STRIP
 from ganlore.forecast import disk, flops, summary
 from ganlore.forecast.costs import Costs
 from ganlore.forecast.flops import Arithmetic, Sizes
-from ganlore.report import samples
 from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
@@ -154,7 +154,7 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
     plan = plan_of(["hinge"], ["none"], keep=keep, seeds=[0, 1, 2])
     room = disk.disk_space(Costs(plan, tmp_path / "t"), jobs=4)
     # 8 samples of 2 numbers, twice, and the strips of two snapshots
-    beside = (2 * 8 + 2 * samples.COURSE[1]) * 2 + 3 * disk.ROW + disk.RECORDS
+    beside = (2 * 8 + 2 * STRIP) * 2 + 3 * disk.ROW + disk.RECORDS
     run = snapshots * 1_000_000 + checkpoints * 5_000_000 + beside
     assert (room.run, room.kept) == (run, 3 * run)
     assert room.working == 4 * (2 * 9_000_000 + 3 * 2 * 1_000_000 + 5_000_000)

@@ -16,8 +16,12 @@ from ganlore import formatting
 from ganlore.analysis import matrices, tables
 from ganlore.analysis.claims import comparison
 from ganlore.analysis.claims.results import ClaimResult
+from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.analysis.matrices import Matrix
-from ganlore.report import claims, drawn, figures, ranking_blocks
+from ganlore.analysis.rankings import Ranking
+from ganlore.formatting import short_change
+from ganlore.report import claims
+from ganlore.report.figures import heat, interaction, ranking, verdicts
 from ganlore.study.run import Plan
 
 
@@ -68,16 +72,16 @@ def test_pairs_of_which_a_run_diverged_are_counted_and_in_no_mean(found: list[Ma
 @pytest.mark.parametrize(("ratio", "text"), [(0.77, "−23 %"), (1.4, "+40 %"), (1.001, "0 %"), (0.999, "0 %"),
                                              (2.34, "×2.3"), (14.2, "×14")])  # fmt: skip
 def test_changes_are_told_as_percent_and_as_multiples(ratio: float, text: str) -> None:
-    assert matrices.change(math.log(ratio)) == text
+    assert short_change(math.log(ratio)) == text
 
 
 def test_the_figure_of_changes_marks_what_excludes_none(found: list[Matrix]) -> None:
     matrix = with_fid(found[0], {("cgan", "none"): [8.0, 4.0, 16.0], ("cgan", "packing"): [4.1, 2.0, 7.9],
                                  ("vaegan", "none"): [8.0, 4.0, 16.0], ("vaegan", "packing"): [2.0, 9.0, 15.0]})  # fmt: skip
-    figure = figures.interaction(matrix, matrices.improvements(matrix))
+    figure = interaction.interaction(matrix, matrices.improvements(matrix))
     shown = {text.get_text(): text for text in figure.axes[0].texts}
-    sure = matrices.change(np.mean(np.log([4.1 / 8, 0.5, 7.9 / 16])))
-    unsure = matrices.change(np.mean(np.log([0.25, 2.25, 15 / 16])))
+    sure = short_change(np.mean(np.log([4.1 / 8, 0.5, 7.9 / 16])))
+    unsure = short_change(np.mean(np.log([0.25, 2.25, 15 / 16])))
     assert shown[f"● {sure}"].get_fontweight() == "bold"
     assert shown[unsure].get_fontweight() == "normal"
     assert "3 lost" in shown and "n/a" in shown
@@ -85,33 +89,30 @@ def test_the_figure_of_changes_marks_what_excludes_none(found: list[Matrix]) -> 
 
 def test_blocks_have_every_loss_and_a_diverged_run_is_worst(found: list[Matrix]) -> None:
     """relativistic does not go with wgan: it makes no block."""
-    table = ranking_blocks.blocks(found[0])
-    assert table.left_out == ("relativistic",)
-    assert set(table.values.index.get_level_values("trick")) == {"none", "packing"}
-    assert table.values.shape == (6, 5)
-    assert np.isinf(table.values.loc["packing", "minimax"]).all()
+    values, left_out = ranking.blocks(found[0])
+    assert left_out == ["relativistic"]
+    assert set(values.index.get_level_values("trick")) == {"none", "packing"}
+    assert values.shape == (6, 5)
+    assert np.isinf(values.loc["packing", "minimax"]).all()
 
 
-def test_ranks_are_the_averages_over_blocks(found: list[Matrix]) -> None:
-    ranking = ranking_blocks.of_matrix(found[0])
-    assert ranking is not None
-    values = ranking_blocks.blocks(found[0]).values
-    expected = pd.Series(stats.rankdata(values, axis=1).mean(axis=0), values.columns).sort_values()
-    assert list(ranking.ranks) == pytest.approx(list(expected))
-    assert dict(zip(ranking.names, ranking.ranks, strict=True)) == pytest.approx(dict(expected))
+def test_ranks_are_the_averages_over_blocks(found: list[Matrix], tidy: tables.Tables) -> None:
+    (drawing,) = ranking.of_matrix(found[0], tidy.runs)
+    values, _ = ranking.blocks(found[0])
+    ranks = pd.Series(stats.rankdata(values, axis=1).mean(axis=0), values.columns)
+    for name, mean in ranks.items():
+        assert f"{name} {mean:.2f}" in drawing.alt
     # q(.05, 5, inf) = 2.728 (Demsar 2006, table 5a)
-    assert ranking.cd == pytest.approx(2.728 * math.sqrt(5 * 6 / (6 * 6)), abs=2e-3)
-    for first, last in ranking.groups:
-        assert ranking.ranks[last] - ranking.ranks[first] <= ranking.cd
+    assert f"Critical difference {2.728 * math.sqrt(5 * 6 / (6 * 6)):.2f}" in drawing.alt
+    assert "over 6 blocks" in drawing.caption and "Without relativistic" in drawing.caption
 
 
 def test_the_diagram_has_every_name_at_its_rank_and_a_bar_for_each_group() -> None:
-    ranking = figures.Ranking(
-        ("a", "b", "c", "d"), (1.2, 1.9, 2.9, 4.0), 1.0, ((0, 1), (1, 2)), 20, 0.001
-    )
-    ax = figures.critical_difference(ranking, "losses").axes[0]
+    ranks = np.array([1.9, 1.2, 2.9, 4.0])
+    averages = Ranking(ranks, 20, 9.0, 0.001, 1.0, np.ones((4, 4)), ((1, 0), (0, 2)))
+    ax = ranking.critical_difference(["b", "a", "c", "d"], averages, "losses").axes[0]
     lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
-    assert [line.get_xdata()[0] for line in lines] == list(ranking.ranks)
+    assert [line.get_xdata()[0] for line in lines] == sorted(ranks)
     bars = [line for line in ax.lines if line.get_label() == "tie"]
     ends = [tuple(np.round(bar.get_xdata(), 1)) for bar in bars]
     assert ends == [(1.2, 1.9), (1.9, 2.9)]
@@ -119,16 +120,16 @@ def test_the_diagram_has_every_name_at_its_rank_and_a_bar_for_each_group() -> No
     assert "a  1.2" in texts and "4.0  d" in texts and "critical difference 1.00" in texts
 
 
-def test_two_losses_have_no_ranking(found: list[Matrix]) -> None:
+def test_two_losses_have_no_ranking(found: list[Matrix], tidy: tables.Tables) -> None:
     ends = found[0].finals
     few = dataclasses.replace(found[0], finals=ends[ends["loss"].isin(["lsgan", "cgan"])])
-    assert ranking_blocks.of_matrix(few) is None
+    assert list(ranking.of_matrix(few, tidy.runs)) == []
 
 
 def test_costs_have_the_interval_of_their_runs(
     plan: Plan, tidy: tables.Tables, found: list[Matrix]
 ) -> None:
-    matrix = drawn.with_spread(found[0], tidy.runs, "step_ms")
+    matrix = heat.with_spread(found[0], tidy.runs, "step_ms")
     runs = tidy.runs
     mine = runs[
         (runs["dataset"] == "digits") & (runs["loss"] == "cgan") & (runs["trick"] == "packing")
@@ -138,9 +139,7 @@ def test_costs_have_the_interval_of_their_runs(
     assert (row["step_ms_low"], row["step_ms_high"]) == pytest.approx(
         (mine.mean() - half, mine.mean() + half)
     )
-    texts = [
-        text.get_text() for text in figures.heat_map(matrix, "step_ms", "ms", True).axes[0].texts
-    ]
+    texts = [text.get_text() for text in heat.heat_map(matrix, "step_ms", "ms", True).axes[0].texts]
     assert formatting.spread(row["step_ms"], row["step_ms_low"], row["step_ms_high"])[0] in texts
 
 
@@ -148,13 +147,13 @@ def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(
     judged: list[ClaimResult],
 ) -> None:
     tests = list(judged[0].tests)
-    for ax, measured in zip(figures.differences(tests).axes, tests, strict=True):
+    for ax, measured in zip(verdicts.differences(tests).axes, tests, strict=True):
         drawn = {line.get_label(): line for line in ax.lines}
         assert list(drawn["seeds"].get_xdata()) == list(measured.values["difference"])
         assert list(drawn["interval"].get_xdata()) == pytest.approx(measured.as_claimed[1:])
         assert drawn["effect"].get_xdata()[0] == pytest.approx(measured.as_claimed[0])
         (band,) = (patch for patch in ax.patches if patch.get_label() == "margin")
-        assert (band.get_x(), band.get_width()) == (-measured.test.margin, 2 * measured.test.margin)
+        assert (band.get_x(), band.get_width()) == (-measured.margin, 2 * measured.margin)
         low, high = ax.get_xlim()
         assert (
             low < min(measured.values["difference"]) and max(measured.values["difference"]) < high
@@ -162,7 +161,7 @@ def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(
 
 
 def test_ratios_are_ticked_as_factors(judged: list[ClaimResult]) -> None:
-    ax = figures.differences([judged[0].tests[0]]).axes[0]
+    ax = verdicts.differences([judged[0].tests[0]]).axes[0]
     for place, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True):
         assert float(label.get_text().removeprefix("×")) == pytest.approx(math.exp(place), rel=5e-3)
     assert "×1" in [label.get_text() for label in ax.get_xticklabels()]
@@ -175,11 +174,16 @@ def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
     ends = tables.finals(tidy.metrics)
     found = matrices.matrices(claiming, tidy, ends, tables.cells(tidy, ends))
     lines = claims.lines(judged, found, tmp_path)
-    verdicts = [line.result.verdict for line in lines]
-    assert verdicts == ["holds", "contradicted", "undecided", "does not hold", "not tested"]
-    assert claims.tally(lines) == dict.fromkeys(claims.SIGNS, 1)
+    assert [line.result.verdict for line in lines] == [
+        "holds",
+        "contradicted",
+        "undecided",
+        "does not hold",
+        "not tested",
+    ]
+    assert claims.tally(judged) == dict.fromkeys(VERDICTS, 1)
     assert [line.which for line in lines] == ["weakest of 2 tests", "", "", "", ""]
-    assert lines[4].figure is None and lines[4].deciding is None
+    assert lines[4].figure is None and lines[4].result.deciding is None
     slow = dict(lines[2].sides[0][0].cells)
     assert slow == {"lsgan (digits, dcgan, slow)": "cell-digits-dcgan-slow-lsgan-none"}
     for line in lines[:4]:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import synthetic_study
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from ganlore import formatting
 from ganlore.analysis.matrices import Matrix
 from ganlore.report import figures
-from ganlore.report.figures import heat
+from ganlore.report.figures import _drawing, _multiples, cost, curves, dots, heat
+from ganlore.report.figures import precision_recall as quality
+from ganlore.report.page import build
 
 
 def texts(figure: Figure) -> list[str]:
@@ -23,7 +26,7 @@ def texts(figure: Figure) -> list[str]:
 
 def test_the_heat_map_has_the_numbers_of_the_table(found: list[Matrix]) -> None:
     matrix = found[0]
-    figure = figures.heat_map(matrix)
+    figure = heat.heat_map(matrix)
     ax = figure.axes[0]
     columns, rows = matrix.losses, matrix.tricks
     if matrix.losses_down:
@@ -43,9 +46,9 @@ def test_the_heat_map_has_the_numbers_of_the_table(found: list[Matrix]) -> None:
 
 def test_the_heat_map_is_coloured_by_the_table(found: list[Matrix]) -> None:
     matrix = found[0]
-    mesh = figures.heat_map(matrix).axes[0].collections[0]
+    mesh = heat.heat_map(matrix).axes[0].collections[0]
     drawn = np.ma.filled(mesh.get_array(), math.nan)
-    wanted = figures.grid_of(matrix, "fid")
+    wanted = heat.grid_of(matrix, "fid")
     wanted = wanted.T if matrix.losses_down else wanted
     assert np.array_equal(drawn, wanted, equal_nan=True)
 
@@ -64,7 +67,7 @@ def test_the_longer_axis_goes_down_the_page(found: list[Matrix]) -> None:
     assert few.losses_down == (len(matrix.tricks) < 3)
     many = dataclasses.replace(matrix, tricks=matrix.tricks[:2])
     assert many.losses_down == (len(matrix.losses) > 2)
-    figure = figures.heat_map(many)
+    figure = heat.heat_map(many)
     assert figure.get_figheight() > 0.5 * len(many.losses)
 
 
@@ -75,13 +78,13 @@ def test_the_scale_is_logarithmic_beyond_a_decade(
     cells = found[0].cells.copy()
     cells["fid"] = np.linspace(10, 10 + 5 * factor, len(cells))
     matrix = dataclasses.replace(found[0], cells=cells)
-    norm = figures.heat_map(matrix).axes[0].collections[0].norm
+    norm = heat.heat_map(matrix).axes[0].collections[0].norm
     assert isinstance(norm, LogNorm) == logarithmic
 
 
 def test_the_dot_plot_has_every_seed(found: list[Matrix]) -> None:
     matrix = found[1]
-    figure = figures.dot_plot(matrix, [("fid", "FID", True), ("modes", "Modes", False)])
+    figure = dots.dot_plot(matrix, [("fid", "FID", True), ("modes", "Modes", False)])
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert [name.split("\n")[0] for name in names] == matrix.losses
     assert "wgan\n(1 of 3 diverged)" in names
@@ -91,7 +94,7 @@ def test_the_dot_plot_has_every_seed(found: list[Matrix]) -> None:
 
 
 def test_there_is_one_panel_for_each_trick(found: list[Matrix]) -> None:
-    for draw in (figures.precision_recall, figures.learning_curves):
+    for draw in (quality.precision_recall, curves.learning_curves):
         assert len(draw(found[0]).axes) == len(found[0].tricks)
         assert len(draw(found[1]).axes) == 1
 
@@ -99,18 +102,18 @@ def test_there_is_one_panel_for_each_trick(found: list[Matrix]) -> None:
 def test_curves_are_the_means_of_the_snapshots(found: list[Matrix]) -> None:
     matrix = found[1]
     fid = matrix.metrics[(matrix.metrics["metric"] == "fid") & (matrix.metrics["loss"] == "lsgan")]
-    line = figures.learning_curves(matrix).axes[0].lines[matrix.losses.index("lsgan")]
+    line = curves.learning_curves(matrix).axes[0].lines[matrix.losses.index("lsgan")]
     assert np.allclose(line.get_ydata(), fid.groupby("images")["value"].mean())
 
 
 def test_forty_names_look_different() -> None:
-    looks = [tuple(figures.look_of(index).values()) for index in range(40)]
+    looks = [tuple(_multiples.look_of(index).values()) for index in range(40)]
     assert len({str(look) for look in looks}) == 40
 
 
 def test_the_same_figure_has_the_same_bytes(tmp_path: Path, found: list[Matrix]) -> None:
     for name in ("a", "b"):
-        figures.save(figures.cost(found[0]), tmp_path / name, "cost")
+        _drawing.save(cost.cost(found[0]), tmp_path / name, "cost")
     for kind in ("svg", "pdf"):
         first, second = ((tmp_path / n / f"cost.{kind}").read_bytes() for n in ("a", "b"))
         assert first == second
@@ -119,8 +122,39 @@ def test_the_same_figure_has_the_same_bytes(tmp_path: Path, found: list[Matrix])
 def test_inline_names_are_unique_and_colours_follow_the_page(
     tmp_path: Path, found: list[Matrix]
 ) -> None:
-    svg = figures.save(figures.heat_map(found[0]), tmp_path, "heat")
-    element, width = figures.inline(svg, "heat", 'a "map"')
+    svg = _drawing.save(heat.heat_map(found[0]), tmp_path, "heat")
+    element, width = _drawing.inline(svg, "heat", 'a "map"')
     assert 'id="heat-figure_1"' in element and 'aria-label="a &quot;map&quot;"' in element
-    assert "var(--ink)" in element and figures.INK not in element and width > 200
+    assert "var(--ink)" in element and _drawing.INK not in element and width > 200
     assert "http" not in element
+
+
+THROW_AWAY = """
+from ganlore.report.figures._drawing import Drawing, style, subplots
+
+ORDER = 25
+
+def of_matrix(matrix, runs):
+    with style():
+        figure, axes = subplots(1, 1, 3, 2)
+        axes[0, 0].plot(range(matrix.n_seeds))
+    yield Drawing(figure, "new", f"new-{matrix.slug}", "New", "A line.", "A line.", "cells.csv")
+"""
+
+
+def test_a_new_file_is_a_new_figure_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = synthetic_study.make(synthetic_study.small(tmp_path / "study"))
+    (tmp_path / "throw_away.py").write_text(THROW_AWAY)
+    monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
+    page = build(plan).read_text()
+    levels = page[page.index('id="levels"') : page.index('id="interaction"')]
+    for name in ("digits-dcgan-base", "ring-mlp-base"):
+        assert page.count(f'<figure id="new-{name}"') == levels.count(f'<figure id="new-{name}"')
+        assert (Path(plan.study.reports) / f"figures/new-{name}.pdf").stat().st_size > 1000
+    assert levels.count("<code>ganlore.report.figures.throw_away</code>") == 2
+    kinds = [module.__name__.split(".")[-1] for module in figures.of_matrices()]
+    assert kinds == [
+        "ranking", "dots", "heat", "throw_away", "interaction", "curves", "precision_recall", "cost",
+    ]  # fmt: skip

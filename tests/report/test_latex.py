@@ -9,8 +9,9 @@ import texsyntax
 
 from ganlore import formatting
 from ganlore.analysis import matrices, tables
+from ganlore.analysis.results import Results
 from ganlore.errors import GanloreError
-from ganlore.report import latex, leaderboard, results
+from ganlore.report import files, latex, leaderboard
 from ganlore.study.run import Plan
 
 
@@ -41,7 +42,7 @@ def test_signs_are_escaped(text: str, expected: str) -> None:
 
 
 def test_every_piece_of_a_study_is_sound(plan: Plan, tidy: tables.Tables) -> None:
-    found = results.texts(results.Results(plan, tidy))
+    found = files.texts(Results(plan, tidy))
     pieces = {name: text for name, text in found.items() if name.endswith(".tex")}
     assert len(pieces) >= 3
     for name, text in pieces.items():
@@ -53,7 +54,7 @@ def test_every_piece_of_a_study_is_sound(plan: Plan, tidy: tables.Tables) -> Non
 
 
 def test_cells_mark_what_is_missing(found: list[matrices.Matrix]) -> None:
-    text = latex.cells(found[0], "fid", "FID")
+    text = latex.cells(found[0])
     rows = {line.split(" & ")[0]: line for line in text.splitlines() if " & " in line}
     row = found[0].cell("wgan", "none")
     assert row is not None
@@ -66,7 +67,7 @@ def test_cells_mark_what_is_missing(found: list[matrices.Matrix]) -> None:
 
 def test_names_that_latex_would_read_are_escaped(found: list[matrices.Matrix]) -> None:
     matrix = dataclasses.replace(found[0], dataset="my_data & 50%")
-    assert texsyntax.problems(latex.cells(matrix, "fid", "FID").replace(r"\label", "%")) == []
+    assert texsyntax.problems(latex.cells(matrix).replace(r"\label", "%")) == []
 
 
 def test_a_large_negative_number_is_mathematics() -> None:
@@ -100,7 +101,7 @@ def test_two_names_never_share_a_macro() -> None:
 
 
 def test_the_leaderboard_has_its_rows_in_latex(plan: Plan, tidy: tables.Tables) -> None:
-    board = results.Results(plan, tidy).board
+    board = leaderboard.of(Results(plan, tidy))
     lines = leaderboard.as_latex(board, shown=2).splitlines()
     rows = [line for line in lines if line.startswith(("1 &", "2 &", "-- &"))]
     assert len(rows) == 6  # of two data sets, each with real data on top

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore.analysis import tables
-from ganlore.report import leaderboard, page, results
+from ganlore.analysis import results, tables
+from ganlore.report import leaderboard, page
 from ganlore.study.run import Plan
 
 
 @pytest.fixture(scope="module")
 def board(plan: Plan, tidy: tables.Tables) -> pd.DataFrame:
-    return results.Results(plan, tidy).board
+    return leaderboard.of(results.Results(plan, tidy))
 
 
 def test_ranks_are_those_of_the_runs(board: pd.DataFrame, tidy: tables.Tables) -> None:
@@ -65,7 +65,7 @@ def test_networks_and_variants_are_ranked_together(tmp_path: Path) -> None:
     variants = {"slow": {"training": {"optimizer": {"lr": 1e-4}}}}
     study = synthetic_study.small(tmp_path, seeds=[0, 1], grids=grids, variants=variants)
     plan = synthetic_study.make(study)
-    board = results.Results(plan, tables.read(plan)).board
+    board = leaderboard.of(results.Results(plan, tables.read(plan)))
     cells = board[board["rank"] > 0]
     assert sorted(cells["rank"]) == [1, 2, 3, 4]
     assert set(zip(cells["network"], cells["variant"], strict=True)) == {

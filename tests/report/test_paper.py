@@ -86,7 +86,7 @@ def test_the_same_tables_give_the_same_bytes(
     """In another process, in another folder, at another time."""
     (tmp_path / "told.json").write_text(json.dumps(told))
     code = (
-        "import json, pathlib, sys; from ganlore import paper; told = pathlib.Path('told.json'); "
+        "import json, pathlib, sys; from ganlore.report import paper; told = pathlib.Path('told.json'); "
         "sys.stdout.buffer.write(paper.typeset(pathlib.Path(), json.loads(told.read_text())))"
     )
     other = subprocess.run(

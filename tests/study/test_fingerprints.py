@@ -97,6 +97,13 @@ def test_code_and_names_count_and_words_do_not(package: Path) -> None:
     assert {name for name in before if before[name] != after[name]} == {"train", "evaluate"}
 
 
+def test_a_new_figure_makes_the_report_stale(package: Path) -> None:
+    before = fingerprints()
+    (package / "report" / "figures" / "new.py").write_text("ORDER = 1\n")
+    after = fingerprints()
+    assert {name for name in before if before[name] != after[name]} == {"report"}
+
+
 def test_plug_ins_of_equal_code_differ_by_their_names(package: Path) -> None:
     shutil.copy(package / "losses" / "hinge.py", package / "losses" / "hinge_too.py")
     one, other = (

@@ -7,6 +7,7 @@ user states. No data are needed where a data set tells its shape.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import tempfile
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganlore import data, storage
 from ganlore.data import Dataset, Split, Store
@@ -51,16 +53,12 @@ class _Anything(Dataset):
 
     def load(self) -> dict[str, Split]:
         """Both splits alike."""
-        rng = np.random.default_rng(0)
-        size = (self.n, *self.shape)
-        images = len(self.shape) == 3
-        samples = (
-            rng.integers(256, size=size, dtype=np.uint8)
-            if images
-            else rng.standard_normal(size, dtype=np.float32)
-        )
+        rng, size = np.random.default_rng(0), (self.n, *self.shape)
+        samples: NDArray[Any] = rng.standard_normal(size, dtype=np.float32)
+        if len(self.shape) == 3:
+            samples = rng.integers(256, size=size, dtype=np.uint8)
         labels = np.arange(self.n) % self.labels if self.labels else None
-        return {split: Split(samples, labels) for split in data.SPLITS}
+        return dict.fromkeys(data.SPLITS, Split(samples, labels))
 
 
 @dataclass
@@ -88,19 +86,18 @@ class Costs:
         Raises:
             GanloreError: if a data set has to be loaded for its shape and cannot be.
         """
-        found = {}
+        stores = {}
         batch = max(run.training.batch for run in self.plan.runs)
         for name, settings in self.plan.datasets.items():
             plugin: Dataset = registry.create("dataset", name, settings)
             prepared = Path(self.plan.study.data) / "prepared" / name / "manifest.json"
+            form = plugin.form()
             if prepared.exists():
-                told = storage.read_json(prepared, "run snakemake")
-                shape, classes = tuple(told["shape"]), int(told["classes"])
-                plugin = _Anything(shape, classes, batch)
-            elif (told := plugin.form()) is not None:
-                plugin = _Anything(*told, batch)
-            found[name] = data.prepare(name, plugin, settings, self.folder / name)
-        return found
+                manifest = storage.read_json(prepared, "run snakemake")
+                form = tuple(manifest["shape"]), int(manifest["classes"])
+            stand_in = _Anything(*form, batch) if form else plugin
+            stores[name] = data.prepare(name, stand_in, settings, self.folder / name)
+        return stores
 
     def extractors(self, run: Run) -> dict[str, Extractor]:
         """What a run trains with, fitted to noise: it costs the same."""
@@ -119,13 +116,7 @@ class Costs:
     @cached_property
     def sizes(self) -> dict[Cell, flops.Sizes]:
         """What a run of each cell saves."""
-
-        def add(one: Any, plain: Any, other: Any) -> flops.Sizes:
-            names = ("snapshot", "checkpoint", "state")
-            found = (getattr(one, n) + getattr(other, n) - getattr(plain, n) for n in names)
-            return flops.Sizes(*found)
-
-        return self._along_axes(lambda run: flops.sizes(run, self._state(run)), add)
+        return self._along_axes(lambda run: flops.sizes(run, self._state(run)), flops.Sizes.sum)
 
     @cached_property
     def work(self) -> dict[Cell, float]:
@@ -150,23 +141,23 @@ class Costs:
 
         With twenty losses and twenty-six tricks that is forty-five cells in place of five hundred.
         """
-        found: dict[Cell, Any] = {}
+        costs: dict[Cell, Any] = {}
         for block in self._blocks():
-            losses, tricks = {cell.loss for cell in block}, {cell.trick for cell in block}
             # the corner that most cells can be combined from
-            loss = max(sorted(losses), key=lambda name: sum(cell.loss == name for cell in block))
-            trick = max(sorted(tricks), key=lambda name: sum(cell.trick == name for cell in block))
+            loss, trick = (
+                max(sorted(names), key=names.count)
+                for names in zip(*((cell.loss, cell.trick) for cell in block), strict=True)
+            )
             for cell in block:
-                dataset, network, a, b, variant = cell
-                corners = [Cell(dataset, network, *names, variant)
-                           for names in ((a, trick), (loss, trick), (loss, b))]  # fmt: skip
+                edges = [cell._replace(trick=trick), cell._replace(loss=loss)]
+                corners = [edges[0], cell._replace(loss=loss, trick=trick), edges[1]]
                 whole = cell in corners or any(corner not in block for corner in corners)
                 for needed in [cell] if whole else corners:
-                    if needed not in found:
-                        found[needed] = find(self.runs[needed])
+                    if needed not in costs:
+                        costs[needed] = find(self.runs[needed])
                 if not whole:
-                    found[cell] = combine(*(found[corner] for corner in corners))
-        return found
+                    costs[cell] = combine(*(costs[corner] for corner in corners))
+        return costs
 
     def _blocks(self) -> Iterator[list[Cell]]:
         """The cells of each data set, network and variant."""
@@ -190,30 +181,22 @@ class Costs:
             The seconds, and how many cells were timed.
         """
         began = time.perf_counter()
-        found: dict[Cell, float] = {}
+        seconds: dict[Cell, float] = {}
         for cell in self._in_turns():
-            found[cell] = self.measure(self.runs[cell])
+            seconds[cell] = self.measure(self.runs[cell])
             if time.perf_counter() - began > patience:
                 break
-        if len(found) == len(self.runs):
-            return found, len(found)
-        rates = {cell: found[cell] / self.work[cell] for cell in found}
-        near: dict[tuple[str, ...], list[float]] = {}
-        for cell, rate in rates.items():
-            near.setdefault(cell[:2], []).append(rate)
-        middle = statistics.median(rates.values())
-        for cell in self.runs.keys() - found.keys():
-            rate = statistics.median(near.get(cell[:2], [middle]))
-            found[cell] = rate * self.work[cell]
-        return found, len(rates)
+        timed = set(seconds)
+        for cell in self.runs.keys() - timed:
+            near = [other for other in timed if other[:2] == cell[:2]] or timed
+            rate = statistics.median(seconds[other] / self.work[other] for other in near)
+            seconds[cell] = rate * self.work[cell]
+        return seconds, len(timed)
 
     def _in_turns(self) -> Iterator[Cell]:
         """The cells, those of each block in turn: a network that comes late is not left out."""
-        waiting = [list(reversed(block)) for block in self._blocks()]
-        while any(waiting):
-            for block in waiting:
-                if block:
-                    yield block.pop()
+        for turn in itertools.zip_longest(*self._blocks()):
+            yield from filter(None, turn)
 
     def measure(self, run: Run) -> float:
         """Seconds of a run, from a few of its steps after as many that are not timed."""

@@ -6,16 +6,13 @@ import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ganlore import formatting
 from ganlore.errors import GanloreError
+from ganlore.evaluation.evaluate import STRIP
 from ganlore.forecast.costs import Costs
-from ganlore.forecast.flops import Sizes
-from ganlore.report.samples import COURSE
+from ganlore.formatting import size
 from ganlore.study import registry
 from ganlore.study.run import Plan, Run
-from ganlore.study.schema import Keep
 
 FEATURES = 2048
 """Numbers that an extractor keeps of an image at most (Inception's)."""
@@ -59,8 +56,8 @@ class DiskSpace:
         """Raises a GanloreError where there is too little space."""
         if self.peak > self.free:
             raise GanloreError(
-                f"{where}: the study wants up to {formatting.size(self.peak)} on the disk, and "
-                f"{formatting.size(self.free)} are free: {self}\n"
+                f"{where}: the study wants up to {size(self.peak)} on the disk, and "
+                f"{size(self.free)} are free: {self}\n"
                 "  keep less (keep: {snapshots: last, checkpoints: none}), run a part of it "
                 "(--config 'seeds=[0]'),\n"
                 "  name another disk (results: ...), or start all the same: "
@@ -69,80 +66,67 @@ class DiskSpace:
 
     def __str__(self) -> str:
         return (
-            f"{formatting.size(self.data)} of data, {formatting.size(self.kept)} kept ({formatting.size(self.run)} a run), "
-            f"{formatting.size(self.working)} while training, {formatting.size(self.report)} for the report"
+            f"{size(self.data)} of data, {size(self.kept)} kept ({size(self.run)} a run), "
+            f"{size(self.working)} while training, {size(self.report)} for the report"
         )
 
 
 def disk_space(costs: Costs, jobs: int) -> DiskSpace:
     """What a study takes beyond what is there.
 
+    A state is whole before it takes the place of the one before, and a run that waits for its
+    evaluation has its snapshots beside those of the next one: hence the factors 2 and 3.
+
     Args:
         costs: those of the study's cells.
         jobs: runs that train side by side.
     """
-    plan = costs.plan
-    left = [run for run in plan.runs if not (plan.folder(run) / "evaluation.json").exists()]
-    kept = [_run(run, costs, plan.study.keep) for run in left]
-    pixels = {name: _pixels(costs.stores[name].shape) for name in plan.datasets}
+    plan, keep = costs.plan, costs.plan.study.keep
+    shapes = {name: store.shape for name, store in costs.stores.items()}
+    kept, working = [0], [0]
+    for run in plan.runs:
+        if (plan.folder(run) / "evaluation.json").exists():
+            continue
+        sizes, snapshots = costs.sizes[run.cell], run.training.snapshots
+        stay = {"all": snapshots, "last": 1, "none": 0}[keep.snapshots] * sizes.snapshot
+        stay += (keep.checkpoints == "all") * sizes.checkpoint
+        # a loss has pictures of its own, about as many as samples
+        pictures = run.protocol.pictures + _pictures(run)
+        stay += pictures * math.prod(shapes[run.dataset.name])
+        kept.append(stay + run.training.history * ROW + RECORDS)
+        working.append(2 * sizes.state + 3 * snapshots * sizes.snapshot + sizes.checkpoint)
+    # a point has no pixels: it is a small picture
+    pixels = {name: math.prod(shape[1:] or (16,)) for name, shape in shapes.items()}
+    there = Path(plan.study.results).resolve()
+    while not there.exists():
+        there = there.parent
     return DiskSpace(
-        data=sum(_data(plan, costs, name, settings) for name, settings in plan.datasets.items()),
+        data=sum(_data(plan, name, shape) for name, shape in shapes.items()),
         kept=sum(kept),
-        working=jobs * max((_working(run, costs.sizes[run.cell]) for run in left), default=0),
-        report=int(sum(PAGE * _shown(run) * pixels[run.dataset.name] for run in plan.runs)),
-        run=max(kept, default=0),
-        free=free(Path(plan.study.results)),
+        working=jobs * max(working),
+        report=int(PAGE * sum(_pictures(run) * pixels[run.dataset.name] for run in plan.runs)),
+        run=max(kept),
+        free=shutil.disk_usage(there).free,
     )
 
 
-def _shown(run: Run) -> int:
+def _pictures(run: Run) -> int:
     """Samples that are kept and shown of a run: of its last snapshot, and some of each."""
-    return int(run.protocol.pictures + COURSE[1] * run.training.snapshots)
+    return int(run.protocol.pictures + STRIP * run.training.snapshots)
 
 
-def free(path: Path) -> int:
-    """Bytes free on the disk where a folder is or will be."""
-    there = path.resolve()
-    while not there.exists():
-        there = there.parent
-    return shutil.disk_usage(there).free
-
-
-def _run(run: Run, costs: Costs, keep: Keep) -> int:
-    """What stays of a run."""
-    sizes = costs.sizes[run.cell]
-    snapshots = {"all": run.training.snapshots, "last": 1, "none": 0}[keep.snapshots]
-    networks = snapshots * sizes.snapshot + (keep.checkpoints == "all") * sizes.checkpoint
-    # a loss has pictures of its own, about as many as samples
-    pictures = run.protocol.pictures + _shown(run)
-    samples = pictures * math.prod(costs.stores[run.dataset.name].shape)
-    return networks + samples + run.training.history * ROW + RECORDS
-
-
-def _working(run: Run, sizes: Sizes) -> int:
-    """A run in training at its worst: the end, when all is written before anything is deleted.
-
-    A state is whole before it takes the place of the one before; a run that waits for its
-    evaluation has its snapshots beside those of the next one.
-    """
-    return 2 * sizes.state + 3 * run.training.snapshots * sizes.snapshot + sizes.checkpoint
-
-
-def _data(plan: Plan, costs: Costs, name: str, settings: dict[str, Any]) -> int:
+def _data(plan: Plan, name: str, shape: tuple[int, ...]) -> int:
     """A data set and the features of its extractors, where they are not there yet."""
-    root, shape = Path(plan.study.data), costs.stores[name].shape
-    counts = registry.declaration("dataset", name).fact("counts", {})
-    n = sum(counts.values()) or settings.get("n_train", 0) + settings.get("n_test", 0)
-    n = n or int(1.25 * registry.declaration("dataset", name).fact("n_train", 0))
+    root, settings = Path(plan.study.data), plan.datasets[name]
+    declared = registry.declaration("dataset", name)
+    n = sum(declared.fact("counts", {}).values())
+    n = n or settings.get("n_train", 0) + settings.get("n_test", 0)
+    n = n or int(1.25 * declared.fact("n_train", 0))
     images = len(shape) == 3
-    sample = math.prod(shape) * (1 if images else 4) + 8
-    found = 0 if (root / "prepared" / name / "manifest.json").exists() else n * sample
+    needed = 0
+    if not (root / "prepared" / name / "manifest.json").exists():
+        needed += n * (math.prod(shape) * (1 if images else 4) + 8)
     for extractor in plan.extractors[name]:
         if not (root / "extractors" / name / extractor / "record.json").exists():
-            found += n * 4 * (FEATURES if images else math.prod(shape))
-    return found
-
-
-def _pixels(shape: tuple[int, ...]) -> int:
-    """Pixels of a sample's picture; a point is a small one."""
-    return math.prod(shape[1:]) if len(shape) == 3 else 16
+            needed += n * 4 * (FEATURES if images else math.prod(shape))
+    return needed

@@ -6,8 +6,10 @@ is counted as quickly as a small one, on any machine.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from ganlore.features import Extractor
     from ganlore.study.run import Run
-    from ganlore.training.batches import Batch
 
 MOMENTS = {"adam": 2, "rmsprop": 1, "sgd": 0}
 """Numbers that an optimiser keeps for each weight."""
@@ -48,6 +49,12 @@ class Sizes:
     checkpoint: int
     state: int
 
+    @classmethod
+    def sum(cls, one: Sizes, shared: Sizes, other: Sizes) -> Sizes:
+        """One and the other together, with what they share once."""
+        sizes = zip(astuple(one), astuple(shared), astuple(other), strict=True)
+        return cls(*(a + c - b for a, b, c in sizes))
+
 
 class Arithmetic(TorchDispatchMode):
     """Counts multiplications and additions of matrix products and convolutions.
@@ -66,16 +73,6 @@ class Arithmetic(TorchDispatchMode):
         if formula := flop_registry.get(func.overloadpacket):
             self.total += formula(*args, **(kwargs or {}), out_val=out)
         return out
-
-
-class _Same:
-    """The same batch at every step."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-
-    def __getitem__(self, step: int) -> Batch:
-        return self.batch
 
 
 def sizes(run: Run, state: TrainState) -> Sizes:
@@ -120,7 +117,8 @@ def count(
         optimizer = build.optimizer_settings(run, state.tricks)
         state.optimizers = build.optimizers(optimizer, state)
         labels = torch.zeros(n, dtype=torch.long) if classes else None
-        batches: Any = _Same((torch.zeros(n, *shape), labels))
+        batch = torch.zeros(n, *shape), labels
+        batches: Any = defaultdict(lambda: batch)  # the same at every step
         trainer = Trainer(state, batches, run.training, optimizer, run.seed, CPU)
         grows = any(trick.overrides("stage") for trick in state.tricks)
         places = PLACES if grows else PLACES[:1]
@@ -138,20 +136,16 @@ def _step(trainer: Trainer, used: float) -> float:
 
 def _empty(state: TrainState, mode: FakeTensorMode) -> None:
     """Put tensors without values in place of all weights and buffers."""
-    known: dict[Tensor, Tensor] = {}
 
+    @cache
     def without(value: Tensor) -> Tensor:
-        if value not in known:
-            shape = mode.from_tensor(value.detach())
-            weight = isinstance(value, nn.Parameter)
-            known[value] = nn.Parameter(shape, value.requires_grad) if weight else shape
-        return known[value]
+        shape = mode.from_tensor(value.detach())
+        weight = isinstance(value, nn.Parameter)
+        return nn.Parameter(shape, value.requires_grad) if weight else shape
 
     tops = [state.generator, state.discriminator, state.modules, state.evaluated]
     for module in {inner for top in tops for inner in top.modules()}:
-        for name, weight in module._parameters.items():
-            if weight is not None:
-                module._parameters[name] = without(weight)  # type: ignore[assignment]
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                module._buffers[name] = without(buffer)
+        for tensors in (module._parameters, module._buffers):
+            for name, value in tensors.items():
+                if value is not None:
+                    tensors[name] = without(value)  # type: ignore[assignment]

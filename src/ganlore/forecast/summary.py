@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganlore import formatting
 from ganlore.execution.status import BESIDE
+from ganlore.formatting import duration, size
 from ganlore.study.expand import expand
 from ganlore.study.run import Cell, Plan
 
@@ -60,21 +60,20 @@ def forecast(plan: Plan, cores: int, tflops: float, patience: float) -> Iterator
     with tempfile.TemporaryDirectory() as folder:
         costs = Costs(plan, Path(folder))
         work = sum(costs.work[run.cell] for run in plan.runs)
-        told = f"{work / 1e15:,.0f}" if work > 1e16 else f"{work / 1e15:.2g}"
-        yield f"  {told} PFLOP of products and convolutions in training, counted"
+        amount = f"{work / 1e15:,.0f}" if work > 1e16 else f"{work / 1e15:.2g}"
+        yield f"  {amount} PFLOP of products and convolutions in training, counted"
         gpu = build.device("auto").type == "cuda"
         wanted = {run.training.device for run in plan.runs} != {"cpu"}
         if wanted and not gpu and work > WORTH:
             hours = work / (tflops * 1e12) / 3600
             yield (
-                f"  on a GPU: about {formatting.duration(3600 * hours)} of one, if it sustains {tflops:g} TFLOP/s "
-                "(--tflops): an estimate, nothing of it was timed"
+                f"  on a GPU: about {duration(3600 * hours)} of one, if it sustains {tflops:g} "
+                "TFLOP/s (--tflops): an estimate, nothing of it was timed"
             )
             if hours > PART:
                 yield _part(plan, hours)
         space = disk.disk_space(costs, cores)
-        sizes = f"up to {formatting.size(space.peak)}, of {formatting.size(space.free)} free"
-        yield f"  disk: {sizes}: {space}"
+        yield f"  disk: up to {size(space.peak)}, of {size(space.free)} free: {space}"
         yield from _here(costs, cores, patience, gpu and wanted)
 
 
@@ -89,11 +88,11 @@ def _here(costs: Costs, cores: int, patience: float, gpu: bool) -> Iterator[str]
         how += f", the other {len(seconds) - timed} by their arithmetic (--seconds)"
     place = "this GPU, one run at a time" if gpu else f"{cores} cores"
     hours = total / 3600 / (1 if gpu else cores)
-    yield f"  here: about {formatting.duration(3600 * hours)} on {place}, {how}"
+    yield f"  here: about {duration(3600 * hours)} on {place}, {how}"
     if own := claims_own(plan):
         share = sum(seconds[run.cell] + BESIDE for run in runs if run.cell in own) / total
-        yield f"  the claims' own cells: about {formatting.duration(3600 * share * hours)} of that"
-    yield f"  the slowest cell: {' '.join(slowest)}, {formatting.duration(seconds[slowest])} a run"
+        yield f"  the claims' own cells: about {duration(3600 * share * hours)} of that"
+    yield f"  the slowest cell: {' '.join(slowest)}, {duration(seconds[slowest])} a run"
     if gpu and hours > PART:
         yield _part(plan, hours)
 
@@ -109,7 +108,7 @@ def claims_own(plan: Plan) -> set[Cell]:
 def _part(plan: Plan, hours: float) -> str:
     """How to run a part of a long study first."""
     seeds = plan.study.seeds
-    share = formatting.duration(3600 * hours / len(seeds))
+    share = duration(3600 * hours / len(seeds))
     return (
         f"  a part first: --config 'seeds=[{seeds[0]}]' is {share}; the other seeds then add to it"
     )

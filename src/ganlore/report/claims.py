@@ -10,8 +10,10 @@ from ganlore.analysis.claims.results import ClaimResult, TestResult
 from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.analysis.matrices import Matrix
 from ganlore.report import cells as report_cells
-from ganlore.report import figures, latex
-from ganlore.report.drawn import Drawn, keep
+from ganlore.report import latex
+from ganlore.report.figures import verdicts
+from ganlore.report.figures._drawing import Drawing, cell_name
+from ganlore.report.rendered import RenderedFigure, render
 
 MANY = 24
 """Cells of one side of a test that a page links one by one; of more it shows the number."""
@@ -43,7 +45,7 @@ class Line:
     """
 
     result: ClaimResult
-    figure: Drawn | None
+    figure: RenderedFigure | None
     sides: tuple[list[Side], ...]
 
     @property
@@ -98,13 +100,13 @@ def _sides(test: TestResult, matrices: dict[tuple[str, str, str], Matrix]) -> li
         linked = []
         for cell in cells if len(cells) <= MANY else ():
             matrix = matrices[cell.dataset, cell.network, cell.variant]
-            title = f"{figures.cell_name(cell.loss, cell.trick)} ({matrix.title})"
+            title = f"{cell_name(cell.loss, cell.trick)} ({matrix.title})"
             linked.append((title, report_cells.anchor(matrix.slug, cell.loss, cell.trick)))
         sides.append(Side(name, len(cells), linked))
     return sides
 
 
-def _figure(result: ClaimResult, folder: Path) -> Drawn | None:
+def _figure(result: ClaimResult, folder: Path) -> RenderedFigure | None:
     tests = [test for test in result.tests if test.made]
     if not tests:
         return None
@@ -113,12 +115,19 @@ def _figure(result: ClaimResult, folder: Path) -> Drawn | None:
         f"The differences of every seed for claim {result.id}, {result.statement} {effects}. "
         f"Verdict: {result.verdict}."
     )
-    figure, name = figures.differences(tests), f"verdict-{result.id}"
     caption = (
         "The grey band: effects smaller than the margin. To the right of it the claim is right."
     )
-    return keep(figure, folder, "differences", name, alt, f"Claim {result.id}", caption,
-                "figures.differences", "claims-seeds.csv")  # fmt: skip
+    drawing = Drawing(
+        figure=verdicts.differences(tests),
+        kind="differences",
+        name=f"verdict-{result.id}",
+        title=f"Claim {result.id}",
+        caption=caption,
+        alt=alt,
+        data="claims-seeds.csv",
+    )
+    return render(drawing, folder, verdicts.__name__)
 
 
 def as_latex(results: Iterable[ClaimResult]) -> str:

@@ -39,7 +39,7 @@ def texts(results: Results) -> dict[str, str]:
         found["tables/verdicts.csv"] = _csv(claim_results.rows(results.claims))
         found["tables/verdicts.tex"] = claims.as_latex(results.claims)
     for matrix in results.matrices:
-        found[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix, "fid", "FID")
+        found[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix)
         better = matrices.improvements(matrix)
         if len(better):
             found[f"tables/improvements-{matrix.slug}.csv"] = _csv(better)

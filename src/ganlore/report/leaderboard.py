@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -21,43 +20,25 @@ SHOWN = 10
 
 SHARES = ["precision", "recall"]
 COLUMNS = [
-    "dataset",
-    "rank",
-    "loss",
-    "trick",
-    "network",
-    "variant",
-    "n_seeds",
-    "n_diverged",
-    "fid",
-    "fid_low",
-    "fid_high",
-    *SHARES,
-    "images",
-    "extractor",
-    *PROTOCOL,
+    *("dataset", "rank", "loss", "trick", "network", "variant", "n_seeds", "n_diverged"),
+    *("fid", "fid_low", "fid_high", *SHARES, "images", "extractor", *PROTOCOL),
 ]
 
 
-def board(cells: pd.DataFrame, ends: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
+def of(results: Results) -> pd.DataFrame:
     """All cells by data set and rank, under the FID of real data.
 
     Cells are ranked over all networks and variants of their data set by `estimators.order`: fewer
     diverged runs first, then the lower mean FID. Two extractors of one data set have a ranking
     each, since their numbers cannot be compared.
 
-    Args:
-        cells: `tables.cells`.
-        ends: `tables.finals`.
-        floor: the tidy table of real data against real data.
-
     Returns:
         Columns `COLUMNS`; `fid_low` and `fid_high` are the ends of the 95 % t interval over seeds,
         `images` the real images that a run showed to the discriminator.
     """
     key = ["dataset", "network", "loss", "trick", "variant", "extractor"]
-    images = ends.groupby(key)["images"].max().rename("images")
-    table = cells.join(images, on=key)
+    images = results.ends.groupby(key)["images"].max().rename("images")
+    table, floor = results.cells.join(images, on=key), results.tidy.floor
     ranked = []
     for (dataset, extractor), rows in table.groupby(["dataset", "extractor"], sort=False):
         real = floor[(floor["dataset"] == dataset) & (floor["extractor"] == extractor)]
@@ -68,18 +49,11 @@ def board(cells: pd.DataFrame, ends: pd.DataFrame, floor: pd.DataFrame) -> pd.Da
     return pd.concat(ranked, ignore_index=True).reindex(columns=COLUMNS)
 
 
-def of(results: Results) -> pd.DataFrame:
-    """The leaderboard of a study."""
-    return board(results.cells, results.ends, results.tidy.floor)
-
-
 def _real(rows: pd.DataFrame) -> dict[str, Any]:
     """The row of real data, which was neither trained nor has seeds."""
-    values = dict(zip(rows["metric"], rows["value"], strict=True))
-    first = rows.iloc[0]
-    named = {name: first[name] for name in ("dataset", "extractor", *PROTOCOL)}
-    shown = {name: values.get(name, math.nan) for name in ("fid", *SHARES)}
-    return {**named, **shown, "rank": 0, "loss": REAL, "trick": "", "network": "", "variant": ""}
+    names = {"rank": 0, "loss": REAL, "trick": "", "network": "", "variant": ""}
+    first: dict[str, Any] = rows.iloc[0].to_dict()
+    return first | dict(zip(rows["metric"], rows["value"], strict=True)) | names
 
 
 def groups(table: pd.DataFrame, shown: int = SHOWN) -> list[dict[str, Any]]:
@@ -94,11 +68,11 @@ def groups(table: pd.DataFrame, shown: int = SHOWN) -> list[dict[str, Any]]:
         cell at most, `n` ranks in all, `shown` of them, `n_floor` samples in place of generated
         ones in the row of real data, and `rows`, with that row first where there is one.
     """
-    found = []
+    parts = []
     for (dataset, extractor), rows in table.groupby(["dataset", "extractor"], sort=False):
         n = int(rows["rank"].max())
         ranked, real = rows[rows["rank"] > 0], rows[rows["rank"] == 0]
-        found.append(
+        parts.append(
             {
                 "dataset": dataset,
                 "extractor": extractor,
@@ -110,7 +84,7 @@ def groups(table: pd.DataFrame, shown: int = SHOWN) -> list[dict[str, Any]]:
                 "rows": rows[rows["rank"] <= shown].to_dict("records"),
             }
         )
-    return found
+    return parts
 
 
 def name(row: dict[str, Any]) -> str:
@@ -125,26 +99,25 @@ def as_latex(table: pd.DataFrame, shown: int = SHOWN) -> str:
     """The first ranks of each data set as a booktabs table."""
     best = groups(table, shown)
     head = ["rank", "cell", "network", "seeds", "FID", "precision", "recall"]
-    told = "; ".join(f"{group['dataset']}: {group['protocol']}" for group in best)
+    protocols = "; ".join(f"{group['dataset']}: {group['protocol']}" for group in best)
     caption = (
         f"The first {shown} ranks by FID on each data set, with the half-width of the 95 % t "
         "interval over seeds; a superscript d counts diverged runs, which are in no mean and put "
-        f"a cell behind those with fewer. {told}."
+        f"a cell behind those with fewer. {protocols}."
     )
-    rows = [[_latex_row(row) for row in group["rows"]] for group in best]
-    titled = [
-        [rf"\multicolumn{{{len(head)}}}{{l}}{{{latex.escape(group['dataset'])}}}", *body]
-        for group, body in zip(best, rows, strict=True)
+    rows = [
+        [rf"\multicolumn{{{len(head)}}}{{l}}{{{latex.escape(group['dataset'])}}}"]
+        + [_latex_row(row) for row in group["rows"]]
+        for group in best
     ]
-    return latex.table(caption, "leaderboard", "rllrrrr", head, titled)
+    return latex.table(caption, "leaderboard", "rllrrrr", head, rows)
 
 
 def _latex_row(row: dict[str, Any]) -> str:
-    real = row["rank"] == 0
-    failed = 0 if real else int(row["n_diverged"])
+    rank, seeds, failed = "--", "--", 0
+    if row["rank"]:
+        rank, seeds, failed = (str(row["rank"]), str(int(row["n_seeds"])), int(row["n_diverged"]))
     fid = latex.estimate(row["fid"], row["fid_low"], row["fid_high"], failed)
-    shares = (latex.escape(number(row[share])) for share in SHARES)
-    seeds = "--" if real else str(int(row["n_seeds"]))
-    parts = ["--" if real else str(int(row["rank"])), latex.escape(name(row)),
-             latex.escape(row["network"]), seeds, fid, *shares]  # fmt: skip
-    return " & ".join(parts)
+    named = [latex.escape(name(row)), latex.escape(row["network"])]
+    shares = [latex.escape(number(row[share])) for share in SHARES]
+    return " & ".join([rank, *named, seeds, fid, *shares])

@@ -18,7 +18,6 @@ from ganlore.metrics import metrics as all_metrics
 from ganlore.report import (
     cells,
     claims,
-    drawn,
     files,
     leaderboard,
     paper,
@@ -55,7 +54,7 @@ def build(plan: Plan) -> Path:
     lines = claims.lines(results.claims, results.matrices, folder / "figures")
     context = {
         "study": plan.study,
-        "command": drawn.command(plan.study.name),
+        "command": f"ganlore report configs/{plan.study.name}.yaml",
         "claims": lines,
         "rule": verdicts.RULE,
         "tally": claims.tally(results.claims),
@@ -73,14 +72,13 @@ def build(plan: Plan) -> Path:
         "critic": study.critic_steps(tidy.runs),
         "settings": study.settings(plan),
         "totals": study.totals(plan, tidy, results.cells),
-        "losses": study.losses(plan),
-        "tricks": study.tricks(plan),
+        **study.declared(plan),
         "environments": study.environments(plan),
         "legend": formatting.LEGEND,
         "limits": study.limits(len(plan.study.seeds)),
         "backdrops": album.backdrops(),
-        "robustness": robustness.drawn(results, folder / "figures"),
-        "models": robustness.models(results),
+        "robustness": robustness.rendered(results, folder / "figures"),
+        "models": [checks for checks in results.robustness if checks.model],
         "leaderboard": leaderboard.groups(leaderboard.of(results)),
     }
     page = folder / "index.html"
@@ -99,17 +97,8 @@ def _render(context: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": formatting.number,
-        "papers": formatting.papers,
-        "listed": formatting.listed,
-        "optimizer": formatting.optimizer,
-        "plain": formatting.plain,
-        "probability": formatting.p_value,
-    }
-    environment.globals |= {
-        "estimate": formatting.estimate,
-        "spread": formatting.spread,
-        "PLAIN": PLAIN,
-    }
+    plain = ("number", "papers", "listed", "optimizer", "plain")
+    environment.filters |= {name: getattr(formatting, name) for name in plain}
+    environment.filters["probability"] = formatting.p_value
+    environment.globals.update(estimate=formatting.estimate, spread=formatting.spread, PLAIN=PLAIN)
     return environment.get_template("report.html").render(context)

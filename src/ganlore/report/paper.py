@@ -16,7 +16,9 @@ from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.errors import GanloreError
-from ganlore.report import figures, leaderboard, values
+from ganlore.report import leaderboard, values
+from ganlore.report.figures import dots
+from ganlore.report.figures._drawing import describe
 from ganlore.study import declarations, registry
 
 if TYPE_CHECKING:
@@ -26,10 +28,30 @@ TEMPLATE = declarations.PACKAGE / "report" / "templates" / "paper.typ"
 RANKS = 5
 """Ranks of each data set in its table."""
 
-FIGURES = {"aggregates": 7.5, "heat-fid": 9.8, "dots": 5.0}
-"""Kinds of the report's figures, and how high in cm: the first that there is, is shown."""
-
-AGGREGATED = "the probability that a run with it is better than one of the same loss without it"
+FIGURES = {
+    "aggregates": (
+        7.5,
+        "Dot plot of the gain in FID by each trick over losses",
+        "What tricks do to FID on {title}, over all losses that they go with (their number behind "
+        "the name). Left: log of plain FID over FID with the trick, as an interquartile mean and "
+        "in a mixed model; right: the probability that a run with it is better than one of the "
+        "same loss without it. Bars: {percent} % over {seeds} seeds.",
+    ),
+    "heat-fid": (
+        9.8,
+        "Heat map of fid",
+        "FID of every loss and trick on {title}: mean and half of its {percent} % t interval over "
+        "{seeds} seeds, ordered by the median, best first.",
+    ),
+    "dots": (
+        5.0,
+        dots.ALT,
+        "Every seed on {title}; the tick is the mean, the bar its {percent} % t interval over "
+        "{seeds} seeds.",
+    ),
+}
+"""The report's figures, how high in cm, what they are, and their captions: the first that there is,
+is in the paper."""
 
 REFERENCES = (
     "Agarwal et al. Deep reinforcement learning at the edge of the statistical precipice. "
@@ -60,12 +82,12 @@ def write(folder: Path, results: Results) -> Path:
     return path
 
 
-def typeset(folder: Path, told: dict[str, Any], **kinds: Any) -> bytes:
+def typeset(folder: Path, content: dict[str, Any], **kinds: Any) -> bytes:
     """The paper as bytes.
 
     Args:
         folder: of the report.
-        told: `data`.
+        content: `data`.
         kinds: other formats, as typst names them.
     """
     import typst
@@ -74,7 +96,7 @@ def typeset(folder: Path, told: dict[str, Any], **kinds: Any) -> bytes:
         made = typst.compile(
             TEMPLATE.read_bytes(),
             root=str(folder),
-            sys_inputs={"data": json.dumps(told)},
+            sys_inputs={"data": json.dumps(content)},
             ignore_system_fonts=True,
             **kinds,
         )
@@ -143,64 +165,39 @@ def _policy(results: Results) -> str:
     used = {
         run.dataset.name: formatting.optimizer(run.training.optimizer) for run in results.plan.runs
     }
-    told = "; ".join(f"{name}: {optimizer}" for name, optimizer in used.items())
+    used_by = "; ".join(f"{name}: {optimizer}" for name, optimizer in used.items())
     return (
-        f"Optimiser and learning rate are the same for all losses ({told}); what belongs to a "
+        f"Optimiser and learning rate are the same for all losses ({used_by}); what belongs to a "
         "loss's definition, such as its critic steps, is its own."
     )
 
 
 def _ranks(group: dict[str, Any]) -> dict[str, Any]:
     """A data set's part of the leaderboard, as rows of text."""
-    rows = [
-        [
-            "" if row["rank"] == 0 else str(row["rank"]),
-            leaderboard.name(row) + _failed(row),
-            _estimate(row),
-            *(formatting.number(row[share]) for share in leaderboard.SHARES),
-        ]
-        for row in group["rows"]
-    ]
+    rows = []
+    for row in group["rows"]:
+        name, rank = leaderboard.name(row), ""
+        if row["rank"]:
+            rank = str(row["rank"])
+            # beside the row of real data, which has no counts, they are floats
+            failed = formatting.diverged({n: int(row[n]) for n in ("n_seeds", "n_diverged")})
+            name += f" ({failed})" if failed else ""
+        mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
+        shares = [formatting.number(row[share]) for share in leaderboard.SHARES]
+        rows.append([rank, name, f"{mean} ± {half}" if half else mean, *shares])
     return {"title": group["dataset"], "protocol": group["protocol"], "rows": rows}
 
 
-def _failed(row: dict[str, Any]) -> str:
-    told = "" if row["rank"] == 0 else formatting.diverged(_whole(row))
-    return f" ({told})" if told else ""
-
-
-def _whole(row: dict[str, Any]) -> dict[str, Any]:
-    """Counts as whole numbers: beside the row of real data, which has none, they are floats."""
-    return {name: int(row[name]) for name in ("n_seeds", "n_diverged")}
-
-
-def _estimate(row: dict[str, Any]) -> str:
-    mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
-    return f"{mean} ± {half}" if half else mean
-
-
 def _figures(folder: Path, matrix: Matrix) -> list[dict[str, Any]]:
-    """The figure of a matrix, if the report has one that it may show."""
-    for kind, height in FIGURES.items():
+    """The figure of a matrix, if the report has one that it may have."""
+    for kind, (height, what, caption) in FIGURES.items():
         file = f"{kind}-{matrix.slug}.pdf"
         if (folder / "figures" / file).exists():
-            alt, caption = figures.describe(matrix, kind), _caption(matrix, kind)
-            return [{"file": file, "height": height, "alt": alt, "caption": caption}]
+            percent = formatting.percent(values.LEVEL)
+            text = caption.format(title=matrix.title, percent=percent, seeds=matrix.n_seeds)
+            words = {
+                "alt": describe(matrix, what),
+                "caption": f"{text} Protocol: {matrix.protocol}.",
+            }
+            return [{"file": file, "height": height, **words}]
     return []
-
-
-def _caption(matrix: Matrix, kind: str) -> str:
-    level = f"{formatting.percent(values.LEVEL)} % t interval over {matrix.n_seeds} seeds"
-    what = {
-        "aggregates": f"What tricks do to FID on {matrix.title}, over all losses that they go with "
-        "(their number behind the name). Left: log of plain FID over FID with the trick, as an "
-        f"interquartile mean and in a mixed model; right: {AGGREGATED}. Bars: "
-        f"{formatting.percent(values.LEVEL)} % over {matrix.n_seeds} seeds.",
-        "heat-fid": f"FID of every loss and trick on {matrix.title}: mean and half of its {level}, "
-        "ordered by the median, best first.",
-        "dots": f"Every seed on {matrix.title}; the tick is the mean, the bar its {level}.",
-        "cost": "Left: time of a discriminator step, with its share of the generator's, against "
-        f"FID on {matrix.title}. Right: what each trick adds to a step of the same loss; each mark "
-        "is a loss.",
-    }[kind]
-    return f"{what} Protocol: {matrix.protocol}."

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from ganlore import formatting
 from ganlore.analysis import robustness
 from ganlore.analysis.results import Results
-from ganlore.analysis.robustness import Robustness
-from ganlore.report import figures
-from ganlore.report.drawn import Drawn, keep
+from ganlore.analysis.robustness import Reaching, Robustness
+from ganlore.report.figures import profiles
+from ganlore.report.figures._drawing import Drawing
+from ganlore.report.rendered import RenderedFigure, render
 
 AGGREGATES = (
     "Tricks that ran with several losses, how many of them behind the name. Left: how much each "
@@ -32,83 +33,56 @@ REACHING = (
 )
 
 
-@dataclass(frozen=True)
-class Model:
-    """What the model of a matrix says, in words and shares.
-
-    Attributes:
-        title: the matrix.
-        model: what was fitted.
-        note: why it is another one than meant, if it is.
-        shares: of the variance of log FID, by term.
-        p: of no interaction.
-    """
-
-    title: str
-    model: str
-    note: str
-    shares: dict[str, str]
-    p: float
-
-
-def drawn(results: Results, folder: Path) -> list[tuple[str, Drawn]]:
+def rendered(results: Results, folder: Path) -> list[tuple[str, RenderedFigure]]:
     """The figures, each with what it is about."""
-    found = []
-    for checks in results.robustness:
-        found += [(checks.matrix.title, figure) for figure in _of_matrix(checks, folder)]
-    for one in results.reaching:
-        name = f"reaching-{one.claim}"
-        told = "; ".join(f"{s}: {c.n_reached} of {c.n} runs" for s, c in one.sides.items())
-        figure = figures.reaching(list(one.sides.items()))
-        alt = f"Curves of the share of runs that have not reached the target, {one.label}. {told}."
-        p = formatting.p_value(one.p)
-        p = p if p.startswith("<") else f"= {p}"
-        caption = f"{one.label}. {REACHING} Log-rank test: p {p}."
-        found.append(
-            (f"claim {one.claim}",
-             keep(figure, folder, "reaching", name, alt, "Time to the target", caption,
-                  "figures.reaching", f"{name}.csv"))
-        )  # fmt: skip
-    return found
+    drawings = [
+        (checks.matrix.title, drawing)
+        for checks in results.robustness
+        for drawing in _of_matrix(checks)
+    ]
+    drawings += [(f"claim {one.claim}", _reaching(one)) for one in results.reaching]
+    return [(about, render(one, folder, profiles.__name__)) for about, one in drawings]
 
 
-def _of_matrix(checks: Robustness, folder: Path) -> list[Drawn]:
+def _reaching(one: Reaching) -> Drawing:
+    counts = "; ".join(f"{side}: {c.n_reached} of {c.n} runs" for side, c in one.sides.items())
+    p = formatting.p_value(one.p)
+    p = p if p.startswith("<") else f"= {p}"
+    return Drawing(
+        figure=profiles.reaching(list(one.sides.items())),
+        kind="reaching",
+        name=f"reaching-{one.claim}",
+        title="Time to the target",
+        caption=f"{one.label}. {REACHING} Log-rank test: p {p}.",
+        alt=f"Curves of the share of runs that have not reached the target, {one.label}. {counts}.",
+        data=f"reaching-{one.claim}.csv",
+    )
+
+
+def _of_matrix(checks: Robustness) -> Iterator[Drawing]:
     matrix = checks.matrix
     table = checks.tricks[checks.tricks["losses"] > 1]  # one loss says nothing of losses
     if table.empty:
-        return []
+        return
     best = table.sort_values("iqm").iloc[-1]
-    alt = (
-        f"Dot plot of {len(table)} tricks on {matrix.title}: interquartile mean of the log ratio "
-        f"of plain FID to FID with the trick, from {table['iqm'].min():.2f} to {best['iqm']:.2f} "
-        f"({best['trick']}), and the probability of improvement."
+    yield Drawing(
+        figure=profiles.aggregates(table, checks.effects),
+        kind="aggregates",
+        name=f"aggregates-{matrix.slug}",
+        title="Tricks over all losses",
+        caption=AGGREGATES,
+        alt=f"Dot plot of {len(table)} tricks on {matrix.title}: interquartile mean of the log "
+        f"ratio of plain FID to FID with the trick, from {table['iqm'].min():.2f} to "
+        f"{best['iqm']:.2f} ({best['trick']}), and the probability of improvement.",
+        data=f"aggregates-{matrix.slug}.csv",
     )
-    figure = figures.aggregates(table, checks.effects)
-    made = [
-        keep(figure, folder, "aggregates", f"aggregates-{matrix.slug}", alt,
-             "Tricks over all losses", AGGREGATES, "figures.aggregates",
-             f"aggregates-{matrix.slug}.csv")
-    ]  # fmt: skip
-    curves, thresholds = robustness.profiles(matrix, table["trick"])
-    alt = f"Performance profiles of {len(table)} tricks beside the plain losses on {matrix.title}."
-    figure = figures.profiles(curves, thresholds)
-    made.append(
-        keep(figure, folder, "profiles", f"profiles-{matrix.slug}", alt, "Performance profiles",
-             PROFILES, "figures.profiles", "runs.csv")
-    )  # fmt: skip
-    return made
-
-
-def models(results: Results) -> list[Model]:
-    """What the models say beside their effects."""
-    return [
-        Model(
-            checks.matrix.title,
-            checks.model.model,
-            checks.model.note,
-            {name: f"{100 * max(share, 0):.0f} %" for name, share in checks.model.shares.items()},
-            checks.model.p_interaction,
-        )
-        for checks in results.robustness
-        if checks.model is not None
-    ]
+    yield Drawing(
+        figure=profiles.profiles(*robustness.profiles(matrix, table["trick"])),
+        kind="profiles",
+        name=f"profiles-{matrix.slug}",
+        title="Performance profiles",
+        caption=PROFILES,
+        alt=f"Performance profiles of {len(table)} tricks beside the plain losses on "
+        f"{matrix.title}.",
+        data="runs.csv",
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,18 @@ from ganlore.study import registry
 from ganlore.study.run import Plan, PlugIn, Run
 
 
-def data(plan: Plan, tidy: Tables, dataset: str, found: list[Matrix]) -> dict[str, Any]:
+def data(plan: Plan, tidy: Tables, dataset: str, matrices: list[Matrix]) -> dict[str, Any]:
     """What a reader needs to know of a data set and how its runs were trained and measured."""
     root = Path(plan.study.data)
     remedy = "run snakemake"
     manifest = storage.read_json(root / "prepared" / dataset / "manifest.json", remedy)
     runs = [run for run in plan.runs if run.dataset.name == dataset]
-    accuracies = {
-        name: storage.read_json(root / "extractors" / dataset / name / "record.json", remedy).get(
-            "test_accuracy"
-        )
-        for name in plan.extractors[dataset]
-    }
+    accuracies = {}
+    for name in plan.extractors[dataset]:
+        record = root / "extractors" / dataset / name / "record.json"
+        accuracies[name] = storage.read_json(record, remedy).get("test_accuracy")
     measuring = plan.protocols[dataset][1]
-    matrix = next(matrix for matrix in found if matrix.dataset == dataset)
+    matrix = next(matrix for matrix in matrices if matrix.dataset == dataset)
     return {
         "name": dataset,
         "row": matrix.cells.iloc[0],
@@ -45,7 +44,7 @@ def data(plan: Plan, tidy: Tables, dataset: str, found: list[Matrix]) -> dict[st
         "runs": len(runs),
         "training": runs[0].training,
         "measured_in": {name: accuracies[name] for name in measuring},
-        "trained_in": {n: told for n, told in accuracies.items() if n not in measuring},
+        "trained_in": {n: share for n, share in accuracies.items() if n not in measuring},
     }
 
 
@@ -62,31 +61,24 @@ def totals(plan: Plan, tidy: Tables, table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def losses(plan: Plan) -> list[registry.Declaration]:
-    """What the study's losses declare of themselves."""
-    return _declared("loss", (run.loss.name for run in plan.runs))
-
-
-def tricks(plan: Plan) -> list[registry.Declaration]:
-    """What the study's tricks and their parts declare of themselves."""
-    return _declared("trick", (trick.name for run in plan.runs for trick in _named(run)))
-
-
-def _declared(kind: str, names: Iterable[str]) -> list[registry.Declaration]:
-    return [registry.declaration(kind, name) for name in sorted(set(names))]
+def declared(plan: Plan) -> dict[str, list[registry.Declaration]]:
+    """What the study's losses, and its tricks with their parts, declare of themselves."""
+    losses = {run.loss.name for run in plan.runs}
+    tricks = {trick.name for run in plan.runs for trick in _named(run)}
+    return {
+        "losses": [registry.declaration("loss", name) for name in sorted(losses)],
+        "tricks": [registry.declaration("trick", name) for name in sorted(tricks)],
+    }
 
 
 def environments(plan: Plan) -> list[dict[str, Any]]:
     """The different machines and versions that the runs recorded, each with its number of runs."""
-    counts: dict[str, int] = {}
-    found: dict[str, dict[str, Any]] = {}
+    recorded = []
     for run in plan.runs:
         folder = plan.folder(run)
         record = storage.read_json(folder / "run.json", f"delete {folder} and run snakemake")
-        key = repr(record["environment"])
-        counts[key] = counts.get(key, 0) + 1
-        found[key] = record["environment"]
-    return [{**found[key], "runs": count} for key, count in counts.items()]
+        recorded.append(json.dumps(record["environment"]))
+    return [{**json.loads(text), "runs": count} for text, count in Counter(recorded).items()]
 
 
 def limits(n: int) -> dict[str, Any]:
@@ -115,21 +107,17 @@ def settings(plan: Plan) -> dict[str, str]:
 
     Where each loss has an optimiser of its own, that is told with them.
     """
-    found: dict[str, str] = {}
+    words: dict[str, str] = {}
     for run in plan.runs:
-        words = [formatting.settings(run.loss.settings)]
+        of_loss = [formatting.settings(run.loss.settings)]
         if run.training.policy == "published":
-            words.append(formatting.optimizer(run.optimizer))
-        found.setdefault(run.loss.name, "; ".join(words))
+            of_loss.append(formatting.optimizer(run.optimizer))
+        words.setdefault(run.loss.name, "; ".join(of_loss))
         for trick in _named(run):
             parts = [part.name for part in trick.parts]
-            told = (
-                f"those of {formatting.listed(parts)}"
-                if parts
-                else formatting.settings(trick.settings)
-            )
-            found.setdefault(trick.name, told)
-    return found
+            own = f"those of {formatting.listed(parts)}" if parts else ""
+            words.setdefault(trick.name, own or formatting.settings(trick.settings))
+    return words
 
 
 def _named(run: Run) -> list[PlugIn]:
@@ -146,9 +134,8 @@ def collapsed(plan: Plan, sections: list[dict[str, Any]]) -> list[dict[str, Any]
         for cell in section["ranked"]:
             modes, precision = (cell["row"].get(key, math.nan) for key in ("modes", "precision"))
             if cell["row"]["fid_n"] and estimators.collapsed(modes, classes or math.nan, precision):
-                place = {"dataset": section["matrix"].dataset, "of": classes}
-                named = {"name": cell["name"], "anchor": cell["anchor"]}
-                cells.append({**named, **place, "modes": modes, "precision": precision})
+                values = {"of": classes, "modes": modes, "precision": precision}
+                cells.append({**cell, "dataset": section["matrix"].dataset, **values})
     return cells
 
 

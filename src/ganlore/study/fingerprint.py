@@ -164,7 +164,9 @@ def report() -> str:
     """Of the code and the templates of the report."""
     templates = sorted((declarations.PACKAGE / "report" / "templates").glob("*"))
     shown = hashlib.sha256(b"".join(path.read_bytes() for path in templates)).hexdigest()[:16]
-    return of([module("report.page")]) + shown
+    # figures are found by listing their folder, so no import leads to them
+    figures = sorted((declarations.PACKAGE / "report" / "figures").glob("*.py"))
+    return of([module("report.page"), *figures]) + shown
 
 
 def _plug_ins(network: str, loss: str, tricks: tuple[str, ...]) -> list[Path]:

@@ -1,64 +1,21 @@
-"""From the tables to figures. Every figure takes a `Matrix` and gives a matplotlib `Figure`.
+"""From the tables to figures: every module here whose name has no underscore draws a kind.
+
+A module that draws a `Matrix` defines `ORDER`, its place on the page, and
+`of_matrix(matrix, runs) -> Iterator[Drawing]`, which gives what the matrix gets of it, or nothing.
+Nothing else needs to know: the page has a kind that no section names with the matrix's others.
 
 Figures carry no date and no random name: the same table gives the same bytes.
 """
 
-from ganlore import formatting
-from ganlore.analysis.matrices import Matrix
-from ganlore.analysis.tables import PLAIN
-from ganlore.report.figures.costs import cost
-from ganlore.report.figures.critical import Ranking, critical_difference
-from ganlore.report.figures.dots import dot_plot
-from ganlore.report.figures.drawing import INK, inline, save
-from ganlore.report.figures.heat import grid_of, heat_map
-from ganlore.report.figures.interaction import interaction
-from ganlore.report.figures.multiples import learning_curves, look_of, looks, precision_recall
-from ganlore.report.figures.profiles import aggregates, profiles, reaching
-from ganlore.report.figures.verdicts import differences
+from __future__ import annotations
 
-__all__ = [
-    "INK",
-    "Ranking",
-    "aggregates",
-    "cell_name",
-    "cost",
-    "critical_difference",
-    "describe",
-    "differences",
-    "dot_plot",
-    "grid_of",
-    "heat_map",
-    "inline",
-    "interaction",
-    "learning_curves",
-    "look_of",
-    "looks",
-    "precision_recall",
-    "profiles",
-    "reaching",
-    "save",
-]
+import importlib
+import pkgutil
+from types import ModuleType
 
 
-def describe(matrix: Matrix, kind: str) -> str:
-    """What a figure shows, in words, with the two ends of its range."""
-    what = {
-        "dots": "Dot plot with one row for each cell",
-        "aggregates": "Dot plot of the gain in FID by each trick over losses",
-        "precision-recall": "Scatter plots of precision against recall",
-        "curves": "Line plots of FID over images shown",
-        "cost": "Scatter plot of the time of a step against FID",
-    }.get(kind, f"Heat map of {kind.removeprefix('heat-').replace('-', ' ')}")
-    text = f"{what}: {len(matrix.losses)} losses, {len(matrix.tricks)} tricks on {matrix.title}."
-    ranked = matrix.cells.sort_values("rank")
-    for word, (key, row) in zip(
-        ("Lowest", "Highest"), (next(ranked.iterrows()), next(ranked[::-1].iterrows())), strict=True
-    ):
-        cell = {str(name): value for name, value in row.items()}
-        text += f" {word} FID: {key[0]}, {key[1]}: {formatting.estimate(cell, 'fid')}."
-    return text
-
-
-def cell_name(loss: str, trick: str) -> str:
-    """A cell's name for a reader: the plain loss, or loss + trick."""
-    return loss if trick == PLAIN else f"{loss} + {trick}"
+def of_matrices() -> list[ModuleType]:
+    """The modules that draw a matrix, in the order of the page."""
+    names = [name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_")]
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return sorted((m for m in modules if hasattr(m, "of_matrix")), key=lambda m: m.ORDER)

@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from ganlore import formatting
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
-from ganlore.report.figures.drawing import COLOURS, MUTED, RULE, near, plain_log, style, subplots
+from ganlore.report.figures._drawing import (
+    COLOURS,
+    MUTED,
+    RULE,
+    Drawing,
+    describe,
+    levels,
+    near,
+    plain_log,
+    style,
+    subplots,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+ORDER = 20
+CAPTION = (
+    "One circle is one seed; the tick is their mean, the bar its 95 % t interval, cut where the "
+    "axis ends. The dashed line is what real data gets, where it is near."
+)
+ALT = "Dot plot with one row for each cell"
+
+
+def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
+    """FID and two more metrics, for a matrix with one loss or one trick."""
+    if not matrix.single:
+        return
+    yield Drawing(
+        figure=dot_plot(matrix, levels(matrix, ("fid", "modes", "high_quality", "recall"))),
+        kind="dots",
+        name=f"dots-{matrix.slug}",
+        title="Every seed",
+        caption=CAPTION,
+        alt=describe(matrix, ALT),
+        data="runs.csv",
+    )
 
 
 def dot_plot(matrix: Matrix, metrics: list[tuple[str, str, bool]]) -> Figure:

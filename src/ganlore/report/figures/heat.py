@@ -2,22 +2,77 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-import re
+import textwrap
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from ganlore import formatting
+from ganlore.analysis import estimators
 from ganlore.analysis.matrices import Matrix
-from ganlore.report.figures.drawing import INK, MUTED, PAPER, RULE, plain_log, style, subplots
+from ganlore.analysis.tables import CELL
+from ganlore.report.figures._drawing import (
+    INK,
+    MUTED,
+    PAPER,
+    RULE,
+    Drawing,
+    describe,
+    levels,
+    plain_log,
+    style,
+    subplots,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
+ORDER = 20
+CAPTION = (
+    "Mean over seeds and half-width of its 95 % t interval. Losses and tricks are ordered by their "
+    "median FID, best first; the plain loss stands first."
+)
+TIME = (
+    " The time of a discriminator step, with its share of the generator's and the machine's noise."
+)
 GOOD_TO_BAD = "crest_r"
+
+
+def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
+    """FID, two more metrics and the time of a step, for a matrix of losses and tricks."""
+    if matrix.single:
+        return
+    metrics = levels(matrix, ("fid", "recall", "high_quality", "modes"))
+    timed = with_spread(matrix, runs, "step_ms")
+    for metric, label, lower in (*metrics, ("step_ms", "Milliseconds of a step", True)):
+        yield Drawing(
+            figure=heat_map(timed, metric, label, lower),
+            kind="heat",
+            name=f"heat-{metric.replace('_', '-')}-{matrix.slug}",
+            title=label,
+            caption=CAPTION + (TIME if metric == "step_ms" else ""),
+            alt=describe(matrix, f"Heat map of {metric.replace('_', ' ')}"),
+            data="cells.csv",
+        )
+
+
+def with_spread(matrix: Matrix, runs: pd.DataFrame, cost: str) -> Matrix:
+    """The matrix with the interval over seeds of a cost, as metrics have one."""
+    place = [matrix.dataset, matrix.network, matrix.variant]
+    mine = runs[(runs[["dataset", "network", "variant"]] == place).all(axis=1)]
+    ends = {
+        cell: estimators.mean_interval(values[cost].to_numpy())[1:]
+        for cell, values in mine.groupby(CELL[2:4])
+    }
+    low, high = zip(*(ends[cell] for cell in matrix.cells.index), strict=True)
+    cells = matrix.cells.assign(**{f"{cost}_low": low, f"{cost}_high": high})
+    return dataclasses.replace(matrix, cells=cells)
 
 
 def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: bool = True) -> Figure:
@@ -56,19 +111,16 @@ def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: boo
         bar.set_label(f"{label} ({better} is better)")
         if isinstance(norm, mpl.colors.LogNorm):
             plain_log(bar.ax.yaxis)
-        ax.set_title(_heading(matrix, metric, label), loc="left", pad=10)
+        floor = matrix.floor.get(metric)
+        real = "" if floor is None else f"; real data gets {formatting.number(floor)}"
+        ax.set_title(f"{label} on {matrix.title}{real}", loc="left", pad=10)
     return figure  # type: ignore[no-any-return]
 
 
 def grid_of(matrix: Matrix, metric: str) -> np.ndarray:
     """A metric's means, (tricks, losses); NaN where there is none."""
-    return np.array(
-        [
-            [(matrix.cell(loss, trick) or {}).get(metric, math.nan) for loss in matrix.losses]
-            for trick in matrix.tricks
-        ],
-        dtype=np.float64,
-    )
+    values = matrix.cells[metric].unstack("loss").reindex(matrix.tricks, columns=matrix.losses)
+    return np.asarray(values, dtype=np.float64)
 
 
 def _norm(values: np.ndarray) -> Normalize:
@@ -86,19 +138,12 @@ def _norm(values: np.ndarray) -> Normalize:
 def _annotate(
     ax: Axes, matrix: Matrix, metric: str, cell: tuple[str, str], corner: tuple[int, int]
 ) -> None:
-    from matplotlib.patches import Rectangle
-
     row = matrix.cell(*cell)
     x, y = corner[0] + 0.5, corner[1] + 0.5
     centred: dict[str, Any] = {"ha": "center", "va": "center"}
     if row is None or not math.isfinite(row[metric]):
-        hatch = None if row else "////"
-        ax.add_patch(
-            Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, fill=False, hatch=hatch, ec=RULE, lw=0.6)
-        )
-        absent = "n/a" if cell in matrix.missing else "not run"
-        text = formatting.diverged(row).replace(" diverged", "\ndiverged") if row else absent
-        ax.text(x, y, text, color=INK if row else MUTED, fontsize=7.5, **centred)
+        lost = formatting.diverged(row).replace(" diverged", "\ndiverged") if row else ""
+        no_number(ax, corner, lost, cell in matrix.missing)
         return
     mean, half = formatting.spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
     failed = formatting.diverged(row)
@@ -108,6 +153,18 @@ def _annotate(
         offset = 0.27 * (index - (len(lines) - 1) / 2)
         size = 9 if index == 0 else 6 if line == failed else 7
         ax.text(x, y + offset, line, color=colour, fontsize=size, **centred)
+
+
+def no_number(ax: Axes, corner: tuple[int, int], lost: str, missing: bool) -> None:
+    """The box of a cell without a number: its lost runs, or why there are none."""
+    from matplotlib.patches import Rectangle
+
+    x, y = corner
+    text = lost or ("n/a" if missing else "not run")
+    box: dict[str, Any] = {"hatch": None if lost else "////", "ec": RULE, "lw": 0.6}
+    ax.add_patch(Rectangle((x + 0.03, y + 0.04), 0.94, 0.92, fill=False, **box))
+    ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=7.5,
+            color=INK if lost else MUTED)  # fmt: skip
 
 
 def readable(mesh: Any, value: float) -> str:
@@ -129,18 +186,5 @@ def name_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
 
 def _breakable(names: list[str], most: int = 11) -> list[str]:
     """Long names in several lines, each broken after a hyphen or a plus where there is one."""
-    found = []
-    for name in names:
-        lines = [""]
-        for part in re.findall(r"[^-+]+[-+]?", name):
-            if lines[-1] and len(lines[-1]) + len(part) > most:
-                lines.append("")
-            lines[-1] += part
-        found.append("\n".join(lines))
-    return found
-
-
-def _heading(matrix: Matrix, metric: str, label: str) -> str:
-    floor = matrix.floor.get(metric)
-    real = "" if floor is None else f"; real data gets {formatting.number(floor)}"
-    return f"{label} on {matrix.title}{real}"
+    lines = [textwrap.wrap(n.replace("+", "+ "), most, break_long_words=False) for n in names]
+    return ["\n".join(parts).replace("+ ", "+") for parts in lines]

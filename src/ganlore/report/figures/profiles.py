@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganlore.report.figures.drawing import COLOURS, MUTED, style, subplots
+from ganlore.report.figures._drawing import COLOURS, MUTED, panels, style, subplots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,14 +28,9 @@ def profiles(curves: dict[str, tuple[Array, Array]], thresholds: Array) -> Figur
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    columns = min(len(curves), 5)
-    rows = -(-len(curves) // columns)
     with style():
-        figure, axes = subplots(
-            rows, columns, 0.5 + 1.75 * columns, 0.6 + 1.5 * rows, sharex=True, sharey=True
-        )
-        flat = list(axes.flat)
-        for ax, (trick, (ours, plain)) in zip(flat, curves.items(), strict=False):
+        figure, axes = panels(len(curves), min(len(curves), 5), (1.75, 1.5), (0.5, 0.6))
+        for ax, (trick, (ours, plain)) in zip(axes, curves.items(), strict=True):
             ax.plot(thresholds, plain, color=MUTED, lw=1.0, label="without")
             ax.plot(thresholds, ours, color=COLOURS[0], lw=1.5, label="with")
             ax.set_title(trick)
@@ -43,11 +38,7 @@ def profiles(curves: dict[str, tuple[Array, Array]], thresholds: Array) -> Figur
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))  # narrow panels have few
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
             ax.xaxis.set_minor_formatter(NullFormatter())
-        flat[0].legend(loc="lower right", handlelength=1.2)
-        for ax in flat[len(curves) :]:
-            ax.remove()
-        for ax in flat[max(len(curves) - columns, 0) : len(curves)]:
-            ax.tick_params(labelbottom=True)
+        axes[0].legend(loc="lower right", handlelength=1.2)
         figure.supxlabel("FID of at most", fontsize=8.5)
         figure.supylabel("share of runs", fontsize=8.5)
     return cast("Figure", figure)
@@ -106,14 +97,12 @@ def reaching(sides: Sequence[tuple[str, Survival]]) -> Figure:
         ax = axes[0, 0]
         for index, (name, curve) in enumerate(sides):
             times = np.concatenate([[0.0], curve.times, [1.0]])
-            last = curve.share[-1:] if len(curve.share) else np.ones(1)
-            share = np.concatenate([[1.0], curve.share, last])
+            share, low, high = (
+                np.concatenate([[1.0], values, values[-1:] if len(values) else [1.0]])
+                for values in (curve.share, curve.low, curve.high)
+            )
             label = f"{name}: {curve.n_reached} of {curve.n} runs reach it"
             ax.step(times, share, where="post", color=COLOURS[index], lw=1.6, label=label)
-            low, high = (
-                np.concatenate([[1.0], end, end[-1:] if len(end) else np.ones(1)])
-                for end in (curve.low, curve.high)
-            )
             ax.fill_between(times, low, high, step="post", color=COLOURS[index], alpha=0.15, lw=0)
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the budget",
                ylabel="not there yet")  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganlore.report.figures.drawing import COLOURS, INK, MUTED, PAPER, style, subplots
+from ganlore.report.figures._drawing import COLOURS, INK, MUTED, PAPER, style, subplots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 WIDE = 84
 """Characters of a line of a panel's title."""
 
-RATIOS = (1, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000)
+RATIOS = (1, 2, 1.5, 10, 5, 1.25, 1.1, 1.05, 3, 20, 50, 100, 1000)
+"""Factors that an axis names, the plainest first: where there is little room, the others go."""
 
 
 def differences(tests: list[TestResult]) -> Figure:
@@ -50,10 +51,10 @@ def _panel(ax: Axes, result: TestResult) -> None:
         ax.plot((low, high), (0, 0), color=COLOURS[0], lw=3, alpha=0.75,
                 label="interval")  # fmt: skip
     ax.plot(effect, 0, "D", ms=7, color=COLOURS[0], mec=PAPER, mew=0.8, label="effect")
-    known = np.array([v for v in (*values, low, high, margin, -margin, 0.0)
+    finite = np.array([v for v in (*values, low, high, margin, -margin, 0.0)
                       if math.isfinite(v)])  # fmt: skip
-    room = 0.08 * (known.max() - known.min() or 1.0)
-    ax.set(xlim=(known.min() - room, known.max() + room), ylim=(-1, 1), yticks=[])
+    margin = 0.08 * (finite.max() - finite.min() or 1.0)
+    ax.set(xlim=(finite.min() - margin, finite.max() + margin), ylim=(-1, 1), yticks=[])
     ax.spines["left"].set_visible(False)
     if result.scale == "log":
         _ratio_ticks(ax)
@@ -72,8 +73,8 @@ def _ratio_ticks(ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     low, high = ax.get_xlim()
-    found = {sign * math.log(ratio) for ratio in RATIOS for sign in (1, -1)}
-    inside = sorted((value for value in found if low <= value <= high), key=_plainness)
+    values = dict.fromkeys(sign * math.log(ratio) for ratio in RATIOS for sign in (1, -1))
+    inside = [value for value in values if low <= value <= high]
     if len(inside) < 3:
         even = MaxNLocator(6).tick_values(math.exp(low), math.exp(high))
         inside = [math.log(ratio) for ratio in even if math.exp(low) <= ratio <= math.exp(high)]
@@ -82,10 +83,3 @@ def _ratio_ticks(ax: Axes) -> None:
         if all(abs(value - other) >= 0.09 * (high - low) for other in kept):
             kept.append(value)
     ax.set_xticks(kept, [f"×{math.exp(value):.3g}" for value in kept])
-
-
-def _plainness(value: float) -> tuple[int, float]:
-    """Which ticks go first where there is little room: 1, then round factors."""
-    ratio = round(math.exp(abs(value)), 6)
-    rounds = (1.0, 2.0, 1.5, 10.0, 5.0, 1.25, 1.1)
-    return (rounds.index(ratio) if ratio in rounds else len(rounds), abs(value))

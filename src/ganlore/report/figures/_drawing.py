@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlore import storage
+from ganlore import formatting, storage
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.tables import PLAIN
+from ganlore.metrics import metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,6 +44,49 @@ STYLE: dict[Any, Any] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the words that a page has beside it.
+
+    Attributes:
+        figure: as it was drawn.
+        kind: by which a page's sections choose: heat, curves, cost and so on.
+        name: of its files and its anchor.
+        title: the first words of its caption.
+        caption: how to read it.
+        alt: what it shows, for those who do not see it.
+        data: the file in `tables/` that it is a function of.
+    """
+
+    figure: Figure
+    kind: str
+    name: str
+    title: str
+    caption: str
+    alt: str
+    data: str
+
+
+def describe(matrix: Matrix, what: str) -> str:
+    """What a figure of a matrix shows, in words, with the lowest and the highest FID."""
+    text = f"{what}: {len(matrix.losses)} losses, {len(matrix.tricks)} tricks on {matrix.title}."
+    ranked = matrix.cells.sort_values("rank").reset_index().to_dict("records")
+    for word, row in (("Lowest", ranked[0]), ("Highest", ranked[-1])):
+        text += f" {word} FID: {row['loss']}, {row['trick']}: {formatting.estimate(row, 'fid')}."
+    return text
+
+
+def levels(matrix: Matrix, names: Sequence[str]) -> list[tuple[str, str, bool]]:
+    """Name, label and whether lower is better, of the first three metrics that have a meaning."""
+    named = {name: metrics()[name] for name in names if matrix.has(name)}
+    return [(name, m.label, not m.higher_is_better) for name, m in named.items()][:3]
+
+
+def cell_name(loss: str, trick: str) -> str:
+    """A cell's name for a reader: the plain loss, or loss + trick."""
+    return loss if trick == PLAIN else f"{loss} + {trick}"
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """The look of all figures; matplotlib's own settings are back afterwards."""
@@ -57,6 +104,29 @@ def subplots(rows: int, columns: int, width: float, height: float, **kinds: Any)
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **kinds)
+
+
+def panels(
+    count: int, columns: int, panel: tuple[float, float], margin: tuple[float, float]
+) -> tuple[Any, list[Any]]:
+    """A figure with so many axes in rows, on common scales; unused places are left out.
+
+    Args:
+        count: of axes.
+        columns: axes in a row.
+        panel: width and height of each, in inches.
+        margin: likewise, of what is around them.
+    """
+    rows = -(-count // columns)
+    width, height = margin[0] + columns * panel[0], margin[1] + rows * panel[1]
+    figure, axes = subplots(rows, columns, width, height, sharex=True, sharey=True)
+    flat = list(axes.flat)
+    for ax in flat[count:]:
+        ax.remove()
+    for ax in flat[max(count - columns, 0) : count]:
+        # A panel above an empty place shows the horizontal axis in its stead.
+        ax.tick_params(labelbottom=True)
+    return figure, flat[:count]
 
 
 def plain_log(axis: Any) -> None:

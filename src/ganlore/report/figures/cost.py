@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
-from ganlore.report.figures.drawing import INK, MUTED, PAPER, plain_log, style, subplots
-from ganlore.report.figures.multiples import legend, looks
+from ganlore.report.figures._drawing import (
+    INK,
+    MUTED,
+    PAPER,
+    Drawing,
+    describe,
+    plain_log,
+    style,
+    subplots,
+)
+from ganlore.report.figures._multiples import legend, looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+ORDER = 60
+CAPTION = (
+    "The line joins the cells that no other cell beats in both time and FID (the Pareto front). "
+    "Time includes the generator's steps, which losses with several critic steps make less often, "
+    "and the machine's noise."
+)
+
+
+def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
+    """The figure of any matrix."""
+    yield Drawing(
+        figure=cost(matrix),
+        kind="cost",
+        name=f"cost-{matrix.slug}",
+        title="Cost against quality",
+        caption=CAPTION,
+        alt=describe(matrix, "Scatter plot of the time of a step against FID"),
+        data="cells.csv",
+    )
 
 
 def cost(matrix: Matrix) -> Figure:

@@ -1,0 +1,86 @@
+"""FID along training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ganlore.analysis.matrices import Matrix
+from ganlore.report.figures._drawing import (
+    COLOURS,
+    MUTED,
+    Drawing,
+    describe,
+    near,
+    plain_log,
+    style,
+)
+from ganlore.report.figures._multiples import legend, looks, multiples, panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ORDER = 40
+CAPTION = (
+    "The line is the mean at each snapshot over the seeds that have not diverged; the band, where "
+    "there are not too many lines, reaches from the lowest seed to the highest. A line ends where "
+    "every seed has diverged; the dashed line is what real data gets, where it is near."
+)
+
+
+def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
+    """The figure of any matrix."""
+    yield Drawing(
+        figure=learning_curves(matrix),
+        kind="curves",
+        name=f"curves-{matrix.slug}",
+        title="Learning curves",
+        caption=CAPTION,
+        alt=describe(matrix, "Line plots of FID over images shown"),
+        data="snapshots.csv",
+    )
+
+
+def learning_curves(matrix: Matrix) -> Figure:
+    """FID over images shown: the seeds' mean, in a band from lowest to highest (of few lines)."""
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    fid = matrix.metrics[(matrix.metrics["metric"] == "fid") & (matrix.metrics["status"] == "done")]
+    curves = fid.set_index(["loss", "trick"]).sort_index()
+    extra = []
+    with style():
+        figure, axes = multiples(matrix, 2.5, 0.82)
+        styles = looks(matrix)
+        for ax, (title, named) in zip(axes, panels(matrix), strict=True):
+            for name, cell in named:
+                if cell in curves.index:
+                    _curve(ax, curves.loc[[cell]], styles[name], len(styles) <= len(COLOURS))
+            ax.set_yscale("log")
+            ax.grid(True, which="major")
+            if len(axes) > 1:
+                ax.set_title(title, loc="left")
+        floor = matrix.floor.get("fid", 0.0)
+        if near(floor, curves["value"].min()):
+            for ax in axes:
+                ax.axhline(floor, color=MUTED, lw=0.9, ls=(0, (2, 2)))
+            extra = [Line2D([], [], color=MUTED, lw=0.9, ls=(0, (2, 2)), label="real data")]
+        plain_log(axes[0].yaxis)
+        axes[0].xaxis.set_major_locator(MaxNLocator(4))
+        axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}"))
+        figure.supxlabel("images shown to the discriminator (thousands)", fontsize=8.5)
+        figure.supylabel(f"FID on {matrix.dataset}, logarithmic", fontsize=8.5)
+        legend(figure, matrix, True, extra)
+    return figure  # type: ignore[no-any-return]
+
+
+def _curve(ax: Axes, rows: Any, look: dict[str, Any], band: bool) -> None:
+    by_step = rows.groupby("images")["value"].agg(["mean", "min", "max"])
+    if band:
+        colour = {"color": look["color"], "alpha": 0.15, "linewidth": 0}
+        ax.fill_between(by_step.index, by_step["min"], by_step["max"], **colour)
+    ax.plot(by_step.index, by_step["mean"], color=look["color"], ls=look["linestyle"], lw=1.3,
+            marker=look["marker"], ms=2.5, mec="none")  # fmt: skip
