@@ -29,7 +29,7 @@ RUNNER = CliRunner()
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the pages, the studies, the measurements and the published results."""
-    for name in ("README.md", "CONTRIBUTING.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, tmp_path)
     shutil.copytree(REPOSITORY / "src", tmp_path / "src")
     published = [
