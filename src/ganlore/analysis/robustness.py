@@ -23,7 +23,6 @@ from ganlore.analysis.claims import comparison, measures
 from ganlore.analysis.claims.results import ClaimResult, TestResult
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN, Tables
-from ganlore.study.claims import Test
 from ganlore.study.run import Plan
 
 Array = NDArray[np.float64]
@@ -234,21 +233,20 @@ class Reaching:
 def reaching(plan: Plan, tidy: Tables, results: list[ClaimResult]) -> list[Reaching]:
     """The claims about time to a target, run by run: those that never reach it are censored."""
     wanted = [
-        (result, test, definition)
+        (result, test)
         for result in results
-        if result.definition
-        for test, definition in zip(result.tests, result.definition.tests, strict=True)
-        if definition.take == "time-to" and test.made
+        for test in result.tests
+        if test.definition.take == "time-to" and test.outcome.n
     ]
-    source = measures.Source(plan, tidy) if wanted else None
-    return [_reaching(cast(measures.Source, source), *one) for one in wanted]
+    if not wanted:
+        return []
+    source = measures.Source(plan, tidy)
+    return [_reaching(source, claim, test) for claim, test in wanted]
 
 
-def _reaching(
-    source: measures.Source, claim: ClaimResult, result: TestResult, test: Test
-) -> Reaching:
-    sides = {side: comparison.runs_of(source, cells) for side, cells in result.cells.items()}
-    shares = measures.reaching(source, test, sides["control"])
+def _reaching(source: measures.Source, claim: ClaimResult, test: TestResult) -> Reaching:
+    sides = {side: comparison.runs_of(source, cells) for side, cells in test.cells.items()}
+    shares = measures.reaching(source, test.definition, sides["control"])
     parts = []
     for side, index in sides.items():
         share = shares.reindex(index)
@@ -261,4 +259,4 @@ def _reaching(
         for side, rows in runs.groupby("side", sort=False)
     }
     _, p = survival.log_rank(runs["value"], runs["reached"], runs["side"])
-    return Reaching(claim.id, result.label, curves, p, runs)
+    return Reaching(claim.id, test.label, curves, p, runs)
