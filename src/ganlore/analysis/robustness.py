@@ -3,13 +3,11 @@
 Verdicts come from paired tests (`claims.verdicts`). These analyse the runs in other ways, so that a
 reader sees whether a result depends on the method. The aggregates are rliable's estimators (Agarwal
 et al. 2021, arXiv:2108.13264): scores are (..., seeds, cells), higher is better; the leading axes
-are resamples, so that each estimator is a statistic for `resampling.stratified`. A cell is what is
-averaged over: a data set, a network, a loss.
+are resamples, as `resampling.of_seeds` wants them. A cell is a loss.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
@@ -42,22 +40,20 @@ def interquartile_mean(scores: ArrayLike) -> Array:
     return np.asarray(stats.trim_mean(array.reshape(*array.shape[:-2], -1), 0.25, axis=-1))
 
 
-def probability_of_improvement(ours: ArrayLike, theirs: ArrayLike) -> Array:
+def probability_of_improvement(scores: ArrayLike) -> Array:
     """Probability that a run of ours is better than one of theirs in the same cell.
 
-    The mean over cells of Mann and Whitney's U / (n m): the share of pairs of runs in which ours
-    is higher, ties counted half (Agarwal et al. 2021, section 4.3). For an interval with as many
-    runs of ours as of theirs, set the two side by side: `stratified(np.hstack([ours, theirs]),
-    lambda s: probability_of_improvement(s[..., :cells], s[..., cells:]), rng)`.
+    The mean over cells of Mann and Whitney's U / n^2: the share of pairs of runs in which ours is
+    higher, ties counted half (Agarwal et al. 2021, section 4.3).
 
     Args:
-        ours: (..., n, cells).
-        theirs: (..., m, cells); m may differ from n.
+        scores: (..., n, 2 cells): ours, and theirs to the right of them.
 
     Returns:
         Probabilities, (...): 0.5 where neither is better.
     """
-    left, right = _scores(ours)[..., :, None, :], _scores(theirs)[..., None, :, :]
+    ours, theirs = np.split(_scores(scores), 2, axis=-1)
+    left, right = ours[..., :, None, :], theirs[..., None, :, :]
     wins = (left > right) + 0.5 * (left == right)
     return np.asarray(wins.mean(axis=(-3, -2, -1)))
 
@@ -117,27 +113,18 @@ def of_tricks(matrix: Matrix) -> pd.DataFrame:
         if not losses:
             continue
         ours, theirs = (-side[losses].to_numpy() for side in (table[trick], plain))
-        iqm = _interval(ours - theirs, interquartile_mean, "iqm", matrix, trick)
-        k = len(losses)
         both = np.hstack([ours, theirs])
-        better = _interval(both, _improvement, "better", matrix, trick)
-        rows.append([trick, k, *iqm, *better])
+        iqm, better = (
+            resampling.of_seeds(
+                scores, of, resampling.keyed("second view", what, matrix.slug, trick)
+            )
+            for what, scores, of in (
+                ("iqm", ours - theirs, interquartile_mean),
+                ("better", both, probability_of_improvement),
+            )
+        )
+        rows.append([trick, len(losses), *iqm, *better])
     return pd.DataFrame(rows, columns=columns)
-
-
-def _improvement(scores: Array) -> Array:
-    k = scores.shape[-1] // 2  # with the trick, then without it
-    return probability_of_improvement(scores[..., :k], scores[..., k:])
-
-
-def _interval(
-    scores: Array, statistic: resampling.Statistic, what: str, matrix: Matrix, trick: str
-) -> tuple[float, float, float]:
-    rng = resampling.keyed("second view", what, matrix.slug, trick)
-    found = resampling.stratified(
-        scores, statistic, rng, together=True, method="percentile", resamples=1_000
-    )
-    return cast(tuple[float, float, float], tuple(float(part) for part in found))
 
 
 def profiles(
@@ -169,44 +156,22 @@ def profiles(
 
 @dataclass(frozen=True)
 class Robustness:
-    """The robustness checks of one matrix.
-
-    Attributes:
-        matrix: its cells.
-        tricks: `of_tricks`.
-        model: `model`; None where it has no meaning.
-    """
+    """The robustness checks of one matrix: `of_tricks`, and `model` of log FID."""
 
     matrix: Matrix
     tricks: pd.DataFrame
-    model: mixed_model.Interaction | None
-
-    @property
-    def effects(self) -> pd.DataFrame:
-        """The model's effect of each trick on log FID; empty without a model."""
-        return pd.DataFrame() if self.model is None else self.model.tricks
-
-    @property
-    def variance(self) -> pd.DataFrame:
-        """A row for each term: its share of the variance of log FID, and p of no interaction."""
-        if self.model is None:
-            return pd.DataFrame()
-        found = self.model.shares
-        p = [self.model.p_interaction if term == "interaction" else math.nan for term in found]
-        return pd.DataFrame({"term": list(found), "share": list(found.values()), "p": p})
+    model: mixed_model.Interaction
 
 
 def of_matrices(matrices: Iterable[Matrix]) -> list[Robustness]:
     """The robustness checks of those matrices that have tricks over several losses and seeds."""
     wanted = [matrix for matrix in matrices if not matrix.single and matrix.n_seeds > 1]
-    found = [(matrix, of_tricks(matrix)) for matrix in wanted]
-    return [Robustness(matrix, tricks, model(matrix)) for matrix, tricks in found if len(tricks)]
+    tables = [(matrix, of_tricks(matrix)) for matrix in wanted]
+    return [Robustness(matrix, tricks, model(matrix)) for matrix, tricks in tables if len(tricks)]
 
 
-def model(matrix: Matrix) -> mixed_model.Interaction | None:
-    """Losses, tricks and their interaction in one model of log FID; None where it has no meaning."""
-    if matrix.single or PLAIN not in matrix.tricks or matrix.n_seeds < 2:
-        return None
+def model(matrix: Matrix) -> mixed_model.Interaction:
+    """Losses, tricks and their interaction in one model of log FID."""
     long = logs(matrix).stack(["trick", "loss"], future_stack=True).dropna().rename("value")
     return mixed_model.fit(long.reset_index().rename(columns={"train_seed": "seed"}))
 
@@ -258,5 +223,5 @@ def _reaching(source: measures.Source, claim: ClaimResult, test: TestResult) -> 
         str(side): survival.kaplan_meier(rows["value"], rows["reached"])
         for side, rows in runs.groupby("side", sort=False)
     }
-    _, p = survival.log_rank(runs["value"], runs["reached"], runs["side"])
+    p = survival.log_rank(runs["value"], runs["reached"], runs["side"])
     return Reaching(claim.id, test.label, curves, p, runs)

@@ -83,7 +83,7 @@ def _of_matrix(checks: Robustness, folder: Path) -> list[Drawn]:
         f"of plain FID to FID with the trick, from {table['iqm'].min():.2f} to {best['iqm']:.2f} "
         f"({best['trick']}), and the probability of improvement."
     )
-    figure = figures.aggregates(table, checks.effects)
+    figure = figures.aggregates(table, checks.model.tricks)
     made = [
         keep(figure, folder, "aggregates", f"aggregates-{matrix.slug}", alt,
              "Tricks over all losses", AGGREGATES, "figures.aggregates",
@@ -101,14 +101,10 @@ def _of_matrix(checks: Robustness, folder: Path) -> list[Drawn]:
 
 def models(results: Results) -> list[Model]:
     """What the models say beside their effects."""
-    return [
-        Model(
-            checks.matrix.title,
-            checks.model.model,
-            checks.model.note,
-            {name: f"{100 * max(share, 0):.0f} %" for name, share in checks.model.shares.items()},
-            checks.model.p_interaction,
-        )
-        for checks in results.robustness
-        if checks.model is not None
-    ]
+    found = []
+    for checks in results.robustness:
+        model, variance = checks.model, checks.model.variance.set_index("term")
+        shares = {term: f"{100 * max(share, 0):.0f} %" for term, share in variance["share"].items()}
+        p = variance.loc["interaction", "p"]
+        found.append(Model(checks.matrix.title, model.model, model.note, shares, p))
+    return found

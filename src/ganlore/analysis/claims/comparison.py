@@ -8,7 +8,6 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from ganlore.analysis import rankings
 from ganlore.analysis.claims import measures, verdicts
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source, Values
@@ -201,13 +200,17 @@ def _agreement(values: Values) -> pd.DataFrame:
     Each seed is held against the next one (the last against the first), on the other data set and
     on the same one.
     """
+    from scipy import stats
+
     wide = values.groupby(["dataset", "train_seed", "loss"]).mean().unstack("loss")
     datasets, seeds = (list(wide.index.unique(level)) for level in ("dataset", "train_seed"))
     if len(datasets) < 2 or len(seeds) < 2:
         return pd.DataFrame(columns=["treatment", "control"], dtype=float)
 
     def tau(one: str, other: str, seed: int, following: int) -> float:
-        return rankings.kendall(wide.loc[(one, seed)], wide.loc[(other, following)])[0]
+        return float(
+            stats.kendalltau(wide.loc[(one, seed)], wide.loc[(other, following)]).statistic
+        )
 
     rows = {}
     for seed, following in pairwise([*seeds, seeds[0]]):
