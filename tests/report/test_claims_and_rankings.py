@@ -16,6 +16,7 @@ from ganlore import formatting
 from ganlore.analysis import matrices, tables
 from ganlore.analysis.claims import comparison
 from ganlore.analysis.claims.results import ClaimResult
+from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.analysis.matrices import Matrix
 from ganlore.report import claims, drawn, figures, ranking_blocks
 from ganlore.study.run import Plan
@@ -68,7 +69,7 @@ def test_pairs_of_which_a_run_diverged_are_counted_and_in_no_mean(found: list[Ma
 @pytest.mark.parametrize(("ratio", "text"), [(0.77, "−23 %"), (1.4, "+40 %"), (1.001, "0 %"), (0.999, "0 %"),
                                              (2.34, "×2.3"), (14.2, "×14")])  # fmt: skip
 def test_changes_are_told_as_percent_and_as_multiples(ratio: float, text: str) -> None:
-    assert matrices.change(math.log(ratio)) == text
+    assert formatting.short_change(math.log(ratio)) == text
 
 
 def test_the_figure_of_changes_marks_what_excludes_none(found: list[Matrix]) -> None:
@@ -76,8 +77,8 @@ def test_the_figure_of_changes_marks_what_excludes_none(found: list[Matrix]) -> 
                                  ("vaegan", "none"): [8.0, 4.0, 16.0], ("vaegan", "packing"): [2.0, 9.0, 15.0]})  # fmt: skip
     figure = figures.interaction(matrix, matrices.improvements(matrix))
     shown = {text.get_text(): text for text in figure.axes[0].texts}
-    sure = matrices.change(np.mean(np.log([4.1 / 8, 0.5, 7.9 / 16])))
-    unsure = matrices.change(np.mean(np.log([0.25, 2.25, 15 / 16])))
+    sure = formatting.short_change(np.mean(np.log([4.1 / 8, 0.5, 7.9 / 16])))
+    unsure = formatting.short_change(np.mean(np.log([0.25, 2.25, 15 / 16])))
     assert shown[f"● {sure}"].get_fontweight() == "bold"
     assert shown[unsure].get_fontweight() == "normal"
     assert "3 lost" in shown and "n/a" in shown
@@ -151,10 +152,15 @@ def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(
     for ax, measured in zip(figures.differences(tests).axes, tests, strict=True):
         drawn = {line.get_label(): line for line in ax.lines}
         assert list(drawn["seeds"].get_xdata()) == list(measured.values["difference"])
-        assert list(drawn["interval"].get_xdata()) == pytest.approx(measured.as_claimed[1:])
-        assert drawn["effect"].get_xdata()[0] == pytest.approx(measured.as_claimed[0])
+        assert list(drawn["interval"].get_xdata()) == pytest.approx(
+            (measured.outcome.low, measured.outcome.high)
+        )
+        assert drawn["effect"].get_xdata()[0] == pytest.approx(measured.outcome.effect)
         (band,) = (patch for patch in ax.patches if patch.get_label() == "margin")
-        assert (band.get_x(), band.get_width()) == (-measured.test.margin, 2 * measured.test.margin)
+        assert (band.get_x(), band.get_width()) == (
+            -measured.outcome.margin,
+            2 * measured.outcome.margin,
+        )
         low, high = ax.get_xlim()
         assert (
             low < min(measured.values["difference"]) and max(measured.values["difference"]) < high
@@ -177,10 +183,9 @@ def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
     lines = claims.lines(judged, found, tmp_path)
     verdicts = [line.result.verdict for line in lines]
     assert verdicts == ["holds", "contradicted", "undecided", "does not hold", "not tested"]
-    assert claims.tally(lines) == dict.fromkeys(claims.SIGNS, 1)
-    assert [line.which for line in lines] == ["weakest of 2 tests", "", "", "", ""]
-    assert lines[4].figure is None and lines[4].deciding is None
-    slow = dict(lines[2].sides[0][0].cells)
+    assert claims.tally(judged) == dict.fromkeys(VERDICTS, 1)
+    assert lines[4].figure is None and lines[4].result.deciding.shown == ""
+    slow = dict(lines[2].sides[0]["treatment"])
     assert slow == {"lsgan (digits, dcgan, slow)": "cell-digits-dcgan-slow-lsgan-none"}
     for line in lines[:4]:
         assert (tmp_path / f"verdict-{line.result.id}.pdf").stat().st_size > 1000

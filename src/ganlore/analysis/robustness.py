@@ -36,7 +36,7 @@ def interquartile_mean(scores: ArrayLike) -> Array:
     """
     from scipy import stats
 
-    array = _scores(scores)
+    array = np.asarray(scores)
     return np.asarray(stats.trim_mean(array.reshape(*array.shape[:-2], -1), 0.25, axis=-1))
 
 
@@ -52,31 +52,10 @@ def probability_of_improvement(scores: ArrayLike) -> Array:
     Returns:
         Probabilities, (...): 0.5 where neither is better.
     """
-    ours, theirs = np.split(_scores(scores), 2, axis=-1)
+    ours, theirs = np.split(np.asarray(scores), 2, axis=-1)
     left, right = ours[..., :, None, :], theirs[..., None, :, :]
     wins = (left > right) + 0.5 * (left == right)
     return np.asarray(wins.mean(axis=(-3, -2, -1)))
-
-
-def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Array:
-    """Share of runs whose score is above each threshold (run-score distribution, their eq. 3).
-
-    Args:
-        scores: (..., seeds, cells).
-        thresholds: (t,).
-
-    Returns:
-        Shares, (..., t): each cell weighs the same.
-    """
-    above = _scores(scores)[..., None] > np.asarray(thresholds, dtype=np.float64)
-    return np.asarray(above.mean(axis=(-3, -2)))
-
-
-def _scores(scores: ArrayLike) -> Array:
-    array = np.asarray(scores, dtype=np.float64)
-    if array.ndim < 2 or array.shape[-1] == 0 or array.shape[-2] == 0 or np.isnan(array).any():
-        raise ValueError(f"expected scores of shape (..., seeds, cells), no NaN, got {array!r}")
-    return array
 
 
 # -- of a matrix --------------------------------------------------------------------------------
@@ -97,8 +76,7 @@ def of_tricks(matrix: Matrix) -> pd.DataFrame:
     Returns:
         A row for each trick: `trick`, `losses`, `iqm` (the interquartile mean of the scores) and
         `probability` (that a run with the trick is better than one without, of the same loss),
-        each with `_low` and `_high`, the ends of a 95 % stratified bootstrap interval. Seeds are
-        resampled together over losses, which they share. Empty without a plain row or two seeds.
+        each with `_low` and `_high`, the ends of a 95 % bootstrap interval over seeds. Empty without a plain row or two seeds.
     """
     table = logs(matrix)
     columns = ["trick", "losses"] + [
@@ -113,17 +91,14 @@ def of_tricks(matrix: Matrix) -> pd.DataFrame:
         if not losses:
             continue
         ours, theirs = (-side[losses].to_numpy() for side in (table[trick], plain))
-        both = np.hstack([ours, theirs])
-        iqm, better = (
-            resampling.of_seeds(
-                scores, of, resampling.keyed("second view", what, matrix.slug, trick)
-            )
-            for what, scores, of in (
-                ("iqm", ours - theirs, interquartile_mean),
-                ("better", both, probability_of_improvement),
-            )
-        )
-        rows.append([trick, len(losses), *iqm, *better])
+        row = [trick, len(losses)]
+        for what, scores, statistic in (
+            ("iqm", ours - theirs, interquartile_mean),
+            ("better", np.hstack([ours, theirs]), probability_of_improvement),
+        ):
+            rng = resampling.keyed("second view", what, matrix.slug, trick)
+            row += resampling.of_seeds(scores, statistic, rng)
+        rows.append(row)
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -143,12 +118,12 @@ def profiles(
     """
     table = logs(matrix)
     at = np.linspace(np.nanmin(table.to_numpy()), np.nanmax(table.to_numpy()), n)
-    below = np.nextafter(-at, -np.inf)  # an FID just at the threshold counts
     curves = {}
     for trick in tricks:
         losses = [loss for loss in table[trick].columns if loss in table[PLAIN]]
         with_it, without = (
-            performance_profile(-table[side][losses].to_numpy(), below) for side in (trick, PLAIN)
+            (table[side][losses].to_numpy()[..., None] <= at).mean(axis=(0, 1))
+            for side in (trick, PLAIN)
         )
         curves[trick] = with_it, without
     return curves, np.exp(at)

@@ -12,19 +12,14 @@ from ganlore.analysis.claims import measures, verdicts
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source, Values
 from ganlore.analysis.claims.results import ClaimResult, TestResult
-from ganlore.analysis.tables import CELL, Tables
-from ganlore.errors import GanloreError
+from ganlore.analysis.tables import Tables
 from ganlore.study.claim_cells import named
 from ganlore.study.claims import Cells, Claims, Test
 from ganlore.study.run import Cell, Plan
 
 
 def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
-    """The results of all claims of a study, in the order of their names; none without claims.
-
-    Raises:
-        GanloreError: if numbers of two protocols are in one comparison.
-    """
+    """The results of all claims of a study, in the order of their names; none without claims."""
     claims = plan.study.claims
     if claims is None:
         return []
@@ -54,7 +49,6 @@ def _test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: st
     cells = {side: there for side, (there, _) in selected.items()}
     if missing := dict.fromkeys(name for _, lacking in selected.values() for name in lacking):
         return TestResult(test, label, cells, missing=tuple(missing))
-    _check_protocols(source, test, cells)
     values, without = _values(source, test, cells)
     table = _seeds(test, values)
     compared = {
@@ -81,20 +75,6 @@ def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
     wanted = named(cells)
     lacking = [" ".join(cell) for cell in wanted if cell not in there and cell not in senseless]
     return [cell for cell in wanted if cell in there], lacking
-
-
-def _check_protocols(source: Source, test: Test, cells: dict[str, list[Cell]]) -> None:
-    """Both sides were evaluated alike, data set by data set."""
-    used = {cell for side in cells.values() for cell in side}
-    rows = source.metric(test.of, test.extractor)
-    rows = rows[pd.MultiIndex.from_frame(rows[CELL]).isin(list(used))] if len(rows) else rows
-    for dataset, group in rows.groupby("dataset"):
-        protocols = group[["split", "n_real", "n_fake", "resize"]].drop_duplicates()
-        if len(protocols) > 1:
-            raise GanloreError(
-                f"claims: {describe(test)}: numbers of {len(protocols)} protocols for {dataset}: "
-                f"{protocols.to_dict('records')}\n  evaluate all of it under one protocol"
-            )
 
 
 def _values(

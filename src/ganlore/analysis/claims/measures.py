@@ -1,7 +1,7 @@
 """What a test of a claim takes of each run: one number, from the tidy tables.
 
 Every function gives a series with one value for each run that has one, indexed by the columns of
-`KEY`. What a run is counted with that has none is for `judging`.
+`KEY`. What a run is counted with that has none is for `comparison`.
 """
 
 from __future__ import annotations

@@ -127,44 +127,40 @@ def weigh(
     Raises:
         ValueError: if a difference is not finite, there is none, or the margin is negative.
     """
-    array = np.asarray(differences, dtype=np.float64)
-    if array.ndim != 1:
-        raise ValueError(f"expected differences of shape (n,), got {array.shape}")
-    return weigh_rows(array[None], [margin], key, family, alpha)[0]
+    return weigh_rows([differences], margin, key, family, alpha)[0]
 
 
 def weigh_rows(
     differences: ArrayLike,
-    margins: ArrayLike,
+    margin: float,
     key: str = "",
     family: int = 1,
     alpha: float = ALPHA,
     resamples: int = resampling.RESAMPLES,
 ) -> list[Outcome]:
-    """`weigh` for each row of (m, n) differences with (m,) margins; the rows share resamples."""
+    """`weigh` for each row of (m, n) differences; the rows share resamples."""
     rows = np.asarray(differences, dtype=np.float64)
-    margin = np.asarray(margins, dtype=np.float64)
-    if rows.size == 0 or not np.isfinite(rows).all() or not (margin >= 0).all():
-        raise ValueError(f"expected finite differences and margins >= 0, got {rows!r}, {margin!r}")
+    if rows.ndim != 2 or rows.size == 0 or not np.isfinite(rows).all():
+        raise ValueError(f"expected finite differences of shape (m, n), got {rows!r}")
+    if not margin >= 0:
+        raise ValueError(f"expected a margin >= 0, got {margin}")
     n = rows.shape[-1]
     low, high = resampling.mean_bca(
         rows, resampling.keyed("interval", key, n), 1 - alpha, resamples
     )
     signs = resampling.keyed("signs", key, n)
-    beyond = margin[:, None]
     table = pd.DataFrame(
         {
             "effect": rows.mean(axis=-1),
             "low": low,
             "high": high,
-            "p_holds": resampling.sign_flip(rows - beyond, signs),
-            "p_contradicted": resampling.sign_flip(-beyond - rows, signs),
-            "p_smaller": resampling.sign_flip(beyond - rows, signs),
-            "margin": margin,
+            "p_holds": resampling.sign_flip(rows - margin, signs),
+            "p_contradicted": resampling.sign_flip(-margin - rows, signs),
+            "p_smaller": resampling.sign_flip(margin - rows, signs),
         }
     )
     floor = estimators.sign_flip_floor(n)
-    outcomes = [Outcome(n=n, floor=floor, **row) for row in table.to_dict("records")]
+    outcomes = [Outcome(n=n, floor=floor, margin=margin, **row) for row in table.to_dict("records")]
     deviations = rows.std(axis=-1, ddof=1) if n > 1 else np.full(len(rows), np.nan)
     return [
         replace(outcome, seeds_needed=_more(outcome, deviation, family, alpha))
