@@ -76,7 +76,8 @@ def of_tricks(matrix: Matrix) -> pd.DataFrame:
     Returns:
         A row for each trick: `trick`, `losses`, `iqm` (the interquartile mean of the scores) and
         `probability` (that a run with the trick is better than one without, of the same loss),
-        each with `_low` and `_high`, the ends of a 95 % bootstrap interval over seeds. Empty without a plain row or two seeds.
+        each with `_low` and `_high`, the ends of a 95 % bootstrap interval over seeds. Empty
+        without a plain row or two seeds.
     """
     table = logs(matrix)
     columns = ["trick", "losses"] + [
