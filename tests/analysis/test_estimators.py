@@ -1,6 +1,5 @@
 """Resampling and aggregates over seeds, each against another implementation or a closed form."""
 
-import itertools
 import math
 
 import numpy as np
@@ -8,12 +7,12 @@ import pytest
 from scipy import stats
 
 from ganlore.analysis import estimators, resampling, robustness
-from ganlore.analysis.resampling import keyed, mean_bca, sign_flip, stratified
+from ganlore.analysis.resampling import keyed, mean_bca, of_seeds, sign_flip
 
 
-def nominal(n, df=None):
+def nominal(n):
     """The level at which scipy's bootstrap covers as Student's t does."""
-    t = stats.t.ppf(0.975, n - 1 if df is None else df)
+    t = stats.t.ppf(0.975, n - 1)
     return 1 - 2 * stats.norm.cdf(-t * math.sqrt(n / (n - 1)))
 
 
@@ -84,75 +83,32 @@ def test_intervals_of_few_values():
     assert mean_bca([0.1] * 5, keyed("same")) == (0.1, 0.1)
 
 
-def test_stratified_bca_is_that_of_scipy():
-    scores = np.random.default_rng(2).gamma(2, size=(8, 3))
-    estimate, low, high = stratified(scores, robustness.mean, keyed("s"), resamples=50_000)
-    theirs = stats.bootstrap(
-        tuple(scores.T),
-        lambda *cells, axis: sum(cell.mean(axis) for cell in cells) / 3,
-        n_resamples=50_000,
-        confidence_level=nominal(8, df=21),
-        rng=0,
-    ).confidence_interval
-    assert estimate == pytest.approx(scores.mean())
-    assert (low, high) == pytest.approx(tuple(theirs), rel=0.01)
-
-
-def test_stratified_percentiles_are_those_of_a_loop():
-    """rliable's: in each resample, each cell's seeds are drawn anew."""
+def test_the_interval_of_an_aggregate_is_that_of_a_loop():
+    """Seeds are drawn once for all cells."""
     scores = np.random.default_rng(3).gamma(2, size=(6, 4))
     rng = np.random.default_rng(4)
-    drawn = []
-    for _ in range(2000):
-        columns = [scores[rng.integers(0, 6, 6), cell] for cell in range(4)]
-        drawn.append(stats.trim_mean(np.concatenate(columns), 0.25))
-    _, low, high = stratified(
-        scores, robustness.interquartile_mean, keyed("p"), method="percentile", resamples=4000
-    )
+    drawn = [stats.trim_mean(scores[rng.integers(0, 6, 6)].ravel(), 0.25) for _ in range(4000)]
+    estimate, low, high = of_seeds(scores, robustness.interquartile_mean, keyed("p"), 4000)
+    assert estimate == stats.trim_mean(scores.ravel(), 0.25)
     assert (low, high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), rel=0.02)
 
 
-def test_seeds_resampled_together_keep_what_they_share():
-    shared = np.random.default_rng(5).normal(size=(10, 1)) + np.zeros((1, 8))
-    apart = np.ptp(stratified(shared, robustness.mean, keyed("x"))[1:])
-    together = np.ptp(stratified(shared, robustness.mean, keyed("x"), together=True)[1:])
-    assert together == pytest.approx(np.ptp(mean_bca(shared[:, 0], keyed("y"))), rel=0.1)
-    assert together > 2 * apart  # sqrt(8), if the eight were independent
+def mean(scores):
+    return scores.mean(axis=(-2, -1))
 
 
 def test_the_generator_is_really_used():
     """rliable ignores its random_state."""
     scores = np.random.default_rng(6).normal(size=(5, 3))
-    first = stratified(scores, robustness.mean, keyed("a"))
-    assert stratified(scores, robustness.mean, keyed("a")) == first
-    assert stratified(scores, robustness.mean, keyed("b")) != first
+    first = of_seeds(scores, mean, keyed("a"))
+    assert of_seeds(scores, mean, keyed("a")) == first
+    assert of_seeds(scores, mean, keyed("b")) != first
 
 
-def test_stratified_intervals_cover():
-    """300 skewed samples of 6 seeds x 4 cells: 95 % +- 2.5 %."""
-    rng = np.random.default_rng(7)
-    inside = []
-    for key in range(300):
-        scores = rng.gamma(4, size=(6, 4)) + np.array([0, 10, 20, 30])
-        _, low, high = stratified(scores, robustness.mean, keyed(key), resamples=500)
-        inside.append(low <= 19 <= high)
-    assert 0.92 < np.mean(inside) < 0.98
-
-
-def test_a_profile_has_a_band_at_each_threshold():
-    scores = np.random.default_rng(8).normal(size=(10, 5))
-    share, low, high = stratified(
-        scores, lambda s: robustness.performance_profile(s, [-1, 0, 1]), keyed("band")
-    )
-    assert share.shape == low.shape == high.shape == (3,)
-    assert (low < share).all() and (share < high).all()
-    assert np.isnan(stratified(scores[:1], robustness.mean, keyed("one"))[1])
-
-
-@pytest.mark.parametrize("scores", [[1.0, 2.0], [[1.0, np.nan]], [[]]])
+@pytest.mark.parametrize("scores", [[1.0, 2.0], [[1.0, np.nan]] * 2, [[]], [[1.0, 2.0]]])
 def test_scores_of_another_shape_are_refused(scores):
-    with pytest.raises(ValueError, match="seeds, cells"):
-        stratified(scores, robustness.mean, keyed("x"))
+    with pytest.raises(ValueError, match="seeds >= 2, cells"):
+        of_seeds(scores, mean, keyed("x"))
 
 
 def test_keys_are_not_confused():
@@ -161,17 +117,7 @@ def test_keys_are_not_confused():
     assert keyed("a", "b").random() == draws[0]
 
 
-# rliable's estimators. X and Y and what comes of them are those of rliable's own test
-# (tests/rliable/metrics_test.py); the larger ones are checked by loops.
-
-X = np.array([[1, 2], [2, 2], [1, 1], [2, 1]])
-Y = np.array([[1, 1], [2, 2], [3, 3]])
-
-
-def test_rliables_own_values():
-    assert robustness.interquartile_mean(X) == 1.5
-    assert robustness.interquartile_mean(Y) == 2
-    assert robustness.probability_of_improvement(X, Y) == pytest.approx(1 / 3)
+# rliable's estimators, by hand and by loops.
 
 
 def test_interquartile_mean_by_hand():
@@ -184,34 +130,21 @@ def test_interquartile_mean_by_hand():
 
 def test_probability_of_improvement_is_mann_whitneys():
     rng = np.random.default_rng(0)
-    ours, theirs = rng.integers(0, 6, (7, 4)), rng.integers(0, 6, (5, 4))  # with ties
-    by_cell = [stats.mannwhitneyu(ours[:, k], theirs[:, k]).statistic / (7 * 5) for k in range(4)]
-    assert robustness.probability_of_improvement(ours, theirs) == pytest.approx(np.mean(by_cell))
-    assert robustness.probability_of_improvement(ours, ours) == 0.5
-    assert robustness.probability_of_improvement(ours + 9, theirs) == 1.0
+    ours, theirs = rng.integers(0, 6, (2, 7, 4))  # with ties
+    by_cell = [stats.mannwhitneyu(ours[:, k], theirs[:, k]).statistic / 49 for k in range(4)]
 
+    def probability(left, right):
+        return robustness.probability_of_improvement(np.hstack([left, right]))
 
-def test_performance_profile_is_a_loops():
-    scores = np.random.default_rng(1).normal(size=(6, 3))
-    thresholds = [-0.5, 0.0, scores[0, 0], 2.0]
-    expected = [
-        sum(scores[i, j] > tau for i, j in itertools.product(range(6), range(3))) / 18
-        for tau in thresholds
-    ]
-    np.testing.assert_allclose(robustness.performance_profile(scores, thresholds), expected)
-
-
-def test_optimality_gap_by_hand():
-    """min(0.5, 1), min(2, 1), min(1, 1), min(0, 1): mean 0.625."""
-    assert robustness.optimality_gap([[0.5, 2.0], [1.0, 0.0]], 1.0) == pytest.approx(0.375)
+    assert probability(ours, theirs) == pytest.approx(np.mean(by_cell))
+    assert probability(ours, ours) == 0.5
+    assert probability(ours + 9, theirs) == 1.0
 
 
 def test_estimators_treat_resamples_at_once():
     many = np.random.default_rng(2).normal(size=(3, 6, 4))
-    for estimator in (robustness.mean, robustness.interquartile_mean):
+    for estimator in (robustness.interquartile_mean, robustness.probability_of_improvement):
         np.testing.assert_allclose(estimator(many), [estimator(one) for one in many])
-    with pytest.raises(ValueError, match="no NaN"):
-        robustness.mean([[1.0, np.nan]])
 
 
 # Seeds

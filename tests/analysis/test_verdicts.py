@@ -113,7 +113,7 @@ def test_a_seed_on_the_other_side_costs_the_verdict_in_a_large_file():
 
 def test_what_is_missing_is_not_tested_and_counts_in_no_family():
     alone = decide({"a": [weigh(UP, 0.1)]})["a"]
-    found = decide({"a": [weigh(UP, 0.1)], "b": [], "c": [weigh(UP, 0.1), None]})
+    found = decide({"a": [weigh(UP, 0.1)], "b": [], "c": [weigh(UP, 0.1), Outcome()]})
     assert found["a"] == alone
     assert [found[k].verdict for k in "bc"] == ["not tested", "not tested"]
     assert math.isnan(found["c"].p_holds)
@@ -136,7 +136,7 @@ def test_what_is_no_difference_is_refused(differences):
 
 
 def test_a_negative_margin_is_refused():
-    with pytest.raises(ValueError, match="margins >= 0"):
+    with pytest.raises(ValueError, match="margin >= 0"):
         weigh(UP, -0.1)
 
 
@@ -231,9 +231,7 @@ def simulate(draw, effect, files=FILES, key=0):
     outcomes = []
     for part in np.array_split(claimed, 8):
         rows = part.reshape(-1, SEEDS)
-        outcomes += verdicts.weigh_rows(
-            rows, np.full(len(rows), MARGIN), "simulated", 30, resamples=300
-        )
+        outcomes += verdicts.weigh_rows(rows, MARGIN, "simulated", 30, resamples=300)
     found = []
     for start in range(0, len(outcomes), sum(TESTS)):
         tests = iter(outcomes[start : start + sum(TESTS)])
@@ -340,7 +338,7 @@ def test_with_the_seeds_needed_four_studies_of_five_decide(effect, others):
     first = weigh(np.array([1.0, -1.0] * 5) * math.sqrt(0.9) + effect, 0.2, family=1 + others)
     assert first.seeds_needed is not None
     drawn = np.random.default_rng(1).normal(effect, 1, (300, first.seeds_needed))
-    outcomes = verdicts.weigh_rows(drawn, np.full(300, 0.2), resamples=1000)
+    outcomes = verdicts.weigh_rows(drawn, 0.2, resamples=1000)
     wanted = ("holds",) if effect > 0 else ("does not hold", "contradicted")
     noise = {str(k): [weigh([1.0, -1.0] * 5, 0.2)] for k in range(others)}
     found = [decide({**noise, "claim": [outcome]})["claim"].verdict for outcome in outcomes]

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import claimed
-import pandas as pd
 import pypdf
 import pytest
 import synthetic_study
@@ -20,10 +19,11 @@ import texsyntax
 from ganlore.analysis import tables
 from ganlore.analysis.claims import results as claim_results
 from ganlore.analysis.claims.results import ClaimResult, TestResult
-from ganlore.analysis.claims.verdicts import VERDICTS
+from ganlore.analysis.claims.verdicts import VERDICTS, Decision, Outcome
 from ganlore.analysis.results import Results
 from ganlore.errors import GanloreError
 from ganlore.report import claims, files, latex, paper, values
+from ganlore.study import claims as definitions
 from ganlore.study.run import Plan
 
 COUNTERS = re.compile(
@@ -190,31 +190,38 @@ def test_numbers_are_those_of_the_runs(results: Results, plan: Plan) -> None:
 
 def claim_results_of(verdict: str = "contradicted") -> list[ClaimResult]:
     """Three tests of one claim, of which the second decides, and a claim without runs."""
-
-    def test(label: str, shown: str, n: int, deciding: bool) -> TestResult:
-        nan = float("nan")
-        return TestResult(label, "lower", nan, nan, nan, "value", shown, 0.0, n, 0, 0, nan, nan, nan,
-                          None, deciding)  # fmt: skip
-
-    effects = {
-        "FID": "−5 % (−9 % to −1 %)",
-        "Recall": "−0.12 (−0.20 to −0.04)",
-        "Modes": "+1.00 (+0.50 to +1.50)",
-    }
-    tests = [
-        test(f"{name}: a against b", shown, 10, name == "Recall") for name, shown in effects.items()
-    ]
-    first = ClaimResult(
-        "C05", "50 % of `a_b` & more.", ("000", "001"), verdict, 0.5, 0.01, tuple(tests)
+    cells = {"losses": ["lsgan"]}
+    definition = definitions.Test(
+        take="end", of="fid", claimed="lower", margin=0, treatment=cells, control=cells
     )
-    lacking = (test("FID: c against d", "", 0, True),)
-    return [first, ClaimResult("C06", "Nobody ran it.", ("002",), "not tested", 1.0, 1.0, lacking)]
+    first, second = (
+        definitions.Claim(statement=statement, articles=articles, tests=[definition])
+        for statement, articles in (
+            ("50 % of `a_b` & more.", ["000", "001"]),
+            ("Nobody ran it.", ["002"]),
+        )
+    )
+    tests = tuple(
+        TestResult(definition, f"{name}: a against b", outcome=outcome)
+        for name, outcome in {
+            "FID": Outcome(10, 0.1, 0.05, 0.2, 0.3, 0.5),
+            "Recall": Outcome(10, 0.12, 0.04, 0.2, 0.3, 0.01),
+            "Modes": Outcome(10, -1.0, -1.5, -0.5, 0.3, 0.6),
+        }.items()
+    )
+    lacking = (TestResult(definition, "FID: c against d", missing=("a run",)),)
+    return [
+        ClaimResult("C05", first, Decision(verdict, 0.5, 0.01), tests),
+        ClaimResult("C06", second, Decision(), lacking),
+    ]
 
 
 def test_a_claim_shows_the_test_that_decides() -> None:
     first, second = claim_results_of()
     assert first.deciding is first.tests[1] and first.deciding.measure == "Recall"
-    assert (first.n, second.n, second.deciding) == (10, 0, None)
+    assert first.deciding.shown == "−0.12 (−0.20 to −0.04)"
+    assert claim_results_of("undecided")[0].deciding.measure == "FID"
+    assert (first.n, second.n, second.deciding.shown) == (10, 0, "")
 
 
 def test_the_verdicts_in_latex_have_a_row_for_each_test() -> None:
@@ -223,30 +230,16 @@ def test_the_verdicts_in_latex_have_a_row_for_each_test() -> None:
     lines = [line for line in made.splitlines() if line.endswith(r"\\") and "measure" not in line]
     assert len(lines) == 4
     assert lines[0].startswith(
-        r"C05 & 50 \% of \texttt{a\_b} \& more & contradicted & FID & $-$5 \%"
+        r"C05 & 50 \% of \texttt{a\_b} \& more & contradicted & FID & $-$0.10"
     )
     assert lines[1].startswith(" &  &  & Recall & $-$0.12") and lines[3].endswith(
         r"not tested &  &  &  \\"
     )
 
 
-def test_a_table_without_claims_has_none() -> None:
-    assert claim_results.from_rows(pd.DataFrame()) == []
-
-
-def test_published_verdicts_come_back(tmp_path: Path) -> None:
-    before = claim_results_of()
-    claim_results.rows(before).to_csv(tmp_path / "verdicts.csv", index=False)
-    again = claim_results.read(tmp_path / "verdicts.csv")
-    assert [claim.articles for claim in again] == [("000", "001"), ("002",)]
-    for one, other in zip(before, again, strict=True):
-        assert (one.id, one.statement, one.verdict, one.n) == (
-            other.id,
-            other.statement,
-            other.verdict,
-            other.n,
-        )
-        assert [test.shown for test in one.tests] == [test.shown for test in other.tests]
-    assert again[0].deciding.shown == "−0.12 (−0.20 to −0.04)" and again[1].deciding is None
-    with pytest.raises(GanloreError, match=r"none\.csv: missing"):
-        claim_results.read(tmp_path / "none.csv")
+def test_the_rows_of_verdicts_name_the_test_that_decides() -> None:
+    table = claim_results.rows(claim_results_of())
+    assert list(table["claim"]) == ["C05"] * 3 + ["C06"]
+    assert list(table["deciding"]) == [False, True, False, True]
+    assert list(table["articles"]) == ["000 001"] * 3 + ["002"]
+    assert list(table["n"]) == [10, 10, 10, 0] and table.loc[3, "missing"] == "a run"

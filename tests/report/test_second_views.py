@@ -77,12 +77,12 @@ def test_profiles_count_runs_by_brute_force():
 
 def test_the_model_finds_the_effects_that_were_put_in():
     model = robustness.model(matrix())
-    assert model is not None
     effects = model.tricks.set_index("trick")["effect"]
     for trick in ("helps", "harms", "some"):
         assert effects[trick] == pytest.approx(np.log(FACTORS[trick]), abs=0.02)
-    assert model.shares["loss"] > model.shares["trick"] > 0.1
-    assert abs(model.shares["interaction"]) < 0.01
+    shares = model.variance.set_index("term")["share"]
+    assert shares["loss"] > shares["trick"] > 0.1
+    assert abs(shares["interaction"]) < 0.01
 
 
 def test_the_same_table_gives_the_same_intervals():

@@ -12,6 +12,7 @@ with a coefficient for each seed take its place: in a complete design the effect
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-NONE = "none"
+from ganlore.analysis.tables import PLAIN
+
 FACTORS = ("loss", "trick", "seed")
 
 
@@ -29,25 +31,24 @@ class Interaction:
     """What the model says.
 
     `tricks`: a row for each trick but `none`: trick, effect, low, high (95 %), p, n_losses.
-    `shares`: omega squared (Hays 1963) of loss, trick, interaction, seed: share of the variance of
-    a run that it explains, in expectation 0 if nothing. `p_interaction`: F test of no interaction.
+    `variance`: a row for each term (loss, trick, interaction, seed): term, share (omega squared,
+    Hays 1963: the share of the variance of a run that it explains, in expectation 0 if nothing),
+    and p of no interaction (F test).
     `model` names what was fitted and `note` says why it is not the mixed model, if it is not.
     """
 
     tricks: pd.DataFrame
-    shares: dict[str, float]
-    p_interaction: float
+    variance: pd.DataFrame
     model: str
     note: str
 
 
-def fit(table: pd.DataFrame, baseline: str = NONE) -> Interaction:
+def fit(table: pd.DataFrame) -> Interaction:
     """Fit the model.
 
     Args:
         table: a row for each run, with columns loss, trick, seed and value (such as log FID, with
             the worst value where a run diverged).
-        baseline: the trick that others are compared with.
 
     Raises:
         ValueError: if a value is not finite, a run is there twice, or no cell has two seeds.
@@ -63,14 +64,8 @@ def fit(table: pd.DataFrame, baseline: str = NONE) -> Interaction:
     if len(runs) < means.shape[1] + seeds.shape[1]:
         raise ValueError("expected cells with at least two seeds each")
     fitted, model, note = _fitted(runs, means, seeds)
-    shares, p_interaction = _shares(runs, means, seeds)
-    return Interaction(
-        tricks=_effects(fitted, list(means.columns), baseline),
-        shares=shares,
-        p_interaction=p_interaction,
-        model=model,
-        note=note,
-    )
+    tricks = _effects(fitted, list(means.columns))
+    return Interaction(tricks, _variance(runs, means, seeds), model, note)
 
 
 def _fitted(runs: pd.DataFrame, means: pd.DataFrame, seeds: pd.DataFrame) -> tuple[Any, str, str]:
@@ -96,39 +91,33 @@ def _fitted(runs: pd.DataFrame, means: pd.DataFrame, seeds: pd.DataFrame) -> tup
     return fitted, "least squares with a coefficient for each seed", note
 
 
-def _effects(fitted: Any, cells: list[tuple[str, str]], baseline: str) -> pd.DataFrame:
-    """Mean of (trick - baseline) over the losses with both, for each trick."""
+def _effects(fitted: Any, cells: list[tuple[str, str]]) -> pd.DataFrame:
+    """Mean of (trick - none) over the losses with both, for each trick."""
     place = {cell: index for index, cell in enumerate(cells)}
     rows: list[dict[str, Any]] = []
     contrasts: list[NDArray[np.float64]] = []
-    for trick in sorted({trick for _, trick in cells} - {baseline}):
-        losses = [loss for loss, other in cells if other == trick and (loss, baseline) in place]
+    for trick in sorted({trick for _, trick in cells} - {PLAIN}):
+        losses = [loss for loss, other in cells if other == trick and (loss, PLAIN) in place]
         if not losses:
             continue
         contrast = np.zeros(len(fitted.params))
         for loss in losses:
             contrast[place[loss, trick]] += 1 / len(losses)
-            contrast[place[loss, baseline]] -= 1 / len(losses)
-        contrasts.append(contrast[: _fixed(fitted)])
+            contrast[place[loss, PLAIN]] -= 1 / len(losses)
+        contrasts.append(contrast)
         rows.append({"trick": trick, "n_losses": len(losses)})
+    columns = ["trick", "effect", "low", "high", "p", "n_losses"]
     if not rows:
-        return pd.DataFrame(columns=["trick", "effect", "low", "high", "p", "n_losses"])
-    test = fitted.t_test(np.array(contrasts))
+        return pd.DataFrame(columns=columns)
+    # MixedLM lists its variances after the fixed effects
+    fixed = len(getattr(fitted, "fe_params", fitted.params))
+    test = fitted.t_test(np.array(contrasts)[:, :fixed])
     ends = test.conf_int()
-    found = pd.DataFrame(rows).assign(
-        effect=test.effect, low=ends[:, 0], high=ends[:, 1], p=np.atleast_1d(test.pvalue)
-    )
-    return found[["trick", "effect", "low", "high", "p", "n_losses"]]
+    effects = {"effect": test.effect, "low": ends[:, 0], "high": ends[:, 1]}
+    return pd.DataFrame(rows).assign(**effects, p=np.atleast_1d(test.pvalue))[columns]
 
 
-def _fixed(fitted: Any) -> int:
-    """How many of the coefficients are fixed effects: MixedLM lists its variances after them."""
-    return len(getattr(fitted, "fe_params", fitted.params))
-
-
-def _shares(
-    runs: pd.DataFrame, means: pd.DataFrame, seeds: pd.DataFrame
-) -> tuple[dict[str, float], float]:
+def _variance(runs: pd.DataFrame, means: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
     """Omega squared of each term, each after the others of its order, and the interaction's p."""
     from scipy import stats
 
@@ -146,14 +135,15 @@ def _shares(
         "interaction": (additive, (full, full_df)),
         "seed": (_residual(value, means), (full, full_df)),
     }
-    shares, p = {}, 1.0
-    for name, ((without, without_df), (with_it, with_df)) in terms.items():
-        df = without_df - with_df
-        explained = without - with_it
-        shares[name] = float((explained - df * noise) / (total + noise)) if total > 0 else 0.0
-        if name == "interaction" and df and noise > 0:
+    rows = []
+    for term, ((without, without_df), (with_it, with_df)) in terms.items():
+        df, explained = without_df - with_df, without - with_it
+        share = (explained - df * noise) / (total + noise) if total > 0 else 0.0
+        p = 1.0 if term == "interaction" else math.nan
+        if term == "interaction" and df and noise > 0:
             p = float(stats.f.sf(explained / df / noise, df, full_df))
-    return shares, p
+        rows.append((term, float(share), p))
+    return pd.DataFrame(rows, columns=["term", "share", "p"])
 
 
 def _residual(value: NDArray[np.float64], *factors: pd.DataFrame) -> tuple[float, int]:

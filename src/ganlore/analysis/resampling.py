@@ -1,4 +1,4 @@
-"""Resampling: keyed generators, exact sign-flip tests, BCa and stratified bootstrap intervals.
+"""Resampling: keyed generators, exact sign-flip tests, bootstrap intervals over seeds.
 
 Arrays in, arrays out; the last axis is the seeds', and rows before it are treated at once. What is
 drawn depends on the key alone, so a result does not depend on what was computed before it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -67,12 +66,13 @@ def mean_bca(
 ) -> tuple[Array, Array]:
     """BCa bootstrap intervals of means, at a level that allows for few values.
 
-    Efron 1987, "Better bootstrap confidence intervals". A bootstrap of n values takes the normal's
-    quantile where Student's t belongs, and a standard deviation that is sqrt((n - 1) / n) too
-    small: with ten normal values its 95 % interval covers 90 %. The quantiles are therefore read
-    at Phi(-sqrt(n / (n - 1)) t(n - 1)), "expanded" as in Hesterberg 2015, "What teachers should
-    know about the bootstrap", section 3.2 there for the percentile interval. An interval never
-    leaves the range of the values, so that of fewer than six cannot have its coverage.
+    Efron 1987, "Better bootstrap confidence intervals", equations 2.3 and 3.9 on. A bootstrap of n
+    values takes the normal's quantile where Student's t belongs, and a standard deviation that is
+    sqrt((n - 1) / n) too small: with ten normal values its 95 % interval covers 90 %. The quantiles
+    are therefore read at Phi(-sqrt(n / (n - 1)) t(n - 1)), "expanded" as in Hesterberg 2015, "What
+    teachers should know about the bootstrap", section 3.2 there for the percentile interval. An
+    interval never leaves the range of the values, so that of fewer than six cannot have its
+    coverage.
 
     Args:
         values: (..., n).
@@ -90,103 +90,47 @@ def mean_bca(
         return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
     around = array - mean[..., None]
-    tail = _expanded(n, n - 1, level)
-    low, high = bca(around @ weights.T, np.zeros_like(mean), around, tail)
+    ordered = np.sort(around @ weights.T, axis=-1)
+    tie = RELATIVE_TOLERANCE * np.abs(around).mean(axis=-1, keepdims=True)
+    below, above = (ordered < -tie).mean(axis=-1), (ordered > tie).mean(axis=-1)
+    share = (below + 1 - above) / 2  # a tie counts half
+    bias = special.ndtri(np.clip(share, 0.5 / resamples, 1 - 0.5 / resamples))
+    square = (around**2).sum(axis=-1)
+    acceleration = (around**3).sum(axis=-1) / (6 * np.where(square > 0, square, 1) ** 1.5)
+    t = float(special.stdtrit(n - 1, (1 + level) / 2))
+    z = special.ndtri(special.ndtr(-t * np.sqrt(n / (n - 1))))
+    low, high = (_quantile(ordered, _adjusted(bias, acceleration, side)) for side in (z, -z))
     same = np.ptp(array, axis=-1) == 0
     return np.where(same, array[..., 0], mean + low), np.where(same, array[..., 0], mean + high)
 
 
-def stratified(
-    scores: ArrayLike,
-    statistic: Statistic,
-    rng: np.random.Generator,
-    *,
-    method: Literal["bca", "percentile"] = "bca",
-    together: bool = False,
-    level: float = 0.95,
-    resamples: int = 2000,
-) -> tuple[Array, Array, Array]:
-    """Interval for an aggregate over cells: seeds are resampled within each cell.
+def of_seeds(
+    scores: ArrayLike, statistic: Statistic, rng: np.random.Generator, resamples: int = 1000
+) -> tuple[float, float, float]:
+    """An aggregate over cells with its 95 % percentile interval over seeds.
 
-    rliable's stratified bootstrap (Agarwal et al. 2021, arXiv:2108.13264, section 4.1): cells are
-    given, seeds are what could have come out otherwise. `percentile` is their interval as it is;
-    `bca` is corrected for bias and skewness, and its level for few seeds as in `mean_bca`.
+    The bootstrap of Agarwal et al. 2021 (arXiv:2108.13264, section 4.1), but that seeds are
+    resampled once for all cells, which share them: cells are given, seeds are what could have come
+    out otherwise.
 
     Args:
-        scores: (seeds, cells).
-        statistic: (..., seeds, cells) -> (...), such as `robustness.interquartile_mean`, or
-            (..., k), such as a performance profile.
+        scores: (seeds, cells), at least two seeds.
+        statistic: (..., seeds, cells) -> (...), such as `robustness.interquartile_mean`.
         rng: draws the resamples.
-        method: which interval.
-        together: resample seeds once for all cells. For scores that a seed shares across cells,
-            such as differences paired by seed.
-        level: the interval's coverage.
         resamples: number of resamples.
 
     Returns:
-        The statistic, lower and upper ends, each () or (k,). The ends are NaN with one seed.
+        The statistic, lower and upper ends.
 
     Raises:
         ValueError: if a score is not finite or the shape is another.
     """
     array = np.asarray(scores, dtype=np.float64)
-    if array.ndim != 2 or not array.size or not np.isfinite(array).all():
-        raise ValueError(f"expected finite scores of shape (seeds, cells), got {array!r}")
-    n, cells = array.shape
-    estimate = np.asarray(statistic(array))
-    if n == 1:
-        return estimate, np.full_like(estimate, np.nan), np.full_like(estimate, np.nan)
-    drawn = rng.integers(0, n, size=(resamples, n, 1 if together else cells))
-    resampled = np.asarray(statistic(np.take_along_axis(array[None], drawn, axis=1)))
-    if method == "percentile":
-        low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        return estimate, low, high
-    tail = _expanded(n, (n - 1) * (1 if together else cells), level)
-    influence = _influence(array, statistic, together)
-    return estimate, *bca(np.moveaxis(resampled, 0, -1), estimate, influence, tail)
-
-
-def _influence(array: Array, statistic: Statistic, together: bool) -> Array:
-    """How much each run (each seed, if together) moves the statistic: the jackknife's values.
-
-    A run that is left out is replaced by each of the others of its cell in turn, and the results
-    averaged, so that the matrix stays whole. For a mean it is the same as leaving it out.
-    """
-    n, cells = array.shape
-    moved = []
-    for columns in [slice(None)] if together else [slice(c, c + 1) for c in range(cells)]:
-        for seed in range(n):
-            others = [k for k in range(n) if k != seed]
-            copies = np.repeat(array[None], n - 1, axis=0)
-            copies[:, seed, columns] = array[others, columns]
-            moved.append(np.mean(statistic(copies), axis=0))
-    return np.asarray(np.moveaxis(statistic(array) - np.array(moved), 0, -1))
-
-
-def bca(resampled: Array, estimate: Array, influence: Array, tail: float) -> tuple[Array, Array]:
-    """Ends of the bias-corrected and accelerated interval (Efron 1987, equations 2.3 and 3.9 on).
-
-    Args:
-        resampled: the statistic of each resample, (..., B).
-        estimate: the statistic of the sample, (...).
-        influence: how much each observation moves it (of a mean: the deviations), (..., n).
-        tail: the nominal probability of each tail.
-
-    Returns:
-        Lower and upper ends, each (...).
-    """
-    count = resampled.shape[-1]
-    tie = RELATIVE_TOLERANCE * np.abs(influence).mean(axis=-1)
-    below = (resampled < (estimate - tie)[..., None]).mean(axis=-1)
-    above = (resampled > (estimate + tie)[..., None]).mean(axis=-1)
-    share = np.clip((below + 1 - above) / 2, 0.5 / count, 1 - 0.5 / count)  # a tie counts half
-    bias = special.ndtri(share)
-    square = (influence**2).sum(axis=-1)
-    acceleration = (influence**3).sum(axis=-1) / (6 * np.where(square > 0, square, 1) ** 1.5)
-    ordered = np.sort(resampled, axis=-1)
-    z = special.ndtri(tail)
-    low, high = (_quantile(ordered, _adjusted(bias, acceleration, side)) for side in (z, -z))
-    return low, high
+    if array.ndim != 2 or len(array) < 2 or not array.size or not np.isfinite(array).all():
+        raise ValueError(f"expected finite scores of shape (seeds >= 2, cells), got {array!r}")
+    drawn = rng.integers(0, len(array), size=(resamples, len(array)))
+    low, high = np.quantile(statistic(array[drawn]), [(1 - 0.95) / 2, (1 + 0.95) / 2])
+    return float(statistic(array)), float(low), float(high)
 
 
 def _adjusted(bias: Array, acceleration: Array, z: float) -> Array:
@@ -205,9 +149,3 @@ def _quantile(ordered: Array, share: Array) -> Array:
         np.take_along_axis(ordered, index[..., None], axis=-1)[..., 0] for index in (before, after)
     )
     return np.asarray(first + (position - before) * (second - first))
-
-
-def _expanded(n: int, df: int, level: float) -> float:
-    """The nominal tail at which a bootstrap of n values covers as Student's t does."""
-    t = float(special.stdtrit(df, (1 + level) / 2))
-    return float(special.ndtr(-t * np.sqrt(n / (n - 1))))

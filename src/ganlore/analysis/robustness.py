@@ -3,13 +3,11 @@
 Verdicts come from paired tests (`claims.verdicts`). These analyse the runs in other ways, so that a
 reader sees whether a result depends on the method. The aggregates are rliable's estimators (Agarwal
 et al. 2021, arXiv:2108.13264): scores are (..., seeds, cells), higher is better; the leading axes
-are resamples, so that each estimator is a statistic for `resampling.stratified`. A cell is what is
-averaged over: a data set, a network, a loss.
+are resamples, as `resampling.of_seeds` wants them. A cell is a loss.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
@@ -23,7 +21,6 @@ from ganlore.analysis.claims import comparison, measures
 from ganlore.analysis.claims.results import ClaimResult, TestResult
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN, Tables
-from ganlore.study.claims import Test
 from ganlore.study.run import Plan
 
 Array = NDArray[np.float64]
@@ -39,49 +36,26 @@ def interquartile_mean(scores: ArrayLike) -> Array:
     """
     from scipy import stats
 
-    array = _scores(scores)
+    array = np.asarray(scores)
     return np.asarray(stats.trim_mean(array.reshape(*array.shape[:-2], -1), 0.25, axis=-1))
 
 
-def probability_of_improvement(ours: ArrayLike, theirs: ArrayLike) -> Array:
+def probability_of_improvement(scores: ArrayLike) -> Array:
     """Probability that a run of ours is better than one of theirs in the same cell.
 
-    The mean over cells of Mann and Whitney's U / (n m): the share of pairs of runs in which ours
-    is higher, ties counted half (Agarwal et al. 2021, section 4.3). For an interval with as many
-    runs of ours as of theirs, set the two side by side: `stratified(np.hstack([ours, theirs]),
-    lambda s: probability_of_improvement(s[..., :cells], s[..., cells:]), rng)`.
+    The mean over cells of Mann and Whitney's U / n^2: the share of pairs of runs in which ours is
+    higher, ties counted half (Agarwal et al. 2021, section 4.3).
 
     Args:
-        ours: (..., n, cells).
-        theirs: (..., m, cells); m may differ from n.
+        scores: (..., n, 2 cells): ours, and theirs to the right of them.
 
     Returns:
         Probabilities, (...): 0.5 where neither is better.
     """
-    left, right = _scores(ours)[..., :, None, :], _scores(theirs)[..., None, :, :]
+    ours, theirs = np.split(np.asarray(scores), 2, axis=-1)
+    left, right = ours[..., :, None, :], theirs[..., None, :, :]
     wins = (left > right) + 0.5 * (left == right)
     return np.asarray(wins.mean(axis=(-3, -2, -1)))
-
-
-def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Array:
-    """Share of runs whose score is above each threshold (run-score distribution, their eq. 3).
-
-    Args:
-        scores: (..., seeds, cells).
-        thresholds: (t,).
-
-    Returns:
-        Shares, (..., t): each cell weighs the same.
-    """
-    above = _scores(scores)[..., None] > np.asarray(thresholds, dtype=np.float64)
-    return np.asarray(above.mean(axis=(-3, -2)))
-
-
-def _scores(scores: ArrayLike) -> Array:
-    array = np.asarray(scores, dtype=np.float64)
-    if array.ndim < 2 or array.shape[-1] == 0 or array.shape[-2] == 0 or np.isnan(array).any():
-        raise ValueError(f"expected scores of shape (..., seeds, cells), no NaN, got {array!r}")
-    return array
 
 
 # -- of a matrix --------------------------------------------------------------------------------
@@ -102,8 +76,8 @@ def of_tricks(matrix: Matrix) -> pd.DataFrame:
     Returns:
         A row for each trick: `trick`, `losses`, `iqm` (the interquartile mean of the scores) and
         `probability` (that a run with the trick is better than one without, of the same loss),
-        each with `_low` and `_high`, the ends of a 95 % stratified bootstrap interval. Seeds are
-        resampled together over losses, which they share. Empty without a plain row or two seeds.
+        each with `_low` and `_high`, the ends of a 95 % bootstrap interval over seeds. Empty
+        without a plain row or two seeds.
     """
     table = logs(matrix)
     columns = ["trick", "losses"] + [
@@ -118,27 +92,15 @@ def of_tricks(matrix: Matrix) -> pd.DataFrame:
         if not losses:
             continue
         ours, theirs = (-side[losses].to_numpy() for side in (table[trick], plain))
-        iqm = _interval(ours - theirs, interquartile_mean, "iqm", matrix, trick)
-        k = len(losses)
-        both = np.hstack([ours, theirs])
-        better = _interval(both, _improvement, "better", matrix, trick)
-        rows.append([trick, k, *iqm, *better])
+        row = [trick, len(losses)]
+        for what, scores, statistic in (
+            ("iqm", ours - theirs, interquartile_mean),
+            ("better", np.hstack([ours, theirs]), probability_of_improvement),
+        ):
+            rng = resampling.keyed("second view", what, matrix.slug, trick)
+            row += resampling.of_seeds(scores, statistic, rng)
+        rows.append(row)
     return pd.DataFrame(rows, columns=columns)
-
-
-def _improvement(scores: Array) -> Array:
-    k = scores.shape[-1] // 2  # with the trick, then without it
-    return probability_of_improvement(scores[..., :k], scores[..., k:])
-
-
-def _interval(
-    scores: Array, statistic: resampling.Statistic, what: str, matrix: Matrix, trick: str
-) -> tuple[float, float, float]:
-    rng = resampling.keyed("second view", what, matrix.slug, trick)
-    found = resampling.stratified(
-        scores, statistic, rng, together=True, method="percentile", resamples=1_000
-    )
-    return cast(tuple[float, float, float], tuple(float(part) for part in found))
 
 
 def profiles(
@@ -157,12 +119,12 @@ def profiles(
     """
     table = logs(matrix)
     at = np.linspace(np.nanmin(table.to_numpy()), np.nanmax(table.to_numpy()), n)
-    below = np.nextafter(-at, -np.inf)  # an FID just at the threshold counts
     curves = {}
     for trick in tricks:
         losses = [loss for loss in table[trick].columns if loss in table[PLAIN]]
         with_it, without = (
-            performance_profile(-table[side][losses].to_numpy(), below) for side in (trick, PLAIN)
+            (table[side][losses].to_numpy()[..., None] <= at).mean(axis=(0, 1))
+            for side in (trick, PLAIN)
         )
         curves[trick] = with_it, without
     return curves, np.exp(at)
@@ -170,44 +132,22 @@ def profiles(
 
 @dataclass(frozen=True)
 class Robustness:
-    """The robustness checks of one matrix.
-
-    Attributes:
-        matrix: its cells.
-        tricks: `of_tricks`.
-        model: `model`; None where it has no meaning.
-    """
+    """The robustness checks of one matrix: `of_tricks`, and `model` of log FID."""
 
     matrix: Matrix
     tricks: pd.DataFrame
-    model: mixed_model.Interaction | None
-
-    @property
-    def effects(self) -> pd.DataFrame:
-        """The model's effect of each trick on log FID; empty without a model."""
-        return pd.DataFrame() if self.model is None else self.model.tricks
-
-    @property
-    def variance(self) -> pd.DataFrame:
-        """A row for each term: its share of the variance of log FID, and p of no interaction."""
-        if self.model is None:
-            return pd.DataFrame()
-        found = self.model.shares
-        p = [self.model.p_interaction if term == "interaction" else math.nan for term in found]
-        return pd.DataFrame({"term": list(found), "share": list(found.values()), "p": p})
+    model: mixed_model.Interaction
 
 
 def of_matrices(matrices: Iterable[Matrix]) -> list[Robustness]:
     """The robustness checks of those matrices that have tricks over several losses and seeds."""
     wanted = [matrix for matrix in matrices if not matrix.single and matrix.n_seeds > 1]
-    found = [(matrix, of_tricks(matrix)) for matrix in wanted]
-    return [Robustness(matrix, tricks, model(matrix)) for matrix, tricks in found if len(tricks)]
+    tables = [(matrix, of_tricks(matrix)) for matrix in wanted]
+    return [Robustness(matrix, tricks, model(matrix)) for matrix, tricks in tables if len(tricks)]
 
 
-def model(matrix: Matrix) -> mixed_model.Interaction | None:
-    """Losses, tricks and their interaction in one model of log FID; None where it has no meaning."""
-    if matrix.single or PLAIN not in matrix.tricks or matrix.n_seeds < 2:
-        return None
+def model(matrix: Matrix) -> mixed_model.Interaction:
+    """Losses, tricks and their interaction in one model of log FID."""
     long = logs(matrix).stack(["trick", "loss"], future_stack=True).dropna().rename("value")
     return mixed_model.fit(long.reset_index().rename(columns={"train_seed": "seed"}))
 
@@ -234,21 +174,20 @@ class Reaching:
 def reaching(plan: Plan, tidy: Tables, results: list[ClaimResult]) -> list[Reaching]:
     """The claims about time to a target, run by run: those that never reach it are censored."""
     wanted = [
-        (result, test, definition)
+        (result, test)
         for result in results
-        if result.definition
-        for test, definition in zip(result.tests, result.definition.tests, strict=True)
-        if definition.take == "time-to" and test.made
+        for test in result.tests
+        if test.definition.take == "time-to" and test.outcome.n
     ]
-    source = measures.Source(plan, tidy) if wanted else None
-    return [_reaching(cast(measures.Source, source), *one) for one in wanted]
+    if not wanted:
+        return []
+    source = measures.Source(plan, tidy)
+    return [_reaching(source, claim, test) for claim, test in wanted]
 
 
-def _reaching(
-    source: measures.Source, claim: ClaimResult, result: TestResult, test: Test
-) -> Reaching:
-    sides = {side: comparison.runs_of(source, cells) for side, cells in result.cells.items()}
-    shares = measures.reaching(source, test, sides["control"])
+def _reaching(source: measures.Source, claim: ClaimResult, test: TestResult) -> Reaching:
+    sides = {side: comparison.runs_of(source, cells) for side, cells in test.cells.items()}
+    shares = measures.reaching(source, test.definition, sides["control"])
     parts = []
     for side, index in sides.items():
         share = shares.reindex(index)
@@ -260,5 +199,5 @@ def _reaching(
         str(side): survival.kaplan_meier(rows["value"], rows["reached"])
         for side, rows in runs.groupby("side", sort=False)
     }
-    _, p = survival.log_rank(runs["value"], runs["reached"], runs["side"])
-    return Reaching(claim.id, result.label, curves, p, runs)
+    p = survival.log_rank(runs["value"], runs["reached"], runs["side"])
+    return Reaching(claim.id, test.label, curves, p, runs)

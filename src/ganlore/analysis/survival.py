@@ -26,12 +26,6 @@ class Survival:
     n: int
     n_reached: int
 
-    @property
-    def median(self) -> float:
-        """The first time at which at most half have not reached it; inf if more never did."""
-        below = self.times[self.share <= 0.5 + 1e-12]
-        return float(below[0]) if len(below) else math.inf
-
 
 def kaplan_meier(times: ArrayLike, reached: ArrayLike) -> Survival:
     """Kaplan and Meier's estimate (1958) of the time to the target.
@@ -66,8 +60,8 @@ def kaplan_meier(times: ArrayLike, reached: ArrayLike) -> Survival:
     )
 
 
-def log_rank(times: ArrayLike, reached: ArrayLike, group: ArrayLike) -> tuple[float, float]:
-    """The log-rank test that groups reach the target alike (Mantel 1966).
+def log_rank(times: ArrayLike, reached: ArrayLike, group: ArrayLike) -> float:
+    """P of the log-rank test that groups reach the target alike (Mantel 1966).
 
     Args:
         times: as for `kaplan_meier`, all groups' together, (n,).
@@ -75,16 +69,14 @@ def log_rank(times: ArrayLike, reached: ArrayLike, group: ArrayLike) -> tuple[fl
         group: which group each run is of, (n,).
 
     Returns:
-        Chi-square and its p; NaN where no run reached the target, or there is one group.
+        P; NaN where no run reached the target, or there is one group.
     """
     from statsmodels.duration.survfunc import survdiff
 
     time, status = _checked(times, reached)
-    groups = np.asarray(group)
-    if not status.any() or len(np.unique(groups)) < 2:
-        return math.nan, math.nan
-    chi2, p = survdiff(time, status, groups)
-    return float(np.squeeze(chi2)), float(np.squeeze(p))
+    if not status.any() or len(np.unique(group)) < 2:
+        return math.nan
+    return float(np.squeeze(survdiff(time, status, np.asarray(group))[1]))
 
 
 def _checked(times: ArrayLike, reached: ArrayLike) -> tuple[Array, NDArray[np.int64]]:

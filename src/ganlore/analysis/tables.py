@@ -68,7 +68,7 @@ def read(plan: Plan) -> Tables:
         for name, columns in needed.items()
     }
     floor = _read(folder / "floor.csv", ["dataset", "extractor", *PROTOCOL, "metric", "value"])
-    _check_protocols(found["metrics"], folder / "metrics.parquet")
+    check_protocols(found["metrics"], folder / "metrics.parquet")
     return Tables(**found, floor=floor)
 
 
@@ -108,7 +108,8 @@ def _planned(plan: Plan, table: pd.DataFrame, path: Path) -> pd.DataFrame:
     return table[present.isin(runs)].reset_index(drop=True)
 
 
-def _check_protocols(metrics: pd.DataFrame, path: Path) -> None:
+def check_protocols(metrics: pd.DataFrame, path: Path) -> None:
+    """Raise a GanloreError where numbers of two protocols are in one table."""
     measured = metrics[metrics["status"] == "done"]
     # metrics over all pairs may have a size of their own
     for key, rows in measured.groupby(["dataset", "extractor", "metric"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 
 from ganlore import formatting, storage
 from ganlore.analysis import tables
-from ganlore.analysis.claims import results
 from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.errors import GanloreError, unknown
 from ganlore.publishing.publication import REMEDY, Publication, opened
@@ -55,10 +55,9 @@ class Published:
         return Numbers(storage.read_json(self.publication.reports / "numbers.json", REMEDY))
 
     @property
-    def claims(self) -> list[results.ClaimResult]:
-        """The claims with their verdicts, and the effect of each one's deciding test."""
-        path = self.publication.reports / "tables" / "verdicts.csv"
-        return results.read(path)
+    def claims(self) -> list[Row]:
+        """The row of each claim's deciding test in the report's table of verdicts."""
+        return [row for row in self._rows("verdicts.csv") if row["deciding"] == "True"]
 
     @property
     def verdict_counts(self) -> list[tuple[str, str]]:
@@ -90,9 +89,15 @@ class Published:
     @cached_property
     def cells(self) -> list[Row]:
         """The rows of the report's table of cells, numbers as numbers."""
-        path = self.publication.reports / "tables" / "cells.csv"
-        rows = csv.DictReader(io.StringIO(path.read_text()))
+        rows = self._rows("cells.csv")
         return [{key: _number(text) for key, text in row.items()} for row in rows]
+
+    def _rows(self, name: str) -> Iterable[Row]:
+        """The rows of a table of the report, as text."""
+        path = self.publication.reports / "tables" / name
+        if not path.exists():
+            raise GanloreError(f"{path}: missing\n  to make it: {REMEDY}")
+        return csv.DictReader(io.StringIO(path.read_text()))
 
     @property
     def trick_names(self) -> list[str]:

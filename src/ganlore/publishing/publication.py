@@ -260,6 +260,7 @@ def _check_tables(findings: Findings, publication: Publication, plan: Plan) -> N
             for name in ("metrics", "history", "runs", "floor")
         }
     )
+    tables.check_protocols(tidy.metrics, publication.folder / "metrics.csv")
     made = files.texts(Results(plan, tidy))
     told = publication.manifest["files"]["reports"]
     for name, text in made.items():

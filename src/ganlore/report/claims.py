@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganlore.analysis.claims.results import ClaimResult, TestResult
+from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.analysis.matrices import Matrix
 from ganlore.report import cells as report_cells
@@ -14,24 +15,7 @@ from ganlore.report import latex
 from ganlore.report.figures import verdicts
 from ganlore.report.figures._drawing import Drawing, cell_name
 from ganlore.report.rendered import RenderedFigure, render
-
-MANY = 24
-"""Cells of one side of a test that a page links one by one; of more it shows the number."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a test.
-
-    Attributes:
-        name: treatment or control, or what they are taken relative to.
-        n: its cells.
-        cells: names and anchors of its cells, where they are not too many.
-    """
-
-    name: str
-    n: int
-    cells: list[tuple[str, str]]
+from ganlore.study.run import Cell
 
 
 @dataclass(frozen=True)
@@ -41,36 +25,12 @@ class Line:
     Attributes:
         result: the claim's result.
         figure: every seed of all tests, None where none was made.
-        sides: the sides of each test.
+        sides: by side of each test the cells that were compared: name and anchor.
     """
 
     result: ClaimResult
     figure: RenderedFigure | None
-    sides: tuple[list[Side], ...]
-
-    @property
-    def anchor(self) -> str:
-        """Of its fold."""
-        return f"claim-{self.result.id}"
-
-    @property
-    def sign(self) -> str:
-        """The verdict's sign."""
-        return VERDICTS[self.result.verdict].sign
-
-    @property
-    def kind(self) -> str:
-        """The verdict as the name of a class."""
-        return self.result.verdict.replace(" ", "-")
-
-    @property
-    def which(self) -> str:
-        """Which of several tests decides."""
-        n = len(self.result.tests)
-        if n == 1:
-            return ""
-        what = "strongest against it" if self.result.verdict == "contradicted" else "weakest"
-        return f"{what} of {n} tests"
+    sides: list[dict[str, list[tuple[str, str]]]]
 
 
 def lines(results: Iterable[ClaimResult], matrices: list[Matrix], folder: Path) -> list[Line]:
@@ -82,38 +42,39 @@ def lines(results: Iterable[ClaimResult], matrices: list[Matrix], folder: Path) 
         folder: where figures go.
     """
     by_name = {(m.dataset, m.network, m.variant): m for m in matrices}
+
+    def link(cell: Cell) -> tuple[str, str]:
+        matrix = by_name[cell.dataset, cell.network, cell.variant]
+        title = f"{cell_name(cell.loss, cell.trick)} ({matrix.title})"
+        return title, report_cells.anchor(matrix.slug, cell.loss, cell.trick)
+
     return [
-        Line(one, _figure(one, folder), tuple(_sides(test, by_name) for test in one.tests))
-        for one in results
+        Line(
+            result,
+            _figure(result, folder),
+            [
+                {side: list(map(link, cells)) for side, cells in t.cells.items()}
+                for t in result.tests
+            ],
+        )
+        for result in results
     ]
 
 
 def tally(results: Sequence[ClaimResult]) -> dict[str, int]:
     """How many claims have each verdict; verdicts that none has are left out."""
-    counts = {verdict: sum(one.verdict == verdict for one in results) for verdict in VERDICTS}
-    return {verdict: count for verdict, count in counts.items() if count}
-
-
-def _sides(test: TestResult, matrices: dict[tuple[str, str, str], Matrix]) -> list[Side]:
-    sides = []
-    for name, cells in test.cells.items():
-        linked = []
-        for cell in cells if len(cells) <= MANY else ():
-            matrix = matrices[cell.dataset, cell.network, cell.variant]
-            title = f"{cell_name(cell.loss, cell.trick)} ({matrix.title})"
-            linked.append((title, report_cells.anchor(matrix.slug, cell.loss, cell.trick)))
-        sides.append(Side(name, len(cells), linked))
-    return sides
+    counts = Counter(result.verdict for result in results)
+    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
 
 def _figure(result: ClaimResult, folder: Path) -> RenderedFigure | None:
-    tests = [test for test in result.tests if test.made]
+    tests = [test for test in result.tests if test.outcome.n]
     if not tests:
         return None
     effects = "; ".join(f"{test.label}: {test.shown}" for test in tests)
     alt = (
-        f"The differences of every seed for claim {result.id}, {result.statement} {effects}. "
-        f"Verdict: {result.verdict}."
+        f"The differences of every seed for claim {result.id}, {result.definition.statement} "
+        f"{effects}. Verdict: {result.verdict}."
     )
     caption = (
         "The grey band: effects smaller than the margin. To the right of it the claim is right."
@@ -134,8 +95,9 @@ def as_latex(results: Iterable[ClaimResult]) -> str:
     """The verdicts as a booktabs table: a row for each test, the claim in its first."""
     rows = []
     for result in results:
-        named = [result.id, result.statement.removesuffix("."), result.verdict]
-        tests = [[test.measure, test.shown, str(test.n)] for test in result.tests if test.made]
+        named = [result.id, result.definition.statement.removesuffix("."), result.verdict]
+        made = [test for test in result.tests if test.outcome.n]
+        tests = [[test.measure, test.shown, str(test.outcome.n)] for test in made]
         for index, test in enumerate(tests or [["", "", ""]]):
             parts = [*(named if index == 0 else ["", "", ""]), *test]
             rows.append(" & ".join(latex.escape(part) for part in parts))

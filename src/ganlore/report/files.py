@@ -59,9 +59,8 @@ def _robustness(results: Results) -> dict[str, str]:
     found = {}
     for checks in results.robustness:
         found[f"tables/aggregates-{checks.matrix.slug}.csv"] = _csv(checks.tricks)
-        if checks.model is not None:
-            found[f"tables/model-{checks.matrix.slug}.csv"] = _csv(checks.effects)
-            found[f"tables/variance-{checks.matrix.slug}.csv"] = _csv(checks.variance)
+        found[f"tables/model-{checks.matrix.slug}.csv"] = _csv(checks.model.tricks)
+        found[f"tables/variance-{checks.matrix.slug}.csv"] = _csv(checks.model.variance)
     for one in results.reaching:
         found[f"tables/reaching-{one.claim}.csv"] = _csv(one.runs)
     return found

@@ -146,14 +146,14 @@ def _dataset(results: Results, name: str) -> dict[str, Any]:
 
 
 def _claim(claim: ClaimResult) -> dict[str, str]:
-    test = claim.deciding
+    test, n = claim.deciding, claim.deciding.outcome.n
     return {
         "id": claim.id,
-        "statement": claim.statement.removesuffix("."),
+        "statement": claim.definition.statement.removesuffix("."),
         "verdict": claim.verdict,
-        "measure": test.measure if test else "",
-        "effect": test.shown if test else "",
-        "n": str(test.n) if test else "",
+        "measure": test.measure if n else "",
+        "effect": test.shown,
+        "n": str(n) if n else "",
         "tests": str(len(claim.tests)),
     }
 

@@ -66,7 +66,7 @@ def _of_matrix(checks: Robustness) -> Iterator[Drawing]:
         return
     best = table.sort_values("iqm").iloc[-1]
     yield Drawing(
-        figure=profiles.aggregates(table, checks.effects),
+        figure=profiles.aggregates(table, checks.model.tricks),
         kind="aggregates",
         name=f"aggregates-{matrix.slug}",
         title="Tricks over all losses",

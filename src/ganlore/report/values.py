@@ -71,9 +71,9 @@ def _verdicts(results: Results) -> dict[str, str]:
         n = sum(claim.verdict == verdict for claim in claims)
         found[f"claims-{verdict.replace(' ', '-')}"] = count(n)
     for claim in claims:
-        if claim.deciding:
-            found[f"{claim.id.lower()}-effect"] = claim.deciding.shown
-            found[f"{claim.id.lower()}-n"] = str(claim.deciding.n)
+        if shown := claim.deciding.shown:
+            found[f"{claim.id.lower()}-effect"] = shown
+            found[f"{claim.id.lower()}-n"] = str(claim.deciding.outcome.n)
     return found
 
 

@@ -105,7 +105,10 @@ def metric_names() -> frozenset[str]:
     for path in sorted((declarations.PACKAGE / "metrics").glob("[!_]*.py")):
         for node in ast.parse(path.read_text()).body:
             match node:
-                case ast.Assign([ast.Name("METRICS")], ast.Dict(keys)):
+                case (
+                    ast.Assign([ast.Name("METRICS")], ast.Dict(keys))
+                    | ast.AnnAssign(target=ast.Name("METRICS"), value=ast.Dict(keys))
+                ):
                     found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
     return frozenset(found)
 

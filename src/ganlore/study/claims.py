@@ -2,7 +2,7 @@
 
 `configs/claims.yaml` holds them. A study that names that file (`claims: claims.yaml`) trains the
 cells that they need, each once, and its report gives a verdict on each. These models are the file's
-schema; what a quantity is, is computed in `quantities`, and judged in `judging`. No torch here.
+schema; `analysis.claims` computes what they name. No torch here.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ class Test(Model):
         description="What is taken of each run. end: a metric at the last snapshot. average: its "
         "mean over the second half of the snapshots. unsteadiness: the standard deviation of its "
         "logarithm over the last third. failed: 1 where a run diverged or collapsed (at most "
-        f"{FEW_MODES:g} of the modes, or a precision below {NO_PRECISION:g}), else 0. tracking: Spearman's correlation of a "
-        "column of the history with the metric `along` over the snapshots. time-to: the share of "
+        f"{FEW_MODES:g} of the modes, or a precision below {NO_PRECISION:g}), else 0. tracking: "
+        "Spearman's correlation of a column of the history with the metric `along` over the "
+        "snapshots. time-to: the share of "
         "the budget until a metric is as good as the control's median run at its end, 1 for one "
         "that never is. late: the mean of a column of the history over the last third. at-best: a "
         "column at the snapshot of lowest FID. cost: a column of the table of runs. hopping: the "

@@ -2,123 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from ganlore.analysis import rankings
 from ganlore.analysis.claims import measures, verdicts
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source, Values
-from ganlore.analysis.claims.results import SEEDS, ClaimResult, TestResult, test_result
-from ganlore.analysis.tables import CELL, Tables
-from ganlore.errors import GanloreError
+from ganlore.analysis.claims.results import ClaimResult, TestResult
+from ganlore.analysis.tables import Tables
 from ganlore.study.claim_cells import named
-from ganlore.study.claims import Cells, Claim, Test
+from ganlore.study.claims import Cells, Claims, Test
 from ganlore.study.run import Cell, Plan
 
 
 def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
-    """The results of all claims of a study, in the order of their names; none without claims.
-
-    Raises:
-        GanloreError: if numbers of two protocols are in one comparison.
-    """
-    if plan.study.claims is None:
+    """The results of all claims of a study, in the order of their names; none without claims."""
+    claims = plan.study.claims
+    if claims is None:
         return []
-    claims, source = plan.study.claims, Source(plan, tidy)
-    measured = {
-        name: [_measure(plan, source, test, f"{name}/{i}") for i, test in enumerate(c.tests)]
-        for name, c in claims.claims.items()
+    source = Source(plan, tidy)
+    tests = {
+        name: tuple(
+            _test_result(plan, claims, source, test, f"{name}/{index}")
+            for index, test in enumerate(claim.tests)
+        )
+        for name, claim in claims.claims.items()
     }
     decisions = verdicts.decide(
-        {name: [outcome for _, outcome in pairs] for name, pairs in measured.items()}, claims.alpha
+        {name: [test.outcome for test in made] for name, made in tests.items()}, claims.alpha
     )
     return [
-        _result(name, claim, decisions[name], measured[name])
+        ClaimResult(name, claim, decisions[name], tests[name])
         for name, claim in claims.claims.items()
     ]
-
-
-Measured = tuple[TestResult, verdicts.Outcome | None]
-
-
-def _result(
-    name: str, claim: Claim, decision: verdicts.Decision, measured: list[Measured]
-) -> ClaimResult:
-    deciding = _deciding(decision.verdict, measured)
-    tests = tuple(replace(test, deciding=test is deciding) for test, _ in measured)
-    return ClaimResult(
-        name,
-        claim.statement,
-        tuple(claim.articles),
-        decision.verdict,
-        decision.p_holds,
-        decision.p_contradicted,
-        tests,
-        _note(tests, decision),
-        claim,
-    )
-
-
-def _deciding(verdict: verdicts.Verdict, measured: list[Measured]) -> TestResult:
-    """The test that a verdict depends on.
-
-    The one with the least support for the claim, or, where it is contradicted, with the most
-    against it; where it was not tested, the first that lacks something.
-    """
-    for test, outcome in measured:
-        if outcome is None:
-            return test
-    tests = [test for test, _ in measured]
-    if verdict == "contradicted":
-        return min(tests, key=lambda test: test.p_contradicted)
-    return max(tests, key=lambda test: test.p_holds)
-
-
-def _note(tests: tuple[TestResult, ...], decision: verdicts.Decision) -> str:
-    if decision.verdict == "not tested":
-        lacking = list(dict.fromkeys(text for test in tests for text in test.missing))
-        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-        return f"lacks {'; '.join(lacking[:3])}{more}"
-    if decision.verdict != "undecided":
-        return ""
-    if decision.seeds_needed is None:
-        return "the effect is too close to the margin for any number of seeds to decide"
-    return f"about {decision.seeds_needed:,} seeds would decide"
 
 
 # -- one test --------------------------------------------------------------------------------------
 
 
-def _measure(plan: Plan, source: Source, test: Test, key: str) -> Measured:
-    selected = {side: _select(plan, cells) for side, cells in test.sides}
-    missing = tuple(dict.fromkeys(text for _, lacking in selected.values() for text in lacking))
-    cells = {side: there for side, (there, _) in selected.items()}
-    claims = plan.study.claims
-    assert claims is not None
+def _test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: str) -> TestResult:
     label = describe(test, claims.sets)
-    nothing = pd.DataFrame(columns=SEEDS)
-    if missing:
-        return test_result(test, label, None, nothing, cells, (0, 0), missing), None
-    _check_protocols(source, test, cells)
+    selected = {side: _select(plan, cells) for side, cells in test.sides}
+    cells = {side: there for side, (there, _) in selected.items()}
+    if missing := dict.fromkeys(name for _, lacking in selected.values() for name in lacking):
+        return TestResult(test, label, cells, missing=tuple(missing))
     values, without = _values(source, test, cells)
     table = _seeds(test, values)
-    kept = {
-        side: sorted(Cell(*cell) for cell in set(frame.index.droplevel("train_seed")))
-        for side, frame in values.items()
+    compared = {
+        side: sorted(Cell(*cell) for cell in set(series.index.droplevel("train_seed")))
+        for side, series in values.items()
     }
     if table.empty:
         reason = "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
-        return test_result(test, label, None, nothing, kept, without, (reason,)), None
+        return TestResult(test, label, compared, without=without, missing=(reason,))
     outcome = verdicts.weigh(
         table["difference"], test.margin, key, family=len(claims.claims), alpha=claims.alpha
     )
-    return test_result(test, label, outcome, table, kept, without, ()), outcome
+    return TestResult(test, label, compared, outcome, table, without)
 
 
 def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
@@ -134,38 +77,24 @@ def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
     return [cell for cell in wanted if cell in there], lacking
 
 
-def _check_protocols(source: Source, test: Test, cells: dict[str, list[Cell]]) -> None:
-    """Both sides were evaluated alike, data set by data set."""
-    used = {cell for side in cells.values() for cell in side}
-    rows = source.metric(test.of, test.extractor)
-    rows = rows[pd.MultiIndex.from_frame(rows[CELL]).isin(list(used))] if len(rows) else rows
-    for dataset, group in rows.groupby("dataset"):
-        protocols = group[["split", "n_real", "n_fake", "resize"]].drop_duplicates()
-        if len(protocols) > 1:
-            raise GanloreError(
-                f"claims: {describe(test)}: numbers of {len(protocols)} protocols for {dataset}: "
-                f"{protocols.to_dict('records')}\n  evaluate all of it under one protocol"
-            )
-
-
 def _values(
     source: Source, test: Test, cells: dict[str, list[Cell]]
 ) -> tuple[dict[str, Values], tuple[int, int]]:
     """One number a run of each side, and how many of the sides' runs had none of their own."""
-    runs = {side: runs_of(source, found) for side, found in cells.items()}
+    runs = {side: runs_of(source, there) for side, there in cells.items()}
     taken = measures.take(source, test, runs.get("control", runs["treatment"][:0]))
-    found, without = {}, {"treatment": 0, "control": 0}
+    sides, without = {}, {"treatment": 0, "control": 0}
     for side, index in runs.items():
         values = taken.reindex(index)
         if test.take != "hopping":  # a run that has not collapsed says nothing of collapsed ones
             without[side.partition(",")[0]] += int(values.isna().sum())
             values = _with_worst(values, taken, test, side)
-        found[side] = _scaled(values.dropna(), taken, test)
-    for side in [name for name in found if name.endswith("relative_to")]:
-        base = found.pop(side)
-        own = side.partition(",")[0]
-        found[own] = found[own] - _in_place(base, found[own].index, test)
-    return found, (without["treatment"], without["control"])
+        sides[side] = _scaled(values.dropna(), taken, test)
+    for side in [name for name in sides if name.endswith("relative_to")]:
+        base, own = sides.pop(side), side.partition(",")[0]
+        places = sides[own].index.to_frame(index=False).assign(**test.relative_to)
+        sides[own] = sides[own] - base.reindex(pd.MultiIndex.from_frame(places)).to_numpy()
+    return sides, (without["treatment"], without["control"])
 
 
 def runs_of(source: Source, cells: list[Cell]) -> pd.MultiIndex:
@@ -207,25 +136,15 @@ def _scaled(values: Values, taken: Values, test: Test) -> Values:
     return values
 
 
-def _in_place(base: Values, index: pd.Index, test: Test) -> Values:
-    """The values of the runs that `relative_to` names, in the places of those they belong to."""
-    there = index.to_frame(index=False)
-    for axis, name in test.relative_to.items():
-        there[axis] = name
-    found = base.reindex(pd.MultiIndex.from_frame(there))
-    return pd.Series(found.to_numpy(), index=index)
-
-
 # -- from runs to seeds ----------------------------------------------------------------------------
 
 
 def _seeds(test: Test, values: dict[str, Values]) -> pd.DataFrame:
-    """One row a seed, as `Measured.values`."""
+    """One row a seed, as `TestResult.values`."""
     if test.combine == "agreement":
         table = _agreement(values["treatment"])
     else:
-        sides = _matched(test, values)
-        combined = {side: _combined(test, found) for side, found in sides.items()}
+        combined = {side: _combined(test, runs) for side, runs in _matched(test, values).items()}
         table = pd.DataFrame({"treatment": combined["treatment"]})
         table["control"] = combined.get("control", test.constant)
         table = table.dropna()
@@ -238,13 +157,12 @@ def _matched(test: Test, values: dict[str, Values]) -> dict[str, Values]:
     """The runs of both sides whose names along `match` both sides have."""
     if not test.match or "control" not in values:
         return values
-    keys = {side: _names(found, test.match) for side, found in values.items()}
-    common = keys["treatment"].intersection(keys["control"])
-    return {side: found[keys[side].isin(common)] for side, found in values.items()}
-
-
-def _names(values: Values, axes: Sequence[str]) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(values.index.to_frame()[list(axes)])
+    names = {
+        side: pd.MultiIndex.from_frame(runs.index.to_frame()[list(test.match)])
+        for side, runs in values.items()
+    }
+    common = names["treatment"].intersection(names["control"])
+    return {side: runs[names[side].isin(common)] for side, runs in values.items()}
 
 
 def _combined(test: Test, values: Values) -> Values:
@@ -252,8 +170,7 @@ def _combined(test: Test, values: Values) -> Values:
     if test.combine == "spread":
         groups = values.groupby(["loss", "train_seed"]).std(ddof=1)
     else:
-        axes: list[str] = [*test.match, "train_seed"]
-        groups = values.groupby(axes).mean()
+        groups = values.groupby([*test.match, "train_seed"]).mean()
     return groups.groupby("train_seed").mean()
 
 
@@ -263,13 +180,17 @@ def _agreement(values: Values) -> pd.DataFrame:
     Each seed is held against the next one (the last against the first), on the other data set and
     on the same one.
     """
+    from scipy import stats
+
     wide = values.groupby(["dataset", "train_seed", "loss"]).mean().unstack("loss")
     datasets, seeds = (list(wide.index.unique(level)) for level in ("dataset", "train_seed"))
     if len(datasets) < 2 or len(seeds) < 2:
         return pd.DataFrame(columns=["treatment", "control"], dtype=float)
 
     def tau(one: str, other: str, seed: int, following: int) -> float:
-        return rankings.kendall(wide.loc[(one, seed)], wide.loc[(other, following)])[0]
+        return float(
+            stats.kendalltau(wide.loc[(one, seed)], wide.loc[(other, following)]).statistic
+        )
 
     rows = {}
     for seed, following in pairwise([*seeds, seeds[0]]):

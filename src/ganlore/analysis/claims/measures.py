@@ -1,7 +1,7 @@
 """What a test of a claim takes of each run: one number, from the tidy tables.
 
 Every function gives a series with one value for each run that has one, indexed by the columns of
-`KEY`. What a run is counted with that has none is for `judging`.
+`KEY`. What a run is counted with that has none is for `comparison`.
 """
 
 from __future__ import annotations
@@ -118,16 +118,11 @@ def tracking(source: Source, test: Test) -> Values:
     return found[both.groupby(KEY).size() > 2]
 
 
-def time_to(source: Source, test: Test, control: pd.MultiIndex) -> Values:
+def reaching(source: Source, test: Test, control: pd.MultiIndex) -> Values:
     """The share of the budget until a metric is as good as the median control run at its end.
 
-    1 where it never is: what is averaged is the time, restricted to the budget.
+    NaN where it never is.
     """
-    return reaching(source, test, control).fillna(1.0)
-
-
-def reaching(source: Source, test: Test, control: pd.MultiIndex) -> Values:
-    """As `time_to`, with no value where the target is never reached."""
     from ganlore.metrics import metrics
 
     sign = -1 if metrics()[test.of].higher_is_better else 1
@@ -135,8 +130,7 @@ def reaching(source: Source, test: Test, control: pd.MultiIndex) -> Values:
     target = (sign * ends[ends.index.isin(control)]).median()
     rows = source.metric(test.of, test.extractor)
     there = rows[sign * rows["value"] <= target].groupby(KEY)["share"].min()
-    everyone = rows.groupby(KEY).size().index
-    return there.reindex(everyone)
+    return there.reindex(rows.groupby(KEY).size().index)
 
 
 def late(source: Source, test: Test) -> Values:
@@ -207,7 +201,8 @@ def take(source: Source, test: Test, control: pd.MultiIndex) -> Values:
         test: says what to take.
         control: the runs of its control, for a target that they set.
     """
-    found = (
-        time_to(source, test, control) if test.take == "time-to" else TAKES[test.take](source, test)
-    )
-    return found.rename("value").astype(float)
+    if test.take == "time-to":  # restricted to the budget
+        values = reaching(source, test, control).fillna(1.0)
+    else:
+        values = TAKES[test.take](source, test)
+    return values.rename("value").astype(float)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from ganlore.analysis import estimators, resampling
@@ -75,25 +76,25 @@ RULE: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the seeds say of one test, on the scale of its differences.
+    """What n seeds say of one test, on the scale of its differences; n is 0 where runs are missing.
 
     `low` and `high` are the ends of the 95 % interval, NaN with one seed. The p-values are of
     exact one-sided sign-flip tests: `p_holds` of the null "effect <= margin", `p_contradicted` of
     "effect >= -margin", `p_smaller` of "effect >= margin". `floor` is the smallest two-sided p
-    that n seeds can give, 2 / 2^n (a one-sided one: half of it). `seeds_needed`: how many
-    seeds would decide (`statistics.seeds_needed`); None where n do, or no number would.
+    that n seeds can give (a one-sided one: half of it). `seeds_needed`: how many seeds would
+    decide (`estimators.seeds_needed`); None where n do, or no number would.
     """
 
-    n: int
-    effect: float
-    low: float
-    high: float
-    p_holds: float
-    p_contradicted: float
-    floor: float
-    seeds_needed: int | None
-    p_smaller: float
-    margin: float
+    n: int = 0
+    effect: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p_holds: float = math.nan
+    p_contradicted: float = math.nan
+    floor: float = math.nan
+    seeds_needed: int | None = None
+    p_smaller: float = math.nan
+    margin: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,9 @@ class Decision:
     none is needed.
     """
 
-    verdict: Verdict
-    p_holds: float
-    p_contradicted: float
+    verdict: Verdict = "not tested"
+    p_holds: float = math.nan
+    p_contradicted: float = math.nan
     seeds_needed: int | None = None
 
 
@@ -126,83 +127,76 @@ def weigh(
     Raises:
         ValueError: if a difference is not finite, there is none, or the margin is negative.
     """
-    array = np.asarray(differences, dtype=np.float64)
-    if array.ndim != 1:
-        raise ValueError(f"expected differences of shape (n,), got {array.shape}")
-    return weigh_rows(array[None], [margin], key, family, alpha)[0]
+    return weigh_rows(np.asarray(differences)[None], margin, key, family, alpha)[0]
 
 
 def weigh_rows(
     differences: ArrayLike,
-    margins: ArrayLike,
+    margin: float,
     key: str = "",
     family: int = 1,
     alpha: float = ALPHA,
     resamples: int = resampling.RESAMPLES,
 ) -> list[Outcome]:
-    """`weigh` for each row of (m, n) differences with (m,) margins; the rows share resamples."""
+    """`weigh` for each row of (m, n) differences; the rows share resamples."""
     rows = np.asarray(differences, dtype=np.float64)
-    margin = np.asarray(margins, dtype=np.float64)
-    if rows.size == 0 or not np.isfinite(rows).all() or not (margin >= 0).all():
-        raise ValueError(f"expected finite differences and margins >= 0, got {rows!r}, {margin!r}")
+    if rows.ndim != 2 or rows.size == 0 or not np.isfinite(rows).all():
+        raise ValueError(f"expected finite differences of shape (m, n), got {rows!r}")
+    if not margin >= 0:
+        raise ValueError(f"expected a margin >= 0, got {margin}")
     n = rows.shape[-1]
     low, high = resampling.mean_bca(
         rows, resampling.keyed("interval", key, n), 1 - alpha, resamples
     )
     signs = resampling.keyed("signs", key, n)
-    beyond = margin[:, None]
-    columns = {
-        "effect": rows.mean(axis=-1),
-        "low": low,
-        "high": high,
-        "p_holds": resampling.sign_flip(rows - beyond, signs),
-        "p_contradicted": resampling.sign_flip(-beyond - rows, signs),
-        "p_smaller": resampling.sign_flip(beyond - rows, signs),
-        "margin": margin,
-        "deviation": rows.std(axis=-1, ddof=1) if n > 1 else np.full(len(rows), np.nan),
-    }
+    table = pd.DataFrame(
+        {
+            "effect": rows.mean(axis=-1),
+            "low": low,
+            "high": high,
+            "p_holds": resampling.sign_flip(rows - margin, signs),
+            "p_contradicted": resampling.sign_flip(-margin - rows, signs),
+            "p_smaller": resampling.sign_flip(margin - rows, signs),
+        }
+    )
+    floor = estimators.sign_flip_floor(n)
+    outcomes = [Outcome(n=n, floor=floor, margin=margin, **row) for row in table.to_dict("records")]
+    deviations = rows.std(axis=-1, ddof=1) if n > 1 else np.full(len(rows), np.nan)
     return [
-        _outcome(n, family, alpha, **dict(zip(columns, row, strict=True)))
-        for row in zip(*(column.tolist() for column in columns.values()), strict=True)
+        replace(outcome, seeds_needed=_more(outcome, deviation, family, alpha))
+        for outcome, deviation in zip(outcomes, deviations.tolist(), strict=True)
     ]
 
 
-def _outcome(n: int, family: int, alpha: float, deviation: float, **row: float) -> Outcome:
-    """One row of `weigh_rows`; how many seeds it needs follows the rule for a claim of one test."""
-    beyond = row["effect"] - row["margin"]
-    decided = (row["low"] > row["margin"] and row["p_holds"] * family <= alpha) or (
-        row["high"] < row["margin"] and row["p_smaller"] <= alpha
-    )
+def _more(outcome: Outcome, deviation: float, family: int, alpha: float) -> int | None:
+    """How many seeds would decide a claim of this test alone; None where it is decided."""
+    margin, beyond = outcome.margin, outcome.effect - outcome.margin
+    if outcome.low > margin and outcome.p_holds * family <= alpha:
+        return None
+    if outcome.high < margin and outcome.p_smaller <= alpha:
+        return None
     # Above the margin the strictest step of Holm counts; "does not hold" is in no family.
     level = min(alpha / 2, alpha / family) if beyond > 0 else alpha / 2
-    needed = None if decided else estimators.seeds_needed(n, beyond, deviation, level)
-    floor = estimators.sign_flip_floor(n)
-    return Outcome(n=n, floor=floor, seeds_needed=needed, **row)
+    return estimators.seeds_needed(outcome.n, beyond, deviation, level)
 
 
-def decide(
-    claims: Mapping[str, Sequence[Outcome | None]], alpha: float = ALPHA
-) -> dict[str, Decision]:
+def decide(claims: Mapping[str, Sequence[Outcome]], alpha: float = ALPHA) -> dict[str, Decision]:
     """Decide all claims of a file at once, by `RULE`.
 
     Args:
-        claims: outcomes of the tests of each claim. None stands for a test whose runs are missing;
-            a claim with one, or with no test, is not tested and counts in no family.
+        claims: outcomes of the tests of each claim. A claim with one of no seeds, or with no test,
+            is not tested and counts in no family.
         alpha: the level of each family and of the intervals.
 
     Returns:
         A decision for each claim, in the order given.
     """
-    tested: dict[str, list[Outcome]] = {}
-    for name, outcomes in claims.items():
-        known = [outcome for outcome in outcomes if outcome is not None]
-        if known and len(known) == len(outcomes):
-            tested[name] = known
+    tested = {name: tests for name, tests in claims.items() if tests and all(t.n for t in tests)}
     holds = estimators.holm([max(o.p_holds for o in tests) for tests in tested.values()])
     against = estimators.holm(
         [estimators.simes([o.p_contradicted for o in tests]) for tests in tested.values()]
     )
-    decisions = {name: Decision("not tested", math.nan, math.nan) for name in claims}
+    decisions = {name: Decision() for name in claims}
     for (name, tests), p_holds, p_contradicted in zip(
         tested.items(), holds.tolist(), against.tolist(), strict=True
     ):
@@ -227,8 +221,8 @@ def _verdict(
 
 def _needed(tests: Sequence[Outcome], level: float) -> int | None:
     """How many seeds would decide: all of the tests to hold, or one to fail if any tends to."""
-    if any(test.effect < test.margin for test in tests):
-        failing = [test.seeds_needed for test in tests if test.effect < test.margin]
+    failing = [test.seeds_needed for test in tests if test.effect < test.margin]
+    if failing:
         return min((count for count in failing if count is not None), default=None)
     waiting = [
         test.seeds_needed for test in tests if test.low <= test.margin or test.p_holds > level

@@ -40,9 +40,9 @@ def differences(tests: list[TestResult]) -> Figure:
 
 
 def _panel(ax: Axes, result: TestResult) -> None:
-    effect, low, high = result.as_claimed
+    effect, low, high = result.outcome.effect, result.outcome.low, result.outcome.high
     values = result.values["difference"].to_numpy(dtype=np.float64)
-    margin = result.margin
+    margin = result.definition.margin
     ax.axvspan(-margin, margin, color=MUTED, alpha=0.18, lw=0, zorder=0, label="margin")
     ax.axvline(0, color=MUTED, lw=0.8, zorder=1)
     ax.plot(values, _spread_out(len(values)), "o", ms=5, mfc="none", mec=INK, mew=0.9, alpha=0.8,
@@ -56,7 +56,7 @@ def _panel(ax: Axes, result: TestResult) -> None:
     margin = 0.08 * (finite.max() - finite.min() or 1.0)
     ax.set(xlim=(finite.min() - margin, finite.max() + margin), ylim=(-1, 1), yticks=[])
     ax.spines["left"].set_visible(False)
-    if result.scale == "log":
+    if result.definition.scale == "log":
         _ratio_ticks(ax)
         ax.set_xlabel("factor in the claim's favour", fontsize=7.5)
     else:
