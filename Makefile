@@ -21,6 +21,7 @@ lint: .venv/ready
 	ruff format --check .
 	snakefmt --check Snakefile src/ganlore/workflow/rules
 	mypy
+	lint-imports
 	snakemake --lint
 	ganlore docs --check
 

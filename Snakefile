@@ -42,7 +42,13 @@ if "gpu" not in workflow.global_resources:
 onstart:
     worker_server.start()
     if STUDY.keep.check_room:
-        asked = ["ganlore", "disk-space", STUDY_JSON, "--jobs", str(workflow.cores or 1)]
+        asked = [
+            "ganlore",
+            "disk-space",
+            STUDY_JSON,
+            "--jobs",
+            str(workflow.cores or 1),
+        ]
         if subprocess.run(asked).returncode == TOO_LITTLE_DISK_SPACE:
             raise WorkflowError(
                 "the study was not begun: too little space on the disk"

@@ -98,7 +98,7 @@ class ConditionalNorm(nn.Module):
 
 
 class ConditionalGenerator(Generator):
-    """A generator whose batch norms receive the label, so that its first layer sees the noise alone."""
+    """A generator whose batch norms receive the label; its first layer sees the noise alone."""
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Samples (N, *shape), in [-1, 1]."""
