@@ -160,7 +160,7 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
     assert room.working == 4 * (2 * 9_000_000 + 3 * 2 * 1_000_000 + 5_000_000)
     # 500 points of two float32 and a label, and their features
     assert room.data == 500 * (2 * 4 + 8) + 500 * 2 * 4
-    assert room.peak == room.data + room.kept + room.working + room.report
+    assert room.peak == room.data + room.kept + room.working
     # what is done takes no more
     folder = plan.folder(plan.runs[0])
     folder.mkdir(parents=True)
@@ -186,14 +186,12 @@ def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
 
 
 def test_a_full_disk_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = disk.DiskSpace(
-        data=1, kept=3_000_000_000, working=2, report=3, run=4, free=2_000_000_000
-    )
+    room = disk.DiskSpace(data=1, kept=3_000_000_000, working=2, run=4, free=2_000_000_000)
     with pytest.raises(GanloreError) as error:
         room.check("study x")
     for words in ("up to 3.0 GB", "2.0 GB are free", "snapshots: last", "check_room: false"):
         assert words in str(error.value)
-    disk.DiskSpace(data=1, kept=3, working=2, report=3, run=4, free=9).check("study x")
+    disk.DiskSpace(data=1, kept=3, working=2, run=4, free=9).check("study x")
 
 
 def test_room_has_a_status_of_its_own_where_the_disk_is_full(tmp_path, monkeypatch) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_fidelity import metric_fid
 
+from ganlore.metrics import frechet
 from ganlore.metrics.frechet import frechet_distance, frechet_from_features
 
 
@@ -166,3 +167,47 @@ def test_covariances_that_are_none():
         frechet_distance(zero, eye, zero, np.diag([1.0, -1]))
     with pytest.raises(ValueError, match="cov2 holds NaN"):
         frechet_distance(zero, eye, zero, np.full((2, 2), np.nan))
+
+
+# --- the trace by eigenvalues ---------------------------------------------------------------------
+
+
+def decaying(n, d, seed, decay=0.0):
+    rng = np.random.default_rng(seed)
+    scales = (1.0 + np.arange(d)) ** -decay
+    return (rng.standard_normal((n, d)) * scales) @ np.linalg.qr(rng.standard_normal((d, d)))[0]
+
+
+@pytest.mark.parametrize("decay", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("n", [(200, 180), (40, 200), (200, 40)])
+def test_the_quick_trace_is_that_of_singular_values(n, decay, monkeypatch):
+    real, fake = decaying(n[0], 60, 0, decay), decaying(n[1], 60, 1, decay) + 0.1
+    expected = frechet_from_features(real, fake)
+    monkeypatch.setattr(frechet, "_QUICK_FROM", 2)
+    assert frechet_from_features(real, fake) == pytest.approx(expected, rel=1e-7)
+
+
+def test_the_quick_trace_is_used_and_refused_where_digits_are_lost(monkeypatch):
+    tried = []
+    original = frechet._quick_trace_of_root
+
+    def watched(root, covariance):
+        tried.append(original(root, covariance))
+        return tried[-1]
+
+    monkeypatch.setattr(frechet, "_quick_trace_of_root", watched)
+    regular = [decaying(90, 20, seed) for seed in (0, 1)]
+    lost = [decaying(90, 20, seed, decay=9) for seed in (0, 1)]
+    expected = [frechet_from_features(*pair) for pair in (regular, lost)]
+    monkeypatch.setattr(frechet, "_QUICK_FROM", 2)
+    found = [frechet_from_features(*pair) for pair in (regular, lost)]
+    assert tried[0] is not None and tried[1] is None
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_unit_that_never_fires_leaves_no_cholesky_factor(monkeypatch):
+    real, fake = decaying(90, 20, 0), decaying(90, 20, 1)
+    real[:, 3] = fake[:, 3] = 0.0
+    expected = frechet_from_features(real, fake)
+    monkeypatch.setattr(frechet, "_QUICK_FROM", 2)
+    assert frechet_from_features(real, fake) == pytest.approx(expected, rel=1e-7)

@@ -282,3 +282,40 @@ def test_a_reference_is_that_of_the_same_data():
     real, other = np.eye(4), np.eye(4)
     with pytest.raises(ValueError, match="its features are another array"):
         Comparison(real, other, reference=Reference(other))
+
+
+# --- fewer samples for metrics over all pairs -----------------------------------------------------
+
+
+def clouds():
+    rng = np.random.default_rng(0)
+    real, fake = rng.standard_normal((80, 6)), 0.97 * rng.standard_normal((90, 6)) + 0.01
+    return real.astype(np.float32), fake.astype(np.float32)
+
+
+def test_metrics_over_all_pairs_take_the_first_samples():
+    real, fake = clouds()
+    whole = measure_all(Comparison(real, fake))
+    part = measure_all(Comparison(real[:30], fake[:30]))
+    both = measure_all(Comparison(real, fake, n_pairs=30))
+    assert both["fid"] == whole["fid"] != part["fid"]
+    for name in ("kid", "precision", "recall", "density", "coverage"):
+        assert both[name] == part[name], name
+    assert measure_all(Comparison(real, fake, n_pairs=85))["kid"] == pytest.approx(
+        measure_all(Comparison(real, fake[:85]))["kid"]
+    )
+
+
+def test_what_is_known_can_be_given_to_another_reference():
+    real, fake = clouds()
+    first = Reference(real)
+    expected = measure_all(Comparison(real, fake, reference=first, n_pairs=30))
+    known = {name: tuple(map(np.copy, parts)) for name, parts in first.everything().items()}
+    assert any(name.startswith("first 30: ") for name in known)
+    again = Comparison(real, fake, reference=Reference(real, known), n_pairs=30)
+    assert measure_all(again) == expected
+    # it is taken, and not computed again
+    known["first 30: kernel._within_real"] = (np.array(7.0),)
+    known["frechet._gaussian"] = (np.zeros(6), np.zeros((6, 1)))
+    other = measure_all(Comparison(real, fake, reference=Reference(real, known), n_pairs=30))
+    assert {name for name in expected if other[name] != expected[name]} == {"fid", "kid"}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prdc import compute_prdc
 from torch_fidelity import metric_prc
 
-from ganlore.metrics.neighbours import density_coverage, neighbour_metrics, precision_recall
+from ganlore.metrics.neighbours import neighbour_metrics
 
 
 def line(*points):
@@ -18,6 +18,35 @@ def line(*points):
 def clouds(n_real=150, n_fake=200, d=8, seed=0):
     rng = np.random.default_rng(seed)
     return rng.standard_normal((n_real, d)), 0.8 * rng.standard_normal((n_fake, d)) + 0.3
+
+
+def precision_recall(real, fake, k=3):
+    values = neighbour_metrics(real, fake, precision_k=k, density_k=k)
+    return values["precision"], values["recall"]
+
+
+def density_coverage(real, fake, k=5):
+    values = neighbour_metrics(real, fake, precision_k=k, density_k=k)
+    return values["density"], values["coverage"]
+
+
+def by_differences(real, fake, precision_k=3, density_k=5):
+    """The four metrics from sums of squared differences: equal pairs have equal distances."""
+    real, fake = real.astype(float), fake.astype(float)
+
+    def radii(points, k):
+        squared = np.array([((points - x) ** 2).sum(axis=1) for x in points])
+        np.fill_diagonal(squared, np.inf)
+        return np.sort(squared, axis=1)[:, k - 1]
+
+    between = np.array([((fake - x) ** 2).sum(axis=1) for x in real])
+    inside = between < radii(real, density_k)[:, None]
+    return {
+        "precision": (between <= radii(real, precision_k)[:, None]).any(axis=0).mean(),
+        "recall": (between <= radii(fake, precision_k)).any(axis=1).mean(),
+        "density": inside.sum() / (density_k * len(fake)),
+        "coverage": inside.any(axis=1).mean(),
+    }
 
 
 def by_definition(real, fake, precision_k=3, density_k=5):
@@ -131,6 +160,53 @@ def test_ties_on_a_grid_are_exact(d, spread):
     assert neighbour_metrics(real / 4 + 1000, fake / 4 + 1000) == expected
 
 
+def wide(n=140, m=170, d=256, kind=np.float32):
+    rng = np.random.default_rng(0)
+    real, fake = rng.standard_normal((n, d)), 0.97 * rng.standard_normal((m, d)) + 0.01
+    return real.astype(kind), fake.astype(kind)
+
+
+SETS = {
+    "two clouds": lambda rng: wide(),
+    "float64": lambda rng: wide(kind=np.float64),
+    "far from 0": lambda rng: tuple(x + 1000 for x in wide()),
+    "tiny": lambda rng: tuple(x * 1e-6 for x in wide()),
+    "too tiny for float32": lambda rng: tuple(x.astype(float) * 1e-30 for x in wide()),
+    "one sample gone astray": lambda rng: (
+        wide()[0], np.vstack([wide()[1], 1e9 * np.ones(256)])
+    ),
+    "beyond float32": lambda rng: (
+        wide(kind=np.float64)[0], np.vstack([wide()[1], 1e30 * np.ones(256)])
+    ),
+    "a set against itself": lambda rng: (wide()[0], wide()[0].copy()),
+    "repeated training samples": lambda rng: (
+        wide()[0], np.vstack([wide()[1], wide()[0][rng.integers(0, 140, 60)]])
+    ),
+    "one sample for all": lambda rng: (wide()[0], np.repeat(wide()[1][:1], 50, axis=0)),
+    "few distinct samples": lambda rng: (
+        wide()[0][rng.integers(0, 9, 120)], wide()[0][rng.integers(0, 12, 130)]
+    ),
+    "a grid full of ties": lambda rng: tuple(
+        np.eye(256)[rng.integers(0, 256, n)] * rng.integers(1, 3, (n, 1)) for n in (90, 100)
+    ),
+    "few samples": lambda rng: wide(7, 8),
+    "a narrow line": lambda rng: tuple(
+        np.linspace(0, 1, n)[:, None] * np.ones(256) + 1e-6 * rng.standard_normal((n, 256))
+        for n in (100, 90)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("chunk_rows", [16, None])
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.filterwarnings("error")
+def test_hard_sets_of_many_dimensions(name, chunk_rows):
+    real, fake = SETS[name](np.random.default_rng(1))
+    for ks in ({}, {"precision_k": 1, "density_k": 3}):
+        values = neighbour_metrics(real, fake, **ks, chunk_rows=chunk_rows)
+        assert values == pytest.approx(by_differences(real, fake, **ks), rel=1e-14)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     real=st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=6, max_size=14),
@@ -212,6 +288,15 @@ def test_memory_is_bounded_by_the_chunks():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 6e6  # all pairs at once are 40e6 bytes
+
+
+def test_memory_is_bounded_in_many_dimensions():
+    real, fake = wide(1500, 1500)
+    tracemalloc.start()
+    neighbour_metrics(real, fake)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 9e6  # all pairs at once are 18e6 bytes; a centred copy is 3e6
 
 
 # --- errors ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganlore.errors import GanloreError
+from ganlore.settings import Optimizer
 from ganlore.study import declarations, fingerprint, registry
 
 LOSS = '''"""A loss."""
@@ -78,6 +79,59 @@ def test_a_wrong_plug_in_is_told_with_its_place(folder: Path, old, new, told) ->
     with pytest.raises(GanloreError, match=told) as caught:
         registry.declaration("loss", "wrong")
     assert "wrong.py" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "default",
+    [
+        "Optimizer.__init__.__globals__['json']",
+        "().__class__.__base__.__subclasses__()",
+        "__import__('os').getcwd()",
+        "Optimizer(**{'lr': 1.0})",
+        "tuple(*[[1]])",
+        "Optimizer().model_dump()",
+        "(lambda: 2.0)()",
+        "[x for x in (1.0, 2.0)]",
+        "f'{1}'",
+        "2.0 if True else 1.0",
+        "9 ** 9 ** 9",
+        "(1, int.real)",
+        "Optimizer(lr='fast')",
+    ],
+)
+def test_a_declaration_runs_no_code(folder: Path, default: str) -> None:
+    (folder / "wrong.py").write_text(LOSS.replace("= 2.0", f"= {default}"))
+    line = LOSS[: LOSS.index("margin:")].count("\n") + 1
+    with pytest.raises(GanloreError, match=r"declaration of 'margin' cannot be read") as caught:
+        registry.declaration("loss", "wrong")
+    assert f"wrong.py:{line}:" in str(caught.value)
+    assert "use literals" in str(caught.value) and "Optimizer" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["'exit()'", "tuple['exit()', ...]", "PositiveFloat | 'exit()'"])
+def test_a_string_in_a_type_is_not_run_either(folder: Path, kind: str) -> None:
+    (folder / "wrong.py").write_text(LOSS.replace("margin: PositiveFloat", f"margin: {kind}"))
+    with pytest.raises(GanloreError, match=r"wrong.py:\d+: the type of 'margin' has a string"):
+        registry.declaration("loss", "wrong")
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "value"),
+    [
+        ("float", "-2.5", -2.5),
+        ("tuple[float, ...]", "(1.0, -2.0)", (1.0, -2.0)),
+        ("PositiveInt | None", "None", None),
+        ("dict[str, int]", "{'a': 1}", {"a": 1}),
+        ("list[tuple[int, str]]", "[(1, 'b')]", [(1, "b")]),
+        ("Optimizer", "Optimizer(lr=1e-4, betas=(0.5, 0.9))", Optimizer(lr=1e-4, betas=(0.5, 0.9))),
+        ("float", "float('inf')", float("inf")),
+    ],
+)
+def test_a_declaration_is_read_as_python_has_it(folder: Path, kind, default, value) -> None:
+    text = LOSS.replace("PositiveFloat = 2.0", f"{kind} = {default}")
+    (folder / "right.py").write_text(text)
+    field = registry.declaration("loss", "right").model.model_fields["margin"]
+    assert field.get_default() == value
 
 
 def changed(folder: Path, old: str, new: str) -> bool:

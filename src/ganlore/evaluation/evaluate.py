@@ -28,6 +28,7 @@ STRIP = 8
 """Samples of every snapshot that are kept to look at, from the same noise."""
 CPU = torch.device("cpu")
 Row = dict[str, Any]
+Extractors = dict[str, tuple[features.Extractor, metrics.Reference]]
 
 
 def compare(
@@ -110,14 +111,20 @@ def evaluate(
             rows += _rows(run, snapshot["step"], extractor, n_real, values, seconds, "done")
     if record["status"] == "diverged" or len(strip) < len(snapshots):
         rows = [row for row in rows if row["step"] < run.training.steps]
-        evidence = sampling.evidence(state, inputs)
-        for extractor, _ in extractors.values():
-            empty = dict.fromkeys(metrics.applicable(_fields(extractor, store, evidence)), math.nan)
-            rows += _rows(run, run.training.steps, extractor, 0, empty, 0.0, "diverged")
+        rows += _ended(run, extractors, store, sampling.evidence(state, inputs))
     if strip:
         sampling.load(state, snapshots[len(strip) - 1])
         pictures |= sampling.pictures(state, inputs)
     return rows, pictures
+
+
+def _ended(run: Run, extractors: Extractors, store: Store, evidence: Collection[str]) -> list[Row]:
+    """A last row for each metric of a run that diverged, with an empty value."""
+    rows: list[Row] = []
+    for extractor, _ in extractors.values():
+        empty = dict.fromkeys(metrics.applicable(_fields(extractor, store, evidence)), math.nan)
+        rows += _rows(run, run.training.steps, extractor, 0, empty, 0.0, "diverged")
+    return rows
 
 
 def _opened(

@@ -12,7 +12,7 @@ from ganlore.evaluation.evaluate import STRIP
 from ganlore.forecast.costs import Costs
 from ganlore.formatting import size
 from ganlore.study import registry
-from ganlore.study.run import Plan, Run
+from ganlore.study.run import Plan
 
 FEATURES = 2048
 """Numbers that an extractor keeps of an image at most (Inception's)."""
@@ -23,9 +23,6 @@ ROW = 400
 RECORDS = 40_000
 """Bytes of a run's records, metrics and log."""
 
-PAGE = 4 / 3
-"""Bytes of the report for each of a picture's pixels: a palette PNG, not compressed, in base 64."""
-
 
 @dataclass(frozen=True)
 class DiskSpace:
@@ -35,7 +32,6 @@ class DiskSpace:
         data: prepared data and extractors' features that are not there yet.
         kept: files of runs that stay, of runs that are not done yet.
         working: states and snapshots of the runs that train side by side.
-        report: the page with its pictures.
         run: files of a run that stay, at most.
         free: bytes free where results go.
     """
@@ -43,14 +39,13 @@ class DiskSpace:
     data: int
     kept: int
     working: int
-    report: int
     run: int
     free: int
 
     @property
     def peak(self) -> int:
         """The most that the study takes at a time, beyond what it has already."""
-        return self.data + self.kept + self.working + self.report
+        return self.data + self.kept + self.working
 
     def check(self, where: str) -> None:
         """Raises a GanloreError where there is too little space."""
@@ -67,7 +62,7 @@ class DiskSpace:
     def __str__(self) -> str:
         return (
             f"{size(self.data)} of data, {size(self.kept)} kept ({size(self.run)} a run), "
-            f"{size(self.working)} while training, {size(self.report)} for the report"
+            f"{size(self.working)} while training"
         )
 
 
@@ -90,13 +85,11 @@ def disk_space(costs: Costs, jobs: int) -> DiskSpace:
         sizes, snapshots = costs.sizes[run.cell], run.training.snapshots
         stay = {"all": snapshots, "last": 1, "none": 0}[keep.snapshots] * sizes.snapshot
         stay += (keep.checkpoints == "all") * sizes.checkpoint
-        # a loss has pictures of its own, about as many as samples
-        pictures = run.protocol.pictures + _pictures(run)
+        # samples of the last snapshot and some of each; a loss has about as many of its own
+        pictures = 2 * run.protocol.pictures + STRIP * run.training.snapshots
         stay += pictures * math.prod(shapes[run.dataset.name])
         kept.append(stay + run.training.history * ROW + RECORDS)
         working.append(2 * sizes.state + 3 * snapshots * sizes.snapshot + sizes.checkpoint)
-    # a point has no pixels: it is a small picture
-    pixels = {name: math.prod(shape[1:] or (16,)) for name, shape in shapes.items()}
     there = Path(plan.study.results).resolve()
     while not there.exists():
         there = there.parent
@@ -104,15 +97,9 @@ def disk_space(costs: Costs, jobs: int) -> DiskSpace:
         data=sum(_data(plan, name, shape) for name, shape in shapes.items()),
         kept=sum(kept),
         working=jobs * max(working),
-        report=int(PAGE * sum(_pictures(run) * pixels[run.dataset.name] for run in plan.runs)),
         run=max(kept),
         free=shutil.disk_usage(there).free,
     )
-
-
-def _pictures(run: Run) -> int:
-    """Samples that are kept and shown of a run: of its last snapshot, and some of each."""
-    return int(run.protocol.pictures + STRIP * run.training.snapshots)
 
 
 def _data(plan: Plan, name: str, shape: tuple[int, ...]) -> int:

@@ -53,6 +53,12 @@ def neighbour_metrics(
 ) -> dict[str, float]:
     """All four metrics from one pass over the distances.
 
+    Precision is the share of generated samples in at least one ball of the data, recall the share
+    of the data in at least one ball of the generated samples (1904.06991, eq. 1 and 2); a ball
+    includes its surface (`<=`). Density is the mean number of the data's balls that a generated
+    sample lies in, divided by k, and coverage the share of the data's balls that hold a generated
+    sample (2002.09797, section 3.2); a ball is open (`<`).
+
     Args:
         real: features of the data, (n_real, d).
         fake: features of generated samples, (n_fake, d).
@@ -61,8 +67,8 @@ def neighbour_metrics(
         chunk_rows: rows of distances held at once; changes memory, not the values.
 
     Returns:
-        `precision`, `recall` (see `precision_recall`), `density`, `coverage` (see
-        `density_coverage`).
+        `precision`, `recall` and `coverage` in 0 ... 1, and `density` in 0 ... n_real / k, which is
+        about 1 for equal distributions.
 
     Raises:
         ValueError: if shapes do not fit, a feature is not finite, a k is less than 1, or a set has
@@ -127,48 +133,6 @@ def _measure(
         "density": n_inside / (density_k * len(fake)),
         "coverage": float(is_covered.mean()),
     }
-
-
-def precision_recall(real: Features, fake: Features, k: int = PRECISION_K) -> tuple[float, float]:
-    """Improved precision and recall (1904.06991, eq. 1 and 2).
-
-    Precision is the share of generated samples in at least one ball of the data, recall the share
-    of the data in at least one ball of the generated samples. A ball includes its surface (`<=`).
-
-    Args:
-        real: features of the data, (n_real, d).
-        fake: features of generated samples, (n_fake, d).
-        k: the neighbour that sets the radius.
-
-    Returns:
-        Precision and recall, each in 0 ... 1.
-
-    Raises:
-        ValueError: as `neighbour_metrics`.
-    """
-    values = neighbour_metrics(real, fake, precision_k=k, density_k=k)
-    return values["precision"], values["recall"]
-
-
-def density_coverage(real: Features, fake: Features, k: int = DENSITY_K) -> tuple[float, float]:
-    """Density and coverage (2002.09797, section 3.2).
-
-    Density is the mean number of the data's balls that a generated sample lies in, divided by k,
-    and coverage the share of the data's balls that hold a generated sample. A ball is open (`<`).
-
-    Args:
-        real: features of the data, (n_real, d).
-        fake: features of generated samples, (n_fake, d).
-        k: the neighbour that sets the radius.
-
-    Returns:
-        Density, in 0 ... n_real / k and about 1 for equal distributions, and coverage, in 0 ... 1.
-
-    Raises:
-        ValueError: as `neighbour_metrics`.
-    """
-    values = neighbour_metrics(real, fake, precision_k=k, density_k=k)
-    return values["density"], values["coverage"]
 
 
 class _Balls(NamedTuple):

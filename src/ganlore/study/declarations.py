@@ -38,11 +38,10 @@ DESCRIPTIVE = frozenset(
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 
 NAMESPACE: dict[str, Any] = {
-    "__builtins__": {},
     **{kind.__name__: kind for kind in (int, float, str, bool, tuple, list, dict)},
     **{name: getattr(shared_settings, name) for name in shared_settings.__all__},
 }
-"""All that a declaration may use beside literals."""
+"""All that a declaration may use beside literals. Nothing is evaluated as code."""
 
 
 def parse(path: Path) -> ast.Module:
@@ -77,14 +76,14 @@ def read_class(path: Path, name: str) -> tuple[str, dict[str, Any], dict[str, An
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             if statement.value is not None and "ClassVar" not in ast.unparse(statement.annotation):
                 field = statement.target.id
-                annotation = _literal(statement.annotation, path, field)
-                fields[field] = (annotation, _literal(statement.value, path, field))
+                annotation = _read_type(statement.annotation, path, field)
+                fields[field] = (annotation, _read(statement.value, path, field))
             elif statement.value is not None and statement.target.id in FACTS:
-                facts[statement.target.id] = _literal(statement.value, path, statement.target.id)
+                facts[statement.target.id] = _read(statement.value, path, statement.target.id)
         elif isinstance(statement, ast.Assign):
             for target in statement.targets:
                 if isinstance(target, ast.Name) and target.id in FACTS:
-                    facts[target.id] = _literal(statement.value, path, target.id)
+                    facts[target.id] = _read(statement.value, path, target.id)
     summary = (ast.get_docstring(node) or "").split("\n")[0]
     return summary, facts, fields
 
@@ -117,12 +116,48 @@ def module_file(module: str) -> Path | None:
     return None
 
 
-def _literal(node: ast.expr, path: Path, name: str) -> Any:
+def _read(node: ast.expr, path: Path, name: str) -> Any:
+    """The value of a declaration's default or type.
+
+    Raises:
+        GanloreError: with the place, and what a declaration may use.
+    """
     try:
-        return eval(compile(ast.Expression(node), str(path), "eval"), dict(NAMESPACE))
+        return _value(node)
     except Exception as error:
-        allowed = ", ".join(sorted(set(NAMESPACE) - {"__builtins__"}))
         raise GanloreError(
             f"{path}:{node.lineno}: the declaration of {name!r} cannot be read without running "
-            f"the file ({error})\n  use literals and: {allowed}"
+            f"the file ({error})\n  use literals, and of these the name, a call, [...] or |: "
+            f"{', '.join(sorted(NAMESPACE))}"
         ) from None
+
+
+def _read_type(node: ast.expr, path: Path, name: str) -> Any:
+    """As `_read`, of an annotation: pydantic would evaluate a string in it as code."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str | bytes):
+            raise GanloreError(
+                f"{path}:{node.lineno}: the type of {name!r} has a string in it: "
+                f"`{ast.unparse(node)}`\n  write the type without quotes, of: "
+                f"{', '.join(sorted(NAMESPACE))}"
+            )
+    return _read(node, path, name)
+
+
+def _value(node: ast.expr) -> Any:
+    match node:
+        case ast.Name(id=name) if name in NAMESPACE:
+            return NAMESPACE[name]
+        case ast.Call(func=ast.Name() as func, args=args, keywords=keywords):
+            named = {str(keyword.arg): _value(keyword.value) for keyword in keywords}
+            return _value(func)(*map(_value, args), **named)
+        case ast.Subscript(value=ast.Name() as generic, slice=inner):
+            return _value(generic)[_value(inner)]
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _value(left) | _value(right)
+        case ast.Tuple(elts=items):
+            return tuple(map(_value, items))
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        raise ValueError(f"`{ast.unparse(node)}` is not one of them") from None
