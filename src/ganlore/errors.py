@@ -19,10 +19,10 @@ class GanloreError(Exception):
 def unknown(what: str, name: str, allowed: Iterable[str], where: str = "") -> GanloreError:
     """The error for a name that does not exist, with the nearest one that does."""
     options = sorted(allowed)
-    shown = options if len(options) <= MOST else [*options[:MOST], f"... ({len(options)} in all)"]
+    listed = options if len(options) <= MOST else [*options[:MOST], f"... ({len(options)} in all)"]
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.4)
     hint = f"\n  did you mean {near[0]!r}?" if near else ""
     place = f"{where}: " if where else ""
     return GanloreError(
-        f"{place}unknown {what} {name!r}{hint}\n  allowed: {', '.join(shown) or '(none)'}"
+        f"{place}unknown {what} {name!r}{hint}\n  allowed: {', '.join(listed) or '(none)'}"
     )

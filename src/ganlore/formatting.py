@@ -138,13 +138,13 @@ def plain(value: float) -> str:
     return f"{value:g}"
 
 
-def setting(given: Any) -> str:
+def setting(value: Any) -> str:
     """A setting's value: numbers as in `plain`, sequences in brackets."""
-    if isinstance(given, float):
-        return plain(given)
-    if isinstance(given, list | tuple):
-        return f"({', '.join(setting(item) for item in given)})"
-    return str(given)
+    if isinstance(value, float):
+        return plain(value)
+    if isinstance(value, list | tuple):
+        return f"({', '.join(setting(item) for item in value)})"
+    return str(value)
 
 
 def optimizer(settings: Any) -> str:
@@ -154,29 +154,29 @@ def optimizer(settings: Any) -> str:
     training have the value at the end behind them, `lr 2e-4 to 5e-5`.
     """
     values = settings if isinstance(settings, Mapping) else settings.model_dump()
-    given = {key: item for key, item in values.items() if item is not None}
-    kind, rate, betas = given.pop("kind"), _change(given, "lr"), given.pop("betas", None)
-    second = given.pop("beta2_end", None)
-    if "lr_discriminator" in given:
-        rate += f" (discriminator {_change(given, 'lr_discriminator')})"
+    rest = {key: item for key, item in values.items() if item is not None}
+    kind, rate, betas = rest.pop("kind"), _change(rest, "lr"), rest.pop("betas", None)
+    second = rest.pop("beta2_end", None)
+    if "lr_discriminator" in rest:
+        rate += f" (discriminator {_change(rest, 'lr_discriminator')})"
     words = [kind, f"lr {rate}"]
     if kind == "adam" and betas is not None:
         words.append(f"betas {setting(betas)}")
         words[-1] += f", beta2 to {plain(second)}" if second is not None else ""
     return ", ".join(
-        [*words, *(f"{key.replace('_', ' ')} {setting(item)}" for key, item in given.items())]
+        [*words, *(f"{key.replace('_', ' ')} {setting(item)}" for key, item in rest.items())]
     )
 
 
-def _change(given: dict[str, Any], key: str) -> str:
+def _change(values: dict[str, Any], key: str) -> str:
     """A value, with that of `<key>_end` where it has one; both are taken out."""
-    start, end = given.pop(key), given.pop(f"{key}_end", None)
+    start, end = values.pop(key), values.pop(f"{key}_end", None)
     return plain(start) + (f" to {plain(end)}" if end is not None else "")
 
 
-def settings(given: Mapping[str, Any]) -> str:
+def settings(values: Mapping[str, Any]) -> str:
     """A plug-in's settings but for its optimiser, `n_critic 5, clip 0.01`."""
-    return ", ".join(f"{key} {setting(item)}" for key, item in given.items() if key != "optimizer")
+    return ", ".join(f"{key} {setting(item)}" for key, item in values.items() if key != "optimizer")
 
 
 def papers(text: str | None) -> list[str]:

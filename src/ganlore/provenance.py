@@ -43,12 +43,12 @@ def fitted(extractors: Iterable[str], dataset: str, data: Path) -> dict[str, str
     Raises:
         GanloreError: if one is missing.
     """
-    found = {}
+    hashes = {}
     for name in extractors:
         record = data / "extractors" / dataset / name / "record.json"
         storage.read_json(record, f"ganlore extract {dataset} {name} --data {data}")
-        found[name] = storage.sha256(record)
-    return found
+        hashes[name] = storage.sha256(record)
+    return hashes
 
 
 def peak_memory_mb() -> float:

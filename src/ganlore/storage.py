@@ -191,11 +191,11 @@ def check(path: Path, expected: str, remedy: str) -> Path:
         raise GanloreError(
             f"{path}: missing\n  expected sha256 {expected}\n  to make it again: {remedy}"
         )
-    found = sha256(path)
-    if found != expected:
+    actual = sha256(path)
+    if actual != expected:
         raise GanloreError(
             f"{path}: truncated or altered ({path.stat().st_size} bytes)\n"
-            f"  expected sha256 {expected}\n  found    sha256 {found}\n"
+            f"  expected sha256 {expected}\n  found    sha256 {actual}\n"
             f"  to make it again: {remedy}"
         )
     return path

@@ -115,7 +115,7 @@ def test_a_ratio_is_paired_by_loss_and_seed_and_told_in_percent():
     expected = -math.log(0.8) - np.array(SPREAD)
     np.testing.assert_allclose(test.values["difference"], expected, rtol=1e-12)
     assert test.outcome.effect == pytest.approx(expected.mean()) == -test.effect[0]
-    assert test.shown.startswith("−20 % (−21 % to −")
+    assert test.rendered.startswith("−20 % (−21 % to −")
     assert test.outcome.p_holds == 1 / 2**8
     assert (found.verdict, found.n) == ("holds", 8)
 
@@ -162,7 +162,7 @@ def test_a_claim_whose_cells_are_left_out_is_not_tested_and_says_what_lacks():
     found = only(plan, tables(plan, fids(0.8)))
     assert found.verdict == "not tested"
     assert found.note == "lacks digits mlp hinge ema base"
-    assert (found.tests[0].outcome.n, found.tests[0].shown) == (0, "")
+    assert (found.tests[0].outcome.n, found.tests[0].rendered) == (0, "")
     assert found.deciding is found.tests[0]
 
 
@@ -305,7 +305,7 @@ def test_relative_to_compares_each_cell_with_itself():
     (found,) = only(plan, tables(plan, value)).tests
     np.testing.assert_allclose(found.values["treatment"], math.log(2))
     np.testing.assert_allclose(found.values["control"], math.log(3))
-    assert found.shown.startswith("−33 %")
+    assert found.rendered.startswith("−33 %")
 
 
 def test_agreement_of_rankings_between_data_sets_against_that_between_seeds():

@@ -1,5 +1,6 @@
 """The rule of verdicts: by hand, and the errors that it makes on claims files with known effects."""
 
+import gc
 import itertools
 import math
 from collections import Counter
@@ -12,6 +13,15 @@ from ganlore.analysis import resampling
 from ganlore.analysis.claims import verdicts
 from ganlore.analysis.claims.verdicts import Outcome, decide, weigh
 from ganlore.analysis.estimators import holm, seeds_needed, simes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_old_garbage():
+    """statsmodels collects garbage for each family of p-values: 0.1 s a file, of thousands here."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
 
 UP = np.linspace(0.5, 1.5, 10)  # ten seeds, all as claimed
 

@@ -258,7 +258,7 @@ def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project
     for path in every:
         (project.folder / path).unlink()
     project.snakemake()
-    assert project.planned() == {}  # and nothing is trained for what was let go
+    assert project.planned() == {}  # and nothing is trained for what was discarded
     assert "4 discarded as the study says" in project.run("ganlore", "verify")
     # a changed metric needs the snapshots: they are trained again, measured, and go again
     project.edit("metrics/frechet.py", "- 2 * trace_of_root", "- trace_of_root * 2")

@@ -276,12 +276,12 @@ def test_what_is_kept_is_used(made: Plan) -> None:
     data = Path(made.study.data)
     store = Store.open(data / "prepared/discs")
     kept = Kept(store, "inception", data, run.protocol)
-    assert set(kept.reference().known) == {
+    assert set(kept.reference().computed) == {
         "frechet._gaussian", "first 60: kernel._within_real", "first 60: neighbours._surroundings"
     }  # fmt: skip
     assert len(kept.floor()) == 8
     other = run.protocol.model_copy(update={"n_real": 149})
-    assert Kept(store, "inception", data, other).reference().known == {}
+    assert Kept(store, "inception", data, other).reference().computed == {}
 
 
 def test_the_device_changes_no_noise(made: Plan) -> None:

@@ -182,7 +182,7 @@ def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
     verdicts = [line.result.verdict for line in lines]
     assert verdicts == ["holds", "contradicted", "undecided", "does not hold", "not tested"]
     assert claims.tally(judged) == dict.fromkeys(VERDICTS, 1)
-    assert lines[4].figure is None and lines[4].result.deciding.shown == ""
+    assert lines[4].figure is None and lines[4].result.deciding.rendered == ""
     slow = dict(lines[2].sides[0]["treatment"])
     assert slow == {"lsgan (digits, dcgan, slow)": "cell-digits-dcgan-slow-lsgan-none"}
     for line in lines[:4]:

@@ -219,9 +219,9 @@ def claim_results_of(verdict: str = "contradicted") -> list[ClaimResult]:
 def test_a_claim_shows_the_test_that_decides() -> None:
     first, second = claim_results_of()
     assert first.deciding is first.tests[1] and first.deciding.measure == "Recall"
-    assert first.deciding.shown == "−0.12 (−0.20 to −0.04)"
+    assert first.deciding.rendered == "−0.12 (−0.20 to −0.04)"
     assert claim_results_of("undecided")[0].deciding.measure == "FID"
-    assert (first.n, second.n, second.deciding.shown) == (10, 0, "")
+    assert (first.n, second.n, second.deciding.rendered) == (10, 0, "")
 
 
 def test_the_verdicts_in_latex_have_a_row_for_each_test() -> None:

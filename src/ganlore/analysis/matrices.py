@@ -174,9 +174,9 @@ def costs_of_tricks(matrix: Matrix) -> pd.DataFrame:
     table = table[(table["trick"] != PLAIN) & table["step_ms_relative"].notna()]
     groups = table.groupby("trick")[list(RELATIVE.values())]
     extra = table.groupby("trick")[[f"{cost}_extra" for cost in RELATIVE]].median()
-    found = groups.median().join(extra).join(groups.min().add_suffix("_min"))
-    found = found.join(groups.max().add_suffix("_max")).assign(losses=groups.size())
-    return found.sort_values("step_ms_relative", ascending=False)
+    costs = groups.median().join(extra).join(groups.min().add_suffix("_min"))
+    costs = costs.join(groups.max().add_suffix("_max")).assign(losses=groups.size())
+    return costs.sort_values("step_ms_relative", ascending=False)
 
 
 def improvements(matrix: Matrix) -> pd.DataFrame:

@@ -64,8 +64,8 @@ def probability_of_improvement(scores: ArrayLike) -> Array:
 def logs(matrix: Matrix) -> pd.DataFrame:
     """Log FID of every run of a matrix, a diverged one as its worst: (seeds, (trick, loss))."""
     ends = matrix.finals.pivot(index="train_seed", columns=["trick", "loss"], values="fid")
-    found = np.log(ends.fillna(np.nanmax(ends.to_numpy())))
-    return cast(pd.DataFrame, found)
+    logarithms = np.log(ends.fillna(np.nanmax(ends.to_numpy())))
+    return cast(pd.DataFrame, logarithms)
 
 
 def of_tricks(matrix: Matrix) -> pd.DataFrame:

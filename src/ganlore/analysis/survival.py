@@ -49,12 +49,12 @@ def kaplan_meier(times: ArrayLike, reached: ArrayLike) -> Survival:
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = special.ndtri(0.975) * curve.surv_prob_se / (share * np.abs(np.log(share)))
         low, high = share ** np.exp(spread), share ** np.exp(-spread)
-    known = np.isfinite(spread)  # where all have reached it there is no spread to estimate
+    has_spread = np.isfinite(spread)  # where all have reached it there is no spread to estimate
     return Survival(
         times=np.asarray(curve.surv_times, dtype=np.float64),
         share=share,
-        low=np.where(known, low, share),
-        high=np.where(known, high, share),
+        low=np.where(has_spread, low, share),
+        high=np.where(has_spread, high, share),
         n=len(time),
         n_reached=int(status.sum()),
     )

@@ -63,13 +63,13 @@ def read(plan: Plan) -> Tables:
         "history": [*CELL, "train_seed", "step"],
         "runs": [*CELL, "train_seed", "status", "steps", *COST],
     }  # fmt: skip
-    found = {
+    frames = {
         name: _planned(plan, _read(folder / f"{name}.parquet", columns), folder / f"{name}.parquet")
         for name, columns in needed.items()
     }
     floor = _read(folder / "floor.csv", ["dataset", "extractor", *PROTOCOL, "metric", "value"])
-    check_protocols(found["metrics"], folder / "metrics.parquet")
-    return Tables(**found, floor=floor)
+    check_protocols(frames["metrics"], folder / "metrics.parquet")
+    return Tables(**frames, floor=floor)
 
 
 REMEDY = "run snakemake"
@@ -167,23 +167,23 @@ def cells(tables: Tables, ends: pd.DataFrame) -> pd.DataFrame:
     protocols = _protocols(tables)
     cost = tables.runs.groupby(CELL)[COST].mean()
     rows = []
-    for key, found in ends.groupby([*CELL, "extractor"], sort=False):
+    for key, group in ends.groupby([*CELL, "extractor"], sort=False):
         *cell, extractor = key
         row: dict[str, Any] = dict(zip([*CELL, "extractor"], key, strict=True))
         row |= protocols[cell[0], extractor]
-        row["n_seeds"] = len(found)
-        row["n_diverged"] = int((found["status"] == "diverged").sum())
+        row["n_seeds"] = len(group)
+        row["n_diverged"] = int((group["status"] == "diverged").sum())
         for name in (n + suffix for n in tables.names for suffix in ("", "_best")):
-            row |= _summary(name, found[name])
+            row |= _summary(name, group[name])
         row |= cost.loc[tuple(cell)].to_dict()
         rows.append(row)
     return _relative(pd.DataFrame(rows))
 
 
 def _summary(name: str, values: pd.Series[Any]) -> dict[str, float]:
-    known = values.dropna().to_numpy()
-    mean, low, high = estimators.mean_interval(known)
-    return {name: mean, f"{name}_low": low, f"{name}_high": high, f"{name}_n": len(known)}
+    numbers = values.dropna().to_numpy()
+    mean, low, high = estimators.mean_interval(numbers)
+    return {name: mean, f"{name}_low": low, f"{name}_high": high, f"{name}_n": len(numbers)}
 
 
 def _protocols(tables: Tables) -> dict[tuple[str, str], dict[str, Any]]:
@@ -192,15 +192,15 @@ def _protocols(tables: Tables) -> dict[tuple[str, str], dict[str, Any]]:
     A diverged run was never compared with anything, so that its row has no n_real; where all
     diverged, the floor's row says it.
     """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    protocols: dict[tuple[str, str], dict[str, Any]] = {}
     floor = tables.floor.drop(columns="n_fake").merge(
         tables.metrics[["dataset", "extractor", "n_fake"]].drop_duplicates()
     )
     measured = tables.metrics[tables.metrics["status"] == "done"]
     for source in (floor, measured):
         for row in source.drop_duplicates(["dataset", "extractor"]).to_dict("records"):
-            found[row["dataset"], row["extractor"]] = {name: row[name] for name in PROTOCOL}
-    return found
+            protocols[row["dataset"], row["extractor"]] = {name: row[name] for name in PROTOCOL}
+    return protocols
 
 
 def _relative(table: pd.DataFrame) -> pd.DataFrame:

@@ -67,13 +67,13 @@ def _situation() -> dict[str, object]:
 def _status(connection: socket.socket) -> int:
     """The exit status that the server tells when the worker has ended, in the way of shells."""
     try:
-        told = connection.recv(16)
+        answer = connection.recv(16)
     except OSError:
-        told = b""
-    if not told:
+        answer = b""
+    if not answer:
         say("error: the server of workers has ended, and this job with it")
         return 1
-    status = int(told)
+    status = int(answer)
     if status < 0:
         name = signal.Signals(-status).name
         hint = ": was there too little memory?" if name == "SIGKILL" else ""

@@ -223,7 +223,7 @@ def _import() -> bool:
 def _code() -> frozenset[tuple[str, int, int]]:
     """Every file of this package with its time and size."""
     files = ((path, path.stat()) for path in Path(__file__).parents[1].rglob("*.py"))
-    return frozenset((str(path), told.st_mtime_ns, told.st_size) for path, told in files)
+    return frozenset((str(path), status.st_mtime_ns, status.st_size) for path, status in files)
 
 
 def _end_with(*others: int) -> None:

@@ -112,8 +112,8 @@ class Store:
     @property
     def digest(self) -> str:
         """A hash of the data's files and settings: what a run is tied to."""
-        told = json.dumps([self.manifest["settings"], self.manifest["files"]], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        text = json.dumps([self.manifest["settings"], self.manifest["files"]], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def require(self, settings: dict[str, Any]) -> Store:
         """This store, if it was prepared with these settings.

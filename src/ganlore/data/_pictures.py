@@ -84,12 +84,12 @@ def places(n: int, split: str) -> NDArray[np.int64]:
 
 def shuffled(splits: dict[str, Split]) -> dict[str, Split]:
     """Splits in the random order of `places`."""
-    found = {}
+    ordered = {}
     for name, split in splits.items():
         order = np.argsort(places(len(split.samples), name))
         labels = None if split.labels is None else split.labels[order]
-        found[name] = Split(split.samples[order], labels)
-    return found
+        ordered[name] = Split(split.samples[order], labels)
+    return ordered
 
 
 def read(pictures: dict[str, list[Picture]], frame: Frame, what: str) -> dict[str, Split]:
@@ -198,11 +198,11 @@ def listing(folder: Path, labelled: bool) -> Listing:
     """
     if not folder.is_dir():
         raise GanloreError(f"{folder}: no such folder; expected one with pictures")
-    found = sorted(_files(folder), key=lambda file: file.relative_to(folder).parts)
-    files = [file for file in found if file.suffix.lower() in EXTENSIONS]
+    everything = sorted(_files(folder), key=lambda file: file.relative_to(folder).parts)
+    files = [file for file in everything if file.suffix.lower() in EXTENSIONS]
     if not files:
         raise GanloreError(f"{folder}: no pictures; expected files *{', *'.join(EXTENSIONS)}")
-    if others := [file for file in found if file.suffix.lower() not in EXTENSIONS]:
+    if others := [file for file in everything if file.suffix.lower() not in EXTENSIONS]:
         say(f"{folder}: {len(others)} files are no pictures and left out, the first {others[0]}")
     if not labelled:
         return Listing(files, None)
@@ -238,32 +238,32 @@ def load(
     Raises:
         GanloreError: if the classes are others, or pictures cannot be used.
     """
-    labels = {split: _labels(found, names, split, what) for split, found in listings.items()}
+    labels = {split: _labels(one, names, split, what) for split, one in listings.items()}
     pictures: dict[str, list[Picture]] = {
-        split: [(str(file), file.read_bytes) for file in found.files]
-        for split, found in listings.items()
+        split: [(str(file), file.read_bytes) for file in one.files]
+        for split, one in listings.items()
     }
     splits = read(pictures, frame, what)
     return {split: Split(part.samples, labels[split]) for split, part in splits.items()}
 
 
 def _labels(
-    found: Listing, names: Sequence[str] | None, split: str, what: str
+    part: Listing, names: Sequence[str] | None, split: str, what: str
 ) -> NDArray[np.int64] | None:
     """Labels in the order in which `read` puts the pictures."""
-    if names is None or found.classes is None:
+    if names is None or part.classes is None:
         return None
-    if unknown := sorted(set(found.classes) - set(names)):
+    if unknown := sorted(set(part.classes) - set(names)):
         raise GanloreError(
             f"data set {what}: the split {split} has the classes {_some(unknown)}, which are not "
             f"among those expected: {_some(names)}"
         )
     index = {name: label for label, name in enumerate(names)}
-    labels = np.empty(len(found.classes), dtype=np.int64)
-    labels[places(len(labels), split)] = [index[name] for name in found.classes]
+    labels = np.empty(len(part.classes), dtype=np.int64)
+    labels[places(len(labels), split)] = [index[name] for name in part.classes]
     return labels
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:SHOWN])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > SHOWN else shown
+    text = ", ".join(names[:SHOWN])
+    return f"{text}, ... ({len(names)} in all)" if len(names) > SHOWN else text

@@ -52,19 +52,19 @@ class Celeba(Published):
 
         folder = Path(self.path, CelebA.base_folder)
         where = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive)"
-        known = {name: md5 for _, md5, name in CelebA.file_list}
-        return [Archive(folder / name, known[name], where) for name in NEEDED]
+        checksums = {name: md5 for _, md5, name in CelebA.file_list}
+        return [Archive(folder / name, checksums[name], where) for name in NEEDED]
 
     def fetch(self) -> None:
         """From Google Drive, which has a quota for each day."""
         from torchvision.datasets import CelebA
         from torchvision.datasets.utils import check_integrity, download_file_from_google_drive
 
-        known = {name: drive for drive, _, name in CelebA.file_list}
+        drive_ids = {name: drive for drive, _, name in CelebA.file_list}
         for file in self.archives():
             if not check_integrity(file.path, file.md5):
                 name = file.path.name
-                download_file_from_google_drive(known[name], file.path.parent, name, file.md5)
+                download_file_from_google_drive(drive_ids[name], file.path.parent, name, file.md5)
 
     def unpack(self) -> dict[str, Split]:
         """Pictures straight out of the archive: 202,599 files on disk would serve nothing."""
@@ -78,11 +78,11 @@ class Celeba(Published):
                     f"{pictures}: {len(lost)} pictures that {partition} names are missing, the "
                     f"first {lost[0]}"
                 )
-            found: dict[str, list[Picture]] = {
+            listings: dict[str, list[Picture]] = {
                 split: [(f"{pictures}: {m}", partial(archive.read, m)) for m in members[split]]
                 for split in SPLITS
             }
-            return read(found, self.frame(), self.name)
+            return read(listings, self.frame(), self.name)
 
     def frame(self) -> Frame:
         """The centre, resized."""
@@ -95,13 +95,13 @@ class Celeba(Published):
 
 def _members(partition: Path) -> dict[str, list[str]]:
     """The names of pictures in the archive, for each part of the partition."""
-    found: dict[str, list[str]] = {part: [] for part in PARTITION.values()}
+    members: dict[str, list[str]] = {part: [] for part in PARTITION.values()}
     for number, line in enumerate(partition.read_text().splitlines(), 1):
         name, _, part = line.partition(" ")
         if part.strip() not in PARTITION:
             raise GanloreError(f"{partition}:{number}: {line!r}; expected <picture> <0, 1 or 2>")
-        found[PARTITION[part.strip()]].append(f"img_align_celeba/{name}")
-    return found
+        members[PARTITION[part.strip()]].append(f"img_align_celeba/{name}")
+    return members
 
 
 DATASET = Celeba

@@ -47,9 +47,9 @@ class Cifar10(Published):
         """Both splits, from the batches."""
         splits = {}
         for split in SPLITS:
-            found = self._open(split, download=False)
-            images = np.ascontiguousarray(found.data.transpose(0, 3, 1, 2))
-            splits[split] = Split(images, np.asarray(found.targets, dtype=np.int64))
+            part = self._open(split, download=False)
+            images = np.ascontiguousarray(part.data.transpose(0, 3, 1, 2))
+            splits[split] = Split(images, np.asarray(part.targets, dtype=np.int64))
         return shuffled(splits)
 
     def frame(self) -> Frame:

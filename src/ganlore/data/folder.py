@@ -47,10 +47,10 @@ class Folder(Dataset):
 
     def load(self) -> dict[str, Split]:
         """Both splits, in a random order that is always the same."""
-        found = self._divided() if self.held_out else self._listed()
-        classes = found["train"].classes
+        listings = self._divided() if self.held_out else self._listed()
+        classes = listings["train"].classes
         self._names = None if classes is None else sorted(set(classes))
-        return load(found, Frame(self.channels, self.size, self.crop), self._names, self.name)
+        return load(listings, Frame(self.channels, self.size, self.crop), self._names, self.name)
 
     def classes(self) -> list[str] | None:
         """The names of the folders in `train/`."""
@@ -72,8 +72,8 @@ class Folder(Dataset):
                 f"and held_out = {self.held_out} asks for a division of all pictures\n"
                 "  leave out `held_out`, or name another `path`"
             )
-        found = listing(Path(self.path), self.labels)
-        classes = np.array(found.classes or [""] * len(found.files))
+        whole = listing(Path(self.path), self.labels)
+        classes = np.array(whole.classes or [""] * len(whole.files))
         order = np.random.default_rng(SEED).permutation(len(classes))
         held = np.zeros(len(classes), dtype=bool)
         for name in np.unique(classes):
@@ -84,7 +84,7 @@ class Folder(Dataset):
                 f"data set {self.name}: held_out = {self.held_out} of {len(classes)} pictures "
                 f"leaves {'no test' if not held.any() else 'no training'} pictures"
             )
-        return {"train": found.part(~held), "test": found.part(held)}
+        return {"train": whole.part(~held), "test": whole.part(held)}
 
 
 DATASET = Folder

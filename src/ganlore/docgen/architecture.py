@@ -43,7 +43,7 @@ def _package(folder: Path, names: set[str]) -> Package:
 
 def _imports(path: Path) -> set[str]:
     """The names directly below `ganlore` that a file imports."""
-    found = set()
+    packages = set()
     for node in ast.walk(ast.parse(path.read_text())):
         modules: list[str] = []
         if isinstance(node, ast.Import):
@@ -52,8 +52,8 @@ def _imports(path: Path) -> set[str]:
             modules = [f"ganlore.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules = [node.module]
-        found |= {name.split(".")[1] for name in modules if name.startswith("ganlore.")}
-    return found
+        packages |= {name.split(".")[1] for name in modules if name.startswith("ganlore.")}
+    return packages
 
 
 def layers(root: Path) -> list[tuple[str, ...]]:

@@ -200,19 +200,19 @@ def _gaps(where: tuple[Place, ...], _declared: str) -> tuple[Gap, ...]:
     alone = [((name,), ()) for name in own("loss")] + [((), (name,)) for name in own("trick")]
     pairs = [((one,), (other,)) for one in own("loss") for other in own("trick")]
     twice = [((), both) for both in combinations(own("trick"), 2)]
-    found: dict[tuple[tuple[str, ...], tuple[str, ...], str], list[Place]] = {}
-    known: set[tuple[Place, str]] = set()
+    held_at: dict[tuple[tuple[str, ...], tuple[str, ...], str], list[Place]] = {}
+    explained: set[tuple[Place, str]] = set()
     for losses, tricks in (*alone, *pairs, *twice):
         for place in where:
-            if any((place, name) in known for name in losses + tricks):
+            if any((place, name) in explained for name in losses + tricks):
                 continue
             loss = losses[0] if losses else None
             reason = why_not(place.dataset, place.network, loss, tricks)
             if reason:
-                found.setdefault((losses, tricks, reason.text), []).append(place)
+                held_at.setdefault((losses, tricks, reason.text), []).append(place)
                 if len(losses + tricks) == 1:
-                    known.add((place, *losses, *tricks))
-    return tuple(Gap(*key, tuple(held)) for key, held in found.items())
+                    explained.add((place, *losses, *tricks))
+    return tuple(Gap(*key, tuple(held)) for key, held in held_at.items())
 
 
 def _where(some: tuple[Place, ...], every: list[Place]) -> str:

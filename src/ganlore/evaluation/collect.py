@@ -71,8 +71,8 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
         history.append(pd.read_csv(folder / "history.csv").assign(**run.key))
         runs.append(_summary(run, record, history[-1]))
     if problems:
-        shown = "\n".join(problems[:10])
-        raise GanloreError(f"{len(problems)} of {len(plan.runs)} runs cannot be used\n{shown}")
+        listed = "\n".join(problems[:10])
+        raise GanloreError(f"{len(problems)} of {len(plan.runs)} runs cannot be used\n{listed}")
     devices = {row["device"] for row in runs}
     if len(devices) > 1:
         raise GanloreError(

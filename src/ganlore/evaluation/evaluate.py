@@ -148,8 +148,8 @@ def _fields(extractor: features.Extractor, store: Store, evidence: Collection[st
 def floor(extractor: str, store: Store, data: Path, protocol: Protocol) -> list[Row]:
     """The metrics of the other split against the reference: real data in place of samples."""
     kept = Kept(store, extractor, data, protocol)
-    found = kept.floor()
-    return _floor(kept, store, extractor)[1] if found is None else found
+    stored = kept.floor()
+    return _floor(kept, store, extractor)[1] if stored is None else stored
 
 
 def refer(extractor: str, store: Store, data: Path, protocol: Protocol) -> Path:

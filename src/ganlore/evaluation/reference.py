@@ -2,8 +2,8 @@
 
 In `<data>/extractors/<data set>/<extractor>/reference/<protocol>/`:
 
-- `statistics.npz`: what metrics compute of the reference (`metrics.Reference.known`): mean and root
-  of the covariance, the kernel's mean, radii of neighbours;
+- `statistics.npz`: what metrics compute of the reference (`metrics.Reference.computed`): mean and
+  root of the covariance, the kernel's mean, radii of neighbours;
 - `floor.json`: the metrics of the other split against the reference, which perfect samples get;
 - `record.json`: what both were made of, and their hashes.
 
@@ -67,12 +67,12 @@ class Kept:
         real = features.reference(self.fitted, self.protocol.reference, self.protocol.n_real)
         if not self.there():
             return metrics.Reference(real)
-        known: dict[str, list[Any]] = {}
+        statistics: dict[str, list[Any]] = {}
         with np.load(self.folder / "statistics.npz", allow_pickle=False) as arrays:
             for name in arrays.files:
                 computation, _, index = name.rpartition("/")
-                known.setdefault(computation, []).insert(int(index), arrays[name])
-        return metrics.Reference(real, {name: tuple(parts) for name, parts in known.items()})
+                statistics.setdefault(computation, []).insert(int(index), arrays[name])
+        return metrics.Reference(real, {name: tuple(parts) for name, parts in statistics.items()})
 
     def floor(self) -> list[Row] | None:
         """The rows of the floor, None where they are not kept."""

@@ -68,10 +68,10 @@ def sample(snapshot: Snapshot, device: torch.device = CPU) -> NDArray[Any] | Non
 @torch.no_grad()
 def evidence(state: TrainState, snapshot: Snapshot) -> dict[str, NDArray[Any]]:
     """What a loss lets be measured beside its samples: fields of `metrics.Comparison`."""
-    found: dict[str, NDArray[Any]] = state.loss.evidence(snapshot)
+    fields: dict[str, NDArray[Any]] = state.loss.evidence(snapshot)
     if state.loss.conditional and snapshot.labels is not None:
-        found["asked"] = snapshot.labels.numpy()
-    return found
+        fields["asked"] = snapshot.labels.numpy()
+    return fields
 
 
 def observe(

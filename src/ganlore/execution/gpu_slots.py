@@ -61,18 +61,18 @@ def _listed() -> tuple[str, ...]:
 
 def parse(listing: str) -> tuple[str, ...]:
     """The UUIDs in what `nvidia-smi -L` prints; a GPU's parts (MIG) in place of a parted GPU."""
-    found: dict[str, list[str]] = {}
+    parts_of: dict[str, list[str]] = {}
     gpu = ""
     for line in listing.splitlines():
-        told = re.search(r"\(UUID: ([^)]+)\)", line)
-        if not told:
+        match = re.search(r"\(UUID: ([^)]+)\)", line)
+        if not match:
             continue
         if line.startswith("GPU "):
-            gpu = told[1]
-            found[gpu] = []
+            gpu = match[1]
+            parts_of[gpu] = []
         elif gpu:
-            found[gpu].append(told[1])
-    return tuple(name for whole, parts in found.items() for name in parts or [whole])
+            parts_of[gpu].append(match[1])
+    return tuple(name for whole, parts in parts_of.items() for name in parts or [whole])
 
 
 def per_gpu() -> int:
@@ -81,10 +81,10 @@ def per_gpu() -> int:
     Raises:
         GanloreError: if the environment's number is none.
     """
-    told = os.environ.get(SHARE, "1")
-    if not told.isdecimal() or not int(told):
-        raise GanloreError(f"{SHARE} = {told!r}: expected a whole number from 1 up")
-    return int(told)
+    share = os.environ.get(SHARE, "1")
+    if not share.isdecimal() or not int(share):
+        raise GanloreError(f"{SHARE} = {share!r}: expected a whole number from 1 up")
+    return int(share)
 
 
 def total() -> int:
@@ -126,24 +126,24 @@ def slot(device: str) -> Iterator[str | None]:
 
 
 def _wait() -> tuple[str, IO[str]]:
-    told = False
-    while not (found := take(gpus(), per_gpu(), folder())):
-        if not told:
-            told = True
+    said = False
+    while not (slot := take(gpus(), per_gpu(), folder())):
+        if not said:
+            said = True
             say(
                 f"waiting for a GPU: all {total()} places are taken "
                 f"({len(gpus())} GPUs, {SHARE} = {per_gpu()})"
             )
         time.sleep(PAUSE)
-    return found
+    return slot
 
 
 def folder() -> Path:
     """Where the locks are: not in a study, since all studies of a machine share its GPUs."""
     own = Path(tempfile.gettempdir()) / f"ganlore-gpus-{os.getuid()}"
-    found = Path(os.environ.get(FOLDER) or own)
-    found.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return found
+    path = Path(os.environ.get(FOLDER) or own)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
 
 
 def take(names: list[str], each: int, where: Path) -> tuple[str, IO[str]] | None:

@@ -72,8 +72,8 @@ class Classifying(Extractor):
         Raises:
             GanloreError: if the data set has no labels.
         """
-        found = store.labels("train")
-        if found is None:
+        labels = store.labels("train")
+        if labels is None:
             raise GanloreError(
                 f"data set {store.name}: the extractor {self.name} is a classifier, and the data "
                 "have no labels to fit it to\n  use an extractor that needs none, such as inception"
@@ -83,7 +83,7 @@ class Classifying(Extractor):
         mirrored = bool(store.manifest.get("mirrored"))
         with seeding.scope(self.seed, self.name, store.name):
             network = self._laid_out(self.build(store))
-            self._optimise(network, images, torch.from_numpy(found), mirrored)
+            self._optimise(network, images, torch.from_numpy(labels), mirrored)
         self.network = network.eval()
         features, logits = self.predict(store.samples("test"))
         accuracy = float((logits.argmax(axis=1) == store.labels("test")).mean())
@@ -134,9 +134,9 @@ class Classifying(Extractor):
         # parts of one size: torch makes ready anew whenever the size changes
         for part in np.array_split(samples, -(-len(samples) // CHUNK)):
             images = to_network(torch.from_numpy(np.array(part)).to(device))
-            found = self.network.features(images)
-            features.append(found.cpu())
-            logits.append(self.network.head(found).cpu())
+            activations = self.network.features(images)
+            features.append(activations.cpu())
+            logits.append(self.network.head(activations).cpu())
         return torch.cat(features).double().numpy(), torch.cat(logits).double().numpy()
 
     def to(self, device: torch.device) -> Classifying:

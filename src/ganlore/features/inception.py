@@ -82,11 +82,11 @@ class Inception(Extractor):
         ):
             for start in range(0, len(samples), self.chunk):
                 part = torch.from_numpy(np.array(samples[start : start + self.chunk]))
-                found = self.network.layers((resized(part.to(device)) - 128) / 128)
-                found = found.reshape(len(part), -1).float()
+                activations = self.network.layers((resized(part.to(device)) - 128) / 128)
+                activations = activations.reshape(len(part), -1).float()
                 # without the bias, as the Inception Score is computed (StyleGAN2-ADA, and before)
-                logits = functional.linear(found, self.network.output.weight.float())
-                features.append(found.cpu())
+                logits = functional.linear(activations, self.network.output.weight.float())
+                features.append(activations.cpu())
                 probabilities.append(logits.softmax(1).cpu())
                 progress.update(start + len(part))
         return Description(
@@ -132,10 +132,10 @@ def _read(path: Path) -> Any:
         for part in ("layers", "output"):
             getattr(network, part)
     except (RuntimeError, AttributeError, ValueError) as error:
-        told = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[-1]
         raise GanloreError(
             f"{path}: not a TorchScript network with `layers` and `output`, as clean-fid's "
-            f"inception-2015-12-05.pt ({told})"
+            f"inception-2015-12-05.pt ({reason})"
         ) from None
     return network.eval()
 

@@ -55,11 +55,11 @@ class Network(Classes):
 
     def activations(self, images: Tensor) -> list[Tensor]:
         """Each resolution's features, and those that the classes are told by; (N, d) each."""
-        found, out = [], images
+        outputs, out = [], images
         for stage in self.stages:
             out = stage(out)
-            found.append(out.flatten(1))
-        return [*found, functional.silu(self.norm(out)).mean((2, 3))]
+            outputs.append(out.flatten(1))
+        return [*outputs, functional.silu(self.norm(out)).mean((2, 3))]
 
     def features(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] to (N, width)."""
@@ -98,17 +98,19 @@ class ResidualClassifier(Classifying):
     def layers(self, images: Tensor) -> list[Tensor]:
         """Each layer's features, in units in which the data's total variance is 1."""
         assert isinstance(self.network, Network)
-        found = self.network.activations(images)
-        return [phi * unit for phi, unit in zip(found, self.network.variances.rsqrt(), strict=True)]
+        outputs = self.network.activations(images)
+        return [
+            phi * unit for phi, unit in zip(outputs, self.network.variances.rsqrt(), strict=True)
+        ]
 
 
 def _total_variances(network: Network, images: Tensor) -> Tensor:
     """The sum of each layer's variances over images, (layers,), summed in double precision."""
     means, squares = [], []
     for chunk in images.split(CHUNK):
-        found = [phi.double() for phi in network.activations(chunk)]
-        means.append([phi.sum(0) / len(images) for phi in found])
-        squares.append(torch.stack([phi.square().sum() / len(images) for phi in found]))
+        outputs = [phi.double() for phi in network.activations(chunk)]
+        means.append([phi.sum(0) / len(images) for phi in outputs])
+        squares.append(torch.stack([phi.square().sum() / len(images) for phi in outputs]))
     lengths = [sum(parts).square().sum() for parts in zip(*means, strict=True)]
     return torch.stack(squares).sum(0) - torch.stack(lengths)
 

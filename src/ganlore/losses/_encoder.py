@@ -46,11 +46,11 @@ class Encoding(Nonsaturating):
     @torch.no_grad()
     def reconstruct(self, snapshot: Snapshot, n: int) -> Tensor:
         """G(Enc(x)) of the first n held-out samples."""
-        found = []
+        parts = []
         for part in snapshot.held_out[:n].split(CHUNK):
             output = snapshot.modules["encoder"](part).reshape(len(part), -1)
-            found.append(snapshot.generator(self.code(output)))
-        return torch.cat(found)
+            parts.append(snapshot.generator(self.code(output)))
+        return torch.cat(parts)
 
     def evidence(self, snapshot: Snapshot) -> dict[str, Any]:
         """Held-out samples and what comes back."""

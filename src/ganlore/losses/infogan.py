@@ -115,14 +115,14 @@ class InfoGan(Nonsaturating):
         rows = min(6, len(latent))
         walk = latent[:rows].repeat_interleave(self.categories, 0).clone()
         walk[:, first : first + self.categories] = torch.eye(self.categories).repeat(rows, 1)
-        found = {"categorical": self._draw(snapshot, walk, self.categories)}
+        pictures = {"categorical": self._draw(snapshot, walk, self.categories)}
         if self.continuous:
             walk = latent[:1].repeat(self.continuous * columns, 1).clone()
             for code in range(self.continuous):
                 here = slice(code * columns, (code + 1) * columns)
                 walk[here, first + self.categories + code] = torch.linspace(-1, 1, columns)
-            found["continuous"] = self._draw(snapshot, walk, columns)
-        return found
+            pictures["continuous"] = self._draw(snapshot, walk, columns)
+        return pictures
 
     @staticmethod
     def _draw(snapshot: Snapshot, latent: Tensor, columns: int) -> Tensor:

@@ -79,8 +79,8 @@ class VariationalAutoencoderGan(Encoding):
         """Algorithm 1, L_GAN: real samples against samples and reconstructions."""
         with nullcontext() if step.ahead else torch.no_grad():
             reconstructions = step.once("redrawn", self.redrawn).images
-        _, judged = step.compare(step.real_logits, step.discriminate(reconstructions))
-        return super().discriminator(step) + softplus(judged).mean()
+        _, logits = step.compare(step.real_logits, step.discriminate(reconstructions))
+        return super().discriminator(step) + softplus(logits).mean()
 
     def generator(self, step: Step) -> Tensor:
         """What generator and encoder minimise, each its own part (algorithm 1).

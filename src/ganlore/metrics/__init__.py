@@ -60,11 +60,11 @@ class Reference:
 
     Attributes:
         features: (n_real, d), in float32 or float64.
-        known: what is known of them: {name of a computation: its arrays}.
+        computed: what was computed of them: {name of a computation: its arrays}.
     """
 
     features: Features
-    known: dict[str, Known] = field(default_factory=dict, repr=False)
+    computed: dict[str, Known] = field(default_factory=dict, repr=False)
     _fewer: dict[int, Reference] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,9 +73,9 @@ class Reference:
     def once(self, compute: Callable[[Features], Known]) -> Known:
         """`compute(features)`, from memory where it is known."""
         name = f"{compute.__module__.rpartition('.')[2]}.{compute.__name__}"
-        if name not in self.known:
-            self.known[name] = compute(self.features)
-        return self.known[name]
+        if name not in self.computed:
+            self.computed[name] = compute(self.features)
+        return self.computed[name]
 
     def first(self, n: int) -> Reference:
         """The reference of the first n features, one and the same whenever it is asked for."""
@@ -83,20 +83,20 @@ class Reference:
             return self
         if n not in self._fewer:
             prefix = f"first {n}: "
-            known = {
+            computed = {
                 name.removeprefix(prefix): arrays
-                for name, arrays in self.known.items()
+                for name, arrays in self.computed.items()
                 if name.startswith(prefix)
             }
-            self._fewer[n] = Reference(self.features[:n], known)
+            self._fewer[n] = Reference(self.features[:n], computed)
         return self._fewer[n]
 
     def everything(self) -> dict[str, Known]:
         """`known`, that of the first few features included: what another one can be given."""
-        found = dict(self.known)
+        arrays_of = dict(self.computed)
         for n, fewer in self._fewer.items():
-            found |= {f"first {n}: {name}": arrays for name, arrays in fewer.known.items()}
-        return found
+            arrays_of |= {f"first {n}: {name}": part for name, part in fewer.computed.items()}
+        return arrays_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,12 +180,12 @@ def metrics() -> dict[str, Metric]:
     Raises:
         ValueError: if two files define the same name.
     """
-    found: dict[str, Metric] = {}
+    by_name: dict[str, Metric] = {}
     for plugin in _plugins():
-        if taken := sorted(found.keys() & plugin.METRICS.keys()):
+        if taken := sorted(by_name.keys() & plugin.METRICS.keys()):
             raise ValueError(f"{plugin.__name__} defines metrics that exist already: {taken}")
-        found.update(plugin.METRICS)
-    return found
+        by_name.update(plugin.METRICS)
+    return by_name
 
 
 def applicable(fields: Collection[str]) -> list[str]:
@@ -209,10 +209,10 @@ def measure_all(comparison: Comparison, names: Sequence[str] | None = None) -> d
         ValueError: if a metric needs more rows than there are.
         RuntimeError: if a file gives other values than those that it declares.
     """
-    known = metrics()
+    by_name = metrics()
     for name in names or ():
-        if name not in known:
-            raise unknown("metric", name, known)
+        if name not in by_name:
+            raise unknown("metric", name, by_name)
     fields = [field.name for field in dataclasses.fields(comparison)]
     possible = applicable([name for name in fields if getattr(comparison, name) is not None])
     wanted = [name for name in possible if names is None or name in names]
@@ -233,7 +233,7 @@ def measure_all(comparison: Comparison, names: Sequence[str] | None = None) -> d
 
 def _plugins() -> list[ModuleType]:
     # Imported late: the plug-ins themselves import Comparison and Metric from here.
-    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return [importlib.import_module(f"{__name__}.{n}") for n in names if not n.startswith("_")]
 
 

@@ -131,10 +131,10 @@ def _quick_trace_of_root(root: Array, covariance: Array) -> float | None:
         product = root.T @ covariance @ root
     values = np.linalg.eigvalsh(product, "L")
     noise = _NOISE * values[-1]
-    known = np.sqrt(np.maximum(values, 0))
+    roots = np.sqrt(np.maximum(values, 0))
     # what a change of an eigenvalue by the noise does to its root, at most
-    lost = np.minimum(noise / np.maximum(2 * known, 1e-300), np.sqrt(noise)).sum()
-    return float(known.sum()) if lost <= _LOST * known.sum() else None
+    lost = np.minimum(noise / np.maximum(2 * roots, 1e-300), np.sqrt(noise)).sum()
+    return float(roots.sum()) if lost <= _LOST * roots.sum() else None
 
 
 def _distance(mean1: Array, root1: Array, mean2: Array, root2: Array) -> float:

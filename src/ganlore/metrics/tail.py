@@ -25,8 +25,8 @@ _QUANTILE = 0.95
 
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `far_distance`, of the first 1,000 generated samples."""
-    found = comparison.pairs
-    return {"far_distance": far_distance(found.real, found.fake[:SAMPLES])}
+    pairs = comparison.pairs
+    return {"far_distance": far_distance(pairs.real, pairs.fake[:SAMPLES])}
 
 
 def far_distance(real: Features, fake: Features) -> float:

@@ -89,8 +89,8 @@ class Generator(nn.Module):
         """Samples (N, *shape): images in [-1, 1], points unbounded."""
         if self.classes:
             assert labels is not None, "a conditional generator needs labels"
-            told = nn.functional.one_hot(labels, self.classes).to(latent.dtype)
-            latent = torch.cat([latent, told], dim=1)
+            one_hot = nn.functional.one_hot(labels, self.classes).to(latent.dtype)
+            latent = torch.cat([latent, one_hot], dim=1)
         out: Tensor = self.body(latent)
         return out if out.dim() > 2 else out.reshape(len(latent), *self.shape)
 
@@ -159,9 +159,9 @@ class Discriminator(Critic):
         out: Tensor = self.head(features)
         if self.embedding is not None:
             assert labels is not None, "a conditional discriminator needs labels"
-            told = labels.reshape(len(features), -1)
-            places = torch.arange(told.shape[1], device=told.device) * self.spec.classes
-            projection = (self.embedding(told + places).sum(1) * features).sum(1, keepdim=True)
+            columns = labels.reshape(len(features), -1)
+            places = torch.arange(columns.shape[1], device=columns.device) * self.spec.classes
+            projection = (self.embedding(columns + places).sum(1) * features).sum(1, keepdim=True)
             out = out + projection
         return out.squeeze(1) if out.shape[1] == 1 else out
 

@@ -99,13 +99,13 @@ class Writer(nn.Module):
         first = nn.Linear(width, hidden, bias=not spec.batch_norm)
         self.row = nn.Sequential(first, *norm, nn.ReLU(), nn.Linear(hidden, channels * columns))
 
-    def forward(self, given: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor) -> Tensor:
         """From (N, spec.inputs) to images in [-1, 1], (N, *spec.shape)."""
         channels, rows, columns = self.shape
-        noise, told = given[:, : self.latent], given[:, self.latent :]
+        noise, label = inputs[:, : self.latent], inputs[:, self.latent :]
         noise = functional.pad(noise, (0, rows * self.piece - self.latent))
-        pieces = noise.reshape(len(given), rows, self.piece).transpose(0, 1)
-        heard = torch.cat([pieces, told.expand(rows, -1, -1)], dim=2)
+        pieces = noise.reshape(len(inputs), rows, self.piece).transpose(0, 1)
+        heard = torch.cat([pieces, label.expand(rows, -1, -1)], dim=2)
         drawn: Tensor = self.row(self.memory(heard)).tanh()
         return drawn.reshape(rows, -1, channels, columns).permute(1, 2, 0, 3)
 

@@ -71,8 +71,8 @@ class Publication:
     def records(self) -> dict[str, dict[str, Any]]:
         """Each run's `run`, `evaluation` and columns of its `history`, by the run's path."""
         lines = self.text("records.jsonl").splitlines()
-        found = [json.loads(line) for line in lines]
-        return {record["run"]["id"]: record for record in found}
+        records = [json.loads(line) for line in lines]
+        return {record["run"]["id"]: record for record in records}
 
     def text(self, name: str) -> str:
         """A file's text; a large one is there compressed, under its name and `.gz`."""
@@ -83,11 +83,11 @@ class Publication:
 
     def rows(self, name: str) -> dict[str, list[Row]]:
         """The rows of a table, values as written, by the path of their run."""
-        found: dict[str, list[Row]] = defaultdict(list)
+        rows: dict[str, list[Row]] = defaultdict(list)
         for row in csv.DictReader(io.StringIO(self.text(name))):
             *cell, seed = (row[column] for column in KEY)
-            found["/".join((*cell, f"seed{seed}"))].append(row)
-        return found
+            rows["/".join((*cell, f"seed{seed}"))].append(row)
+        return rows
 
 
 REMEDY = "git checkout the folder, or publish the study again"
@@ -125,8 +125,8 @@ def _check_files(findings: Findings, publication: Publication) -> bool:
     """Every file has its hash, and there are no others; gives whether all are there."""
     whole = True
     for name, folder in (("results", publication.folder), ("reports", publication.reports)):
-        told: dict[str, str] = publication.manifest["files"][name]
-        for path, digest in told.items():
+        hashes: dict[str, str] = publication.manifest["files"][name]
+        for path, digest in hashes.items():
             findings.checked += 1
             whole = whole and (folder / path).exists()
             try:
@@ -134,7 +134,7 @@ def _check_files(findings: Findings, publication: Publication) -> bool:
             except GanloreError as error:
                 findings.wrong.append(str(error))
         there = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != MANIFEST)
-        strange = [path for path in there if str(path.relative_to(folder)) not in told]
+        strange = [path for path in there if str(path.relative_to(folder)) not in hashes]
         findings.wrong += [f"{path}: not of this publication\n  delete it" for path in strange]
     return whole
 
@@ -262,10 +262,10 @@ def _check_tables(findings: Findings, publication: Publication, plan: Plan) -> N
     )
     tables.check_protocols(tidy.metrics, publication.folder / "metrics.csv")
     made = files.texts(Results(plan, tidy))
-    told = publication.manifest["files"]["reports"]
+    published = publication.manifest["files"]["reports"]
     for name, text in made.items():
         path = publication.reports / name
-        if name not in told and name not in FIRST:
+        if name not in published and name not in FIRST:
             findings.notes.append(f"{path}: this version makes it, the one that published did not")
             continue
         findings.expect(
@@ -273,10 +273,10 @@ def _check_tables(findings: Findings, publication: Publication, plan: Plan) -> N
             f"{path}: not what the published metrics give\n"
             "  to mend it: make the report again with this version, and publish again",
         )
-    shown = publication.reports / "tables"
-    for path in sorted(shown.iterdir()) if shown.is_dir() else ():
+    tables_folder = publication.reports / "tables"
+    for path in sorted(tables_folder.iterdir()) if tables_folder.is_dir() else ():
         name = f"tables/{path.name}"
-        if name in told and name not in made:
+        if name in published and name not in made:
             findings.notes.append(f"{path}: the version that published made it, this one does not")
 
 
@@ -286,9 +286,9 @@ def _same(one: str, other: str) -> bool:
         return True
     rows, others = (list(csv.reader(io.StringIO(text))) for text in (one, other))
     return [len(row) for row in rows] == [len(row) for row in others] and all(
-        _close(value, told)
+        _close(value, expected)
         for row, there in zip(rows, others, strict=True)
-        for value, told in zip(row, there, strict=True)
+        for value, expected in zip(row, there, strict=True)
     )
 
 

@@ -66,9 +66,9 @@ def publish(
     sizes = {path: len(data) for path, data in files.items()}
     if (total := sum(sizes.values()) / MEGABYTE) > limit:
         largest = sorted(sizes, key=lambda path: -sizes[path])[:3]
-        shown = "".join(f"\n  {path}: {sizes[path] / MEGABYTE:.1f} MB" for path in largest)
+        names = "".join(f"\n  {path}: {sizes[path] / MEGABYTE:.1f} MB" for path in largest)
         raise GanloreError(
-            f"a publication of {total:.1f} MB is above the limit of {limit:g} MB; largest:{shown}\n"
+            f"a publication of {total:.1f} MB is above the limit of {limit:g} MB; largest:{names}\n"
             "  lower protocol.pictures, training.history or training.snapshots, or give --limit"
         )
     (results / publication.MANIFEST).unlink(missing_ok=True)  # written last: it is whole or none

@@ -71,7 +71,7 @@ def _figure(result: ClaimResult, folder: Path) -> RenderedFigure | None:
     tests = [test for test in result.tests if test.outcome.n]
     if not tests:
         return None
-    effects = "; ".join(f"{test.label}: {test.shown}" for test in tests)
+    effects = "; ".join(f"{test.label}: {test.rendered}" for test in tests)
     alt = (
         f"The differences of every seed for claim {result.id}, {result.definition.statement} "
         f"{effects}. Verdict: {result.verdict}."
@@ -97,7 +97,7 @@ def as_latex(results: Iterable[ClaimResult]) -> str:
     for result in results:
         named = [result.id, result.definition.statement.removesuffix("."), result.verdict]
         made = [test for test in result.tests if test.outcome.n]
-        tests = [[test.measure, test.shown, str(test.outcome.n)] for test in made]
+        tests = [[test.measure, test.rendered, str(test.outcome.n)] for test in made]
         for index, test in enumerate(tests or [["", "", ""]]):
             parts = [*(named if index == 0 else ["", "", ""]), *test]
             rows.append(" & ".join(latex.escape(part) for part in parts))

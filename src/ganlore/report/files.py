@@ -23,30 +23,30 @@ def texts(results: Results) -> dict[str, str]:
 
     Numbers in CSV are as Python writes them, which loses no bit.
     """
-    board, told = leaderboard.of(results), values.of(results)
-    found = {
+    board, numbers = leaderboard.of(results), values.of(results)
+    contents = {
         "leaderboard.csv": _csv(board),
-        "numbers.json": json.dumps(told, indent=1, ensure_ascii=False) + "\n",
-        "numbers.tex": latex.macros(told),
+        "numbers.json": json.dumps(numbers, indent=1, ensure_ascii=False) + "\n",
+        "numbers.tex": latex.macros(numbers),
         "tables/cells.csv": _csv(results.cells),
         "tables/leaderboard.tex": leaderboard.as_latex(board),
         "tables/snapshots.csv": _csv(_snapshots(results.tidy.metrics)),
         "tables/runs.csv": _csv(results.ends),
     }
     if results.claims:
-        found["tables/claims-cells.csv"] = _csv(claim_results.cells(results.claims))
-        found["tables/claims-seeds.csv"] = _csv(claim_results.differences(results.claims))
-        found["tables/verdicts.csv"] = _csv(claim_results.rows(results.claims))
-        found["tables/verdicts.tex"] = claims.as_latex(results.claims)
+        contents["tables/claims-cells.csv"] = _csv(claim_results.cells(results.claims))
+        contents["tables/claims-seeds.csv"] = _csv(claim_results.differences(results.claims))
+        contents["tables/verdicts.csv"] = _csv(claim_results.rows(results.claims))
+        contents["tables/verdicts.tex"] = claims.as_latex(results.claims)
     for matrix in results.matrices:
-        found[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix)
+        contents[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix)
         better = matrices.improvements(matrix)
         if len(better):
-            found[f"tables/improvements-{matrix.slug}.csv"] = _csv(better)
+            contents[f"tables/improvements-{matrix.slug}.csv"] = _csv(better)
         costs = matrices.costs_of_tricks(matrix)
         if len(costs):
-            found[f"tables/costs-of-tricks-{matrix.slug}.csv"] = _csv(costs, index=True)
-    return found | _robustness(results)
+            contents[f"tables/costs-of-tricks-{matrix.slug}.csv"] = _csv(costs, index=True)
+    return contents | _robustness(results)
 
 
 def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -56,14 +56,14 @@ def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def _robustness(results: Results) -> dict[str, str]:
-    found = {}
+    contents = {}
     for checks in results.robustness:
-        found[f"tables/aggregates-{checks.matrix.slug}.csv"] = _csv(checks.tricks)
-        found[f"tables/model-{checks.matrix.slug}.csv"] = _csv(checks.model.tricks)
-        found[f"tables/variance-{checks.matrix.slug}.csv"] = _csv(checks.model.variance)
+        contents[f"tables/aggregates-{checks.matrix.slug}.csv"] = _csv(checks.tricks)
+        contents[f"tables/model-{checks.matrix.slug}.csv"] = _csv(checks.model.tricks)
+        contents[f"tables/variance-{checks.matrix.slug}.csv"] = _csv(checks.model.variance)
     for one in results.reaching:
-        found[f"tables/reaching-{one.claim}.csv"] = _csv(one.runs)
-    return found
+        contents[f"tables/reaching-{one.claim}.csv"] = _csv(one.runs)
+    return contents
 
 
 def _csv(table: pd.DataFrame, index: bool = False) -> str:

@@ -87,11 +87,11 @@ def _cell(matrix: Matrix, loss: str, trick: str) -> str:
 
 def estimate(mean: float, low: float, high: float, failed: int = 0) -> str:
     """A mean with its interval's half-width in mathematics, and how many runs diverged."""
-    shown, half = spread(mean, low, high)
+    text, half = spread(mean, low, high)
     marked = rf"^{{{failed}\mathrm{{d}}}}" if failed else ""
-    if shown == "–":
+    if text == "–":
         return rf"--${marked}$" if marked else "--"
-    value = shown.replace("−", "-").replace(",", "{,}")
+    value = text.replace("−", "-").replace(",", "{,}")
     return rf"${value} \pm {half.replace(',', '{,}')}{marked}$" if half else rf"${value}{marked}$"
 
 

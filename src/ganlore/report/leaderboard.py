@@ -56,12 +56,12 @@ def _real(rows: pd.DataFrame) -> dict[str, Any]:
     return first | dict(zip(rows["metric"], rows["value"], strict=True)) | names
 
 
-def groups(table: pd.DataFrame, shown: int = SHOWN) -> list[dict[str, Any]]:
+def groups(table: pd.DataFrame, ranks: int = SHOWN) -> list[dict[str, Any]]:
     """The first ranks of each data set for a page.
 
     Args:
         table: `board`.
-        shown: how many ranks.
+        ranks: how many ranks.
 
     Returns:
         For each data set and extractor `dataset`, `extractor`, `protocol` as words, `n_seeds` of a
@@ -79,9 +79,9 @@ def groups(table: pd.DataFrame, shown: int = SHOWN) -> list[dict[str, Any]]:
                 "protocol": matrices.protocol(ranked.iloc[0].to_dict()),
                 "n_seeds": int(ranked["n_seeds"].max()),
                 "n": n,
-                "shown": min(n, shown),
+                "shown": min(n, ranks),
                 "n_floor": f"{real['n_fake'].iloc[0]:,}" if len(real) else "",
-                "rows": rows[rows["rank"] <= shown].to_dict("records"),
+                "rows": rows[rows["rank"] <= ranks].to_dict("records"),
             }
         )
     return parts
@@ -95,13 +95,13 @@ def name(row: dict[str, Any]) -> str:
     return f"{row['loss']}{trick}" + ("" if row["variant"] == "base" else f", {row['variant']}")
 
 
-def as_latex(table: pd.DataFrame, shown: int = SHOWN) -> str:
+def as_latex(table: pd.DataFrame, ranks: int = SHOWN) -> str:
     """The first ranks of each data set as a booktabs table."""
-    best = groups(table, shown)
+    best = groups(table, ranks)
     head = ["rank", "cell", "network", "seeds", "FID", "precision", "recall"]
     protocols = "; ".join(f"{group['dataset']}: {group['protocol']}" for group in best)
     caption = (
-        f"The first {shown} ranks by FID on each data set, with the half-width of the 95 % t "
+        f"The first {ranks} ranks by FID on each data set, with the half-width of the 95 % t "
         "interval over seeds; a superscript d counts diverged runs, which are in no mean and put "
         f"a cell behind those with fewer. {protocols}."
     )

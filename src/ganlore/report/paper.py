@@ -152,7 +152,7 @@ def _claim(claim: ClaimResult) -> dict[str, str]:
         "statement": claim.definition.statement.removesuffix("."),
         "verdict": claim.verdict,
         "measure": test.measure if n else "",
-        "effect": test.shown,
+        "effect": test.rendered,
         "n": str(n) if n else "",
         "tests": str(len(claim.tests)),
     }

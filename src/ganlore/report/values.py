@@ -26,12 +26,12 @@ LEVEL = 0.95
 
 def of(results: Results) -> dict[str, str]:
     """The numbers of a study as text, by name."""
-    found = _study(results) | _verdicts(results)
+    numbers = _study(results) | _verdicts(results)
     for dataset in results.plan.datasets:
-        found |= _dataset(results, dataset)
+        numbers |= _dataset(results, dataset)
     for matrix in results.matrices:
-        found |= _matrix(matrix)
-    return found
+        numbers |= _matrix(matrix)
+    return numbers
 
 
 def prefix(matrix: Matrix) -> str:
@@ -66,15 +66,15 @@ def _study(results: Results) -> dict[str, str]:
 
 def _verdicts(results: Results) -> dict[str, str]:
     claims = results.claims
-    found = {"claims": count(len(claims))}
+    numbers = {"claims": count(len(claims))}
     for verdict in VERDICTS:
         n = sum(claim.verdict == verdict for claim in claims)
-        found[f"claims-{verdict.replace(' ', '-')}"] = count(n)
+        numbers[f"claims-{verdict.replace(' ', '-')}"] = count(n)
     for claim in claims:
-        if shown := claim.deciding.shown:
-            found[f"{claim.id.lower()}-effect"] = shown
-            found[f"{claim.id.lower()}-n"] = str(claim.deciding.outcome.n)
-    return found
+        if text := claim.deciding.rendered:
+            numbers[f"{claim.id.lower()}-effect"] = text
+            numbers[f"{claim.id.lower()}-n"] = str(claim.deciding.outcome.n)
+    return numbers
 
 
 def _dataset(results: Results, name: str) -> dict[str, str]:
@@ -102,9 +102,9 @@ def _matrix(matrix: Matrix) -> dict[str, str]:
     ranked = [
         _named(row) for row in matrix.cells.sort_values("rank").reset_index().to_dict("records")
     ]
-    best, known = ranked[0], [row for row in ranked if math.isfinite(row["fid"])]
-    tied = [row for row in known[1:] if row["fid_low"] <= best["fid_high"]]
-    found = {
+    best, finite = ranked[0], [row for row in ranked if math.isfinite(row["fid"])]
+    tied = [row for row in finite[1:] if row["fid_low"] <= best["fid_high"]]
+    numbers = {
         "cells": count(len(ranked)),
         "losses": count(len(matrix.losses)),
         "tricks": count(len(set(matrix.tricks) - {PLAIN})),
@@ -112,16 +112,16 @@ def _matrix(matrix: Matrix) -> dict[str, str]:
         "best-fid": formatting.estimate(best, "fid"),
         "tied": count(len(tied)),
     }
-    if known:
-        worst = max(known, key=lambda row: row["fid"])
-        found |= {"worst": worst["name"], "worst-fid": formatting.estimate(worst, "fid")}
+    if finite:
+        worst = max(finite, key=lambda row: row["fid"])
+        numbers |= {"worst": worst["name"], "worst-fid": formatting.estimate(worst, "fid")}
     costs = matrices.costs_of_tricks(matrix)
     if len(costs):
-        found |= {
+        numbers |= {
             "dearest": str(costs.index[0]),
             "dearest-time": formatting.number(float(costs["step_ms_relative"].iloc[0])),
         }
-    return {f"{prefix(matrix)}-{name}": text for name, text in found.items()}
+    return {f"{prefix(matrix)}-{name}": text for name, text in numbers.items()}
 
 
 def _named(row: dict[Any, Any]) -> dict[str, Any]:

@@ -176,6 +176,6 @@ class _Half(nn.Module):
         super().__init__()
         self.critic = critic
 
-    def forward(self, name: str, *given: Tensor | None) -> Tensor:
-        out: Tensor = getattr(self.critic, name)(*given)
+    def forward(self, name: str, *inputs: Tensor | None) -> Tensor:
+        out: Tensor = getattr(self.critic, name)(*inputs)
         return out

@@ -118,8 +118,8 @@ class Step:
         """
         if name not in self._once:
             self._once[name] = make(self)
-        found: T = self._once[name]
-        return found
+        result: T = self._once[name]
+        return result
 
     @property
     def modules(self) -> nn.ModuleDict:

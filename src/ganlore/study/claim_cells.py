@@ -30,11 +30,11 @@ def grids(study: Study) -> list[tuple[str, Grid]]:
     if study.claims is None:
         return []
     check(study.claims)
-    found = []
+    named = []
     for where, test in study.claims.tests:
         for side, cells in test.sides:
-            found += [(f"{where}.{side}", grid) for grid in _grids(study, cells)]
-    return found
+            named += [(f"{where}.{side}", grid) for grid in _grids(study, cells)]
+    return named
 
 
 def _grids(study: Study, cells: Cells) -> Iterator[Grid]:
@@ -79,9 +79,9 @@ def check(claims: Claims) -> None:
         GanloreError: for an unknown metric, column or cost, with the nearest name.
     """
     for where, test in claims.tests:
-        for name, kind, known in _asked(test):
-            if name not in known:
-                raise unknown(kind, name, sorted(known), f"claims: {where}")
+        for name, kind, allowed in _asked(test):
+            if name not in allowed:
+                raise unknown(kind, name, sorted(allowed), f"claims: {where}")
 
 
 def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:
@@ -101,7 +101,7 @@ def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:
 @lru_cache(maxsize=1)
 def metric_names() -> frozenset[str]:
     """The names of all metrics, read from the syntax tree: planning computes nothing."""
-    found: set[str] = set()
+    names: set[str] = set()
     for path in sorted((declarations.PACKAGE / "metrics").glob("[!_]*.py")):
         for node in ast.parse(path.read_text()).body:
             match node:
@@ -109,8 +109,8 @@ def metric_names() -> frozenset[str]:
                     ast.Assign([ast.Name("METRICS")], ast.Dict(keys))
                     | ast.AnnAssign(target=ast.Name("METRICS"), value=ast.Dict(keys))
                 ):
-                    found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
-    return frozenset(found)
+                    names |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+    return frozenset(names)
 
 
 def columns() -> frozenset[str]:

@@ -95,8 +95,8 @@ def _twice(tricks: Sequence[str]) -> Reason | None:
 
 def applied(tricks: Sequence[str]) -> list[str]:
     """The tricks that are applied, in order: a combination's parts in its place."""
-    found: list[str] = []
+    parts_of_all: list[str] = []
     for trick in tricks:
         parts = registry.declaration("trick", trick).fact("combines", ())
-        found += applied(parts) if parts else [trick]
-    return found
+        parts_of_all += applied(parts) if parts else [trick]
+    return parts_of_all

@@ -35,16 +35,16 @@ def expand(study: Study) -> Plan:
     for where, grid in [*placed, *claimed]:
         training = _changed(study.training, grid.training, f"{where}.training")
         protocol = _changed(study.protocol, grid.protocol, f"{where}.protocol")
-        known: dict[tuple[str, str], Data] = {}
+        prepared: dict[tuple[str, str], Data] = {}
         for cell in _cells(study, grid, where):
-            if (place := (cell.dataset, cell.variant)) not in known:
-                known[place] = _data(study, cell, protocol)
-            reason = _why_not(study, cell, known[place])
+            if (place := (cell.dataset, cell.variant)) not in prepared:
+                prepared[place] = _data(study, cell, protocol)
+            reason = _why_not(study, cell, prepared[place])
             if reason:
                 missing[cell] = Missing(**cell._asdict(), reason=reason)
                 continue
             for seed in study.seeds:
-                run = _resolve(study, cell, seed, training, protocol, known[place])
+                run = _resolve(study, cell, seed, training, protocol, prepared[place])
                 if runs.setdefault(run.id, run) != run:
                     raise GanloreError(
                         f"{where}: the run {run.id} is also in an earlier grid, with other "
@@ -78,10 +78,10 @@ def _check_settings(study: Study) -> None:
     for where, change in changes.items():
         place = f"study {study.name}: {where}"
         for kind, folder in FOLDERS.items():
-            for name, given in getattr(change, folder).items():
+            for name, settings in getattr(change, folder).items():
                 registry.path_of(kind, name, f"{place}.{folder}")
-                if kind != "loss" or "optimizer" not in given:
-                    registry.declaration(kind, name).settings(given)
+                if kind != "loss" or "optimizer" not in settings:
+                    registry.declaration(kind, name).settings(settings)
     for name, variant in study.variants.items():
         _changed(study.training, variant.training, f"study {study.name}: variants.{name}.training")
     for index, rule in enumerate(study.exclude):
@@ -172,12 +172,12 @@ def _resolve(
     training = _changed(training, change.training, f"study {study.name}: variants.{cell.variant}")
 
     def plugin(kind: str, name: str) -> PlugIn:
-        given = _given(study, cell.variant, kind, name)
+        values = _given(study, cell.variant, kind, name)
         if kind == "loss":
-            given["optimizer"] = _policy(name, training, given.get("optimizer", {}))
+            values["optimizer"] = _policy(name, training, values.get("optimizer", {}))
         own = compatibility.applied([name]) if kind == "trick" else [name]
         parts = [plugin(kind, part) for part in own] if own != [name] else []
-        settings = registry.declaration(kind, name).settings(given)
+        settings = registry.declaration(kind, name).settings(values)
         return PlugIn(name=name, settings=settings, parts=parts)
 
     run = Run(
@@ -196,11 +196,11 @@ def _resolve(
     return run
 
 
-def _policy(loss: str, training: Training, given: dict[str, Any]) -> dict[str, Any]:
+def _policy(loss: str, training: Training, overrides: dict[str, Any]) -> dict[str, Any]:
     """The optimiser of a loss: the study's or its published one, and the study's changes to it."""
     published = registry.declaration("loss", loss).model.model_fields["optimizer"].default
     start: Optimizer = training.optimizer if training.policy == "shared" else published
-    return schema.merge(start.model_dump(mode="json"), given)
+    return schema.merge(start.model_dump(mode="json"), overrides)
 
 
 def _check_batch(study: Study, run: Run) -> None:

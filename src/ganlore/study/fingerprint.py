@@ -85,8 +85,8 @@ def _own_names(node: ast.AST) -> set[str]:
 def _imports(path: Path, _changed: int) -> tuple[Path, ...]:
     # what is imported for annotations alone counts as well: such objects come as arguments
     names = {name for node in ast.walk(declarations.parse(path)) for name in _own_names(node)}
-    found = (declarations.module_file(name) for name in names)
-    return tuple(sorted(file for file in found if file is not None and not neutral(file)))
+    files = (declarations.module_file(name) for name in names)
+    return tuple(sorted(file for file in files if file is not None and not neutral(file)))
 
 
 @cache
@@ -163,10 +163,10 @@ def reference(extractor: str) -> str:
 def report() -> str:
     """Of the code and the templates of the report."""
     templates = sorted((declarations.PACKAGE / "report" / "templates").glob("*"))
-    shown = hashlib.sha256(b"".join(path.read_bytes() for path in templates)).hexdigest()[:16]
+    content = b"".join(path.read_bytes() for path in templates)
     # figures are found by listing their folder, so no import leads to them
     figures = sorted((declarations.PACKAGE / "report" / "figures").glob("*.py"))
-    return of([module("report.page"), *figures]) + shown
+    return of([module("report.page"), *figures]) + hashlib.sha256(content).hexdigest()[:16]
 
 
 def _plug_ins(network: str, loss: str, tricks: tuple[str, ...]) -> list[Path]:

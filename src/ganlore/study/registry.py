@@ -73,14 +73,14 @@ class Declaration:
     facts: dict[str, Any]
     model: type[BaseModel]
 
-    def settings(self, given: dict[str, Any]) -> dict[str, Any]:
+    def settings(self, values: dict[str, Any]) -> dict[str, Any]:
         """All settings, the given ones in place of the defaults, checked and JSON-ready.
 
         Raises:
             GanloreError: for an unknown key or an impossible value.
         """
         try:
-            return self.model.model_validate(given).model_dump(mode="json")
+            return self.model.model_validate(values).model_dump(mode="json")
         except ValidationError as error:
             raise explain(error, self.model, f"settings of {self.kind} {self.name!r}") from None
 
@@ -123,23 +123,23 @@ def find(kind: str) -> dict[str, Path]:
     Raises:
         GanloreError: if two files have the same name.
     """
-    found = [folder for folder in folders(kind) if folder.is_dir()]
-    return dict(_find(kind, tuple((folder, folder.stat().st_mtime_ns) for folder in found)))
+    there = [folder for folder in folders(kind) if folder.is_dir()]
+    return dict(_find(kind, tuple((folder, folder.stat().st_mtime_ns) for folder in there)))
 
 
 @lru_cache(maxsize=64)
 def _find(kind: str, dated: tuple[tuple[Path, int], ...]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for folder, _ in dated:
         for path in sorted(folder.glob("[!_]*.py")):
             name = path.stem.replace("_", "-")
-            if name in found:
+            if name in paths:
                 raise GanloreError(
-                    f"two files define the {kind} {name!r}: {found[name]} and {path}\n"
+                    f"two files define the {kind} {name!r}: {paths[name]} and {path}\n"
                     "  rename one of them"
                 )
-            found[name] = path
-    return dict(sorted(found.items()))
+            paths[name] = path
+    return dict(sorted(paths.items()))
 
 
 def path_of(kind: str, name: str, where: str = "") -> Path:
@@ -148,10 +148,10 @@ def path_of(kind: str, name: str, where: str = "") -> Path:
     Raises:
         GanloreError: if there is none, with the nearest name.
     """
-    found = find(kind)
-    if name not in found:
-        raise unknown(kind, name, found, where)
-    return found[name]
+    paths = find(kind)
+    if name not in paths:
+        raise unknown(kind, name, paths, where)
+    return paths[name]
 
 
 _looked_up: ContextVar[dict[tuple[str, str], Declaration] | None] = ContextVar("looked_up")
@@ -172,14 +172,14 @@ def unchanging() -> Iterator[None]:
 
 def declaration(kind: str, name: str) -> Declaration:
     """What a plug-in declares, read without running it."""
-    known = _looked_up.get(None)
-    if known is not None and (kind, name) in known:
-        return known[kind, name]
+    cached = _looked_up.get(None)
+    if cached is not None and (kind, name) in cached:
+        return cached[kind, name]
     path = path_of(kind, name)
-    found = _declaration(kind, name, path, path.stat().st_mtime_ns)
-    if known is not None:
-        known[kind, name] = found
-    return found
+    result = _declaration(kind, name, path, path.stat().st_mtime_ns)
+    if cached is not None:
+        cached[kind, name] = result
+    return result
 
 
 @cache

@@ -183,10 +183,10 @@ class Plan:
     @property
     def extractors(self) -> dict[str, tuple[str, ...]]:
         """All extractors that are fitted to each data set: of evaluation, then of training."""
-        found = {name: dict.fromkeys(told) for name, (_, told) in self.protocols.items()}
+        by_dataset = {name: dict.fromkeys(names) for name, (_, names) in self.protocols.items()}
         for run in self.runs:
-            found[run.dataset.name] |= dict.fromkeys(run.training_extractors)
-        return {name: tuple(extractors) for name, extractors in found.items()}
+            by_dataset[run.dataset.name] |= dict.fromkeys(run.training_extractors)
+        return {name: tuple(extractors) for name, extractors in by_dataset.items()}
 
     @property
     def references(self) -> dict[tuple[str, str], Protocol]:
@@ -206,7 +206,7 @@ class Plan:
         """Where a run's finished files lie."""
         return Path(self.study.results) / "runs" / run.id
 
-    def shown(self) -> str:
+    def facts_hash(self) -> str:
         """A hash of what the report shows beside results: plug-ins' facts, and reasons for n/a."""
         named = {
             "dataset": {run.dataset.name for run in self.runs},
@@ -214,12 +214,12 @@ class Plan:
             "loss": {run.loss.name for run in self.runs} | {gap.loss for gap in self.missing},
             "trick": {t.name for run in self.runs for t in (*run.tricks, *run.applied)},
         }
-        told = [
+        facts = [
             (declared.name, declared.summary, repr(sorted(declared.facts.items())))
             for kind, names in named.items()
             for declared in (registry.declaration(kind, name) for name in sorted(names))
         ]
-        return hashed([told, [repr(gap) for gap in self.missing]])
+        return hashed([facts, [repr(gap) for gap in self.missing]])
 
 
 def hashed(value: Any) -> str:

@@ -114,8 +114,8 @@ def required(extractor: str) -> Weights:
     Raises:
         GanloreError: if it needs none.
     """
-    if found := of(extractor):
-        return found
+    if weights := of(extractor):
+        return weights
     some = ", ".join(name for name in registry.find("extractor") if of(name))
     raise GanloreError(f"extractor {extractor!r} needs no weights\n  those that do: {some}")
 
@@ -139,13 +139,13 @@ def fetch(weights: Weights, data: Path) -> Path:
         if path.exists():  # another process was faster
             return path
         _continue(weights, part, data)
-        found = storage.sha256(part)
-        if found != weights.sha256:
+        actual = storage.sha256(part)
+        if actual != weights.sha256:
             size = part.stat().st_size
             part.unlink()
             raise GanloreError(
                 f"{weights.url}: not the file that was published ({size} bytes)\n"
-                f"  expected sha256 {weights.sha256}\n  found    sha256 {found}\n"
+                f"  expected sha256 {weights.sha256}\n  found    sha256 {actual}\n"
                 "  what came was deleted; to try once more: ganlore fetch "
                 f"{weights.extractor} --data {data}\n{weights.by_hand(data)}"
             )

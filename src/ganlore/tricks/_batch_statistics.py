@@ -39,10 +39,10 @@ class Beside(nn.Module):
         self.columns = columns
         self.more = more
 
-    def forward(self, given: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor) -> Tensor:
         """From (N, columns and more) to (N, outputs)."""
-        first: Tensor = self.layer(given[:, : self.columns])
-        second: Tensor = self.more(given[:, self.columns :])
+        first: Tensor = self.layer(inputs[:, : self.columns])
+        second: Tensor = self.more(inputs[:, self.columns :])
         return first + second
 
 
@@ -70,8 +70,8 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """From features (N, F) to (N, outputs)."""
-        told = [statistic(features) for statistic in self.statistics]
-        out: Tensor = self.layer(torch.cat([features, *told], dim=1))
+        values = [statistic(features) for statistic in self.statistics]
+        out: Tensor = self.layer(torch.cat([features, *values], dim=1))
         return out
 
 

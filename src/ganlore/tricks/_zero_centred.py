@@ -24,9 +24,9 @@ class ZeroCentred(Trick, ABC):
     gamma: NonNegativeFloat = 0.1
 
     @abstractmethod
-    def judged(self, step: Step) -> tuple[Tensor, Tensor]:
+    def logits_and_inputs(self, step: Step) -> tuple[Tensor, Tensor]:
         """Logits of the step's own, (N,), and the samples that they were computed from."""
 
     def penalty(self, step: Step) -> Tensor:
         """Equations 9 and 10: gamma / 2 E |grad D|^2, from the step's own logits."""
-        return self.gamma / 2 * penalties.squared_gradients(*self.judged(step)).mean()
+        return self.gamma / 2 * penalties.squared_gradients(*self.logits_and_inputs(step)).mean()

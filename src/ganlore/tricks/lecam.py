@@ -32,14 +32,14 @@ class Anchors(nn.Module):
         self.register_buffer("weight", torch.zeros(()))
 
     @property
-    def known(self) -> Tensor:
+    def started(self) -> Tensor:
         """1 once there is an average, 0 before the first step."""
         return self.weight.sign()
 
     @property
     def means(self) -> Tensor:
         """The averages, (2,); 0 where nothing is known."""
-        return self.sums / (self.weight + (1 - self.known))
+        return self.sums / (self.weight + (1 - self.started))
 
     @torch.no_grad()
     def follow(self, values: Tensor, decay: float) -> None:
@@ -73,7 +73,7 @@ class LeCam(Trick):
         anchor_real, anchor_fake = anchors.means.unbind()
         real = (step.real_logits - anchor_fake).square().mean()
         fake = (step.fake_logits - anchor_real).square().mean()
-        return self.weight * anchors.known * (real + fake)
+        return self.weight * anchors.started * (real + fake)
 
     @torch.no_grad()
     def after_discriminator(self, step: Step) -> None:

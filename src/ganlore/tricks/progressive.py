@@ -23,11 +23,11 @@ SMALLEST = 4
 
 def sizes(shape: Shape) -> list[Shape]:
     """An image's shape, and its halves as long as they are whole and have 4 rows and columns."""
-    found = [shape]
-    while all(side % 2 == 0 and side >= 2 * SMALLEST for side in found[-1][1:]):
-        channels, height, width = found[-1]
-        found.append((channels, height // 2, width // 2))
-    return found
+    shapes = [shape]
+    while all(side % 2 == 0 and side >= 2 * SMALLEST for side in shapes[-1][1:]):
+        channels, height, width = shapes[-1]
+        shapes.append((channels, height // 2, width // 2))
+    return shapes
 
 
 def depths(inside: list[Shape], smaller: list[Shape]) -> list[int]:
@@ -41,7 +41,7 @@ def depths(inside: list[Shape], smaller: list[Shape]) -> list[int]:
         smaller: images' shapes, from large to small; the first without a place ends the list.
     """
     pictures = any(len(shape) > 1 for shape in inside)
-    found: list[int] = []
+    fitting_depths: list[int] = []
     for index, size in enumerate(smaller, start=1):
         if pictures:
             fitting = [place for place, shape in enumerate(inside) if shape[1:] == size[1:]]
@@ -49,8 +49,8 @@ def depths(inside: list[Shape], smaller: list[Shape]) -> list[int]:
             fitting = [index] if index < len(inside) else []
         if not fitting:
             break
-        found.append(fitting[0])
-    return found
+        fitting_depths.append(fitting[0])
+    return fitting_depths
 
 
 class Growing(Staged, Stages):
@@ -71,10 +71,10 @@ class Growing(Staged, Stages):
 
     def __init__(self, stages: Stages, inside: list[Shape], shape: Shape) -> None:
         super().__init__(list(zip(stages, stages.shapes, strict=True)))
-        found = depths(inside, sizes(shape)[1:])
-        self.images = sizes(shape)[: len(found) + 1][::-1]
-        self.depths = found[::-1]
-        self.enter(len(found), 1.0)  # whole, for whoever looks at it before the first step
+        inside_depths = depths(inside, sizes(shape)[1:])
+        self.images = sizes(shape)[: len(inside_depths) + 1][::-1]
+        self.depths = inside_depths[::-1]
+        self.enter(len(inside_depths), 1.0)  # whole, for whoever looks at it before the first step
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -107,15 +107,15 @@ class GrowingGenerator(Growing):
         linear = nn.Linear(features[0], size[0] * size[1] * size[2])
         return nn.Sequential(linear, nn.Unflatten(1, size), nn.Tanh())
 
-    def forward(self, given: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor) -> Tensor:
         """Images (N, C, H, W), as blocks of equal pixels below the last level, or small."""
         doublings = len(self.to_rgb) - self.level
         lower = None
         for place, part in enumerate(islice(self, self.ends[self.level] + 1)):
-            given = part(given)
+            hidden = part(hidden)
             if self.fading and place == self.ends[self.level - 1]:
-                lower = self.to_rgb[self.level - 1](given)
-        out: Tensor = self.to_rgb[self.level](given) if doublings else given
+                lower = self.to_rgb[self.level - 1](hidden)
+        out: Tensor = self.to_rgb[self.level](hidden) if doublings else hidden
         out = out.reshape(-1, *self.images[self.level])
         if lower is not None:
             out = self.fade(enlarge(lower, 1), out)

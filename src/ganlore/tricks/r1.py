@@ -20,7 +20,7 @@ class R1(ZeroCentred):
     tip = "a zero-centred gradient penalty on real data"
     differentiates_real = True
 
-    def judged(self, step: Step) -> tuple[Tensor, Tensor]:
+    def logits_and_inputs(self, step: Step) -> tuple[Tensor, Tensor]:
         """Real samples."""
         return step.real_logits, step.real
 

@@ -21,7 +21,7 @@ class R2(ZeroCentred):
     incompatible = {"r3gan": "the loss has this penalty already, with a weight of its own"}
     differentiates_fake = True
 
-    def judged(self, step: Step) -> tuple[Tensor, Tensor]:
+    def logits_and_inputs(self, step: Step) -> tuple[Tensor, Tensor]:
         """Generated samples."""
         return step.fake_logits, step.fake
 

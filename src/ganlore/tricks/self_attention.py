@@ -64,7 +64,7 @@ def _places(network: nn.Module) -> list[tuple[Stages, int]]:
     for owner in network.modules():  # whoever holds others comes before them: the nearest counts
         if isinstance(owner, Generator | Discriminator):
             owners |= {part: owner for part in owner.modules() if isinstance(part, Stages)}
-    found = []
+    places = []
     for stages, owner in owners.items():
         if isinstance(owner, Generator):
             shape, which = owner.shape, -1
@@ -74,10 +74,10 @@ def _places(network: nn.Module) -> list[tuple[Stages, int]]:
         fit = [i for i, s in enumerate(stages.shapes) if len(s) == 3 and list(s[1:]) == half]
         if not fit:
             raise ValueError(f"no part of the {type(owner).__name__} gives a picture of {half}")
-        found.append((stages, fit[which]))
-    if not found:
+        places.append((stages, fit[which]))
+    if not places:
         raise ValueError(f"the {type(network).__name__} has no stages to attend between")
-    return found
+    return places
 
 
 @dataclass

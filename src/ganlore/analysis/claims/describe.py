@@ -79,9 +79,9 @@ def _losses(cells: Cells, sets: Mapping[str, list[str]]) -> str:
     if cells.losses == "all":
         return "all losses"
     if len(cells.losses) > SHORT:
-        known = [name for name, losses in sets.items() if losses == cells.losses]
-        if known:
-            return f"the {len(cells.losses)} {known[0]} losses"
+        names = [name for name, losses in sets.items() if losses == cells.losses]
+        if names:
+            return f"the {len(cells.losses)} {names[0]} losses"
     return formatting.listed(cells.losses)
 
 
@@ -92,8 +92,8 @@ def _joined(phrases: Mapping[str, str]) -> str:
 def _label(name: str) -> str:
     from ganlore.metrics import metrics
 
-    known = metrics()
-    return known[name].label if name in known else name
+    by_name = metrics()
+    return by_name[name].label if name in by_name else name
 
 
 def lines(plan: Plan) -> Iterator[str]:

@@ -114,8 +114,8 @@ def tracking(source: Source, test: Test) -> Values:
     )
     sums = products.groupby(KEY).sum()
     spread = np.sqrt(sums["value"] * sums["column"])
-    found = (sums["both"] / spread.where(spread > 0)).fillna(0.0)
-    return found[both.groupby(KEY).size() > 2]
+    correlation = (sums["both"] / spread.where(spread > 0)).fillna(0.0)
+    return correlation[both.groupby(KEY).size() > 2]
 
 
 def reaching(source: Source, test: Test, control: pd.MultiIndex) -> Values:
@@ -143,8 +143,8 @@ def at_best(source: Source, test: Test) -> Values:
     """A column of the history at the snapshot of lowest FID."""
     rows = source.metric("fid", test.extractor).sort_values("value", kind="stable")
     best = rows.drop_duplicates(KEY).set_index([*KEY, "step"])
-    found = best.join(_between(source, test.of), how="inner")["column"]
-    return found.droplevel("step").dropna()
+    values = best.join(_between(source, test.of), how="inner")["column"]
+    return values.droplevel("step").dropna()
 
 
 def cost(source: Source, test: Test) -> Values:

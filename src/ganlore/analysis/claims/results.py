@@ -54,7 +54,7 @@ class TestResult:
         return base + sign * outcome.effect, low, high
 
     @property
-    def shown(self) -> str:
+    def rendered(self) -> str:
         """The effect with its interval as text; empty where the test could not be made."""
         if not self.outcome.n:
             return ""
@@ -143,7 +143,7 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "low": low,
         "high": high,
         "scale": test.definition.scale,
-        "shown": test.shown,
+        "shown": test.rendered,
         "margin": test.definition.margin,
         "n": test.outcome.n,
         "without_treatment": test.without[0],

@@ -183,8 +183,8 @@ def inline(svg: str, name: str, alt: str) -> tuple[str, int]:
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # the page's own says it
     used = {"figure_1", *re.findall(r'(?:url\(|href=")#([\w-]+)', body)}
 
-    def prefixed(found: re.Match[str]) -> str:
-        return f' id="{name}-{found[1]}"' if found[1] in used else ""
+    def prefixed(match: re.Match[str]) -> str:
+        return f' id="{name}-{match[1]}"' if match[1] in used else ""
 
     body = re.sub(r'\s*\bid="([^"]+)"', prefixed, body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)

@@ -127,8 +127,8 @@ def _norm(values: np.ndarray) -> Normalize:
     """A scale over the values; logarithmic if they span more than a decade."""
     from matplotlib.colors import LogNorm, Normalize
 
-    known = values[np.isfinite(values)]
-    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     if low == high:
         low, high = low - 0.5 * abs(low), high + 0.5 * abs(high) or 1.0
     kind = LogNorm if low > 0 and high / low > 10 else Normalize

@@ -68,7 +68,7 @@ def interaction(matrix: Matrix, table: pd.DataFrame) -> Figure:
     tricks = [t for t in matrix.tricks if t != PLAIN and t in set(table["trick"])]
     down = matrix.losses_down
     columns, rows = (tricks, matrix.losses) if down else (matrix.losses, tricks)
-    known = {(row["loss"], row["trick"]): row for row in table.to_dict("records")}
+    by_cell = {(row["loss"], row["trick"]): row for row in table.to_dict("records")}
     finite = table["log_ratio"][np.isfinite(table["log_ratio"])].abs()
     most = min(MOST, max(finite.max() if len(finite) else 0.0, math.log(1.25)))
     with style():
@@ -79,7 +79,7 @@ def interaction(matrix: Matrix, table: pd.DataFrame) -> Figure:
         for y, row in enumerate(rows):
             for x, column in enumerate(columns):
                 cell = (row, column) if down else (column, row)
-                _draw(ax, scale, x, y, known.get(cell), cell in matrix.missing)
+                _draw(ax, scale, x, y, by_cell.get(cell), cell in matrix.missing)
         name_axes(ax, columns, rows)
         bar = figure.colorbar(scale, ax=ax, fraction=0.025, pad=0.015, extend="both",
                               aspect=max(20, 2.4 * len(rows)))  # fmt: skip

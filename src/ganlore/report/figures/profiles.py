@@ -59,9 +59,9 @@ def aggregates(table: pd.DataFrame, effects: pd.DataFrame) -> Figure:
         gain, better = axes[0]
         _dots(gain, places + 0.12, rows, "iqm", COLOURS[0], "interquartile mean")
         if len(effects):
-            known = effects.set_index("trick").reindex(rows["trick"])
+            by_trick = effects.set_index("trick").reindex(rows["trick"])
             turned = pd.DataFrame(
-                {"m": -known["effect"], "m_low": -known["high"], "m_high": -known["low"]}
+                {"m": -by_trick["effect"], "m_low": -by_trick["high"], "m_high": -by_trick["low"]}
             )
             _dots(gain, places - 0.12, turned, "m", COLOURS[1], "mixed model")
         _dots(better, places, rows, "probability", COLOURS[0], "")

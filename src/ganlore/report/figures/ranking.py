@@ -121,8 +121,8 @@ def _axis(ax: Axes, n: int, cd: float) -> None:
         ax.plot((rank, rank), (1.5, 1.2 if named else 1.35), color=INK, lw=0.7)
         if named:
             ax.text(rank, 1.1, str(rank), ha="center", va="bottom", fontsize=7.5, color=MUTED)
-    shown = min(cd, n - 1)
-    ax.plot((1, 1 + shown), (-0.1, -0.1), color=INK, lw=1.2)
-    for end in (1, 1 + shown):
+    width = min(cd, n - 1)
+    ax.plot((1, 1 + width), (-0.1, -0.1), color=INK, lw=1.2)
+    for end in (1, 1 + width):
         ax.plot((end, end), (-0.25, 0.05), color=INK, lw=1.2)
-    ax.text(1 + shown + 0.1, -0.1, f"critical difference {cd:.2f}", va="center", fontsize=7.5)
+    ax.text(1 + width + 0.1, -0.1, f"critical difference {cd:.2f}", va="center", fontsize=7.5)

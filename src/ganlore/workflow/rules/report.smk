@@ -19,6 +19,6 @@ rule report:
     params:
         study=STUDY_JSON,
         code=fingerprint.report(),
-        shown=PLAN.shown(),
+        facts=PLAN.facts_hash(),
     shell:
         "ganlore report {params.study:q} > {log:q} 2>&1"
