@@ -109,7 +109,7 @@ def test_ranks_are_the_averages_over_blocks(found: list[Matrix], tidy: tables.Ta
 
 def test_the_diagram_has_every_name_at_its_rank_and_a_bar_for_each_group() -> None:
     ranks = np.array([1.9, 1.2, 2.9, 4.0])
-    averages = Ranking(ranks, 20, 9.0, 0.001, 1.0, np.ones((4, 4)), ((1, 0), (0, 2)))
+    averages = Ranking(ranks, 20, 0.001, 1.0, ((1, 0), (0, 2)))
     ax = ranking.critical_difference(["b", "a", "c", "d"], averages, "losses").axes[0]
     lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
     assert [line.get_xdata()[0] for line in lines] == sorted(ranks)

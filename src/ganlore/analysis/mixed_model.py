@@ -1,4 +1,4 @@
-"""Losses, tricks and their interaction in one linear model: a second view beside paired tests.
+"""Losses, tricks and their interaction in one linear model: a check beside paired tests.
 
 Value = mean of the cell (loss, trick) + effect of the seed + residual. Each cell that was run has
 its own mean, so cells that do not apply leave no hole; a trick's effect is the mean of (trick -
