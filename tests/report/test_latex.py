@@ -102,7 +102,7 @@ def test_two_names_never_share_a_macro() -> None:
 
 def test_the_leaderboard_has_its_rows_in_latex(plan: Plan, tidy: tables.Tables) -> None:
     board = leaderboard.of(Results(plan, tidy))
-    lines = leaderboard.as_latex(board, shown=2).splitlines()
+    lines = leaderboard.as_latex(board, ranks=2).splitlines()
     rows = [line for line in lines if line.startswith(("1 &", "2 &", "-- &"))]
     assert len(rows) == 6  # of two data sets, each with real data on top
     first = board[board["rank"] == 1].iloc[0]
