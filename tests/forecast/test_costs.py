@@ -16,6 +16,7 @@ from ganlore.cli.main import app
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation.evaluate import STRIP
+from ganlore.execution.status import Progress
 from ganlore.forecast import disk, flops, summary
 from ganlore.forecast.costs import Costs
 from ganlore.forecast.flops import Arithmetic, Sizes
@@ -162,9 +163,8 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
     assert room.data == 500 * (2 * 4 + 8) + 500 * 2 * 4
     assert room.peak == room.data + room.kept + room.working
     # what is done takes no more
-    folder = plan.folder(plan.runs[0])
-    folder.mkdir(parents=True)
-    (folder / "evaluation.json").write_text("{}")
+    states = dict(zip(plan.by_id, ("done", "stale", "missing"), strict=True))
+    monkeypatch.setattr(disk, "progress", lambda _plan, run: Progress(states[run.id]))
     assert disk.disk_space(Costs(plan, tmp_path / "u"), jobs=4).kept == 2 * run
 
 

@@ -317,6 +317,14 @@ class Linear(nn.Module):
         return (images * self.weight).flatten(1).sum(1)
 
 
+def step_of(critic, real, fake, rng):
+    """What a loss sees of a step in which the critic has seen both batches."""
+    logits = (critic(real), critic(fake))
+    return SimpleNamespace(
+        real=real, fake=fake, rng=rng, discriminate=critic, log={}, logits=logits
+    )
+
+
 @pytest.mark.parametrize("name", ["wgan-gp", "dragan"])
 def test_penalty_is_over_all_dimensions_of_a_sample(name: str) -> None:
     """|w| = 3 over channels, rows and columns together: the penalty is 10 (3 - 1)^2 = 40.
@@ -328,18 +336,11 @@ def test_penalty_is_over_all_dimensions_of_a_sample(name: str) -> None:
     critic = Linear(weight)
     rng = torch.Generator().manual_seed(1)
     real, fake = torch.randn(5, 2, 3, 3, generator=rng), torch.randn(5, 2, 3, 3, generator=rng)
-    game = SimpleNamespace(
-        real=real,
-        fake=fake,
-        rng=rng,
-        discriminate=critic,
-        log={},
-        logits=(critic(real), critic(fake)),
-    )
+    step = step_of(critic, real, fake, rng)
     loss = make(name)
     plain = float(loss.discriminator_loss(critic(real), critic(fake)))
-    assert float(loss.discriminator(game)) == pytest.approx(plain + 40, rel=1e-5)
-    assert float(game.log["penalty_norm"]) == pytest.approx(3, rel=1e-5)
+    assert float(loss.discriminator(step)) == pytest.approx(plain + 40, rel=1e-5)
+    assert float(step.log["penalty_norm"]) == pytest.approx(3, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -359,16 +360,9 @@ def test_penalties_look_where_their_papers_say(name: str, expected: float) -> No
     def critic(x: torch.Tensor) -> torch.Tensor:
         return x.square().sum(1) / 2
 
-    game = SimpleNamespace(
-        real=real,
-        fake=fake,
-        rng=rng,
-        discriminate=critic,
-        log={},
-        logits=(critic(real), critic(fake)),
-    )
-    make(name).discriminator(game)
-    assert float(game.log["penalty_norm"]) == pytest.approx(expected, rel=0.06)
+    step = step_of(critic, real, fake, rng)
+    make(name).discriminator(step)
+    assert float(step.log["penalty_norm"]) == pytest.approx(expected, rel=0.06)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -203,9 +203,8 @@ def _import() -> bool:
         for module in ("cli.main", "evaluation.evaluate", "training.checkpoint", "training.loop"):
             importlib.import_module(f"ganlore.{module}")
 
-        fingerprint.of(
-            declarations.PACKAGE.rglob("*.py")
-        )  # parsed once; workers look at times only
+        # parsed once; workers look at times only
+        fingerprint.of(declarations.PACKAGE.rglob("*.py"))
         provenance.environment()
     except Exception:
         return False

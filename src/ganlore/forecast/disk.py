@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ganlore.errors import GanloreError
 from ganlore.evaluation.evaluate import STRIP
+from ganlore.execution.status import progress
 from ganlore.forecast.costs import Costs
 from ganlore.formatting import size
 from ganlore.study import registry
@@ -80,7 +81,7 @@ def disk_space(costs: Costs, jobs: int) -> DiskSpace:
     shapes = {name: store.shape for name, store in costs.stores.items()}
     kept, working = [0], [0]
     for run in plan.runs:
-        if (plan.folder(run) / "evaluation.json").exists():
+        if progress(plan, run).state == "done":
             continue
         sizes, snapshots = costs.sizes[run.cell], run.training.snapshots
         stay = {"all": snapshots, "last": 1, "none": 0}[keep.snapshots] * sizes.snapshot

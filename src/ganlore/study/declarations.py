@@ -124,7 +124,7 @@ def _read(node: ast.expr, path: Path, name: str) -> Any:
     """
     try:
         return _value(node)
-    except Exception as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise GanloreError(
             f"{path}:{node.lineno}: the declaration of {name!r} cannot be read without running "
             f"the file ({error})\n  use literals, and of these the name, a call, [...] or |: "
