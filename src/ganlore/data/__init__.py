@@ -170,16 +170,12 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
     (folder / "manifest.json").unlink(missing_ok=True)
     files: dict[str, Any] = {}
     for split in SPLITS:
-        arrays = {
-            f"{split}.npy": splits[split].samples,
-            f"{split}-labels.npy": splits[split].labels,
-        }
-        for file, array in arrays.items():
+        part = splits[split]
+        for file, array in ((f"{split}.npy", part.samples), (f"{split}-labels.npy", part.labels)):
             storage.remove_leftovers(folder / file)
             if array is not None:
-                digest = storage.write_array(folder / file, array)
                 files[file] = {
-                    "sha256": digest,
+                    "sha256": storage.write_array(folder / file, array),
                     "shape": list(array.shape),
                     "dtype": str(array.dtype),
                 }

@@ -48,8 +48,7 @@ class Folder(Dataset):
     def load(self) -> dict[str, Split]:
         """Both splits, in a random order that is always the same."""
         found = self._divided() if self.held_out else self._listed()
-        classes = found["train"].classes
-        self._names = None if classes is None else sorted(set(classes))
+        self._names = sorted({name for _, name in found["train"]}) if self.labels else None
         return load(found, Frame(self.channels, self.size, self.crop), self._names, self.name)
 
     def classes(self) -> list[str] | None:
@@ -73,7 +72,7 @@ class Folder(Dataset):
                 "  leave out `held_out`, or name another `path`"
             )
         found = listing(Path(self.path), self.labels)
-        classes = np.array(found.classes or [""] * len(found.files))
+        classes = np.array([name for _, name in found])
         order = np.random.default_rng(SEED).permutation(len(classes))
         held = np.zeros(len(classes), dtype=bool)
         for name in np.unique(classes):
@@ -84,7 +83,10 @@ class Folder(Dataset):
                 f"data set {self.name}: held_out = {self.held_out} of {len(classes)} pictures "
                 f"leaves {'no test' if not held.any() else 'no training'} pictures"
             )
-        return {"train": found.part(~held), "test": found.part(held)}
+        return {
+            split: [found[index] for index in np.flatnonzero(chosen)]
+            for split, chosen in (("train", ~held), ("test", held))
+        }
 
 
 DATASET = Folder

@@ -172,21 +172,21 @@ def _floor(kept: Kept, store: Store, name: str) -> tuple[metrics.Reference, list
     values = compare(described, reference, store, n_pairs=protocol.n_neighbours)
     sizes = len(reference.features), len(samples)
     rows = [
-        {
-            "dataset": store.name,
-            **_told(metric, extractor, protocol, *sizes),
-            "metric": metric,
-            "value": value,
-        }
+        {"dataset": store.name, **_measurement(metric, value, extractor, protocol, *sizes)}
         for metric, value in values.items()
     ]
     return reference, rows
 
 
-def _told(
-    metric: str, extractor: features.Extractor, protocol: Protocol, n_real: int, n_fake: int
+def _measurement(
+    metric: str,
+    value: float,
+    extractor: features.Extractor,
+    protocol: Protocol,
+    n_real: int,
+    n_fake: int,
 ) -> Row:
-    """The columns that say how a number was measured."""
+    """The columns of a number and of how it was measured."""
     n = protocol.n_neighbours if metrics.metrics()[metric].pairs else None
     return {
         "extractor": extractor.name,
@@ -194,6 +194,8 @@ def _told(
         "split": protocol.reference,
         "n_real": min(n_real, n or n_real),
         "n_fake": min(n_fake, n or n_fake),
+        "metric": metric,
+        "value": value,
     }
 
 
@@ -212,9 +214,7 @@ def _rows(
             "eval_seed": run.protocol.eval_seed,
             "step": step,
             "images": step * run.training.batch,
-            **_told(metric, extractor, run.protocol, n_real, run.protocol.n_fake),
-            "metric": metric,
-            "value": value,
+            **_measurement(metric, value, extractor, run.protocol, n_real, run.protocol.n_fake),
             "seconds": seconds,
             "status": status,
         }
