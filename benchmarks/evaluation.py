@@ -70,7 +70,7 @@ def ours(real: Any, fake: Any, known: tuple[Any, Any] | None = None) -> dict[str
 
     real, fake = feature_pair(real, fake)
     gaussian, surroundings = known or own_part(real)
-    near = neighbours._measure(surroundings, real, fake, K, K, None)
+    near = neighbours._measure(surroundings, real, fake, K, K)
     return {"fid": frechet._distance_to(*gaussian, fake), **near}
 
 

@@ -27,7 +27,7 @@ def test_the_first_snapshot_has_none():
     assert "mode_movement" not in measure_all(Comparison(FEATURES, FEATURES, modes))
     before = np.array([0, 1, 1, 1, 0, 1, 1, 1])
     moved = Comparison(FEATURES, FEATURES, modes, modes_before=before)
-    assert measure_all(moved, ["mode_movement"]) == {"mode_movement": 0.25}
+    assert measure_all(moved)["mode_movement"] == 0.25
 
 
 def test_modes_before_are_checked():

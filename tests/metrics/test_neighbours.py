@@ -1,4 +1,5 @@
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,16 @@ from hypothesis import strategies as st
 from prdc import compute_prdc
 from torch_fidelity import metric_prc
 
+from ganlore.metrics import _arrays, neighbours
 from ganlore.metrics.neighbours import neighbour_metrics
+
+
+def in_chunks(rows, *sets, **ks):
+    """The metrics, from distances of so many rows at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_arrays, "_BLOCK_BYTES", 0)
+        patch.setattr(neighbours, "row_chunks", partial(_arrays.row_chunks, least=rows))
+        return neighbour_metrics(*sets, **ks)
 
 
 def line(*points):
@@ -118,7 +128,7 @@ def test_a_set_against_itself(d):
     # Each sample is in its own ball and in k - 1 others on average, and on one ball's surface: a
     # rounding error that let ties through would give a density above 1.
     points = np.random.default_rng(1).standard_normal((100, d)) + 5
-    assert neighbour_metrics(points, points.copy(), chunk_rows=17) == {
+    assert in_chunks(17, points, points.copy()) == {
         "precision": 1,
         "recall": 1,
         "density": 1,
@@ -156,7 +166,7 @@ def test_ties_on_a_grid_are_exact(d, spread):
     fake = rng.integers(-spread, spread + 1, (45, d))
     expected = pytest.approx(by_definition(real, fake), rel=1e-14)
     # Thirds are not exact in binary; quarters are, also far from 0, but not once they are centred.
-    assert neighbour_metrics(real / 3, fake / 3, chunk_rows=11) == expected
+    assert in_chunks(11, real / 3, fake / 3) == expected
     assert neighbour_metrics(real / 4 + 1000, fake / 4 + 1000) == expected
 
 
@@ -197,13 +207,13 @@ SETS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("chunk_rows", [16, None])
+@pytest.mark.parametrize("chunk_rows", [16, 1000])
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.filterwarnings("error")
 def test_hard_sets_of_many_dimensions(name, chunk_rows):
     real, fake = SETS[name](np.random.default_rng(1))
     for ks in ({}, {"precision_k": 1, "density_k": 3}):
-        values = neighbour_metrics(real, fake, **ks, chunk_rows=chunk_rows)
+        values = in_chunks(chunk_rows, real, fake, **ks)
         assert values == pytest.approx(by_differences(real, fake, **ks), rel=1e-14)
 
 
@@ -215,7 +225,7 @@ def test_hard_sets_of_many_dimensions(name, chunk_rows):
 )
 def test_any_small_grid_in_any_chunks(real, fake, chunk_rows):
     real, fake = np.array(real), np.array(fake)
-    values = neighbour_metrics(real / 7, fake / 7, chunk_rows=chunk_rows)
+    values = in_chunks(chunk_rows, real / 7, fake / 7)
     assert values == pytest.approx(by_definition(real, fake), rel=1e-14)
 
 
@@ -259,7 +269,7 @@ def test_agrees_with_torch_fidelity(save_cpu_ram):
 @pytest.mark.parametrize("chunk_rows", [1, 4, 33, 150, 1000])
 def test_the_chunks_do_not_matter(chunk_rows):
     real, fake = clouds()
-    assert neighbour_metrics(real, fake, chunk_rows=chunk_rows) == neighbour_metrics(real, fake)
+    assert in_chunks(chunk_rows, real, fake) == neighbour_metrics(real, fake)
 
 
 def test_the_order_of_rows_does_not_matter():
@@ -284,7 +294,7 @@ def test_each_k_reaches_its_own_metrics():
 def test_memory_is_bounded_by_the_chunks():
     real, fake = clouds(2000, 2500, 4)
     tracemalloc.start()
-    neighbour_metrics(real, fake, chunk_rows=50)
+    in_chunks(50, real, fake)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 6e6  # all pairs at once are 40e6 bytes

@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ganlore.data import SPLITS, Split
 from ganlore.data._pictures import Frame, shuffled
@@ -85,9 +84,8 @@ class HandwrittenDigits(Published):
         splits = super().originals()
         if not self.padded:
             return splits
-        return {name: Split(_padded(split.samples), split.labels) for name, split in splits.items()}
-
-
-def _padded(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    edge = (PADDING, PADDING)
-    return np.pad(images, ((0, 0), (0, 0), edge, edge))
+        width = ((0, 0), (0, 0), (PADDING, PADDING), (PADDING, PADDING))
+        return {
+            name: Split(np.pad(split.samples, width), split.labels)
+            for name, split in splits.items()
+        }

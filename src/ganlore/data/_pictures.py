@@ -31,6 +31,9 @@ ORDER = 20180715
 Picture = tuple[str, Callable[[], bytes]]
 """What a picture is called in a message, and what reads the bytes of its file."""
 
+Listing = list[tuple[Path, str]]
+"""The files of pictures, and the class of each, "" without labels."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -100,48 +103,33 @@ def read(pictures: dict[str, list[Picture]], frame: Frame, what: str) -> dict[st
     Raises:
         GanloreError: with all pictures that are unreadable or do not fit, the first ten by name.
     """
-    starts = {"train": 0, "test": len(pictures["train"])}
+    n_train = len(pictures["train"])
     every = [picture for split in SPLITS for picture in pictures[split]]
-    put = np.concatenate([starts[s] + places(len(pictures[s]), s) for s in SPLITS])
-    images = _read(every, put, frame, what)
-    parts = np.split(images, [starts["test"]])
-    return {split: Split(part) for split, part in zip(SPLITS, parts, strict=True)}
-
-
-def _read(
-    pictures: list[Picture], put: NDArray[np.int64], frame: Frame, what: str
-) -> NDArray[np.uint8]:
+    put = np.concatenate([places(n_train, "train"), n_train + places(len(every) - n_train, "test")])
     images, side = np.empty(0, np.uint8), frame.size
     bad: list[str] = []
-    with Progress(f"pictures of {what}", len(pictures)) as progress:
-        for index, (name, content) in enumerate(pictures):
+    with Progress(f"pictures of {what}", len(every)) as progress:
+        for index, (name, content) in enumerate(every):
             try:
                 image = frame.cut(decode(content(), frame.channels))
                 side = side or _square(image)
                 if image.size != (side, side):
                     raise ValueError(
-                        f"{image.size[0]}x{image.size[1]} pixels where others have {side}x{side}; "
+                        f"{image.width}x{image.height} pixels where others have {side}x{side}; "
                         "with the setting `size` all are cut and resized to one"
                     )
             except Exception as error:  # Pillow tells damage by a dozen kinds of exception
                 bad.append(f"{name}: {error or type(error).__name__}")
                 continue
             if not images.size:
-                images = np.empty((len(pictures), len(image.getbands()), side, side), np.uint8)
+                images = np.empty((len(every), len(image.getbands()), side, side), np.uint8)
             images[put[index]] = np.asarray(image).reshape(side, side, -1).transpose(2, 0, 1)
             progress.update(index + 1)
     if bad:
         more = [f"... and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
-        raise GanloreError(
-            "\n  ".join(
-                [
-                    f"data set {what}: {len(bad)} of {len(pictures)} pictures cannot be used:",
-                    *bad[:SHOWN],
-                ]
-            )
-            + "".join(f"\n  {text}" for text in (*more, "mend, replace or remove them"))
-        )
-    return images
+        head = f"data set {what}: {len(bad)} of {len(every)} pictures cannot be used:"
+        raise GanloreError("\n  ".join([head, *bad[:SHOWN], *more, "mend, replace or remove them"]))
+    return {"train": Split(images[:n_train]), "test": Split(images[n_train:])}
 
 
 def decode(data: bytes, channels: Channels) -> Image:
@@ -172,23 +160,8 @@ def _square(image: Image) -> int:
     return width
 
 
-@dataclass(frozen=True)
-class Listing:
-    """The pictures of a folder, sorted by name, and the class of each, None without labels."""
-
-    files: list[Path]
-    classes: list[str] | None
-
-    def part(self, chosen: NDArray[np.bool_]) -> Listing:
-        """The pictures that are chosen, in the same order."""
-        files = [file for file, here in zip(self.files, chosen, strict=True) if here]
-        if self.classes is None:
-            return Listing(files, None)
-        return Listing(files, [c for c, here in zip(self.classes, chosen, strict=True) if here])
-
-
 def listing(folder: Path, labelled: bool) -> Listing:
-    """The pictures below a folder; with labels, each of its folders is a class.
+    """The pictures below a folder, sorted by name; with labels, each of its folders is a class.
 
     Hidden files are passed over; other files that are no pictures by their extension are told.
 
@@ -205,7 +178,7 @@ def listing(folder: Path, labelled: bool) -> Listing:
     if others := [file for file in everything if file.suffix.lower() not in EXTENSIONS]:
         say(f"{folder}: {len(others)} files are no pictures and left out, the first {others[0]}")
     if not labelled:
-        return Listing(files, None)
+        return [(file, "") for file in files]
     if stray := [file for file in files if file.parent == folder]:
         raise GanloreError(
             f"{folder}: {len(stray)} of {len(files)} pictures are in no class, the first "
@@ -215,7 +188,7 @@ def listing(folder: Path, labelled: bool) -> Listing:
     there = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
     if empty := sorted(there - set(classes)):
         raise GanloreError(f"{folder}: no pictures in the classes {', '.join(empty)}")
-    return Listing(files, classes)
+    return list(zip(files, classes, strict=True))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -238,29 +211,29 @@ def load(
     Raises:
         GanloreError: if the classes are others, or pictures cannot be used.
     """
-    labels = {split: _labels(one, names, split, what) for split, one in listings.items()}
+    labels = {
+        split: None if names is None else _labels(files, names, split, what)
+        for split, files in listings.items()
+    }
     pictures: dict[str, list[Picture]] = {
-        split: [(str(file), file.read_bytes) for file in one.files]
-        for split, one in listings.items()
+        split: [(str(file), file.read_bytes) for file, _ in files]
+        for split, files in listings.items()
     }
     splits = read(pictures, frame, what)
     return {split: Split(part.samples, labels[split]) for split, part in splits.items()}
 
 
-def _labels(
-    part: Listing, names: Sequence[str] | None, split: str, what: str
-) -> NDArray[np.int64] | None:
+def _labels(files: Listing, names: Sequence[str], split: str, what: str) -> NDArray[np.int64]:
     """Labels in the order in which `read` puts the pictures."""
-    if names is None or part.classes is None:
-        return None
-    if unknown := sorted(set(part.classes) - set(names)):
+    classes = [name for _, name in files]
+    if unknown := sorted(set(classes) - set(names)):
         raise GanloreError(
             f"data set {what}: the split {split} has the classes {_some(unknown)}, which are not "
             f"among those expected: {_some(names)}"
         )
     index = {name: label for label, name in enumerate(names)}
-    labels = np.empty(len(part.classes), dtype=np.int64)
-    labels[places(len(labels), split)] = [index[name] for name in part.classes]
+    labels = np.empty(len(classes), dtype=np.int64)
+    labels[places(len(labels), split)] = [index[name] for name in classes]
     return labels
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -89,32 +87,14 @@ class Published(Dataset):
         return None if shape is None else (shape, len(self.classes() or ()))
 
     def from_torchvision(self) -> dict[str, Split]:
-        """Both splits from torchvision's archives, which are fetched where they are missing."""
-        with self.explained():
+        """Both splits from torchvision's archives, which are fetched where they are missing.
+
+        Raises:
+            GanloreError: whatever goes wrong; with the files that are needed, and their places.
+        """
+        try:
             self.fetch()
             return self.unpack()
-
-    def from_folder(self) -> dict[str, Split]:
-        """Both splits from `train/` and `test/`, with a folder for each class."""
-        listings = {split: listing(Path(self.path, split), bool(self.names)) for split in SPLITS}
-        self.check_counts({split: len(part.files) for split, part in listings.items()})
-        return load(listings, self.frame(), self.names or None, self.name)
-
-    def check_counts(self, counts: dict[str, int]) -> None:
-        """Compare the numbers of samples with those that were published."""
-        for split, expected in self.counts.items():
-            if counts[split] != expected:
-                raise GanloreError(
-                    f"data set {self.name}: {self.path} has {counts[split]} pictures for the split "
-                    f"{split}, expected {expected}\n  for a selection of pictures use the data set "
-                    "`folder`, which takes any number"
-                )
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turn whatever goes wrong inside into an error that tells which files to put where."""
-        try:
-            yield
         except GanloreError:
             raise
         except Exception as error:  # of networks, archives and torchvision itself
@@ -129,3 +109,19 @@ class Published(Dataset):
                 f"<folder>/train/{'<class>/' if self.names else ''}*.png (or jpg, webp, bmp) and "
                 "<folder>/test/ likewise"
             ) from error
+
+    def from_folder(self) -> dict[str, Split]:
+        """Both splits from `train/` and `test/`, with a folder for each class."""
+        found = {split: listing(Path(self.path, split), bool(self.names)) for split in SPLITS}
+        self.check_counts({split: len(part) for split, part in found.items()})
+        return load(found, self.frame(), self.names or None, self.name)
+
+    def check_counts(self, found: dict[str, int]) -> None:
+        """Compare the numbers of samples with those that were published."""
+        for split, expected in self.counts.items():
+            if found[split] != expected:
+                raise GanloreError(
+                    f"data set {self.name}: {self.path} has {found[split]} pictures for the split "
+                    f"{split}, expected {expected}\n  for a selection of pictures use the data set "
+                    "`folder`, which takes any number"
+                )

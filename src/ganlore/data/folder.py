@@ -48,8 +48,7 @@ class Folder(Dataset):
     def load(self) -> dict[str, Split]:
         """Both splits, in a random order that is always the same."""
         listings = self._divided() if self.held_out else self._listed()
-        classes = listings["train"].classes
-        self._names = None if classes is None else sorted(set(classes))
+        self._names = sorted({name for _, name in listings["train"]}) if self.labels else None
         return load(listings, Frame(self.channels, self.size, self.crop), self._names, self.name)
 
     def classes(self) -> list[str] | None:
@@ -72,8 +71,8 @@ class Folder(Dataset):
                 f"and held_out = {self.held_out} asks for a division of all pictures\n"
                 "  leave out `held_out`, or name another `path`"
             )
-        whole = listing(Path(self.path), self.labels)
-        classes = np.array(whole.classes or [""] * len(whole.files))
+        files = listing(Path(self.path), self.labels)
+        classes = np.array([name for _, name in files])
         order = np.random.default_rng(SEED).permutation(len(classes))
         held = np.zeros(len(classes), dtype=bool)
         for name in np.unique(classes):
@@ -84,7 +83,10 @@ class Folder(Dataset):
                 f"data set {self.name}: held_out = {self.held_out} of {len(classes)} pictures "
                 f"leaves {'no test' if not held.any() else 'no training'} pictures"
             )
-        return {"train": whole.part(~held), "test": whole.part(held)}
+        return {
+            split: [files[index] for index in np.flatnonzero(chosen)]
+            for split, chosen in (("train", ~held), ("test", held))
+        }
 
 
 DATASET = Folder

@@ -53,6 +53,10 @@ class Classifying(Extractor):
         seed: of the weights' start and the order of images.
     """
 
+    requires = {
+        "images": "a convolutional network needs images",
+        "labels": "a classifier learns the classes that labels tell",
+    }
     epochs: PositiveInt = 30
     batch: PositiveInt = 64
     rate: PositiveFloat = 4e-3

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ganlore.data import Store
 from ganlore.features import Description
-from ganlore.features.classifier import Classifier, Network
+from ganlore.features.classifier import Classifier
 from ganlore.settings import PositiveInt
 
 
@@ -74,10 +74,6 @@ class ChannelClassifier(Classifier):
     epochs: PositiveInt = 5
     pictures: PositiveInt = 60_000
 
-    def build(self, store: Store) -> Network:
-        """The network for one channel of a data set."""
-        return super().build(self._channels(store))
-
     def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
         """Train on single channels."""
         return super().fit(self._channels(store))
@@ -98,8 +94,6 @@ class ChannelClassifier(Classifier):
         )
 
     def _channels(self, store: Store) -> Channels:
-        if isinstance(store, Channels):
-            return store
         return Channels(store.folder, store.manifest, self.pictures)
 
 

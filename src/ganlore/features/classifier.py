@@ -72,10 +72,6 @@ class Classifier(Classifying):
     not, and which needs no download.
     """
 
-    requires = {
-        "images": "a convolutional network needs images",
-        "labels": "a classifier learns the classes that labels tell",
-    }
     paper = "arXiv:1801.01973 (why features should fit the data)"
     width: PositiveInt = 32
     growth: PositiveInt = 1

@@ -74,10 +74,6 @@ class ResidualClassifier(Classifying):
     is gained in these features alone is not counted where runs are compared.
     """
 
-    requires = {
-        "images": "a convolutional network needs images",
-        "labels": "a classifier learns the classes that labels tell",
-    }
     paper = "arXiv:1603.08155 (layers of a classifier as a loss)"
     width: PositiveInt = 16
     seed: PositiveInt = 2

@@ -10,14 +10,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore.errors import unknown
 from ganlore.metrics._arrays import Array, Features, as_floats, feature_pair
 
 __all__ = ["Comparison", "Metric", "Reference", "applicable", "measure_all", "metrics"]
@@ -147,16 +146,14 @@ class Comparison:
         object.__setattr__(self, "fake", fake)
         if self.reference is not None and self.reference.features is not real:
             raise ValueError("reference must be that of real: its features are another array")
-        for name in ("modes", "modes_before", "asked", "codes"):
+        for name in ("modes", "modes_before", "high_quality", "asked", "codes"):
             if (values := getattr(self, name)) is not None:
-                object.__setattr__(self, name, _per_sample(name, values, len(fake), "iu"))
-        if self.high_quality is not None:
-            flags = _per_sample("high_quality", self.high_quality, len(fake), "b")
-            object.__setattr__(self, "high_quality", flags)
+                object.__setattr__(self, name, _per_sample(name, values, len(fake)))
         if self.mode_shares is not None:
             object.__setattr__(self, "mode_shares", _shares(self.mode_shares))
-        _check_modes(self.modes, self.mode_shares)
-        _check_modes(self.modes_before, self.mode_shares)
+        for modes in (self.modes, self.modes_before):
+            if modes is not None:
+                _check_modes(modes, self.mode_shares)
         _check_probabilities(self.probabilities, len(fake))
         _check_pairs(self.originals, self.reconstructions)
 
@@ -193,34 +190,18 @@ def applicable(fields: Collection[str]) -> list[str]:
     return [name for name, metric in metrics().items() if set(metric.needs) <= set(fields)]
 
 
-def measure_all(comparison: Comparison, names: Sequence[str] | None = None) -> dict[str, float]:
-    """Measures a comparison.
-
-    Args:
-        comparison: data and generated samples.
-        names: the metrics wanted, all by default. Only the files that define one of them run.
-
-    Returns:
-        Metric name to value, in the order of `metrics()`. A name without a meaning for this
-        comparison (modes of data that has none) is left out.
+def measure_all(comparison: Comparison) -> dict[str, float]:
+    """All metrics that have a meaning for a comparison, by name, in the order of `metrics()`.
 
     Raises:
-        GanloreError: if a name is unknown.
         ValueError: if a metric needs more rows than there are.
         RuntimeError: if a file gives other values than those that it declares.
     """
-    by_name = metrics()
-    for name in names or ():
-        if name not in by_name:
-            raise unknown("metric", name, by_name)
     fields = [field.name for field in dataclasses.fields(comparison)]
-    possible = applicable([name for name in fields if getattr(comparison, name) is not None])
-    wanted = [name for name in possible if names is None or name in names]
+    names = applicable([name for name in fields if getattr(comparison, name) is not None])
     values: dict[str, float] = {}
     for plugin in _plugins():
-        if own := {name for name in possible if name in plugin.METRICS}:
-            if not own & set(wanted):
-                continue
+        if own := {name for name in names if name in plugin.METRICS}:
             measured: dict[str, float] = plugin.measure(comparison)
             if measured.keys() != own:
                 raise RuntimeError(
@@ -228,7 +209,7 @@ def measure_all(comparison: Comparison, names: Sequence[str] | None = None) -> d
                     f"expected {sorted(own)}"
                 )
             values.update(measured)
-    return {name: float(values[name]) for name in wanted}
+    return {name: float(values[name]) for name in names}
 
 
 def _plugins() -> list[ModuleType]:
@@ -237,11 +218,9 @@ def _plugins() -> list[ModuleType]:
     return [importlib.import_module(f"{__name__}.{n}") for n in names if not n.startswith("_")]
 
 
-def _per_sample(
-    name: str, values: NDArray[np.generic], n_fake: int, kinds: str
-) -> NDArray[np.generic]:
+def _per_sample(name: str, values: NDArray[np.generic], n_fake: int) -> NDArray[np.generic]:
     array = np.asarray(values)
-    expected = "booleans" if kinds == "b" else "integers"
+    kinds, expected = ("b", "booleans") if name == "high_quality" else ("iu", "integers")
     if array.shape != (n_fake,) or array.dtype.kind not in kinds:
         raise ValueError(
             f"{name} must be {expected} of shape ({n_fake},), one for each row of fake: "
@@ -271,11 +250,7 @@ def _check_probabilities(probabilities: Features | None, n_fake: int) -> None:
         )
 
 
-def _check_modes(
-    modes: NDArray[np.integer] | None, mode_shares: NDArray[np.floating] | None
-) -> None:
-    if modes is None:
-        return
+def _check_modes(modes: NDArray[np.integer], mode_shares: NDArray[np.floating] | None) -> None:
     n_modes = np.inf if mode_shares is None else len(mode_shares)
     if modes.min() < 0 or modes.max() >= n_modes:
         raise ValueError(

@@ -17,25 +17,21 @@ _BLOCK_ROWS = 128
 _LARGEST = 1e45
 
 
-def feature_pair(
-    real: Features, fake: Features, *, rows: int = 2, reason: str = ""
-) -> tuple[Features, Features]:
+def feature_pair(real: Features, fake: Features) -> tuple[Features, Features]:
     """Checks two sets of features.
 
     Args:
         real: features of the data, (n_real, d).
         fake: features of generated samples, (n_fake, d).
-        rows: the fewest rows that either set may have.
-        reason: why that many, for the message.
 
     Returns:
         Both arrays, those in float32 as they are and others in float64. What is computed of them
         is computed in float64, chunk by chunk: a copy of 50,000 x 2,048 would take 820 MB.
 
     Raises:
-        ValueError: if a set is not 2-D, the widths differ, there are too few rows, or a row is not
-            finite (up to 1e45). The message gives the shapes, or how many rows of which set are
-            bad.
+        ValueError: if a set is not 2-D, the widths differ, there are fewer than 2 rows, or a row is
+            not finite (up to 1e45). The message gives the shapes, or how many rows of which set
+            are bad.
     """
     pair = as_floats(real), as_floats(fake)
     real, fake = pair
@@ -44,8 +40,8 @@ def feature_pair(
         raise ValueError(f"features must be (n_real, d) and (n_fake, d) with one d: {shapes}")
     if real.shape[1] == 0:
         raise ValueError(f"features must have at least one column: {shapes}")
-    if min(len(real), len(fake)) < rows:
-        raise ValueError(f"real and fake must have at least {rows} rows each{reason}: {shapes}")
+    if min(len(real), len(fake)) < 2:
+        raise ValueError(f"real and fake must have at least 2 rows each: {shapes}")
     bad = [_count_bad_rows(side) for side in pair]
     if any(bad):
         raise ValueError(
@@ -84,23 +80,11 @@ def _count_bad_rows(features: Features) -> int:
     return int((~((least >= -_LARGEST) & (most <= _LARGEST))).sum())
 
 
-def row_chunks(
-    n_rows: int, n_columns: int, chunk_rows: int | None = None, least: int = _BLOCK_ROWS
-) -> Iterator[slice]:
+def row_chunks(n_rows: int, n_columns: int, least: int = _BLOCK_ROWS) -> Iterator[slice]:
     """Slices that walk over the rows of an (n_rows, n_columns) table of pairs, in order.
 
-    Args:
-        n_rows: rows of the whole table.
-        n_columns: columns of the whole table.
-        chunk_rows: rows of a chunk; by default what fits in 1 MiB of float64, and at least `least`.
-        least: the fewest rows of a chunk by default.
-
-    Raises:
-        ValueError: if `chunk_rows` is less than 1.
+    Each has as many rows as fit in 1 MiB of float64, and at least `least`.
     """
-    if chunk_rows is None:
-        chunk_rows = max(least, _BLOCK_BYTES // (8 * max(1, n_columns)))
-    if chunk_rows < 1:
-        raise ValueError(f"chunk_rows must be at least 1: got {chunk_rows}")
-    for start in range(0, n_rows, chunk_rows):
-        yield slice(start, min(start + chunk_rows, n_rows))
+    size = max(least, _BLOCK_BYTES // (8 * max(1, n_columns)))
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))

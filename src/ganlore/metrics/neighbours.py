@@ -36,11 +36,11 @@ DENSITY_K = 5
 
 
 def measure(comparison: Comparison) -> dict[str, float]:
-    """Gives `precision`, `recall`, `density` and `coverage`."""
+    """Gives `precision`, `recall`, `density` and `coverage`, as `neighbour_metrics`."""
     comparison = comparison.pairs
-    real, fake = _checked(comparison.real, comparison.fake, PRECISION_K, DENSITY_K)
+    _check_rows(comparison.real, comparison.fake, PRECISION_K, DENSITY_K)
     around_real = _Surroundings(*comparison.of_real(_surroundings))
-    return _measure(around_real, real, fake, PRECISION_K, DENSITY_K, None)
+    return _measure(around_real, comparison.real, comparison.fake)
 
 
 def neighbour_metrics(
@@ -49,7 +49,6 @@ def neighbour_metrics(
     *,
     precision_k: int = PRECISION_K,
     density_k: int = DENSITY_K,
-    chunk_rows: int | None = None,
 ) -> dict[str, float]:
     """All four metrics from one pass over the distances.
 
@@ -64,7 +63,6 @@ def neighbour_metrics(
         fake: features of generated samples, (n_fake, d).
         precision_k: the neighbour that sets the radius for precision and recall.
         density_k: the neighbour that sets the radius for density and coverage.
-        chunk_rows: rows of distances held at once; changes memory, not the values.
 
     Returns:
         `precision`, `recall` and `coverage` in 0 ... 1, and `density` in 0 ... n_real / k, which is
@@ -74,9 +72,10 @@ def neighbour_metrics(
         ValueError: if shapes do not fit, a feature is not finite, a k is less than 1, or a set has
             fewer than k + 1 rows.
     """
-    real, fake = _checked(real, fake, precision_k, density_k)
-    around_real = _surroundings(real, precision_k, density_k, chunk_rows)
-    return _measure(around_real, real, fake, precision_k, density_k, chunk_rows)
+    real, fake = feature_pair(real, fake)
+    _check_rows(real, fake, precision_k, density_k)
+    around_real = _surroundings(real, precision_k, density_k)
+    return _measure(around_real, real, fake, precision_k, density_k)
 
 
 class _Surroundings(NamedTuple):
@@ -94,13 +93,10 @@ class _Surroundings(NamedTuple):
 
 
 def _surroundings(
-    real: Features,
-    precision_k: int = PRECISION_K,
-    density_k: int = DENSITY_K,
-    chunk_rows: int | None = None,
+    real: Features, precision_k: int = PRECISION_K, density_k: int = DENSITY_K
 ) -> _Surroundings:
     centre = real.mean(axis=0, dtype=np.float64)
-    narrow, wide = _balls(real, centre, (precision_k, density_k), chunk_rows)
+    narrow, wide = _balls(real, centre, precision_k, density_k)
     return _Surroundings(centre, *narrow, *wide)
 
 
@@ -108,18 +104,17 @@ def _measure(
     around_real: _Surroundings,
     real: Features,
     fake: Features,
-    precision_k: int,
-    density_k: int,
-    chunk_rows: int | None,
+    precision_k: int = PRECISION_K,
+    density_k: int = DENSITY_K,
 ) -> dict[str, float]:
     centre = around_real.centre
-    (around_fake,) = _balls(fake, centre, (precision_k,), chunk_rows)
+    (around_fake,) = _balls(fake, centre, precision_k)
     centred = fake - centre
     norms = squared_norms(centred)
     is_precise = np.zeros(len(fake), dtype=np.bool_)
     is_recalled, is_covered = np.zeros((2, len(real)), dtype=np.bool_)
     n_inside = 0
-    for rows in row_chunks(len(real), len(fake), chunk_rows):
+    for rows in row_chunks(len(real), len(fake)):
         chunk = real[rows] - centre
         squared = squared_distances(chunk, squared_norms(chunk), centred, norms)
         is_precise |= (squared <= around_real.narrow_closed[rows, None]).any(axis=0)
@@ -142,18 +137,21 @@ class _Balls(NamedTuple):
     closed: Array
 
 
-def _checked(real: Features, fake: Features, *ks: int) -> tuple[Features, Features]:
+def _check_rows(real: Features, fake: Features, *ks: int) -> None:
+    k = max(ks)
     if min(ks) < 1:
         raise ValueError(f"k must be at least 1: got {min(ks)}")
-    return feature_pair(real, fake, rows=max(ks) + 1, reason=f" (k + 1, with k = {max(ks)})")
+    if min(len(real), len(fake)) <= k:
+        raise ValueError(
+            f"real and fake must have at least {k + 1} rows each (k + 1, with k = {k}): "
+            f"got real {real.shape} and fake {fake.shape}"
+        )
 
 
-def _balls(
-    features: Features, centre: Array, ks: tuple[int, ...], chunk_rows: int | None
-) -> list[_Balls]:
+def _balls(features: Features, centre: Array, *ks: int) -> list[_Balls]:
     centred = features - centre
     norms = squared_norms(centred)
-    nearest = _nearest_squared_distances(centred, norms, max(ks), chunk_rows)
+    nearest = _nearest_squared_distances(centred, norms, max(ks))
     balls = []
     for k in ks:
         squared = nearest[:, k - 1]
@@ -170,13 +168,11 @@ def _rounding(d: int) -> float:
     return 6 * (d + 2) * float(np.finfo(np.float64).eps)
 
 
-def _nearest_squared_distances(
-    points: Array, norms: Array, k: int, chunk_rows: int | None
-) -> Array:
+def _nearest_squared_distances(points: Array, norms: Array, k: int) -> Array:
     """Squared distances to the k nearest other points, ascending, (n, k)."""
     n = len(points)
     nearest = np.full((n, k), np.inf)
-    for rows in row_chunks(n, n, chunk_rows):
+    for rows in row_chunks(n, n):
         # The matrix is symmetric: what lies right of the diagonal block also serves the later rows.
         right = slice(rows.start, n)
         block = squared_distances(points[rows], norms[rows], points[right], norms[right])

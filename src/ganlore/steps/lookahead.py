@@ -107,15 +107,12 @@ class Ahead:
         key: str, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]
     ) -> Tensor:
         """A key of the optimiser's state, as one vector; 0 before its first step."""
-        if key == "step":
-            counts = [
-                optimizer.state.get(p, {}).get(key, torch.zeros((), device=p.device))
-                for p in parameters
-            ]
-            return torch.stack(counts).double()  # 1 - beta2^step has few digits in single precision
-        return _join(
-            [optimizer.state.get(p, {}).get(key, torch.zeros_like(p)) for p in parameters]
-        ).detach()
+        step = key == "step"
+        zeros = [p.new_zeros(() if step else p.shape) for p in parameters]
+        states = (optimizer.state.get(p, {}) for p in parameters)
+        parts = [state.get(key, zero) for state, zero in zip(states, zeros, strict=True)]
+        # 1 - beta2^step has few digits in single precision
+        return torch.stack(parts).double() if step else _join(parts)
 
     @property
     def critic(self) -> Critic:

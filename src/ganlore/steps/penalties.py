@@ -53,7 +53,9 @@ def gradient_norms(discriminate: Callable[[Tensor], Tensor], points: Tensor) -> 
     """
     if not points.requires_grad:
         points = points.detach().requires_grad_()
-    return _norms(discriminate(points), points)
+    # The root's derivative is infinite at 0, where a dead network's gradient is: the tiny number
+    # keeps it finite, and changes no norm that is larger than 1e-8.
+    return (squared_gradients(discriminate(points), points) + 1e-16).sqrt()
 
 
 def squared_gradients(logits: Tensor, points: Tensor) -> Tensor:
@@ -65,12 +67,6 @@ def squared_gradients(logits: Tensor, points: Tensor) -> Tensor:
     """
     (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
     return gradient.flatten(1).square().sum(1)
-
-
-def _norms(logits: Tensor, points: Tensor) -> Tensor:
-    # The root's derivative is infinite at 0, where a dead network's gradient is: the tiny number
-    # keeps it finite, and changes no norm that is larger than 1e-8.
-    return (squared_gradients(logits, points) + 1e-16).sqrt()
 
 
 def one_centred(norms: Tensor) -> Tensor:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import cache, partial, reduce
-from typing import Any
+from functools import partial, reduce
 
 import torch
 from torch import nn
@@ -61,7 +60,10 @@ def train_state(run: Run, shape: tuple[int, ...], classes: int, device: torch.de
             generator, discriminator = trick.networks(generator, discriminator)
         evaluated = {name: modules[name] for name in loss.evaluated_modules}
         for trick in tricks:
-            _add(modules, trick.modules(generator, discriminator, evaluated), trick.name)
+            more = trick.modules(generator, discriminator, evaluated)
+            if clash := set(modules) & set(more):
+                raise GanloreError(f"{trick.name}: the module {sorted(clash)} is there already")
+            modules.update(more)
     for module in (generator, discriminator, modules):
         precision.place(module, run.training, device)
     state = TrainState(
@@ -97,12 +99,6 @@ def _networks(
     return generator, discriminator, modules
 
 
-def _add(modules: nn.ModuleDict, more: dict[str, nn.Module], owner: str) -> None:
-    if clash := set(modules) & set(more):
-        raise GanloreError(f"{owner}: a module of the name {sorted(clash)} is there already")
-    modules.update(more)
-
-
 def n_critic(loss: Loss, tricks: Sequence[Trick]) -> int:
     """Discriminator steps for each generator step, after the tricks' changes."""
     return reduce(lambda n, trick: trick.n_critic(n), tricks, loss.n_critic)
@@ -135,14 +131,7 @@ def step(optimizer: torch.optim.Optimizer) -> None:
     imports of a run together, and they open a profiler's range at each step, which costs a tenth of
     a small network's step. What they wrap is called as it is; hooks of the optimiser are not.
     """
-    kind: Any = type(optimizer)
-    _bare_step(kind)(optimizer)
-
-
-@cache
-def _bare_step(kind: Any) -> Callable[[torch.optim.Optimizer], None]:
-    bare: Callable[[torch.optim.Optimizer], None] = inspect.unwrap(kind.step)
-    return bare
+    inspect.unwrap(type(optimizer).step)(optimizer)
 
 
 def _leave_the_compiler_alone() -> None:

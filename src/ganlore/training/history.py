@@ -101,6 +101,7 @@ class History:
         (critic, d_loss), (actor, g_loss) = discriminator, generator
         step = critic.schedule.moment.step + 1
         images = step * len(critic.images)
+        most = self.rows[-1]["step_memory_mb"] if self.rows else 0.0
         with torch.no_grad():
             real, fake = critic.logits
             row = {
@@ -118,16 +119,11 @@ class History:
                 "seconds": seconds,
                 "images_per_second": images / seconds,
                 "peak_memory_mb": provenance.peak_memory_mb(),
-                "step_memory_mb": self._most(step_memory),
+                "step_memory_mb": max(most, (step_memory or 0) / 2**20),
                 **{name: _number(value) for name, value in (actor.log | critic.log).items()},
             }
         self.rows.append(row)
         return row
-
-    def _most(self, step_memory: int | None) -> float:
-        """The most MiB that a step kept so far."""
-        before = self.rows[-1]["step_memory_mb"] if self.rows else 0.0
-        return max(before, (step_memory or 0) / 2**20)
 
     def diverged(self, bound: float) -> bool:
         """Whether the last row's losses are not finite or beyond the bound."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from types import TracebackType
 
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
@@ -23,7 +22,7 @@ class Kept:
         self.meter.leave(self.key)
 
 
-class Meter:
+class Meter(saved_tensors_hooks):
     """The most bytes that autograd kept at one time for backward passes, while it was entered.
 
     Activations are what a step needs beside weights, gradients and the optimiser's state, whose
@@ -41,19 +40,11 @@ class Meter:
         self.now = 0
         self._known = {_place(weight) for weight in weights}
         self._kept: Counter[tuple[int, int]] = Counter()
-        self._hooks = saved_tensors_hooks(lambda tensor: Kept(tensor, self), lambda k: k.tensor)
+        super().__init__(lambda tensor: Kept(tensor, self), lambda kept: kept.tensor)
 
-    def __enter__(self) -> Meter:
-        self._hooks.__enter__()
+    def __enter__(self) -> Meter:  # type: ignore[override] # torch's gives nothing
+        super().__enter__()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self._hooks.__exit__(kind, error, where)
 
     def take(self, tensor: Tensor) -> tuple[int, int]:
         """Count a tensor's storage, unless it is counted already; gives its key."""
