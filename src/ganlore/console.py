@@ -1,4 +1,4 @@
-"""How long work shows itself: a bar on a terminal, a plain line now and then in a log."""
+"""Progress of long work: a bar on a terminal, occasional plain lines in a log."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ INTERVAL = 10.0
 """Seconds between two lines in a log."""
 
 LONG = 600.0
-"""Seconds of training beyond which a run on the CPU says how long it will take."""
+"""Seconds of training from which a run on the CPU prints a forecast."""
 
 MEASURED = 3.0
-"""Seconds of steps that it is measured on."""
+"""Seconds of steps that the forecast is based on."""
 
-INTERRUPTED = "interrupted; finished work is kept, and the next start goes on from it"
+INTERRUPTED = "interrupted; finished work is kept, and the next start continues from it"
 
 
 class Progress:
     """Progress over a known number of steps.
 
     Args:
-        title: what is being done.
+        title: the name of the work.
         total: number of steps.
     """
 
@@ -48,7 +48,7 @@ class Progress:
         return self
 
     def update(self, done: int, note: str = "") -> None:
-        """Show that `done` steps are done."""
+        """Show the number of completed steps."""
         now = time.monotonic()
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=f"{self.title} {note}")
@@ -68,12 +68,12 @@ class Progress:
 
 
 class Forecast:
-    """Says once how long training will take on the CPU, where that is long.
+    """Prints once how long training will take on the CPU, if that is long.
 
-    Measured on steps after the first, which is slower than others.
+    Measured without the first step, which is slower than others.
 
     Args:
-        total: number of steps to be made.
+        total: number of steps.
     """
 
     def __init__(self, total: int) -> None:
@@ -81,7 +81,7 @@ class Forecast:
         self._first = 0.0
 
     def finished(self, done: int) -> bool:
-        """Take note that `done` steps are done; whether the forecast is made."""
+        """Register the number of completed steps; returns whether the forecast is finished."""
         now = time.monotonic()
         if done == 1:
             self._first = now
@@ -99,5 +99,5 @@ class Forecast:
 
 
 def say(text: str) -> None:
-    """One line to standard error, at once."""
+    """Print one line to standard error and flush it."""
     print(text, file=sys.stderr, flush=True)

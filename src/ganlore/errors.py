@@ -1,4 +1,4 @@
-"""Errors that a user can act on: what is wrong, where, what was expected, what to do."""
+"""Errors that a user can act on: what is wrong, where, what is expected, what to do."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import difflib
 from collections.abc import Iterable
 
 MOST = 40
-"""So many allowed names are shown at most."""
+"""The most allowed names that a message lists."""
 
 
 class GanloreError(Exception):
-    """A mistake in a study, a file or a plug-in, told so that a user can mend it.
+    """An error in a study, a file or a plug-in that a user can correct.
 
-    The command line prints its text without a traceback.
+    The command line prints its message without a traceback.
     """
 
 
 def unknown(what: str, name: str, allowed: Iterable[str], where: str = "") -> GanloreError:
-    """The error for a name that does not exist, with the nearest one that does."""
+    """The error for an unknown name, with the most similar allowed one."""
     options = sorted(allowed)
     listed = options if len(options) <= MOST else [*options[:MOST], f"... ({len(options)} in all)"]
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.4)

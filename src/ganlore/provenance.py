@@ -1,4 +1,4 @@
-"""What made a result: code, versions, machine."""
+"""The origin of a result: code, versions, machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = ("ganlore", "torch", "numpy", "scipy", "scikit-learn", "pandas", "sna
 
 @lru_cache(maxsize=1)
 def environment() -> dict[str, Any]:
-    """Git commit and dirty flag, versions, and hardware of this process."""
+    """Git commit and dirty flag, versions and hardware of this process."""
     return {
         "git": _git(),
         "python": platform.python_version(),
@@ -52,9 +52,9 @@ def fitted(extractors: Iterable[str], dataset: str, data: Path) -> dict[str, str
 
 
 def peak_memory_mb() -> float:
-    """The largest resident memory of this process so far, in MiB.
+    """The peak resident memory of this process so far, in MiB.
 
-    A warm worker's begins with what it shares with its server: the imports, as in any process.
+    A warm worker's includes the imports, which it shares with its server.
     """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # kilobytes on Linux, bytes on macOS
@@ -62,9 +62,9 @@ def peak_memory_mb() -> float:
 
 
 def benchmark(path: Path) -> None:
-    """Write what this process has used since it began, in Snakemake's units and column names.
+    """Write the resources that this process has used, with Snakemake's units and column names.
 
-    Snakemake's own benchmark of a job sees the thin client of a warm worker, and not the work.
+    Snakemake's own benchmark of a job measures the client of a warm worker, not the work.
     """
     import psutil
 
@@ -90,7 +90,7 @@ def _version(package: str) -> str | None:
 
 
 def _git() -> dict[str, Any]:
-    """Commit of this package's source, and whether files differ from it or are not in it."""
+    """The commit of this package's source, and whether there are changed or untracked files."""
     folder = Path(__file__).parent
     try:
         commit = _run(["git", "rev-parse", "HEAD"], folder)
@@ -101,8 +101,8 @@ def _git() -> dict[str, Any]:
 
 
 def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return result.stdout.strip()
 
 
 def _processor() -> str:

@@ -1,4 +1,4 @@
-"""Settings that plug-ins and studies share. Torch is not imported here."""
+"""Types of settings that plug-ins and studies share. Torch is not imported here."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""
 
 Source = Literal["torchvision", "folder"]
-"""Where pictures come from: torchvision's loader, or a folder of picture files."""
+"""The source of images: torchvision's loader, or a folder of image files."""
 
 Channels = Literal["rgb", "grey"]
-"""What a picture is made of: three channels, or one."""
+"""The colour channels of images: three, or one."""
 
 __all__ = [
     "Channels",
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class Model(BaseModel):
-    """A frozen model that refuses keys it does not know."""
+    """A frozen model that rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -47,11 +47,11 @@ class Optimizer(Model):
 
     Attributes:
         kind: adam, rmsprop or sgd.
-        lr: learning rate of the generator, and of the discriminator unless it has its own.
+        lr: learning rate of the generator, and by default of the discriminator.
         lr_discriminator: learning rate of the discriminator.
         betas: Adam's decay rates of the first and the second moment.
-        lr_end: `lr` at the end of the budget, from its first value along half a cosine; the
-            discriminator's own rate follows by the same factor. None keeps both constant.
+        lr_end: `lr` at the end of the budget, after half a cosine; the discriminator's rate changes
+            by the same factor. None keeps both constant.
         beta2_end: the second of the betas at the end, likewise.
     """
 

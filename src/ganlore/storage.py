@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, and reads that check a recorded hash."""
+"""Atomic writes, which leave files whole or absent, and reads that check a recorded hash."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write_bytes(path: Path, data: bytes) -> str:
 def write_blocks(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
     """Write a file atomically (a temporary file in the same folder, then `os.replace`).
 
-    A process killed at any moment leaves the old file or the new one, never a half.
+    A process that is killed at any moment leaves the old file or the new one, never a part.
 
     Args:
         path: the file.
@@ -58,7 +58,7 @@ def write_blocks(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
                 digest.update(block)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private; results are to be read by the user's group and by DVC.
+        # mkstemp makes files private, but the user's group and DVC must be able to read results
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)
@@ -71,7 +71,7 @@ def write_blocks(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed processes left of unfinished writes of a file."""
+    """Remove temporary files of killed processes that were writing a file."""
     for leftover in path.parent.glob(f".{path.name}.*"):
         leftover.unlink(missing_ok=True)
 
@@ -93,7 +93,7 @@ def write_array(path: Path, array: NDArray[Any]) -> str:
     array = np.asarray(array, order="C")
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-    # np.save would do the same, from one block as large as the file
+    # np.save would write the same bytes, but from one block as large as the file
     payload = array.reshape(-1).view(np.uint8).data
     parts = (payload[i : i + CHUNK] for i in range(0, len(payload), CHUNK))
     return write_blocks(path, (header.getvalue(), *parts))
@@ -111,21 +111,24 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> str:
 def write_torch(path: Path, value: Any) -> str:
     """Write tensors with `torch.save`, atomically; returns the SHA-256.
 
-    The bytes depend on the values alone: saving to a path would put the file's name into the
-    archive, saving to memory does not.
+    The bytes depend only on the values: `torch.save` to a path would include the file's name.
     """
+    return write_bytes(path, _torch_bytes(value))
+
+
+def _torch_bytes(value: Any) -> bytes:
     import torch
 
     buffer = io.BytesIO()
     torch.save(value, buffer)
-    return write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_json(path: Path, remedy: str) -> Any:
     """Read a JSON file.
 
     Raises:
-        GanloreError: if it is missing or not JSON, with `remedy` as what to do.
+        GanloreError: if it is missing or not JSON; the message has `remedy`.
     """
     try:
         return json.loads(path.read_text())
@@ -138,18 +141,18 @@ def read_json(path: Path, remedy: str) -> Any:
 
 
 def hashes(record: dict[str, Any]) -> dict[str, str]:
-    """The SHA-256 of each file that a record tells of, by the file's name."""
+    """The SHA-256 of each file of a record, by the file's name."""
     files: dict[str, Any] = record["files"]
     return {k: v["sha256"] if isinstance(v, dict) else v for k, v in files.items()}
 
 
 def read_record(path: Path, remedy: str, optional: Collection[str] = ()) -> dict[str, Any]:
-    """Read a record, and check every file that it tells of; they lie beside it.
+    """Read a record, and check the hash of each of its files, which are in the same folder.
 
     Args:
         path: the record.
         remedy: how to make it again.
-        optional: files that may be absent; where they are there, they are checked.
+        optional: files that may be absent; if they exist, they are checked.
 
     Raises:
         GanloreError: if the record or a file is missing, truncated or altered.
@@ -162,9 +165,9 @@ def read_record(path: Path, remedy: str, optional: Collection[str] = ()) -> dict
 
 
 def csv_text(rows: list[dict[str, Any]]) -> str:
-    """Rows as CSV, columns in the order in which they first appear.
+    """Rows as CSV, with columns in the order of their first appearance.
 
-    Numbers are as Python writes them, which loses no bit.
+    Numbers are written by Python's `repr`, without loss.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
@@ -174,18 +177,18 @@ def csv_text(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def read_torch(path: Path, device: str = "cpu") -> Any:
-    """Read tensors, with `weights_only=True`: a checkpoint can hold data, never code."""
+def read_torch(path: Path) -> Any:
+    """Read tensors, with `weights_only=True`, so that a file cannot contain code."""
     import torch
 
-    return torch.load(path, map_location=device, weights_only=True)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def check(path: Path, expected: str, remedy: str) -> Path:
-    """Compare a file with its recorded SHA-256, before anything of it is used.
+    """Compare a file with its recorded SHA-256, before it is used.
 
     Raises:
-        GanloreError: if it is missing or differs; the text has both hashes and `remedy`.
+        GanloreError: if it is missing or differs; the message has both hashes and `remedy`.
     """
     if not path.exists():
         raise GanloreError(
@@ -202,17 +205,13 @@ def check(path: Path, expected: str, remedy: str) -> Path:
 
 
 def write_sealed(path: Path, value: Any) -> None:
-    """Write tensors atomically with their hash in front: state that has no record elsewhere."""
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    payload = buffer.getvalue()
+    """Write tensors atomically, preceded by their hash, for files without a record."""
+    payload = _torch_bytes(value)
     write_bytes(path, hashlib.sha256(payload).hexdigest().encode() + payload)
 
 
 def read_sealed(path: Path) -> Any | None:
-    """What `write_sealed` wrote; None where there is no file or its hash does not fit."""
+    """Read a file of `write_sealed`; None if it is missing or its hash is wrong."""
     import torch
 
     if not path.exists():

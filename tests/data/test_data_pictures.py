@@ -150,7 +150,7 @@ def test_mixed_sizes_are_told_unless_a_size_is_given(whole) -> None:
 def test_pictures_that_are_no_squares_need_a_size(tmp_path) -> None:
     for split in ("train", "test"):
         made_up.write(tmp_path / split / "one.png", noise(8, 12, 3))
-    refused(tmp_path, "12x8 pixels, no square", "`size`", labels=False)
+    refused(tmp_path, "12x8 pixels, not square", "`size`", labels=False)
 
 
 def test_colour_becomes_grey_by_its_weights_and_grey_three_channels(tmp_path) -> None:

@@ -77,8 +77,8 @@ def test_a_wrong_study_is_refused_with_the_reason(changes, told) -> None:
         ("digits", [], ["protocol.extractors", "at least 1 item"]),
         ("digits", ["classifier", "classifier"], ["protocol.extractors", "named twice"]),
         ("ring", ["classifier"], ["protocol.extractors: classifier", "ring", "needs images"]),
-        ("digits", ["coordinates"], ["coordinates", "digits", "points alone"]),
-        ("mnist", ["channel-classifier"], ["channel-classifier", "mnist", "class of its own"]),
+        ("digits", ["coordinates"], ["coordinates", "digits", "points only"]),
+        ("mnist", ["channel-classifier"], ["channel-classifier", "mnist", "its own class"]),
     ],
 )
 def test_an_extractor_that_cannot_be_used_is_refused(dataset, extractors, told) -> None:

@@ -112,7 +112,7 @@ def test_lecam_s_averages_begin_as_a_plain_mean() -> None:
     """With a long memory the first batch counts no more than the second."""
     anchors = Anchors()
     for value in (1.0, 2.0, 6.0):
-        anchors.follow(torch.tensor([value, -value]), 0.9999)
+        anchors.update(torch.tensor([value, -value]), 0.9999)
     assert anchors.means.tolist() == pytest.approx([3, -3], rel=1e-3)
 
 
@@ -121,7 +121,7 @@ def test_lecam_s_penalty_by_hand(stores, loss) -> None:
     step = game(stores, tiny_run("digits", loss, "lecam"))
     trick, anchors = step.state.tricks[0], step.modules["lecam"]
     assert float(trick.penalty(step).detach()) == 0  # nothing is known before the first step
-    anchors.follow(torch.tensor([3.0, -40.0]), trick.decay)
+    anchors.update(torch.tensor([3.0, -40.0]), trick.decay)
     real, fake = (t.detach().double() for t in (step.real_logits, step.fake_logits))
     by_hand = 0.3 * (((real + 40) ** 2).mean() + ((fake - 3) ** 2).mean())
     assert float(trick.penalty(step).detach()) == pytest.approx(float(by_hand), rel=1e-5)
@@ -132,7 +132,7 @@ def test_lecam_s_gradient_goes_through_the_logits_alone() -> None:
     trick = registry.create("trick", "lecam", {})
     modules = nn.ModuleDict(trick.modules(nn.Identity(), nn.Identity(), {}))
     assert not list(modules.parameters())
-    modules["lecam"].follow(torch.tensor([1.0, -2.0]), trick.decay)
+    modules["lecam"].update(torch.tensor([1.0, -2.0]), trick.decay)
     real, fake = (torch.randn(4, generator=rng(seed), requires_grad=True) for seed in (0, 1))
     step = SimpleNamespace(modules=modules, real_logits=real, fake_logits=fake)
     found = torch.autograd.grad(trick.penalty(step), (real, fake))
@@ -460,7 +460,7 @@ def test_attention_finds_stages_inside_other_modules() -> None:
 
 def test_a_network_without_a_place_for_attention_is_told() -> None:
     family = registry.create("network", "mlp", {"width": 4})
-    with pytest.raises(ValueError, match="picture"):
+    with pytest.raises(ValueError, match="feature map"):
         attend(family.generator(Spec((1, 8, 8), 4)))
     with pytest.raises(ValueError, match="no stages"):
         attend(registry.create("network", "rnn", {}).generator(Spec((1, 8, 8), 4)))
@@ -492,11 +492,11 @@ def test_a_critic_that_attends_judges_each_sample_by_itself(stores, trick) -> No
     torch.testing.assert_close(moved[0], alone[0], atol=1e-5, rtol=1e-5)
 
 
-def test_attention_needs_pictures_inside() -> None:
+def test_attention_needs_feature_maps() -> None:
     for dataset, network, told in (
         ("ring", "mlp", "points have none"),
-        ("digits", "mlp", "no places"),
-        ("digits", "rnn", "no places"),
+        ("digits", "mlp", "recurrent networks have none"),
+        ("digits", "rnn", "recurrent networks have none"),
     ):
         for trick in ("self-attention", "sagan"):
             assert told in why_not(dataset, network, "hinge", [trick]).text

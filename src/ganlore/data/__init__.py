@@ -1,6 +1,6 @@
-"""What a data set is, and the store that brings all of them into one form.
+"""The interface of a data set, and the store, the common format of all of them.
 
-One file in this folder is one data set. `prepare` writes it once, as
+Each file in this folder is one data set. `prepare` writes it once, as
 `<data>/prepared/<name>/{train,test}.npy`, their labels and `manifest.json` with the hash of each
 file; training memory-maps the arrays.
 """
@@ -23,7 +23,7 @@ from ganlore.settings import PositiveFloat, PositiveInt
 
 SPLITS = ("train", "test")
 CHUNK = 1000
-"""Images that are looked at together, so that what is computed of them stays small."""
+"""Images that are processed at a time, which bounds the memory of intermediate results."""
 
 
 @dataclass
@@ -44,16 +44,15 @@ class Dataset(ABC):
     """A data set; its annotated attributes are settings, the others are facts.
 
     Facts (literals):
-        provides: what it has that networks, losses, tricks and extractors may require, of "images",
+        provides: properties that networks, losses, tricks and extractors may require, of "images",
             "points", "labels", "digits in channels", "power-of-two size", "halving size" (square
             images of a size that is a multiple of 4, from 8 up), "mode centres".
-        provides_if: the same for what depends on settings, {thing: {setting: values}}.
+        provides_if: properties that depend on settings, {property: {setting: values}}.
         extractors: the feature extractors that it is evaluated with.
-        extractor_settings: settings of extractors that are fitted to it, by name, where it wants
-            others than theirs.
-        n_train: the number of training samples, where it is known before and is no setting.
-        mirrored: whether a sample mirrored left to right is as good a sample; may be a setting.
-        origin, licence, citation: for the manifest, which tells the first as `source`.
+        extractor_settings: settings of extractors that are fitted to it, by name, if not default.
+        n_train: the number of training samples, if it is fixed in advance and not a setting.
+        mirrored: whether a horizontally flipped sample is still a valid one; may be a setting.
+        origin, licence, citation: for the manifest, which has the first as `source`.
     """
 
     name: ClassVar[str] = ""
@@ -66,27 +65,27 @@ class Dataset(ABC):
 
     @abstractmethod
     def load(self) -> dict[str, Split]:
-        """The splits `train` and `test`, in random order."""
+        """Load the splits `train` and `test`, in random order."""
 
     def classes(self) -> list[str] | None:
-        """The names of the classes in the order of labels, once loaded; None: only numbers."""
+        """The class names in the order of labels, after `load`; None if they have none."""
         return None
 
     def form(self) -> tuple[tuple[int, ...], int] | None:
-        """The shape of a sample and the number of classes, where they are known before loading.
+        """The shape of a sample and the number of classes, None if only loading tells them.
 
-        With them the costs of a study are told before its data are there.
+        They allow a forecast of a study's costs before its data are downloaded.
         """
         return None
 
     def extras(self) -> dict[str, Any]:
-        """More for the manifest, such as the centres of modes; JSON-ready."""
+        """Further entries of the manifest, such as the centres of modes; JSON-ready."""
         return {}
 
 
 @dataclass(frozen=True)
 class Store:
-    """A prepared data set on disk, its hashes checked when it is opened."""
+    """A prepared data set on disk, whose hashes are checked when it is opened."""
 
     folder: Path
     manifest: dict[str, Any] = field(repr=False)
@@ -97,7 +96,7 @@ class Store:
 
         Raises:
             GanloreError: if a file is missing, truncated or altered; with both hashes and the
-                command that makes it again.
+                command that prepares it again.
         """
         remedy = (
             f"delete {folder} and run `ganlore prepare {folder.name} --data {folder.parents[1]}`"
@@ -111,21 +110,20 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """A hash of the data's files and settings: what a run is tied to."""
+        """A hash of the data's files and settings, which a run records."""
         text = json.dumps([self.manifest["settings"], self.manifest["files"]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def require(self, settings: dict[str, Any]) -> Store:
-        """This store, if it was prepared with these settings.
+        """Return this store, if it was prepared with these settings.
 
         Raises:
             GanloreError: if it was prepared with others.
         """
         if self.manifest["settings"] != settings:
             raise GanloreError(
-                f"{self.folder}: prepared with {self.manifest['settings']}, the study wants "
-                f"{settings}\n  to mend it: run snakemake, or `ganlore prepare {self.name} "
-                f"--settings ...`"
+                f"{self.folder}: prepared with {self.manifest['settings']}, but the study has "
+                f"{settings}\n  run snakemake, or `ganlore prepare {self.name} --settings ...`"
             )
         return self
 
@@ -145,7 +143,7 @@ class Store:
         return array
 
     def labels(self, split: str) -> NDArray[np.int64] | None:
-        """A split's labels, None where the data set has none."""
+        """A split's labels, None if the data set has none."""
         path = self.folder / f"{split}-labels.npy"
         return np.load(path) if path.name in self.manifest["files"] else None
 
@@ -158,10 +156,10 @@ class Store:
 
 
 def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path) -> Store:
-    """Bring a data set into the store; the manifest is written last, so a store is whole or absent.
+    """Write a data set to the store; the manifest comes last, so that a store is whole or absent.
 
     Raises:
-        GanloreError: if what the plug-in loads is not of the store's form.
+        GanloreError: if the plug-in's splits do not have the store's form.
     """
     splits = dataset.load()
     names = _class_names(dataset, splits)
@@ -201,9 +199,9 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
 
 
 def channel_statistics(images: NDArray[np.uint8]) -> dict[str, list[float]]:
-    """Mean and standard deviation of each channel over all pixels, on the scale from 0 to 1.
+    """Mean and standard deviation of each channel over all pixels, in [0, 1].
 
-    Exact but for the last division, from the counts of the 256 grey levels.
+    Exact up to the last division, from the counts of the 256 grey levels.
 
     Args:
         images: (N, C, H, W).
@@ -259,9 +257,9 @@ def _check_form(name: str, splits: dict[str, Split], classes: int) -> None:
 
 @dataclass
 class GaussianMixture(Dataset):
-    """2-D points from an equal mixture of round Gaussians; a subclass says where the modes are.
+    """2-D points from an equal mixture of isotropic Gaussians, whose labels are the modes.
 
-    Labels are the modes. The seed is fixed: the data are the same in every study.
+    The seed is fixed: the data are the same in every study.
     """
 
     provides = ("points", "labels", "mode centres")
@@ -279,7 +277,7 @@ class GaussianMixture(Dataset):
         """Centres of the modes, (modes, 2)."""
 
     def load(self) -> dict[str, Split]:
-        """Points of both splits."""
+        """Draw the points of both splits."""
         rng = np.random.default_rng(self.seed)
         return {"train": self._draw(self.n_train, rng), "test": self._draw(self.n_test, rng)}
 

@@ -1,4 +1,4 @@
-"""MNIST's archives and pictures, for the data sets that are made of them."""
+"""MNIST's archives and images, for the data sets that use them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ganlore.data._pictures import Frame, shuffled
 from ganlore.data._sources import Archive, Published
 
 PADDING = 2
-"""Black pixels on each side, from 28 to 32."""
+"""Black pixels on each side, to get 32 from 28."""
 
 
 @dataclass
 class HandwrittenDigits(Published):
-    """What is made of MNIST's 60,000 and 10,000 digits."""
+    """A data set of MNIST's 60,000 and 10,000 digits."""
 
     origin = "MNIST, http://yann.lecun.com/exdb/mnist"
     licence = "CC BY-SA 3.0"
@@ -28,16 +28,16 @@ class HandwrittenDigits(Published):
     padded: bool = False
 
     def archives(self) -> list[Archive]:
-        """Pictures and labels of each split, in the folder where torchvision looks for them."""
+        """Images and labels of each split, in torchvision's folder."""
         from torchvision.datasets import MNIST
 
         raw = Path(self.path, "MNIST", "raw")
         return [Archive(raw / name, md5, MNIST.mirrors[0] + name) for name, md5 in MNIST.resources]
 
     def fetch(self) -> None:
-        """Each archive from the first mirror that has it.
+        """Download each archive from the first mirror that has it.
 
-        torchvision's own class would take a file that was half unpacked for a whole one.
+        torchvision's own class would accept a file that was only partly unpacked.
         """
         from torchvision.datasets import MNIST
         from torchvision.datasets.utils import download_url
@@ -53,7 +53,7 @@ class HandwrittenDigits(Published):
                         raise
 
     def unpack(self) -> dict[str, Split]:
-        """Both splits; the archives are unpacked anew beside themselves."""
+        """Both splits; the archives are always unpacked again, next to themselves."""
         from torchvision.datasets.mnist import read_image_file, read_label_file
         from torchvision.datasets.utils import extract_archive
 
@@ -71,7 +71,7 @@ class HandwrittenDigits(Published):
         return shuffled(splits)
 
     def frame(self) -> Frame:
-        """28x28 grey as they are."""
+        """28x28 grey, without a change."""
         return Frame("grey", 28, exact=True)
 
     def form(self) -> tuple[tuple[int, ...], int]:
@@ -79,13 +79,10 @@ class HandwrittenDigits(Published):
         size = 28 + 2 * PADDING * self.padded
         return (1, size, size), len(self.classes() or ())
 
-    def originals(self) -> dict[str, Split]:
-        """Both splits, with a black edge where they are padded."""
-        splits = super().originals()
-        if not self.padded:
-            return splits
-        width = ((0, 0), (0, 0), (PADDING, PADDING), (PADDING, PADDING))
-        return {
-            name: Split(np.pad(split.samples, width), split.labels)
-            for name, split in splits.items()
-        }
+    def load(self) -> dict[str, Split]:
+        """Both splits, with a black edge if `padded`."""
+        splits = super().load()
+        if self.padded:
+            for split in splits.values():
+                split.samples = np.pad(split.samples, ((0, 0), (0, 0), *[(PADDING, PADDING)] * 2))
+        return splits

@@ -1,4 +1,4 @@
-"""Folders of picture files: what lies in them, and reading pictures into one array."""
+"""Folders of image files: listing them, and reading them into one array."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
-SHOWN = 10
-"""So many of the pictures that cannot be used are named."""
+LISTED = 10
+"""The most names that an error message lists."""
 MODES = {"rgb": "RGB", "grey": "L"}
 
 ORDER = 20180715
-"""The key of the random order of samples, the same in every study."""
+"""The seed of the random order of samples, the same in every study."""
 
 Picture = tuple[str, Callable[[], bytes]]
-"""What a picture is called in a message, and what reads the bytes of its file."""
+"""An image file: its name in messages, and a function that reads its bytes."""
 
 Listing = list[tuple[Path, str]]
 """The files of pictures, and the class of each, "" without labels."""
@@ -37,13 +37,13 @@ Listing = list[tuple[Path, str]]
 
 @dataclass(frozen=True)
 class Frame:
-    """What all pictures are brought to.
+    """The common format of all images.
 
     Attributes:
-        channels: "rgb", or "grey" by ITU-R 601's weights. Alpha is laid on white first.
-        size: side of the square in the end, in pixels; None: as the pictures are.
-        crop: side of the centre square that is cut out before; None: the largest.
-        exact: whether pictures must have the size from the start, and nothing is cut or resized.
+        channels: "rgb", or "grey" by ITU-R 601's weights. Alpha is composited on white first.
+        size: final side of the square images, in pixels; None: unchanged.
+        crop: side of the centre crop before resizing; None: the largest square.
+        exact: whether images must already have the size; they are not cropped or resized.
     """
 
     channels: Channels
@@ -53,15 +53,15 @@ class Frame:
 
     @property
     def shape(self) -> tuple[int, int, int] | None:
-        """The shape of a picture in it, (C, H, W), where its size is known."""
+        """The shape of an image, (C, H, W), None if its size is not fixed."""
         channels = 3 if self.channels == "rgb" else 1
         return None if self.size is None else (channels, self.size, self.size)
 
     def cut(self, image: Image) -> Image:
-        """A picture's centre square, resized with Pillow's antialiased bicubic filter.
+        """Crop the centre square and resize it with Pillow's antialiased bicubic filter.
 
         Raises:
-            ValueError: if the picture is not of the exact size, or smaller than the square.
+            ValueError: if the image does not have the exact size, or is smaller than the square.
         """
         from PIL.Image import Resampling
 
@@ -76,69 +76,77 @@ class Frame:
         size = self.size or square
         left, top = (width - square) // 2, (height - square) // 2
         centre = image.crop((left, top, left + square, top + square))
-        # not `resize(box=...)`, whose filter sees what lies outside the box
+        # not `resize(box=...)`, whose filter also uses pixels outside the box
         return centre.resize((size, size), Resampling.BICUBIC)
 
 
-def places(n: int, split: str) -> NDArray[np.int64]:
-    """Where each of n samples goes: 0 to n - 1 in an order that is random, but always the same."""
+def positions(n: int, split: str) -> NDArray[np.int64]:
+    """The position of each of n samples in a random order that is always the same, (n,)."""
     return np.random.default_rng([ORDER, SPLITS.index(split)]).permutation(n)
 
 
 def shuffled(splits: dict[str, Split]) -> dict[str, Split]:
-    """Splits in the random order of `places`."""
-    ordered = {}
+    """Splits in the random order of `positions`."""
     for name, split in splits.items():
-        order = np.argsort(places(len(split.samples), name))
-        labels = None if split.labels is None else split.labels[order]
-        ordered[name] = Split(split.samples[order], labels)
-    return ordered
+        order = np.argsort(positions(len(split.samples), name))
+        split.samples = split.samples[order]
+        split.labels = None if split.labels is None else split.labels[order]
+    return splits
 
 
-def read(pictures: dict[str, list[Picture]], frame: Frame, what: str) -> dict[str, Split]:
-    """Read the pictures of all splits, (N, C, size, size), each into the random order of `places`.
+def read(pictures: dict[str, list[Picture]], frame: Frame, dataset: str) -> dict[str, Split]:
+    """Read the images of both splits, (N, C, size, size), in the random order of `positions`.
 
-    All splits are parts of one array, so that nothing is in memory twice.
+    The splits are parts of one array, so that nothing is in memory twice.
 
     Raises:
-        GanloreError: with all pictures that are unreadable or do not fit, the first ten by name.
+        GanloreError: with the number of unusable images, and the names of the first ones.
     """
     n_train = len(pictures["train"])
-    every = [picture for split in SPLITS for picture in pictures[split]]
-    put = np.concatenate([places(n_train, "train"), n_train + places(len(every) - n_train, "test")])
+    order = [positions(n_train, "train"), n_train + positions(len(pictures["test"]), "test")]
+    both = [*pictures["train"], *pictures["test"]]
+    parts = np.split(_read(both, np.concatenate(order), frame, dataset), [n_train])
+    return {split: Split(part) for split, part in zip(SPLITS, parts, strict=True)}
+
+
+def _read(
+    pictures: list[Picture], order: NDArray[np.int64], frame: Frame, dataset: str
+) -> NDArray[np.uint8]:
+    """Read each image into its position in one array."""
     images, side = np.empty(0, np.uint8), frame.size
     bad: list[str] = []
-    with Progress(f"pictures of {what}", len(every)) as progress:
-        for index, (name, content) in enumerate(every):
+    with Progress(f"pictures of {dataset}", len(pictures)) as progress:
+        for index, (name, read_bytes) in enumerate(pictures):
             try:
-                image = frame.cut(decode(content(), frame.channels))
+                image = frame.cut(decode(read_bytes(), frame.channels))
                 side = side or _square(image)
                 if image.size != (side, side):
                     raise ValueError(
-                        f"{image.width}x{image.height} pixels where others have {side}x{side}; "
-                        "with the setting `size` all are cut and resized to one"
+                        f"{image.size[0]}x{image.size[1]} pixels where others have {side}x{side}; "
+                        "the setting `size` crops and resizes all to one size"
                     )
-            except Exception as error:  # Pillow tells damage by a dozen kinds of exception
+            except Exception as error:  # Pillow raises a dozen kinds of exception for damage
                 bad.append(f"{name}: {error or type(error).__name__}")
                 continue
             if not images.size:
-                images = np.empty((len(every), len(image.getbands()), side, side), np.uint8)
-            images[put[index]] = np.asarray(image).reshape(side, side, -1).transpose(2, 0, 1)
+                images = np.empty((len(pictures), len(image.getbands()), side, side), np.uint8)
+            images[order[index]] = np.asarray(image).reshape(side, side, -1).transpose(2, 0, 1)
             progress.update(index + 1)
     if bad:
-        more = [f"... and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
-        head = f"data set {what}: {len(bad)} of {len(every)} pictures cannot be used:"
-        raise GanloreError("\n  ".join([head, *bad[:SHOWN], *more, "mend, replace or remove them"]))
-    return {"train": Split(images[:n_train]), "test": Split(images[n_train:])}
+        more = [f"... and {len(bad) - LISTED} more"] if len(bad) > LISTED else []
+        summary = f"data set {dataset}: {len(bad)} of {len(pictures)} pictures cannot be used:"
+        remedy = "repair, replace or remove them"
+        raise GanloreError("\n  ".join([summary, *bad[:LISTED], *more, remedy]))
+    return images
 
 
 def decode(data: bytes, channels: Channels) -> Image:
-    """A picture from the bytes of its file: upright, 8 bits a channel, alpha laid on white.
+    """Decode an image file: upright, 8 bits per channel, alpha composited on white.
 
-    Of an animation this is the first picture.
+    Of an animation, the first frame.
 
     Raises:
-        ValueError: if it has more than 8 bits a channel.
+        ValueError: if it has more than 8 bits per channel.
         Exception: of many kinds, if the file is damaged.
     """
     from PIL import Image, ImageOps
@@ -156,26 +164,26 @@ def decode(data: bytes, channels: Channels) -> Image:
 def _square(image: Image) -> int:
     width, height = image.size
     if width != height:
-        raise ValueError(f"{width}x{height} pixels, no square; give the setting `size`")
+        raise ValueError(f"{width}x{height} pixels, not square; use the setting `size`")
     return width
 
 
 def listing(folder: Path, labelled: bool) -> Listing:
-    """The pictures below a folder, sorted by name; with labels, each of its folders is a class.
+    """List the images below a folder; with labels, each of its folders is a class.
 
-    Hidden files are passed over; other files that are no pictures by their extension are told.
+    Hidden files are ignored; other files without an image's extension are reported.
 
     Raises:
-        GanloreError: if there is no such folder or no picture in it; with labels also if pictures
-            lie beside the folders of classes, or a class is empty.
+        GanloreError: if the folder does not exist or has no images; with labels also if images lie
+            outside the folders of classes, or a class is empty.
     """
     if not folder.is_dir():
         raise GanloreError(f"{folder}: no such folder; expected one with pictures")
-    everything = sorted(_files(folder), key=lambda file: file.relative_to(folder).parts)
-    files = [file for file in everything if file.suffix.lower() in EXTENSIONS]
+    every = sorted(_files(folder), key=lambda file: file.relative_to(folder).parts)
+    files = [file for file in every if file.suffix.lower() in EXTENSIONS]
     if not files:
         raise GanloreError(f"{folder}: no pictures; expected files *{', *'.join(EXTENSIONS)}")
-    if others := [file for file in everything if file.suffix.lower() not in EXTENSIONS]:
+    if others := [file for file in every if file.suffix.lower() not in EXTENSIONS]:
         say(f"{folder}: {len(others)} files are no pictures and left out, the first {others[0]}")
     if not labelled:
         return [(file, "") for file in files]
@@ -185,58 +193,58 @@ def listing(folder: Path, labelled: bool) -> Listing:
             f"{stray[0].name}\n  expected {folder}/<class>/<picture>"
         )
     classes = [file.relative_to(folder).parts[0] for file in files]
-    there = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
-    if empty := sorted(there - set(classes)):
+    folders = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
+    if empty := sorted(folders - set(classes)):
         raise GanloreError(f"{folder}: no pictures in the classes {', '.join(empty)}")
     return list(zip(files, classes, strict=True))
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if name[0] != "."]
-        yield from (Path(place, name) for name in files if name[0] != ".")
+        yield from (Path(parent, name) for name in files if name[0] != ".")
 
 
 def load(
-    listings: dict[str, Listing], frame: Frame, names: Sequence[str] | None, what: str
+    listings: dict[str, Listing], frame: Frame, names: Sequence[str] | None, dataset: str
 ) -> dict[str, Split]:
-    """Read the pictures of all splits, and their labels.
+    """Read the images and labels of both splits.
 
     Args:
         listings: of each split.
-        frame: what the pictures are brought to.
-        names: classes in the order of labels; None without labels.
-        what: they are, for messages.
+        frame: the common format of the images.
+        names: class names in the order of labels; None without labels.
+        dataset: name of the data set, for messages.
 
     Raises:
-        GanloreError: if the classes are others, or pictures cannot be used.
+        GanloreError: if there are other classes, or unusable images.
     """
     labels = {
-        split: None if names is None else _labels(files, names, split, what)
+        split: None if names is None else _labels(files, names, split, dataset)
         for split, files in listings.items()
     }
     pictures: dict[str, list[Picture]] = {
         split: [(str(file), file.read_bytes) for file, _ in files]
         for split, files in listings.items()
     }
-    splits = read(pictures, frame, what)
+    splits = read(pictures, frame, dataset)
     return {split: Split(part.samples, labels[split]) for split, part in splits.items()}
 
 
-def _labels(files: Listing, names: Sequence[str], split: str, what: str) -> NDArray[np.int64]:
-    """Labels in the order in which `read` puts the pictures."""
+def _labels(files: Listing, names: Sequence[str], split: str, dataset: str) -> NDArray[np.int64]:
+    """Labels in the order of `positions`."""
     classes = [name for _, name in files]
     if unknown := sorted(set(classes) - set(names)):
         raise GanloreError(
-            f"data set {what}: the split {split} has the classes {_some(unknown)}, which are not "
-            f"among those expected: {_some(names)}"
+            f"data set {dataset}: the split {split} has the classes {_some(unknown)}, which are "
+            f"not among those expected: {_some(names)}"
         )
     index = {name: label for label, name in enumerate(names)}
     labels = np.empty(len(classes), dtype=np.int64)
-    labels[places(len(labels), split)] = [index[name] for name in classes]
+    labels[positions(len(labels), split)] = [index[name] for name in classes]
     return labels
 
 
 def _some(names: Sequence[str]) -> str:
-    text = ", ".join(names[:SHOWN])
-    return f"{text}, ... ({len(names)} in all)" if len(names) > SHOWN else text
+    first = ", ".join(names[:LISTED])
+    return f"{first}, ... ({len(names)} in all)" if len(names) > LISTED else first

@@ -1,4 +1,4 @@
-"""Published data sets of known size, from torchvision's loader or from a folder of pictures."""
+"""Published data sets of fixed size, from torchvision's loader or from a folder of images."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from ganlore.settings import Source
 
 @dataclass(frozen=True)
 class Archive:
-    """A file that torchvision reads, the MD5 that it expects, and where the file is found."""
+    """A file that torchvision reads, its expected MD5, and its URL."""
 
     path: Path
     md5: str
-    where: str
+    url: str
 
     @property
     def state(self) -> str:
-        """What is to be said of the file as it lies there."""
+        """The state of the file on disk, for a message."""
         from torchvision.datasets.utils import calculate_md5
 
         if not self.path.is_file():
             return "missing"
         md5 = calculate_md5(self.path)
-        damage = f"truncated or altered, {self.path.stat().st_size} bytes with md5 {md5}"
-        return "whole" if md5 == self.md5 else damage
+        size = self.path.stat().st_size
+        altered = f"truncated or altered, {size} bytes with md5 {md5}"
+        return "whole" if md5 == self.md5 else altered
 
 
 @dataclass
 class Published(Dataset):
-    """A published data set, whose pictures are counted.
+    """A published data set, whose number of images is checked.
 
     Facts:
-        names: the classes in the order of labels; none without labels.
+        names: class names in the order of labels; none without labels.
         counts: samples of each split.
     """
 
@@ -48,14 +49,10 @@ class Published(Dataset):
     path: str = "data/raw"
 
     def load(self) -> dict[str, Split]:
-        """Both splits, whole, in a random order that is always the same."""
-        return self.originals()
-
-    def originals(self) -> dict[str, Split]:
         """Both splits as published, in a random order that is always the same.
 
         Raises:
-            GanloreError: if files are missing, damaged, or too many or too few.
+            GanloreError: if files are missing or damaged, or their number is wrong.
         """
         splits = self.from_folder() if self.source == "folder" else self.from_torchvision()
         self.check_counts({split: len(part.samples) for split, part in splits.items()})
@@ -67,45 +64,45 @@ class Published(Dataset):
 
     @abstractmethod
     def fetch(self) -> None:
-        """Let torchvision fetch the archives that are missing or whose checksum does not fit."""
+        """Download the archives that are missing or have a wrong checksum, with torchvision."""
 
     @abstractmethod
     def unpack(self) -> dict[str, Split]:
-        """Both splits from the archives, in the random order of `_pictures.places`."""
+        """Both splits from the archives, in the random order of `_pictures.positions`."""
 
     @abstractmethod
     def frame(self) -> Frame:
-        """What pictures of a folder are brought to."""
+        """The common format of images from a folder."""
 
     def classes(self) -> list[str] | None:
-        """The names of the classes."""
+        """The class names."""
         return list(self.names) or None
 
     def form(self) -> tuple[tuple[int, ...], int] | None:
-        """The pictures' shape, and how many classes have names."""
+        """The images' shape, and the number of named classes."""
         shape = self.frame().shape
         return None if shape is None else (shape, len(self.classes() or ()))
 
     def from_torchvision(self) -> dict[str, Split]:
-        """Both splits from torchvision's archives, which are fetched where they are missing.
+        """Both splits from torchvision's archives, which are downloaded if missing.
 
         Raises:
-            GanloreError: whatever goes wrong; with the files that are needed, and their places.
+            GanloreError: for any failure; it names the files and their places.
         """
         try:
             self.fetch()
             return self.unpack()
         except GanloreError:
             raise
-        except Exception as error:  # of networks, archives and torchvision itself
+        except Exception as error:  # from the network, archives or torchvision itself
             files = "".join(
-                f"\n    {file.path}: {file.state}\n      expected md5 {file.md5}, from {file.where}"
+                f"\n    {file.path}: {file.state}\n      expected md5 {file.md5}, from {file.url}"
                 for file in self.archives()
             )
             raise GanloreError(
-                f"data set {self.name}: torchvision cannot get it: {type(error).__name__}: {error}"
-                f"\n  put these files there, and prepare it again:{files}\n  or use pictures of "
-                "your own copy: the settings `source: folder` and `path: <folder>`, with "
+                f"data set {self.name}: torchvision cannot load it: {type(error).__name__}: {error}"
+                f"\n  put these files there, and prepare it again:{files}\n  or use your own copy "
+                "of the pictures: the settings `source: folder` and `path: <folder>`, with "
                 f"<folder>/train/{'<class>/' if self.names else ''}*.png (or jpg, webp, bmp) and "
                 "<folder>/test/ likewise"
             ) from error

@@ -15,7 +15,7 @@ from ganlore.errors import GanloreError
 from ganlore.settings import PositiveInt
 
 NEEDED = ("img_align_celeba.zip", "list_eval_partition.txt")
-"""Of the archives that torchvision knows, those that are read: no attributes, no landmarks."""
+"""The archives of torchvision's list that are read, without attributes and landmarks."""
 
 PARTITION = {"0": "train", "1": "valid", "2": "test"}
 
@@ -24,10 +24,10 @@ PARTITION = {"0": "train", "1": "valid", "2": "test"}
 class Celeba(Published):
     """182,732 aligned photographs of faces, the centre in 64x64 pixels.
 
-    The training and the test part of the official partition. Its validation part, 19,867 pictures,
-    is left out: published FIDs are of networks that did not see it, and it remains for choosing
-    settings. `crop` is compare_gan's, with whose published numbers these can be compared; 108
-    (DCGAN's code) shows less around the face, 178 is the pictures' whole width.
+    The training and the test part of the official partition. Its validation part, 19,867 images, is
+    left out, since published FIDs are of networks that were not trained on it, and remains for
+    tuning. `crop` follows compare_gan, for comparison with its published numbers; 108 (DCGAN's
+    code) crops closer to the face, 178 is the images' whole width.
     """
 
     provides = ("images",)
@@ -47,54 +47,54 @@ class Celeba(Published):
     crop: PositiveInt = 160
 
     def archives(self) -> list[Archive]:
-        """The pictures and the partition, in the folder where torchvision looks for them."""
+        """The images and the partition, in torchvision's folder."""
         from torchvision.datasets import CelebA
 
         folder = Path(self.path, CelebA.base_folder)
-        where = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive)"
-        checksums = {name: md5 for _, md5, name in CelebA.file_list}
-        return [Archive(folder / name, checksums[name], where) for name in NEEDED]
+        url = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive)"
+        hashes = {name: md5 for _, md5, name in CelebA.file_list}
+        return [Archive(folder / name, hashes[name], url) for name in NEEDED]
 
     def fetch(self) -> None:
-        """From Google Drive, which has a quota for each day."""
+        """Download from Google Drive, which has a daily quota."""
         from torchvision.datasets import CelebA
         from torchvision.datasets.utils import check_integrity, download_file_from_google_drive
 
-        drive_ids = {name: drive for drive, _, name in CelebA.file_list}
+        ids = {name: drive for drive, _, name in CelebA.file_list}
         for file in self.archives():
             if not check_integrity(file.path, file.md5):
                 name = file.path.name
-                download_file_from_google_drive(drive_ids[name], file.path.parent, name, file.md5)
+                download_file_from_google_drive(ids[name], file.path.parent, name, file.md5)
 
     def unpack(self) -> dict[str, Split]:
-        """Pictures straight out of the archive: 202,599 files on disk would serve nothing."""
+        """Read the images from the archive, without 202,599 files on disk."""
         pictures, partition = (file.path for file in self.archives())
         with zipfile.ZipFile(pictures) as archive:
             members = _members(partition)
             self.check_counts({split: len(members[split]) for split in SPLITS})
-            there = set(archive.namelist())
-            if lost := [m for split in SPLITS for m in members[split] if m not in there]:
+            present = set(archive.namelist())
+            if lost := [m for split in SPLITS for m in members[split] if m not in present]:
                 raise GanloreError(
                     f"{pictures}: {len(lost)} pictures that {partition} names are missing, the "
                     f"first {lost[0]}"
                 )
-            listings: dict[str, list[Picture]] = {
+            splits: dict[str, list[Picture]] = {
                 split: [(f"{pictures}: {m}", partial(archive.read, m)) for m in members[split]]
                 for split in SPLITS
             }
-            return read(listings, self.frame(), self.name)
+            return read(splits, self.frame(), self.name)
 
     def frame(self) -> Frame:
-        """The centre, resized."""
+        """The centre crop, resized."""
         return Frame("rgb", self.size, self.crop)
 
     def extras(self) -> dict[str, Any]:
-        """What is left out."""
+        """The parts of the partition in use."""
         return {"partition": "train and test; the validation part, 19,867 pictures, is left out"}
 
 
 def _members(partition: Path) -> dict[str, list[str]]:
-    """The names of pictures in the archive, for each part of the partition."""
+    """The names of images in the archive, for each part of the partition."""
     members: dict[str, list[str]] = {part: [] for part in PARTITION.values()}
     for number, line in enumerate(partition.read_text().splitlines(), 1):
         name, _, part = line.partition(" ")

@@ -1,4 +1,4 @@
-"""CIFAR-10: small photographs of ten kinds of things."""
+"""CIFAR-10: small photographs of ten classes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,20 +40,20 @@ class Cifar10(Published):
         return [Archive(Path(self.path, CIFAR10.filename), CIFAR10.tgz_md5, CIFAR10.url)]
 
     def fetch(self) -> None:
-        """The archive, unless batches of the right checksums are there."""
+        """Download the archive, unless batches with the right checksums exist."""
         self._open("train", download=True)
 
     def unpack(self) -> dict[str, Split]:
         """Both splits, from the batches."""
         splits = {}
         for split in SPLITS:
-            part = self._open(split, download=False)
-            images = np.ascontiguousarray(part.data.transpose(0, 3, 1, 2))
-            splits[split] = Split(images, np.asarray(part.targets, dtype=np.int64))
+            cifar = self._open(split, download=False)
+            images = np.ascontiguousarray(cifar.data.transpose(0, 3, 1, 2))
+            splits[split] = Split(images, np.asarray(cifar.targets, dtype=np.int64))
         return shuffled(splits)
 
     def frame(self) -> Frame:
-        """32x32 as they are."""
+        """32x32, without a change."""
         return Frame("rgb", 32, exact=True)
 
     def _open(self, split: str, download: bool) -> Any:

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: 1,797 real 8x8 images that need no download."""
+"""scikit-learn's handwritten digits: 1,797 images of 8x8 that need no download."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ganlore.data import Dataset, Split
 
 @dataclass
 class Digits(Dataset):
-    """1,797 real handwritten digits of 8x8 pixels, ten classes."""
+    """1,797 handwritten digits of 8x8 pixels, ten classes."""
 
     provides = ("images", "labels", "power-of-two size", "halving size")
     extractors = ("classifier",)
@@ -34,7 +34,7 @@ class Digits(Dataset):
             stratify=digits.target,
             random_state=20180714,
         )
-        # 17 grey levels, 0 to 16, onto 0 to 255.
+        # 17 grey levels, 0 to 16, to 0 to 255
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]
         labels = digits.target.astype(np.int64)
         return {

@@ -1,4 +1,4 @@
-"""One's own pictures, from a folder."""
+"""The user's own images, from a folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SEED = 20180717
 
 @dataclass
 class Folder(Dataset):
-    """One's own pictures: `train/` and `test/`, or one folder of which a share is held out.
+    """The user's own images: `train/` and `test/`, or one folder of which a share is held out.
 
-    With `labels` each folder below these is a class, numbered in the order of names; without,
-    pictures may lie as they like. Each picture's centre square of `crop` pixels (none: the largest)
-    is resized to `size`; with neither, all pictures must be squares of one size. Transparent
-    pictures are laid on white. `held_out` is the share of each class, and of all pictures without
-    labels, that is the test split where there are no folders `train/` and `test/`. `mirrored` tells
-    whether a picture mirrored left to right is as good a picture.
+    With `labels` each folder below these is a class, in the order of names; without, images may be
+    in any folder. Each image's centre crop of `crop` pixels (default: the largest square) is
+    resized to `size`; with neither, all images must be squares of one size. Transparent images are
+    composited on white. Without `train/` and `test/`, `held_out` is the share of each class (or of
+    all images, without labels) that forms the test split. `mirrored` tells whether a horizontally
+    flipped image is still a valid one.
     """
 
     provides = ("images",)
@@ -43,33 +43,33 @@ class Folder(Dataset):
     crop: PositiveInt | None = None
     channels: Channels = "rgb"
     held_out: Fraction = 0.0
-    mirrored: bool = False  # type: ignore[misc] # a fact of other data sets, here the user's to say
+    mirrored: bool = False  # type: ignore[misc] # a fact of other data sets, here a setting
 
     def load(self) -> dict[str, Split]:
         """Both splits, in a random order that is always the same."""
-        listings = self._divided() if self.held_out else self._listed()
-        self._names = sorted({name for _, name in listings["train"]}) if self.labels else None
-        return load(listings, Frame(self.channels, self.size, self.crop), self._names, self.name)
+        files = self._divided() if self.held_out else self._listed()
+        self._names = sorted({name for _, name in files["train"]}) if self.labels else None
+        return load(files, Frame(self.channels, self.size, self.crop), self._names, self.name)
 
     def classes(self) -> list[str] | None:
         """The names of the folders in `train/`."""
         return self._names
 
     def _listed(self) -> dict[str, Listing]:
-        if lacking := [split for split in SPLITS if not Path(self.path, split).is_dir()]:
+        if missing := [split for split in SPLITS if not Path(self.path, split).is_dir()]:
             raise GanloreError(
-                f"data set {self.name}: {self.path} has no folder {' and no folder '.join(lacking)}"
+                f"data set {self.name}: {self.path} has no folder {' and no folder '.join(missing)}"
                 "\n  expected train/ and test/, or the setting `held_out`, the share of all "
                 "pictures that is not trained on"
             )
         return {split: listing(Path(self.path, split), self.labels) for split in SPLITS}
 
     def _divided(self) -> dict[str, Listing]:
-        if there := [split for split in SPLITS if Path(self.path, split).is_dir()]:
+        if present := [split for split in SPLITS if Path(self.path, split).is_dir()]:
             raise GanloreError(
-                f"data set {self.name}: {self.path} has a folder {' and a folder '.join(there)}, "
-                f"and held_out = {self.held_out} asks for a division of all pictures\n"
-                "  leave out `held_out`, or name another `path`"
+                f"data set {self.name}: {self.path} has a folder {' and a folder '.join(present)}, "
+                f"but held_out = {self.held_out} would split all pictures\n"
+                "  remove `held_out`, or use another `path`"
             )
         files = listing(Path(self.path), self.labels)
         classes = np.array([name for _, name in files])

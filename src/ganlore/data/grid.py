@@ -12,7 +12,7 @@ from ganlore.settings import PositiveFloat, PositiveInt
 
 @dataclass
 class SquareGrid(GaussianMixture):
-    """Round Gaussians on a square grid, PacGAN's grid."""
+    """Isotropic Gaussians on a square grid, PacGAN's grid."""
 
     citation = "Lin et al. 2018, PacGAN, arXiv:1712.04086, section 4.1"
     side: PositiveInt = 5

@@ -12,7 +12,7 @@ from ganlore.settings import PositiveFloat, PositiveInt
 
 @dataclass
 class Ring(GaussianMixture):
-    """Round Gaussians at equal distances on a circle, PacGAN's ring."""
+    """Isotropic Gaussians at equal distances on a circle, PacGAN's ring."""
 
     citation = "Lin et al. 2018, PacGAN, arXiv:1712.04086, section 4.1"
     modes: PositiveInt = 8
@@ -21,7 +21,7 @@ class Ring(GaussianMixture):
     seed: ClassVar[int] = 20180712
 
     def centres(self) -> NDArray[np.float64]:
-        """(modes, 2): the angles divide the circle evenly; its end is not counted twice."""
+        """(modes, 2), at equal angles."""
         angles = 2 * np.pi * np.arange(self.modes) / self.modes
         return self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 

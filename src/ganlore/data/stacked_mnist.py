@@ -1,4 +1,4 @@
-"""Stacked MNIST: three digits in the channels of one picture, 1000 modes that can be counted."""
+"""Stacked MNIST: three digits in the channels of one image, 1000 modes that can be counted."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ SEED = 20180716
 
 @dataclass
 class StackedMnist(HandwrittenDigits):
-    """Three random MNIST digits in the three channels of a picture: 1000 classes.
+    """Three random MNIST digits in the three channels of an image: 1000 classes.
 
-    The label is 100 times the first channel's digit, 10 times the second's, and the third's.
-    Training pictures are made of training digits, test pictures of test digits. As many for
-    training as the authors of PacGAN took (`num_training_sample` in their code), and as many for
-    the test as they drew from a generator.
+    The label is 100 times the first channel's digit plus 10 times the second's plus the third's.
+    Training images consist of training digits, test images of test digits. The number of training
+    images is PacGAN's (`num_training_sample` in the authors' code), that of test images the number
+    that PacGAN samples from a generator.
     """
 
     provides = ("images", "labels", "halving size", "digits in channels")
@@ -32,8 +32,8 @@ class StackedMnist(HandwrittenDigits):
     n_test: PositiveInt = 26_000
 
     def load(self) -> dict[str, Split]:
-        """Digits drawn with replacement, from a fixed seed."""
-        digits = self.originals()
+        """Draw digits with replacement, from a fixed seed."""
+        digits = super().load()
         sizes = {"train": self.n_train, "test": self.n_test}
         return {
             split: stacked(digits[split], sizes[split], np.random.default_rng([SEED, i]))
@@ -51,7 +51,7 @@ class StackedMnist(HandwrittenDigits):
 
 
 def stacked(digits: Split, n: int, rng: np.random.Generator) -> Split:
-    """Random triples of digits (N, 1, H, W) as pictures (n, 3, H, W), and their numbers."""
+    """Random triples of digits (N, 1, H, W) as images (n, 3, H, W), with their labels (n,)."""
     assert digits.labels is not None
     chosen = rng.integers(len(digits.samples), size=(n, 3))
     labels = digits.labels[chosen] @ np.array([100, 10, 1])

@@ -1,8 +1,7 @@
-"""What an extractor is: from samples to features that metrics compare. One file is one extractor.
+"""The interface of feature extractors, whose features metrics compare. Each file is one extractor.
 
-An extractor may have to be fitted to a data set; that is a job of its own, done once, with its
-weights and a record (such as the classifier's test accuracy) in
-`<data>/extractors/<data set>/<extractor>/`.
+Some extractors are fitted to a data set, once, in a job that writes weights and a record (such as
+the classifier's test accuracy) to `<data>/extractors/<data set>/<extractor>/`.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Description:
-    """What an extractor says of N samples.
+    """An extractor's outputs for N samples.
 
     Attributes:
         features: (N, d).
-        modes: (N,) index of each one's mode, None where the data have none.
+        modes: (N,) index of each sample's mode, None if the data have no modes.
         high_quality: (N,) whether a sample is within 3 standard deviations of its mode's centre;
-            None where centres are not known.
-        probabilities: (N, classes) of each one's classes, None but for Inception, on whose classes
-            the Inception Score is defined.
+            None if the data have no centres.
+        probabilities: (N, classes) class probabilities, of Inception only, on whose classes the
+            Inception Score is defined.
     """
 
     features: NDArray[np.floating[Any]]
@@ -49,43 +48,43 @@ class Extractor(ABC):
 
     Facts (literals):
         paper: the source.
-        requires: {what the data set must provide: reason}, for example "images".
-        resize: what is done to samples before the network, as rows of the metrics table tell it.
-        weights: {"url", "sha256", "bytes"} of a file that is fetched once (`study.weights`).
+        requires: {property of the data set: reason}, for example "images".
+        resize: how samples are resized before the network, for the metrics table.
+        weights: {"url", "sha256", "bytes"} of a file that is downloaded once (`study.weights`).
     """
 
     name: ClassVar[str] = ""
     resize: ClassVar[str] = "none"
 
     def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Weights (tensors by name) and a JSON-ready record; nothing to fit by default."""
+        """Fit to a data set; returns weights (tensors by name) and a JSON-ready record."""
         return {}, {}
 
     def load(self, weights: dict[str, Any], store: Store) -> None:
-        """Make ready to describe samples of a data set."""
+        """Load fitted weights."""
 
     @abstractmethod
     def describe(self, samples: NDArray[Any]) -> Description:
         """Describe samples in the store's form: uint8 (N, C, H, W) or float32 (N, D)."""
 
     def layers(self, images: Tensor) -> list[Tensor]:
-        """Features of several layers, (N, d) each, through which a trick may train a generator.
+        """Features of several layers, (N, d) each, for the loss of a generator.
 
-        Differentiable in the images, and of each image alone. Weights are fixed. An extractor that
-        is only evaluated with has none.
+        Differentiable in the images, with fixed weights; an image's features do not depend on the
+        rest of the batch. Extractors for evaluation only do not implement it.
 
         Args:
-            images: as networks see them, (N, C, H, W) in [-1, 1], on the extractor's device.
+            images: network input, (N, C, H, W) in [-1, 1], on the extractor's device.
         """
         raise NotImplementedError(f"the extractor {self.name} has no layers to train with")
 
     def to(self, device: torch.device) -> Extractor:
-        """This extractor, with what `layers` and `describe` need on a device."""
+        """Move this extractor to a device and return it."""
         return self
 
 
 def create(name: str, store: Store) -> Extractor:
-    """An extractor with the settings that a data set has for it."""
+    """Create an extractor with the data set's settings for it."""
     settings = store.manifest.get("extractor_settings", {}).get(name, {})
     extractor: Extractor = registry.create("extractor", name, settings)
     return extractor
@@ -97,8 +96,8 @@ def fit(name: str, store: Store, folder: Path, device: torch.device | None = Non
     Args:
         name: the extractor's.
         store: the prepared data.
-        folder: where all is written.
-        device: where features are computed, the CPU by default.
+        folder: where to write.
+        device: where to compute features, the CPU by default.
     """
     extractor = create(name, store)
     weights, record = extractor.fit(store)
@@ -114,14 +113,14 @@ def fit(name: str, store: Store, folder: Path, device: torch.device | None = Non
 
 
 def fit_here(name: str, store: Store) -> Extractor:
-    """An extractor fitted to a data set here and now and kept nowhere, for measurements of cost."""
+    """Fit an extractor without saving it, for measurements of cost."""
     extractor = create(name, store)
     extractor.load(extractor.fit(store)[0], store)
     return extractor
 
 
 def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
-    """A fitted extractor, its files checked against their record.
+    """Load a fitted extractor, after checking its files against their record.
 
     Raises:
         GanloreError: if a file is missing, truncated or altered.
@@ -137,9 +136,9 @@ def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
 
 
 def reference(folder: Path, split: str, n: int | None) -> NDArray[np.float32]:
-    """Features of the first n (or all) real samples of a split, (n, d), as `fit` kept them.
+    """Features of the first n (or all) real samples of a split, (n, d), as written by `fit`.
 
-    Mapped and read-only: evaluations side by side share one copy.
+    Memory-mapped and read-only, so that parallel evaluations share one copy.
     """
     features: NDArray[np.float32] = np.load(folder / f"{split}.npy", mmap_mode="r")[:n]
     return features

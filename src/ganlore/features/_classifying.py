@@ -1,4 +1,4 @@
-"""Fitting a classifier of the data set's own classes, for the extractors that are one."""
+"""The base of extractors that are classifiers of the data set's own classes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganlore.steps import seeding
 from ganlore.steps.scaling import to_network
 
 CHUNK = 128
-"""Images at a time: so many that their activations stay in a processor's cache."""
+"""Images at a time; their activations fit in a processor's cache."""
 
 
 class Classes(nn.Module, ABC):
@@ -41,21 +41,21 @@ class Classes(nn.Module, ABC):
 
 @dataclass
 class Classifying(Extractor):
-    """An extractor that is a classifier; a sample's mode is the class that it is taken for.
+    """An extractor that is a classifier; a sample's mode is its predicted class.
 
     Attributes:
         epochs: passes over the training split.
         batch: images in a step.
         rate: the one-cycle schedule's highest learning rate.
-        shift: the most pixels by which a batch is moved, up or down and left or right.
-        channels_last: keep channels innermost in memory: faster where images are large and in
-            colour; other last bits.
-        seed: of the weights' start and the order of images.
+        shift: the largest translation of a batch, in pixels.
+        channels_last: use the channels-last memory format, which is faster for large colour images
+            and changes the last bits.
+        seed: of initialisation and shuffling.
     """
 
     requires = {
         "images": "a convolutional network needs images",
-        "labels": "a classifier learns the classes that labels tell",
+        "labels": "a classifier is trained on class labels",
     }
     epochs: PositiveInt = 30
     batch: PositiveInt = 64
@@ -66,12 +66,12 @@ class Classifying(Extractor):
 
     @abstractmethod
     def build(self, store: Store) -> Classes:
-        """The network for a data set, initialised from torch's global generator."""
+        """Build the network for a data set, initialised from torch's global generator."""
 
     def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
         """Train on the training split; the record has the test accuracy.
 
-        Images are moved a little, and mirrored where the data set says that they may be.
+        Images are randomly translated, and flipped if the data set allows it.
 
         Raises:
             GanloreError: if the data set has no labels.
@@ -82,7 +82,7 @@ class Classifying(Extractor):
                 f"data set {store.name}: the extractor {self.name} is a classifier, and the data "
                 "have no labels to fit it to\n  use an extractor that needs none, such as inception"
             )
-        torch.set_num_threads(1)  # the same features whatever machine and load
+        torch.set_num_threads(1)  # the same features on every machine, under any load
         images = torch.from_numpy(store.samples("train").copy())
         mirrored = bool(store.manifest.get("mirrored"))
         with seeding.scope(self.seed, self.name, store.name):
@@ -106,7 +106,7 @@ class Classifying(Extractor):
             for epoch in range(self.epochs):
                 order = torch.randperm(len(images)).split(self.batch)[:per_epoch]
                 for step, chosen in enumerate(order):
-                    batch = self._changed(to_network(images[chosen]), mirrored)
+                    batch = self._augmented(to_network(images[chosen]), mirrored)
                     loss = functional.cross_entropy(network(batch), labels[chosen])
                     optimizer.zero_grad()
                     loss.backward()
@@ -114,19 +114,18 @@ class Classifying(Extractor):
                     schedule.step()
                     progress.update(epoch * per_epoch + step + 1, f"epoch {epoch + 1}")
 
-    def _changed(self, images: Tensor, mirrored: bool) -> Tensor:
-        """Images moved by up to `shift` pixels, and half of them mirrored if they may be."""
+    def _augmented(self, images: Tensor, mirrored: bool) -> Tensor:
+        """Translate a batch by up to `shift` pixels; with `mirrored`, flip half of the images."""
         height, width = images.shape[2:]
         images = functional.pad(images, (self.shift,) * 4, value=-1.0)
         dy, dx = (int(torch.randint(2 * self.shift + 1, ())) for _ in range(2))
         images = images[:, :, dy : dy + height, dx : dx + width]
         if not mirrored:
             return images
-        turned = torch.rand(len(images), 1, 1, 1) < 0.5
-        return torch.where(turned, images.flip(3), images)
+        return torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images)
 
     def load(self, weights: dict[str, Any], store: Store) -> None:
-        """Build the network, take the weights and freeze them."""
+        """Build the network with fixed weights."""
         self.network = self._laid_out(self.build(store)).eval().requires_grad_(False)
         self.network.load_state_dict(weights)
 
@@ -135,20 +134,20 @@ class Classifying(Extractor):
         """Features (N, d) and class logits (N, classes), in chunks."""
         features, logits = [], []
         device = self.network.head.weight.device
-        # parts of one size: torch makes ready anew whenever the size changes
-        for part in np.array_split(samples, -(-len(samples) // CHUNK)):
-            images = to_network(torch.from_numpy(np.array(part)).to(device))
-            activations = self.network.features(images)
-            features.append(activations.cpu())
-            logits.append(self.network.head(activations).cpu())
+        # chunks of equal size, since torch has a setup cost whenever the size changes
+        for chunk in np.array_split(samples, -(-len(samples) // CHUNK)):
+            images = to_network(torch.from_numpy(np.array(chunk)).to(device))
+            hidden = self.network.features(images)
+            features.append(hidden.cpu())
+            logits.append(self.network.head(hidden).cpu())
         return torch.cat(features).double().numpy(), torch.cat(logits).double().numpy()
 
     def to(self, device: torch.device) -> Classifying:
-        """With the network on a device."""
+        """Move the network to a device."""
         self.network.to(device)
         return self
 
     def describe(self, samples: NDArray[Any]) -> Description:
-        """Features, and the class that each image is taken for."""
+        """Features, and the predicted class of each image as its mode."""
         features, logits = self.predict(samples)
         return Description(features, logits.argmax(axis=1))

@@ -1,4 +1,4 @@
-"""One classifier for all channels of a picture, where each channel shows something of its own."""
+"""One classifier for all channels of an image, each of which has its own class."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ganlore.settings import PositiveInt
 
 @dataclass(frozen=True)
 class Channels(Store):
-    """A data set seen channel by channel: three times as many grey pictures of ten classes.
+    """The channels of a data set as single images: three times as many grey images of ten classes.
 
-    A label is a number whose digits are the channels' classes, the first channel's first: with
-    three channels of ten classes 100 a + 10 b + c.
+    The digits of an image's label are the channels' classes, the first channel's first: with three
+    channels of ten classes 100 a + 10 b + c.
 
     Attributes:
-        most: training pictures that are shown; 0 means all.
+        most: the largest number of training images; 0 means all.
     """
 
     most: int = 0
@@ -39,17 +39,17 @@ class Channels(Store):
         return round(root)
 
     def samples(self, split: str) -> NDArray[Any]:
-        """Channels as pictures, (N, 1, H, W), those of one picture after each other."""
-        return self._shown(apart(super().samples(split)), split)
+        """Channels as images, (N, 1, H, W); the channels of one image are consecutive."""
+        return self._limited(apart(super().samples(split)), split)
 
     def labels(self, split: str) -> NDArray[np.int64]:
         """The class of each channel, (N,)."""
         numbers = super().labels(split)
         assert numbers is not None
         powers = self.classes ** np.arange(super().shape[0])[::-1]
-        return self._shown((numbers[:, None] // powers % self.classes).reshape(-1), split)
+        return self._limited((numbers[:, None] // powers % self.classes).reshape(-1), split)
 
-    def _shown(self, array: NDArray[Any], split: str) -> NDArray[Any]:
+    def _limited(self, array: NDArray[Any], split: str) -> NDArray[Any]:
         return array[: self.most or None] if split == "train" else array
 
 
@@ -60,16 +60,14 @@ def apart(images: NDArray[Any]) -> NDArray[Any]:
 
 @dataclass
 class ChannelClassifier(Classifier):
-    """A classifier of single channels; a picture's features are those of its channels in a row.
+    """A classifier of single channels; an image's features are those of its channels, concatenated.
 
-    Its mode is the number whose digits are the classes that its channels are taken for: how the
-    1000 modes of stacked MNIST are counted (Metz et al. 2017, appendix; 1712.04086, section 4.2).
-    The test accuracy in its record is that of single channels.
+    The digits of an image's mode are its channels' predicted classes, which is how the 1000 modes
+    of stacked MNIST are counted (Metz et al. 2017, appendix; 1712.04086, section 4.2). The test
+    accuracy in its record is that of single channels.
     """
 
-    requires = {
-        "digits in channels": "each channel must show a class of its own, told by the label",
-    }
+    requires = {"digits in channels": "each channel must have its own class, encoded in the label"}
     paper = "arXiv:1611.02163, arXiv:1712.04086"
     epochs: PositiveInt = 5
     pictures: PositiveInt = 60_000
@@ -79,13 +77,13 @@ class ChannelClassifier(Classifier):
         return super().fit(self._channels(store))
 
     def load(self, weights: dict[str, Any], store: Store) -> None:
-        """Build the network for one channel, and take the weights."""
+        """Build the network for one channel with fixed weights."""
         channels = self._channels(store)
         self.each = channels.classes
         super().load(weights, channels)
 
     def describe(self, samples: NDArray[Any]) -> Description:
-        """Features (N, C d) of the channels in a row, and the number that they are taken for."""
+        """The channels' features concatenated, (N, C d), and the predicted label as mode, (N,)."""
         channels = samples.shape[1]
         features, logits = self.predict(apart(samples))
         digits = logits.argmax(axis=1).reshape(-1, channels)

@@ -14,7 +14,7 @@ from ganlore.settings import PositiveInt
 
 
 class Halve(nn.MaxPool2d):
-    """The largest of each 2x2 pixels."""
+    """Max pooling over 2x2 pixels."""
 
     def __init__(self) -> None:
         super().__init__(2)
@@ -24,7 +24,7 @@ class Halve(nn.MaxPool2d):
         if self.training or images.shape[2] % 2 or images.shape[3] % 2:
             halved: Tensor = super().forward(images)
             return halved
-        # the same numbers in a fifth of the time; only gradients of ties are others
+        # the same numbers in a fifth of the time; only gradients of ties differ
         tall = torch.maximum(images[:, :, ::2], images[:, :, 1::2])
         return torch.maximum(tall[..., ::2], tall[..., 1::2])
 
@@ -34,10 +34,10 @@ class Network(Classes):
 
     Args:
         shape: of an image, (C, H, W).
-        classes: how many there are.
+        classes: number of classes.
         width: channels at the full resolution.
-        growth: how many times as many after each halving.
-        features: numbers that an image becomes.
+        growth: factor on the channels after each halving.
+        features: number of features.
     """
 
     def __init__(
@@ -59,17 +59,17 @@ class Network(Classes):
         self.head = nn.Linear(features, classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) in [-1, 1] to (N, features), not negative."""
+        """(N, C, H, W) in [-1, 1] to (N, features), non-negative."""
         out: Tensor = functional.relu(self.embed(self.trunk(images)))
         return out
 
 
 @dataclass
 class Classifier(Classifying):
-    """The last hidden layer of a classifier; a sample's mode is the class it is taken for.
+    """The last hidden layer of a classifier; a sample's mode is its predicted class.
 
-    A feature space that knows what a digit is, where Inception (made for 299x299 photographs) does
-    not, and which needs no download.
+    Its features are trained on the data's own classes, unlike Inception's, which are made for
+    299x299 photographs; and it needs no download.
     """
 
     paper = "arXiv:1801.01973 (why features should fit the data)"
@@ -78,7 +78,7 @@ class Classifier(Classifying):
     dimensions: PositiveInt = 64
 
     def build(self, store: Store) -> Network:
-        """The network for a data set's shape and classes."""
+        """Build the network for a data set's shape and classes."""
         return Network(store.shape, store.classes, self.width, self.growth, self.dimensions)
 
 

@@ -1,4 +1,4 @@
-"""The points themselves, for 2-D data, and the mode that each one is nearest to."""
+"""For 2-D data: the points as features, and the nearest mode of each."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Coordinates(Extractor):
     """Coordinates as features; the mode with the nearest centre; high quality within 3 std."""
 
     requires = {
-        "points": "coordinates are features of points alone",
-        "mode centres": "a point's mode is the centre that it is nearest to",
+        "points": "coordinates are features of points only",
+        "mode centres": "a point's mode is that with the nearest centre",
     }
     paper = "arXiv:1712.04086"
 
     def load(self, weights: dict[str, Any], store: Store) -> None:
-        """Take the centres from the manifest."""
+        """Read the centres from the manifest."""
         self.centres = np.asarray(store.manifest["centres"], dtype=np.float64)
         self.std = float(store.manifest["std"])
 
     def describe(self, samples: NDArray[Any]) -> Description:
-        """Points (N, 2) as they are."""
+        """Points (N, 2) as features."""
         points = samples.astype(np.float64)
         squared = ((points[:, None] - self.centres[None]) ** 2).sum(axis=2)
         near = squared.min(axis=1) <= (3 * self.std) ** 2

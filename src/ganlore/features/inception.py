@@ -1,4 +1,4 @@
-"""Inception's features, with the weights and the resize of clean-fid: FID as papers give it."""
+"""Inception features with the weights and the resize of clean-fid, for FID as in papers."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from ganlore.settings import PositiveInt
 from ganlore.study import weights as files
 
 SIZE = 299
-"""Pixels of a side, as Inception takes them."""
+"""The side of Inception's input, in pixels."""
 
 
 @dataclass
 class Inception(Extractor):
-    """Pool features of Inception (2,048 for each image), resized as clean-fid does.
+    """Pool features of Inception (2,048 for each image), resized as in clean-fid.
 
-    The network is the TorchScript file that StyleGAN2-ADA, clean-fid and others compute FID with: a
-    translation of the network of 2015-12-05 that FID and Inception Score are defined on. Inputs are
-    rounded to the 256 levels of an image file, grey images have their one channel three times.
+    The network is the TorchScript file that StyleGAN2-ADA, clean-fid and others compute FID with, a
+    conversion of the network of 2015-12-05 that defines FID and Inception Score. Inputs are rounded
+    to the 256 levels of an image file; the channel of grey images is repeated three times.
     """
 
     paper = "arXiv:2104.11222, arXiv:1706.08500"
-    requires = {"images": "Inception looks at pictures"}
+    requires = {"images": "Inception needs images"}
     resize = "clean-fid bicubic 299"
-    # as recorded by k-diffusion and others that download it from there
+    # the hash that k-diffusion and others record for this URL
     weights = {
         "url": "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
         "inception-2015-12-05.pt",
@@ -46,19 +46,23 @@ class Inception(Extractor):
     chunk: PositiveInt = 64
 
     def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Nothing to fit: the hash of the weights, which all later features must come from."""
+        """The hash of the weights, which all later features must use; nothing is fitted."""
         _, digest = self._file(store)
         return {"sha256": digest}, {"weights_sha256": digest}
 
     def load(self, weights: dict[str, Any], store: Store) -> None:
-        """Read the network, once its file is the one that the data's features were made with."""
+        """Read the network, if its file is that of the data's features.
+
+        Raises:
+            GanloreError: if it is missing, or another file.
+        """
         path, digest = self._file(store)
         if digest != weights["sha256"]:
             raise GanloreError(
-                f"{path}: other weights than those that the features of {store.name} were made "
-                f"with\n  expected sha256 {weights['sha256']}\n  found    sha256 {digest}\n"
-                f"  to mend it: bring the first ones back, or run snakemake (`ganlore extract "
-                f"{store.name} {self.name}`) to make the features anew"
+                f"{path}: other weights than those of the features of {store.name}\n"
+                f"  expected sha256 {weights['sha256']}\n  found    sha256 {digest}\n"
+                "  restore the earlier file, or run snakemake (`ganlore extract "
+                f"{store.name} {self.name}`) to compute the features again"
             )
         self.network = _read(path)
 
@@ -66,7 +70,7 @@ class Inception(Extractor):
         return files.required(self.name).check(store.folder.parents[1])
 
     def to(self, device: torch.device) -> Inception:
-        """With the network on a device."""
+        """Move the network to a device."""
         self.network = self.network.to(device)
         return self
 
@@ -77,29 +81,29 @@ class Inception(Extractor):
         features, probabilities = [], []
         with (
             Progress("inception features", len(samples)) as progress,
-            # TF32, the default of convolutions on a GPU, would keep 3 of the 7 digits
+            # TF32, the default of convolutions on a GPU, would keep only 3 of 7 digits
             torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         ):
             for start in range(0, len(samples), self.chunk):
-                part = torch.from_numpy(np.array(samples[start : start + self.chunk]))
-                activations = self.network.layers((resized(part.to(device)) - 128) / 128)
-                activations = activations.reshape(len(part), -1).float()
-                # without the bias, as the Inception Score is computed (StyleGAN2-ADA, and before)
-                logits = functional.linear(activations, self.network.output.weight.float())
-                features.append(activations.cpu())
+                images = torch.from_numpy(np.array(samples[start : start + self.chunk]))
+                pooled = self.network.layers((resized(images.to(device)) - 128) / 128)
+                pooled = pooled.reshape(len(images), -1).float()
+                # without the bias, as usual for the Inception Score (StyleGAN2-ADA, and before)
+                logits = functional.linear(pooled, self.network.output.weight.float())
+                features.append(pooled.cpu())
                 probabilities.append(logits.softmax(1).cpu())
-                progress.update(start + len(part))
+                progress.update(start + len(images))
         return Description(
             torch.cat(features).numpy(), probabilities=torch.cat(probabilities).numpy()
         )
 
 
 def resized(images: Tensor) -> Tensor:
-    """Images as Inception takes them: float32 (N, 3, 299, 299) in 0 to 255.
+    """Inception's input from images: float32 (N, 3, 299, 299) in 0 to 255.
 
     clean-fid's resize (arXiv:2104.11222, section 3: bicubic with antialiasing, by PIL in floating
-    point, one channel at a time) as one batched operation on any device. In float64 it is equal to
-    PIL's to the last bit of float32; in float32 pixels would be off by up to 0.01 of 255.
+    point, one channel at a time) as one batched operation on any device. In float64 it equals PIL's
+    to the last bit of float32; in float32 pixels would differ by up to 0.01 of 255.
 
     Args:
         images: uint8 (N, 1 or 3, H, W).
@@ -109,7 +113,7 @@ def resized(images: Tensor) -> Tensor:
     """
     if images.shape[1] not in (1, 3):
         raise GanloreError(
-            f"Inception takes grey or RGB images; found {images.shape[1]} channels\n"
+            f"Inception needs grey or RGB images; found {images.shape[1]} channels\n"
             "  use `protocol: {extractors: [classifier]}` in the study"
         )
     size = (SIZE, SIZE)
@@ -120,13 +124,13 @@ def resized(images: Tensor) -> Tensor:
 
 
 def _read(path: Path) -> Any:
-    """The TorchScript network of a file.
+    """Read a TorchScript network.
 
     Raises:
-        GanloreError: if it is none, or lacks what is used of it.
+        GanloreError: if the file is not one, or lacks `layers` or `output`.
     """
     try:
-        with warnings.catch_warnings():  # TorchScript is deprecated, and the file is what it is
+        with warnings.catch_warnings():  # TorchScript is deprecated, but the weights are in it
             warnings.simplefilter("ignore", FutureWarning)
             network: Any = torch.jit.load(path, map_location="cpu")
         for part in ("layers", "output"):
@@ -134,7 +138,7 @@ def _read(path: Path) -> Any:
     except (RuntimeError, AttributeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise GanloreError(
-            f"{path}: not a TorchScript network with `layers` and `output`, as clean-fid's "
+            f"{path}: not a TorchScript network with `layers` and `output` like clean-fid's "
             f"inception-2015-12-05.pt ({reason})"
         ) from None
     return network.eval()

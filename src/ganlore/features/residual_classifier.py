@@ -1,4 +1,4 @@
-"""A small residual classifier whose layers training may compare images in."""
+"""A small residual classifier whose layers a perceptual loss uses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ganlore.steps.scaling import to_network
 
 
 class Residual(nn.Module):
-    """x + f(x), f of two 3x3 convolutions, each after a normalisation of the sample alone.
+    """x + f(x), where f has two 3x3 convolutions, each after group norm with one group.
 
-    No batch norm: features of an image must not depend on the rest of its batch. SiLU for ReLU:
-    where the generator is trained on them, they should have no kinks.
+    No batch norm, since an image's features must not depend on the rest of its batch. SiLU instead
+    of ReLU, so that the generator's loss is smooth.
     """
 
     def __init__(self, width: int) -> None:
@@ -54,12 +54,12 @@ class Network(Classes):
         self.register_buffer("variances", torch.ones(len(self.stages) + 1))
 
     def activations(self, images: Tensor) -> list[Tensor]:
-        """Each resolution's features, and those that the classes are told by; (N, d) each."""
-        outputs, out = [], images
+        """The features of each resolution and the last ones, before the head; (N, d) each."""
+        layers, out = [], images
         for stage in self.stages:
             out = stage(out)
-            outputs.append(out.flatten(1))
-        return [*outputs, functional.silu(self.norm(out)).mean((2, 3))]
+            layers.append(out.flatten(1))
+        return [*layers, functional.silu(self.norm(out)).mean((2, 3))]
 
     def features(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] to (N, width)."""
@@ -68,10 +68,10 @@ class Network(Classes):
 
 @dataclass
 class ResidualClassifier(Classifying):
-    """The layers of a residual classifier, for training; evaluation has features of its own.
+    """The layers of a residual classifier, for training; evaluation uses other features.
 
-    Another architecture, another start and another order of the images than `classifier` has: what
-    is gained in these features alone is not counted where runs are compared.
+    Architecture, initialisation and order of the images differ from those of `classifier`, so that
+    an improvement in these features alone does not count in evaluation.
     """
 
     paper = "arXiv:1603.08155 (layers of a classifier as a loss)"
@@ -79,11 +79,14 @@ class ResidualClassifier(Classifying):
     seed: PositiveInt = 2
 
     def build(self, store: Store) -> Network:
-        """The network for a data set's shape and classes."""
+        """Build the network for a data set's shape and classes."""
         return Network(store.shape, store.classes, self.width)
 
     def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Also each layer's total variance over the training split, E |phi - E phi|^2."""
+        """Train, then measure each layer's total variance on the training split, E |phi - E phi|^2.
+
+        Returns as the base class; the variances are a buffer of the network.
+        """
         _, record = super().fit(store)
         assert isinstance(self.network, Network)
         images = to_network(torch.from_numpy(store.samples("train").copy()))
@@ -92,21 +95,20 @@ class ResidualClassifier(Classifying):
         return self.network.state_dict(), record
 
     def layers(self, images: Tensor) -> list[Tensor]:
-        """Each layer's features, in units in which the data's total variance is 1."""
+        """Each layer's features, scaled to a total variance of 1 on the data."""
         assert isinstance(self.network, Network)
-        outputs = self.network.activations(images)
-        return [
-            phi * unit for phi, unit in zip(outputs, self.network.variances.rsqrt(), strict=True)
-        ]
+        scales = self.network.variances.rsqrt()
+        pairs = zip(self.network.activations(images), scales, strict=True)
+        return [phi * scale for phi, scale in pairs]
 
 
 def _total_variances(network: Network, images: Tensor) -> Tensor:
-    """The sum of each layer's variances over images, (layers,), summed in double precision."""
+    """The sum of each layer's variances over images, (layers,), in double precision."""
     means, squares = [], []
     for chunk in images.split(CHUNK):
-        outputs = [phi.double() for phi in network.activations(chunk)]
-        means.append([phi.sum(0) / len(images) for phi in outputs])
-        squares.append(torch.stack([phi.square().sum() / len(images) for phi in outputs]))
+        layers = [phi.double() for phi in network.activations(chunk)]
+        means.append([phi.sum(0) / len(images) for phi in layers])
+        squares.append(torch.stack([phi.square().sum() / len(images) for phi in layers]))
     lengths = [sum(parts).square().sum() for parts in zip(*means, strict=True)]
     return torch.stack(squares).sum(0) - torch.stack(lengths)
 

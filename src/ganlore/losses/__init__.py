@@ -1,10 +1,10 @@
-"""What a loss is. One file in this folder is one loss; the file's name is the loss's name.
+"""The interface of a loss. Each file in this folder is one loss and gives it its name.
 
-Most losses are two pure functions of logits: subclass `LogitLoss`. The few that need more (an
+Most losses are two pure functions of logits: subclass `LogitLoss`. Those that need more (an
 auto-encoding critic, an encoder, a code head, state) override the hooks of `Loss`.
 
-Everywhere a *logit* is the discriminator's raw output, larger for "real"; there is no sigmoid in
-any network. Every loss is minimised.
+A *logit* is the discriminator's raw output, larger for "real"; no network ends in a sigmoid. Every
+loss is minimised.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["LogitLoss", "Loss", "Optimizer", "Snapshot"]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a loss's own evaluation sees of a run at one step.
+    """A snapshot of a run, with the inputs of the loss's own evaluation.
 
     Attributes:
-        generator: the generator that is evaluated, ready to sample.
-        modules: those that the loss names in `evaluated_modules`, as they were then.
-        latent: the noise of the samples that are measured, (N, ...).
-        labels: the classes that they were asked to be, (N,), None where labels are not known.
-        held_out: real samples that training has not seen, (M, ...), as networks see them.
+        generator: the evaluated generator, in evaluation mode.
+        modules: the modules that the loss names in `evaluated_modules`, by name.
+        latent: the noise of the evaluated samples, (N, ...).
+        labels: the class labels that they are conditioned on, (N,), or None.
+        held_out: real samples that are not trained on, (M, ...), scaled as network input.
     """
 
     generator: nn.Module
@@ -46,20 +46,20 @@ class Snapshot:
 
 @dataclass
 class Loss(ABC):
-    """An adversarial objective, with all that belongs to its definition.
+    """An adversarial objective and everything that its definition includes.
 
     Facts (class attributes without annotation, literals):
         paper: the source, as an arXiv id or a reference.
-        formula: what discriminator and generator minimise, two strings.
-        requires: {what the data set or the network must provide: reason}, for example "labels".
-        provides: what it has that a trick may require, for example "a label for real".
+        formula: the objectives of discriminator and generator, two strings.
+        requires: {property of the data set or the network: reason}, for example "labels".
+        provides: properties that a trick may require, for example "a label for real".
         incompatible: {name of a trick, network or data set: reason}.
-        logs: columns of the history that it adds.
-        captions: {name of a picture that `pictures` gives: what it shows}.
+        logs: columns that it adds to the history.
+        captions: {name of a picture that `pictures` returns: caption}.
 
-    Settings (with annotation) may be changed by a study. The base settings:
+    Settings (with annotation), which a study may change. Every loss has:
         optimizer: the published optimiser settings.
-        n_critic: discriminator steps for each generator step.
+        n_critic: discriminator steps per generator step.
     """
 
     optimizer: Optimizer = Optimizer()
@@ -67,118 +67,121 @@ class Loss(ABC):
 
     name: ClassVar[str] = ""
     conditional: ClassVar[bool] = False
-    """Whether generator and discriminator are built to take labels."""
+    """Whether generator and discriminator receive class labels."""
     differentiates_real: ClassVar[bool] = False
-    """Whether a discriminator step differentiates logits with respect to the real images."""
+    """Whether the discriminator's loss uses gradients with respect to the real images."""
     differentiates_fake: ClassVar[bool] = False
-    """Whether it differentiates them with respect to the generated images."""
+    """Whether the discriminator's loss uses gradients with respect to the generated images."""
     relative: ClassVar[bool] = False
-    """Whether the loss compares logits with each other, so that the generator needs real images."""
+    """Whether real and generated logits are compared, so that the generator needs real images."""
     mixes_batch: ClassVar[bool] = False
     """Whether the discriminator's outputs depend on the rest of the batch."""
 
     # -- the networks ---------------------------------------------------------------------------
 
     def generator_network(self, network: Network, spec: Spec) -> Generator:
-        """The generator; a conditional loss may build its own."""
+        """Build the generator."""
         return network.generator(spec)
 
     def discriminator_network(self, network: Network, spec: Spec) -> Critic:
-        """The discriminator; an auto-encoding critic builds its own from the same parts."""
+        """Build the discriminator, or an auto-encoding critic from the network's parts."""
         return network.discriminator(spec)
 
     def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
-        """Modules beside the two networks: an encoder, a code head, buffers for state.
+        """Build further modules: an encoder, a code head, buffers for state.
 
-        The spec is that of the data; a head on the discriminator's features takes its `width`, and
-        its `spec` says how many samples it sees at once. They are trained by the generator's
-        optimiser unless `discriminator_modules` names them, saved with the run, and reached as
-        `step.modules[name]`.
+        The generator's optimiser trains them unless `discriminator_modules` names them. They are
+        saved with the run and available as `step.modules[name]`.
+
+        Args:
+            network: the network family.
+            spec: of the data.
+            discriminator: its `width` is the number of features, `spec.pack` the samples per input.
         """
         return {}
 
     discriminator_modules: ClassVar[tuple[str, ...]] = ()
-    """The modules that are trained by the discriminator's optimiser."""
+    """Modules that only the discriminator's optimiser trains."""
     shared_modules: ClassVar[tuple[str, ...]] = ()
-    """The modules that both optimisers train."""
+    """Modules that both optimisers train."""
     evaluated_modules: ClassVar[tuple[str, ...]] = ()
-    """The modules that snapshots keep, for `evidence` and `pictures`."""
+    """Modules that snapshots include, for `evidence` and `pictures`."""
 
     def latent(self, n: int, size: int, rng: torch.Generator) -> Tensor:
-        """The generator's noise, (n, size); N(0, I) unless a loss is defined on another."""
+        """Draw the generator's noise, (n, size); N(0, I) by default."""
         import torch
 
         return torch.randn(n, size, generator=rng, device=rng.device)
 
     def score(self, output: Tensor, images: Tensor) -> Tensor:
-        """The discriminator's output as one number for each image, (N,), larger for real.
+        """Turn the discriminator's output into logits, (N,), larger for real.
 
-        The identity for a network that gives logits; an auto-encoding critic gives minus the
-        reconstruction error. Penalties and relativistic tricks work on this.
+        The identity, except for an auto-encoding critic, whose logit is minus the reconstruction
+        error. Penalties and relativistic tricks use these logits.
         """
         return output
 
     # -- the steps ------------------------------------------------------------------------------
 
     def scheduled(self, moment: Moment) -> dict[str, float]:
-        """Numbers of its own that change from step to step, read by `step.scheduled`."""
+        """Values that the loss schedules, by name, for `step.scheduled`."""
         return {}
 
     @abstractmethod
     def discriminator(self, step: Step) -> Tensor:
-        """What the discriminator minimises in one step, a scalar."""
+        """The discriminator's loss in one step, a scalar."""
 
     @abstractmethod
     def generator(self, step: Step) -> Tensor:
-        """What the generator minimises in one step, a scalar."""
+        """The generator's loss in one step, a scalar."""
 
     def constrain(self, parameter: Tensor) -> Tensor:
-        """What `after_discriminator` makes of one of the discriminator's parameters.
+        """The constraint of `after_discriminator` on one parameter, as a differentiable function.
 
-        As a function with a gradient, for steps that are looked ahead (`steps.lookahead`).
+        Unrolling needs it (`steps.lookahead`).
         """
         return parameter
 
     def after_discriminator(self, step: Step) -> None:
-        """Called after each discriminator step: weight clipping, BEGAN's k."""
+        """Update parameters or state after each discriminator step: weight clipping, BEGAN's k."""
 
     # -- evaluation -----------------------------------------------------------------------------
 
     def evidence(self, snapshot: Snapshot) -> dict[str, Any]:
-        """What this loss lets be measured beside its samples: fields of `metrics.Comparison`."""
+        """Further inputs of metrics, as fields of `metrics.Comparison`: reconstructions, codes."""
         return {}
 
     def pictures(self, snapshot: Snapshot) -> dict[str, Tensor]:
-        """Pictures of this loss's own, (rows, columns, *shape) each, as networks see images."""
+        """Grids of images for the report, (rows, columns, *shape) each, scaled as network input."""
         return {}
 
 
 @dataclass
 class LogitLoss(Loss):
-    """A loss of logits alone: two pure functions."""
+    """A loss that is two pure functions of logits."""
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """From logits on real and on generated images, (N,) each, a scalar."""
+        """From logits of real and of generated images, (N,) each, to a scalar."""
 
     @abstractmethod
     def generator_loss(self, fake: Tensor) -> Tensor:
-        """From logits on generated images, (N,), a scalar."""
+        """From logits of generated images, (N,), to a scalar."""
 
     def relative_generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """The generator's loss where logits are compared with each other.
+        """The generator's loss where real and generated logits are compared with each other.
 
-        The generator takes the discriminator's part with the roles swapped, and both halves count
+        The discriminator's loss with real and generated swapped, both terms included
         (Jolicoeur-Martineau 2018, arXiv:1807.00734, the non-saturating form, section 3.3).
         """
         return self.discriminator_loss(fake, real)
 
     def discriminator(self, step: Step) -> Tensor:
-        """The discriminator's function of the step's logits."""
+        """`discriminator_loss` of the step's logits."""
         return self.discriminator_loss(*step.logits)
 
     def generator(self, step: Step) -> Tensor:
-        """The generator's function of the step's logits."""
+        """`generator_loss` of the step's logits, or the relative form."""
         if step.relative:
             return self.relative_generator_loss(*step.logits)
         return self.generator_loss(step.fake_logits)

@@ -1,4 +1,4 @@
-"""What losses with an encoder share: the encoder, and how well it brings real samples back."""
+"""The base of losses with an encoder: the encoder, and reconstructions of held-out samples."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ CHUNK = 512
 
 @dataclass
 class Encoding(Nonsaturating):
-    """The non-saturating loss with an encoder of real samples, G(Enc(x)) being near x.
+    """The non-saturating loss with an encoder, trained so that G(Enc(x)) is near x.
 
-    The encoder is the network's own discriminator with as many outputs as it needs; it is trained
-    by the generator's optimiser.
+    The encoder has the discriminator's architecture with as many outputs as the code needs; the
+    generator's optimiser trains it.
     """
 
     captions = {"reconstructions": "Held-out samples, and below each its reconstruction G(Enc(x))."}
 
     evaluated_modules = ("encoder",)
 
-    def encoded(self, spec: Spec) -> int:
-        """The encoder's outputs: a code of the generator's noise's size."""
+    def encoder_outputs(self, spec: Spec) -> int:
+        """The number of the encoder's outputs, by default the generator's latent size."""
         return spec.latent
 
     def code(self, output: Tensor) -> Tensor:
-        """The code that an encoder's output means, without chance, (N, latent)."""
+        """The deterministic code of the encoder's output, (N, latent)."""
         return output
 
     def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
         """The encoder."""
-        outputs = self.encoded(spec)
-        return {"encoder": network.discriminator(replace(spec, classes=0, outputs=outputs))}
+        wider = replace(spec, classes=0, outputs=self.encoder_outputs(spec))
+        return {"encoder": network.discriminator(wider)}
 
     @torch.no_grad()
     def reconstruct(self, snapshot: Snapshot, n: int) -> Tensor:
         """G(Enc(x)) of the first n held-out samples."""
-        parts = []
-        for part in snapshot.held_out[:n].split(CHUNK):
-            output = snapshot.modules["encoder"](part).reshape(len(part), -1)
-            parts.append(snapshot.generator(self.code(output)))
-        return torch.cat(parts)
+        reconstructions = []
+        for chunk in snapshot.held_out[:n].split(CHUNK):
+            output = snapshot.modules["encoder"](chunk).reshape(len(chunk), -1)
+            reconstructions.append(snapshot.generator(self.code(output)))
+        return torch.cat(reconstructions)
 
     def evidence(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Held-out samples and what comes back."""
+        """Held-out samples and their reconstructions."""
         return {
             "originals": snapshot.held_out.numpy(),
             "reconstructions": self.reconstruct(snapshot, len(snapshot.held_out)).numpy(),
         }
 
     def pictures(self, snapshot: Snapshot) -> dict[str, Tensor]:
-        """The first of them."""
+        """The first held-out samples above their reconstructions."""
         pairs = [snapshot.held_out[:COLUMNS], self.reconstruct(snapshot, COLUMNS)]
         return {"reconstructions": torch.stack(pairs)}

@@ -1,4 +1,4 @@
-"""Adversarial loss and reconstruction error together, for a distance that a subclass says."""
+"""The base of losses with a reconstruction error in pixel space."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 class Reconstruction(Encoding):
     """The non-saturating loss plus `weight` times the error of G(Enc(x)).
 
-    Generator and encoder both learn from the error; the discriminator sees G(z) alone.
+    The error trains generator and encoder; the discriminator receives G(z) only.
     """
 
     weight: NonNegativeFloat = 10.0
 
     @abstractmethod
     def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:
-        """The mean error over all dimensions of all samples, a scalar."""
+        """The mean error over all samples and their dimensions, a scalar."""
 
     def generator(self, step: Step) -> Tensor:
-        """The adversarial loss of G(z) and the weighted error of G(Enc(x))."""
+        """The adversarial loss of G(z) plus the weighted error of G(Enc(x))."""
         codes = step.modules["encoder"](step.images).reshape(len(step.images), -1)
         error = self.error(step.images, step.reconstruct(codes))
         step.log["reconstruction"] = error.detach()

@@ -1,4 +1,4 @@
-"""BEGAN (boundary equilibrium): the critic is an auto-encoder, judged by how well it redraws."""
+"""BEGAN (boundary equilibrium): the critic is an auto-encoder; its error is the score."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Balance(nn.Module):
-    """k, the weight of generated samples in the critic's loss, which the run carries along."""
+    """k, the weight of generated samples in the critic's loss, as state of the run."""
 
     k: Tensor
 
@@ -30,10 +30,9 @@ class Balance(nn.Module):
 
 @dataclass
 class BoundaryEquilibrium(Loss):
-    """An auto-encoding critic redraws real samples well and generated ones badly.
+    """An auto-encoding critic reconstructs real samples well and generated ones badly.
 
-    A logit here is minus the reconstruction error of a sample, -L(v) = -mean |v - AE(v)|: larger
-    for what the critic takes for real.
+    A logit is minus the reconstruction error of a sample, -L(v) = -mean |v - AE(v)|.
     """
 
     paper = "arXiv:1703.10717"
@@ -51,17 +50,17 @@ class BoundaryEquilibrium(Loss):
     code: PositiveInt = 64
 
     def discriminator_network(self, network: Network, spec: Spec) -> Critic:
-        """Section 3.5: the network's own discriminator and generator as encoder and decoder.
+        """Section 3.5: the network's discriminator and generator as encoder and decoder.
 
         The code has at most an eighth of a sample's dimensions (the paper's 64 are for 3072 and
-        more): a critic that could copy its input would redraw everything equally well.
+        more), since a critic that can copy its input reconstructs everything equally well.
         """
         width = min(self.code, max(1, math.prod(spec.shape) // 8))
         decoder = network.generator(replace(spec, latent=0, codes=width, batch_norm=False))
         return AutoEncoder(network.discriminator(replace(spec, outputs=width)), decoder)
 
     def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
-        """The state k, which begins at 0."""
+        """The state k, initially 0."""
         return {"balance": Balance()}
 
     def latent(self, n: int, size: int, rng: torch.Generator) -> Tensor:
@@ -69,7 +68,7 @@ class BoundaryEquilibrium(Loss):
         return torch.rand(n, size, generator=rng, device=rng.device).mul_(2).sub_(1)
 
     def score(self, output: Tensor, images: Tensor) -> Tensor:
-        """Minus equation 1 with eta = 1, the mean over a sample's dimensions."""
+        """Minus equation 1 with eta = 1, averaged over a sample's dimensions."""
         return -(images - output).abs().flatten(1).mean(1)
 
     def k(self, step: Step) -> Tensor:
@@ -87,10 +86,10 @@ class BoundaryEquilibrium(Loss):
 
     @torch.no_grad()
     def after_discriminator(self, step: Step) -> None:
-        """Section 3.4, k_(t+1), kept in [0, 1]; and section 3.4.1, the convergence measure.
+        """Section 3.4, k_(t+1), clipped to [0, 1]; section 3.4.1, the convergence measure.
 
-        L(G) is that of the critic's own batch; the paper's is that of the generator's, which
-        comes after it here.
+        L(G) is measured on the critic's batch, in the paper on the generator's, which here comes
+        later.
         """
         real, fake = -step.real_logits.mean(), -step.fake_logits.mean()
         surplus = self.gam * real - fake

@@ -1,4 +1,4 @@
-"""Conditional GAN: both networks are told the class of each sample."""
+"""Conditional GAN: both networks receive the class label of each sample."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Conditional(Nonsaturating):
 
     paper = "arXiv:1411.1784, arXiv:1802.05637"
     formula = ("E sp(-r(y)) + E sp(f(y)), labels y in both networks", "E sp(-f(y))")
-    requires = {"labels": "the networks are told the class of each sample, and there are none"}
-    captions = {"classes": "A row for each class that was asked for; equal noise in a column."}
+    requires = {"labels": "both networks receive class labels, and the data set has none"}
+    captions = {"classes": "A row for each class label; each column has the same noise."}
 
     conditional = True
 
     def pictures(self, snapshot: Snapshot) -> dict[str, Tensor]:
-        """Every class with the same noises."""
+        """Samples of every class from the same noise."""
         assert snapshot.labels is not None
         classes, columns = int(snapshot.labels.max()) + 1, min(10, len(snapshot.latent))
         noise = snapshot.latent[:columns].repeat(classes, 1)
-        asked = torch.arange(classes).repeat_interleave(columns)
-        samples: Tensor = snapshot.generator(noise, asked)
+        labels = torch.arange(classes).repeat_interleave(columns)
+        samples: Tensor = snapshot.generator(noise, labels)
         return {"classes": samples.reshape(classes, columns, *samples.shape[1:])}
 
 

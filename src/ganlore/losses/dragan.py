@@ -1,4 +1,4 @@
-"""DRAGAN (deep regret analytic GAN): a gradient penalty around the data only."""
+"""DRAGAN (deep regret analytic GAN): a one-centred gradient penalty around real data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Dragan(Nonsaturating):
-    """The non-saturating loss, with the gradient near real data held at 1."""
+    """The non-saturating loss with a one-centred gradient penalty near real data."""
 
     paper = "arXiv:1705.07215"
     logs = ("penalty_norm",)

@@ -1,4 +1,4 @@
-"""f-GAN with the Jensen-Shannon divergence: the non-saturating GAN, but for a constant."""
+"""f-GAN with the Jensen-Shannon divergence: the non-saturating GAN up to a constant."""
 
 import math
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from ganlore.losses._fgan import FGan
 class JensenShannon(FGan):
     """KL(P|M) + KL(Q|M) with M = (P+Q)/2: f(u) = u log u - (u+1) log((u+1)/2).
 
-    g(v) = log 2 - log(1 + exp(-v)) and f*(t) = -log(2 - exp(t)). The best logit is log(p/q). The
-    divergence is twice the Jensen-Shannon divergence as it is usually defined.
+    g(v) = log 2 - log(1 + exp(-v)) and f*(t) = -log(2 - exp(t)). The optimal logit is log(p/q). The
+    divergence is twice the Jensen-Shannon divergence as usually defined.
 
-    Both gradients are those of `nonsaturating`, whose losses are larger by 2 log 2 and log 2: what
-    differs between the two in a study is not the loss.
+    Both gradients are those of `nonsaturating`, whose losses are larger by 2 log 2 and log 2: any
+    difference between the two in a study is noise or comes from the settings.
     """
 
     paper = "arXiv:1606.00709"

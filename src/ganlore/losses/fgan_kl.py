@@ -1,4 +1,4 @@
-"""f-GAN with the Kullback-Leibler divergence of the data from the samples, KL(P|Q)."""
+"""f-GAN with the Kullback-Leibler divergence KL(P|Q), data against samples."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ganlore.losses._fgan import FGan, exp
 class KullbackLeibler(FGan):
     """KL(P|Q): f(u) = u log u, g(v) = v, f*(t) = exp(t - 1).
 
-    The best logit is 1 + log(p/q). Beyond v - 1 = 10 the exponential goes on as a straight line.
+    The optimal logit is 1 + log(p/q). Above v - 1 = 10 the exponential continues linearly.
     """
 
     paper = "arXiv:1606.00709"

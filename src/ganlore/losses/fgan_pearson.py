@@ -11,8 +11,8 @@ from ganlore.losses._fgan import FGan
 class Pearson(FGan):
     """Pearson's chi^2(P|Q): f(u) = (u - 1)^2, g(v) = v, f*(t) = t^2/4 + t.
 
-    The best logit is 2 (p/q - 1). As in the paper the conjugate is that of f on the whole line: for
-    f on u >= 0 it would stay at -1 below t = -2, where no best logit is.
+    The optimal logit is 2 (p/q - 1). As in the paper the conjugate is that of f on all reals; for f
+    on u >= 0 it would be -1 below t = -2, where no optimal logit is.
     """
 
     paper = "arXiv:1606.00709"

@@ -11,7 +11,7 @@ from ganlore.losses._fgan import FGan, exp
 class ReverseKullbackLeibler(FGan):
     """KL(Q|P): f(u) = -log u, g(v) = -exp(-v), f*(t) = -1 - log(-t).
 
-    The best logit is log(p/q). Below v = -10 the exponential goes on as a straight line.
+    The optimal logit is log(p/q). Below v = -10 the exponential continues linearly.
     """
 
     paper = "arXiv:1606.00709"

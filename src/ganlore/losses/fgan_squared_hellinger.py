@@ -11,8 +11,8 @@ from ganlore.losses._fgan import FGan, exp
 class SquaredHellinger(FGan):
     """Integral of (sqrt p - sqrt q)^2: f(u) = (sqrt u - 1)^2, g(v) = 1 - exp(-v), f*(t) = t/(1-t).
 
-    The best logit is log(p/q) / 2. Below v = -10 on real and beyond v = 10 on generated samples
-    the exponential goes on as a straight line.
+    The optimal logit is log(p/q) / 2. Below v = -10 on real and above v = 10 on generated samples
+    the exponential continues linearly.
     """
 
     paper = "arXiv:1606.00709"

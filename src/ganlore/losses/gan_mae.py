@@ -16,7 +16,7 @@ class AbsoluteReconstruction(Reconstruction):
     formula = ("E sp(-r) + E sp(f)", "E sp(-f) + weight mean |x - G(Enc(x))|")
 
     def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:
-        """Equation 3, over a reconstruction in place of a translation."""
+        """Equation 3, for a reconstruction in place of a translation."""
         return (original - reconstruction).abs().mean()
 
 

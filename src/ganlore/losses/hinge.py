@@ -1,4 +1,4 @@
-"""Hinge loss, of geometric GAN, of spectral normalisation's best results and of SAGAN."""
+"""Hinge loss, as in geometric GAN, SNGAN and SAGAN."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ganlore.settings import PositiveInt
 
 @dataclass
 class Hinge(LogitLoss):
-    """The discriminator is content once a logit is beyond its margin of 1."""
+    """Logits beyond a margin of 1 no longer contribute to the discriminator's loss."""
 
     paper = "arXiv:1705.02894, arXiv:1802.05957"
     formula = ("E relu(1-r) + E relu(1+f)", "-E f")

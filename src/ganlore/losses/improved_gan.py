@@ -1,4 +1,4 @@
-"""Improved GAN: the generator matches the mean of the discriminator's features."""
+"""Improved GAN's feature matching."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class FeatureMatching(Nonsaturating):
-    """A discriminator as ever; the generator matches the mean of its features on real samples.
+    """The generator matches the mean of the discriminator's features on real samples.
 
-    Tricks that compare logits change the discriminator's part alone: the generator's has none.
+    The discriminator has the usual loss. Relativistic tricks change that loss only: the generator's
+    uses no logits.
     """
 
     paper = "arXiv:1606.03498"

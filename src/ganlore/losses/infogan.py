@@ -1,4 +1,4 @@
-"""InfoGAN: part of the noise is a code that the discriminator's trunk must be able to read back."""
+"""InfoGAN: part of the noise is a code that is predicted from the discriminator's features."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 class InfoGan(Nonsaturating):
     """The non-saturating loss, minus a lower bound on the mutual information of code and sample.
 
-    The generator's input is (noise, one categorical code as one-hot, continuous codes in [-1, 1]).
-    Q is a linear head on the discriminator's features; the trunk, Q and the generator all learn
-    from the bound.
+    The generator's input is (noise, one-hot categorical code, continuous codes in [-1, 1]). Q is a
+    linear head on the discriminator's features; the bound trains trunk, Q and generator.
     """
 
     paper = "arXiv:1606.03657"
@@ -36,7 +35,7 @@ class InfoGan(Nonsaturating):
     )
     captions = {
         "categorical": "A column for each value of the categorical code, a row for each noise.",
-        "continuous": "A row for each continuous code, from -1 to 1, all else equal.",
+        "continuous": "A row for each continuous code, which goes from -1 to 1; the rest is fixed.",
     }
     optimizer: Optimizer = Optimizer(
         kind="adam", lr=1e-3, lr_discriminator=2e-4, betas=(0.5, 0.999)
@@ -50,15 +49,15 @@ class InfoGan(Nonsaturating):
 
     @property
     def code_size(self) -> int:
-        """Columns of the generator's input that are codes, its last ones."""
+        """The number of code columns, the last ones of the generator's input."""
         return self.categories + self.continuous
 
     def generator_network(self, network: Network, spec: Spec) -> Generator:
-        """A generator whose input is wider by the codes."""
+        """A generator that also receives the codes."""
         return network.generator(replace(spec, codes=spec.codes + self.code_size))
 
     def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
-        """Q's head; with packing it reads the codes of all samples of a pack."""
+        """Q's head; with packing it predicts the codes of all samples of a pack."""
         return {"q": nn.Linear(discriminator.width, discriminator.spec.pack * self.code_size)}
 
     def latent(self, n: int, size: int, rng: torch.Generator) -> Tensor:
@@ -69,22 +68,22 @@ class InfoGan(Nonsaturating):
         return torch.cat([noise, functional.one_hot(chosen, self.categories), codes], dim=1)
 
     def codes(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """The chosen category (N,) and the continuous codes (N, continuous) in an input."""
+        """The category (N,) and the continuous codes (N, continuous) of the generator's input."""
         _, categorical, codes = latent.split(
             [latent.shape[1] - self.code_size, self.categories, self.continuous], dim=1
         )
         return categorical.argmax(1), codes
 
     def information(self, step: Step) -> Tensor:
-        """The bound L_I of section 5 times lam; in nats for each kind of code in the log.
+        """The bound L_I of section 5 times lam; the history logs each kind of code in nats.
 
-        Q is a softmax (once, in the cross-entropy) for the category, and a Gaussian of unit
-        variance around what it reads for continuous codes, as in the authors' code. H(c) is a
-        constant: log of the number of categories, and log 2 for a code that is uniform in [-1, 1].
+        Q is a softmax (in the cross-entropy) for the category and a unit-variance Gaussian for
+        continuous codes, as in the authors' code. H(c) is a constant: log of the number of
+        categories, and log 2 for a code that is uniform in [-1, 1].
         """
         chosen, codes = self.codes(step.latent)
-        read = step.modules["q"](step.fake_features).reshape(len(codes), self.code_size)
-        logits, means = read.split([self.categories, self.continuous], dim=1)
+        predicted = step.modules["q"](step.fake_features).reshape(len(codes), self.code_size)
+        logits, means = predicted.split([self.categories, self.continuous], dim=1)
         categorical = math.log(self.categories) - functional.cross_entropy(logits, chosen)
         squares = (codes - means).square().sum(1).mean()
         constant = self.continuous * (math.log(2) - 0.5 * math.log(2 * math.pi))
@@ -97,35 +96,35 @@ class InfoGan(Nonsaturating):
         return bound
 
     def discriminator(self, step: Step) -> Tensor:
-        """Equation 6; the trunk and Q learn to read the code."""
+        """Equation 6; the trunk and Q learn to predict the code."""
         return super().discriminator(step) - self.information(step)
 
     def generator(self, step: Step) -> Tensor:
-        """Equation 6; the generator learns to show it."""
+        """Equation 6; the generator learns to make the code predictable."""
         return super().generator(step) - self.information(step)
 
     def evidence(self, snapshot: Snapshot) -> dict[str, Any]:
-        """The category of each sample, to compare with the class that it is taken for."""
+        """The category of each sample, to compare with its predicted class."""
         return {"codes": self.codes(snapshot.latent)[0].numpy()}
 
     def pictures(self, snapshot: Snapshot) -> dict[str, Tensor]:
-        """A walk through each code, section 7.2."""
+        """Samples along each code, section 7.2."""
         latent, columns = snapshot.latent, 10
         first = latent.shape[1] - self.code_size
         rows = min(6, len(latent))
         walk = latent[:rows].repeat_interleave(self.categories, 0).clone()
         walk[:, first : first + self.categories] = torch.eye(self.categories).repeat(rows, 1)
-        pictures = {"categorical": self._draw(snapshot, walk, self.categories)}
+        grids = {"categorical": self._sample(snapshot, walk, self.categories)}
         if self.continuous:
             walk = latent[:1].repeat(self.continuous * columns, 1).clone()
             for code in range(self.continuous):
-                here = slice(code * columns, (code + 1) * columns)
-                walk[here, first + self.categories + code] = torch.linspace(-1, 1, columns)
-            pictures["continuous"] = self._draw(snapshot, walk, columns)
-        return pictures
+                row = slice(code * columns, (code + 1) * columns)
+                walk[row, first + self.categories + code] = torch.linspace(-1, 1, columns)
+            grids["continuous"] = self._sample(snapshot, walk, columns)
+        return grids
 
     @staticmethod
-    def _draw(snapshot: Snapshot, latent: Tensor, columns: int) -> Tensor:
+    def _sample(snapshot: Snapshot, latent: Tensor, columns: int) -> Tensor:
         samples: Tensor = snapshot.generator(latent)
         return samples.reshape(-1, columns, *samples.shape[1:])
 

@@ -1,4 +1,4 @@
-"""Least squares GAN, on logits (not on probabilities, which would be another method)."""
+"""Least squares GAN, on logits rather than on probabilities."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ganlore.losses import LogitLoss, Optimizer
 
 @dataclass
 class LeastSquares(LogitLoss):
-    """Squared distance of the logit to 1 for real and 0 for generated images."""
+    """Squared distance of logits to 1 for real and to 0 for generated images."""
 
     paper = "arXiv:1611.04076"
     formula = (".5 E (r-1)^2 + .5 E f^2", ".5 E (f-1)^2")

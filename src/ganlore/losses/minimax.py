@@ -1,4 +1,4 @@
-"""The original GAN's minimax step, in which the generator's gradient saturates."""
+"""The original minimax GAN, in which the generator's gradient saturates."""
 
 from dataclasses import dataclass
 

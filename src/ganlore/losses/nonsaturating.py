@@ -1,4 +1,4 @@
-"""The non-saturating GAN, the original paper's practical form."""
+"""The non-saturating GAN, which the original paper uses in practice."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Nonsaturating(LogitLoss):
         return softplus(-real).mean() + softplus(fake).mean()
 
     def generator_loss(self, fake: Tensor) -> Tensor:
-        """Section 3: maximise log D(G(z)) rather than minimise log(1 - D(G(z)))."""
+        """Section 3: maximise log D(G(z)) instead of minimising log(1 - D(G(z)))."""
         return softplus(-fake).mean()
 
 

@@ -1,4 +1,4 @@
-"""R3GAN: the paired relativistic loss with penalties on both kinds, the baseline of 2025."""
+"""R3GAN: the paired relativistic loss with R1 and R2, a modern baseline."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class R3gan(LogitLoss):
-    """Each real sample is to be more real than its generated partner; gradients are held near 0.
+    """Each real sample should score higher than its generated partner; zero-centred penalties.
 
-    gamma follows half a cosine from `gamma` to `gamma_end`, as the authors' code does it, here over
-    the whole budget. The learning rate's and beta2's schedules belong to the published optimiser.
+    gamma follows half a cosine from `gamma` to `gamma_end` over the whole budget, as in the
+    authors' code. The schedules of learning rate and beta2 are part of the published optimiser.
     """
 
     paper = "arXiv:2501.05441"
@@ -32,9 +32,9 @@ class R3gan(LogitLoss):
         "E sp(r - f)",
     )
     incompatible = {
-        "relativistic": "the loss compares logits in pairs already; to compare them with their "
+        "relativistic": "the loss already compares logits in pairs; comparing them with their "
         "means first only shifts every difference by that of the means",
-        "r1": "the loss has this penalty already, with a weight of its own",
+        "r1": "the loss already includes this penalty, with its own weight",
     }
     relative = True
     differentiates_real = True
@@ -46,23 +46,22 @@ class R3gan(LogitLoss):
     gamma_end: NonNegativeFloat = 0.005
 
     def scheduled(self, moment: Moment) -> dict[str, float]:
-        """The weight gamma along half a cosine, as the authors' code has it."""
+        """The weight gamma along half a cosine."""
         return {"gamma": cosine(self.gamma, self.gamma_end, moment.progress)}
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Equation 2 with f(t) = -log(1 + exp(-t)), as a minimum, without the penalties."""
+        """Minus equation 2 with f(t) = -log(1 + exp(-t)), without the penalties."""
         return softplus(fake - real).mean()
 
     def generator_loss(self, fake: Tensor) -> Tensor:
-        """The generator's half against real logits of 0; a step always has the real ones.
+        """The generator's loss against real logits of 0, for callers without real logits.
 
-        There it is `relative_generator_loss`, E sp(r - f): roles swapped, not the sign, as in the
-        authors' code.
+        A step uses `relative_generator_loss`, E sp(r - f), as the authors' code does.
         """
         return softplus(-fake).mean()
 
     def discriminator(self, step: Step) -> Tensor:
-        """Section 2.2: the paired loss with R1 (real) and R2 (generated)."""
+        """Section 2.2: the paired loss with R1 (real) and R2 (generated samples)."""
         r1 = penalties.squared_gradients(step.real_logits, step.real).mean()
         r2 = penalties.squared_gradients(step.fake_logits, step.fake).mean()
         step.log["r1"], step.log["r2"] = r1.detach(), r2.detach()

@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from ganlore.steps import Step
 
 
-class Redrawn(NamedTuple):
-    """Reconstructions of real images, and what they are made from.
+class Reconstructed(NamedTuple):
+    """Reconstructions of real images, and their codes.
 
     Attributes:
         codes: samples of q(z|x), (N, latent).
         kl: KL(q | N(0, I)), a scalar.
-        cut: the codes, cut from the encoder.
-        images: their reconstructions, as the discriminator sees them.
+        detached: the codes, detached from the encoder.
+        images: G(detached), as the discriminator's input.
     """
 
     codes: Tensor
     kl: Tensor
-    cut: Tensor
+    detached: Tensor
     images: Tensor
 
 
 @dataclass
 class VariationalAutoencoderGan(Encoding):
-    """Generator and decoder are one; the discriminator judges samples and reconstructions.
+    """The generator is also the decoder; the discriminator scores samples and reconstructions.
 
-    Each network has a loss of its own (algorithm 1): the encoder KL + feature error, the generator
-    adversarial loss + weight F, the discriminator the adversarial loss alone. Where a trick
-    compares logits, reconstructions are compared with real samples as G(z) is.
+    Each network has its own loss (algorithm 1): the encoder KL + feature error, the generator
+    adversarial loss + weight F, the discriminator the adversarial loss. Relativistic tricks compare
+    reconstructions with real samples as they do G(z).
     """
 
     paper = "arXiv:1512.09300"
@@ -53,8 +53,8 @@ class VariationalAutoencoderGan(Encoding):
     optimizer: Optimizer = Optimizer(kind="rmsprop", lr=3e-4)
     weight: NonNegativeFloat = 0.1
 
-    def encoded(self, spec: Spec) -> int:
-        """Mean and log-variance of each of the code's dimensions."""
+    def encoder_outputs(self, spec: Spec) -> int:
+        """A mean and a log-variance for each latent dimension."""
         return 2 * spec.latent
 
     def code(self, output: Tensor) -> Tensor:
@@ -69,41 +69,42 @@ class VariationalAutoencoderGan(Encoding):
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
         return mean + (log_variance / 2).exp() * noise, kl
 
-    def redrawn(self, step: Step) -> Redrawn:
+    def reconstructed(self, step: Step) -> Reconstructed:
         """Reconstructions of the step's real images."""
         codes, kl = self.posterior(step)
-        cut = codes.detach().requires_grad_()
-        return Redrawn(codes, kl, cut, step.view_as_real(step.reconstruct(cut)))
+        detached = codes.detach().requires_grad_()
+        images = step.view_as_real(step.reconstruct(detached))
+        return Reconstructed(codes, kl, detached, images)
 
     def discriminator(self, step: Step) -> Tensor:
         """Algorithm 1, L_GAN: real samples against samples and reconstructions."""
         with nullcontext() if step.ahead else torch.no_grad():
-            reconstructions = step.once("redrawn", self.redrawn).images
-        _, logits = step.compare(step.real_logits, step.discriminate(reconstructions))
+            images = step.once("reconstructed", self.reconstructed).images
+        _, logits = step.compare(step.real_logits, step.discriminate(images))
         return super().discriminator(step) + softplus(logits).mean()
 
     def generator(self, step: Step) -> Tensor:
-        """What generator and encoder minimise, each its own part (algorithm 1).
+        """The losses of generator and encoder in one scalar (algorithm 1).
 
-        The adversarial loss must not reach the encoder, and the feature error reaches it with
-        weight 1, the generator with `weight`. So the reconstruction is cut from the encoder, and
-        the feature error's gradient at the codes is carried over by the term `bridge`, whose value
-        is taken off again. A discriminator that looks ahead has learned from the reconstructions
-        by the adversarial loss alone: that way to the codes is left out of the slope.
+        The adversarial loss must not train the encoder, and the feature error trains the encoder
+        with weight 1 but the generator with `weight`. So the codes are detached, and the term
+        `bridge`, whose value is subtracted again, passes the feature error's gradient at the codes
+        on to the encoder. That gradient omits the path through an unrolled discriminator's
+        parameters, which depend on the reconstructions through the adversarial loss only.
         """
-        codes, kl, cut, redrawn = step.once("redrawn", self.redrawn)
-        seen = redrawn.view_as(redrawn)
-        features, logits = step.features_and_logits(seen, step.class_labels)
+        codes, kl, detached, images = step.once("reconstructed", self.reconstructed)
+        inputs = images.view_as(images)
+        features, logits = step.features_and_logits(inputs, step.class_labels)
         error = 0.5 * (step.real_features - features).square().sum(1).mean()
-        (arrived,) = torch.autograd.grad(error, seen, retain_graph=True)
-        (slope,) = torch.autograd.grad(redrawn, cut, arrived, retain_graph=True)
-        bridge = (codes * slope).sum()
+        (at_images,) = torch.autograd.grad(error, inputs, retain_graph=True)
+        (at_codes,) = torch.autograd.grad(images, detached, at_images, retain_graph=True)
+        bridge = (codes * at_codes).sum()
         step.log |= {"kl": kl.detach(), "feature_error": error.detach()}
-        adversarial = super().generator(step) + self._fool(step, logits)
+        adversarial = super().generator(step) + self._adversarial(step, logits)
         return adversarial + self.weight * error + kl + bridge - bridge.detach()
 
-    def _fool(self, step: Step, logits: Tensor) -> Tensor:
-        """The generator's part for reconstructions."""
+    def _adversarial(self, step: Step, logits: Tensor) -> Tensor:
+        """The generator's adversarial loss of reconstructions."""
         if step.relative:
             return softplus(-step.compare(step.real_logits, logits)[1]).mean()
         return self.generator_loss(logits)

@@ -1,4 +1,4 @@
-"""Wasserstein GAN: a critic whose weights are clipped, trained ahead of the generator."""
+"""Wasserstein GAN: a critic with clipped weights and several steps per generator step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Wasserstein(LogitLoss):
     clip: PositiveFloat = 0.01
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Algorithm 1, line 5, as a minimum."""
+        """Minus algorithm 1, line 5."""
         return fake.mean() - real.mean()
 
     def generator_loss(self, fake: Tensor) -> Tensor:
@@ -35,18 +35,18 @@ class Wasserstein(LogitLoss):
         return -fake.mean()
 
     def constrain(self, parameter: Tensor) -> Tensor:
-        """Algorithm 1, line 7: into [-clip, clip]."""
+        """Algorithm 1, line 7: clip to [-clip, clip]."""
         return parameter.clamp(-self.clip, self.clip)
 
     @torch.no_grad()
     def after_discriminator(self, step: Step) -> None:
-        """Algorithm 1, line 7: every weight of the critic into [-clip, clip]."""
+        """Algorithm 1, line 7: clip every weight of the critic to [-clip, clip]."""
         torch._foreach_clamp_min_(step.discriminator_parameters, -self.clip)
         torch._foreach_clamp_max_(step.discriminator_parameters, self.clip)
         step.log["share_at_bound"] = lambda: self.share_at_bound(step.discriminator_parameters)
 
     def share_at_bound(self, parameters: list[Tensor]) -> Tensor:
-        """The share of all weights that clipping holds at its bound."""
+        """The share of all weights that are at the clipping bound."""
         flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
         return (flat.abs() >= self.clip).float().mean()
 

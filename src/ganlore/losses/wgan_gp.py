@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class WassersteinGradientPenalty(LogitLoss):
-    """Difference of mean scores; the critic's gradient between real and fake is held at 1."""
+    """Difference of mean scores, with a one-centred gradient penalty between real and fake."""
 
     paper = "arXiv:1704.00028"
     formula = ("E f - E r + 10 E (|grad D(xh)| - 1)^2, xh = e x + (1-e) G", "-E f")

@@ -1,7 +1,7 @@
-"""What a network is: a generator and a discriminator of one family. One file is one family.
+"""The interface of networks: each file is one family with a generator and a discriminator.
 
-Nothing here has batch norm in a discriminator: penalties, packing and relativistic means need
-outputs that do not depend on the batch.
+No discriminator has batch norm, since penalties, packing and relativistic tricks need outputs that
+do not depend on the rest of the batch.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ Initialiser = Callable[[str], torch.Generator]
 
 @dataclass(frozen=True)
 class Spec:
-    """What networks are built for.
+    """The dimensions of the networks.
 
     Attributes:
-        shape: one sample, (C, H, W) for images or (D,) for points.
+        shape: of one sample, (C, H, W) for images or (D,) for points.
         latent: dimensions of the generator's noise.
         classes: number of classes of a conditional network, 0 for an unconditional one.
         outputs: width of the discriminator's last layer, 1 for logits; an encoder has more.
-        codes: further inputs of a generator, which every part of it is to hear.
-        pack: samples that a discriminator sees at once, each with a label of its own.
-        batch_norm: whether a generator may normalise over the batch. A decoder that judges must
-            not: what it says of a sample would depend on the others.
+        codes: further inputs of a generator, available to each of its parts.
+        pack: samples in one input of a discriminator, each with its own label.
+        batch_norm: whether a generator may use batch norm. The decoder of a critic must not: its
+            score of a sample would depend on the rest of the batch.
     """
 
     shape: tuple[int, ...]
@@ -43,7 +43,7 @@ class Spec:
 
     @property
     def inputs(self) -> int:
-        """Width of the generator's input: the noise, codes, the label as one-hot."""
+        """Width of the generator's input: noise, codes, one-hot label."""
         return self.latent + self.codes + self.classes
 
     @property
@@ -53,14 +53,14 @@ class Spec:
 
 
 class Stages(nn.Sequential):
-    """The parts of a network, in order, and the shape of what is between them.
+    """The parts of a network, in order, and the shapes of their outputs.
 
-    A trick finds its place here: attention is put behind a part, a network grows from part to part.
-    Whoever takes a part's place keeps the shape of what it gives.
+    Tricks work on these parts: attention follows one, progressive growing adds one after the other.
+    A replacement of a part must keep the shape of its output.
 
     Args:
-        parts: each part, and the shape of one sample behind it: (C, H, W) of a picture, (width,)
-            of a vector.
+        parts: each part, and the shape of its output for one sample: (C, H, W) of a feature map,
+            (width,) of a vector.
     """
 
     def __init__(self, parts: list[tuple[nn.Module, tuple[int, ...]]]) -> None:
@@ -71,12 +71,12 @@ class Stages(nn.Sequential):
 class Generator(nn.Module):
     """From noise (N, latent), and labels (N,) where it is conditional, to samples.
 
-    The label is given as one-hot beside the noise (Mirza and Osindero 2014, arXiv:1411.1784,
-    section 3.2), which the first layer's weights turn into an embedding.
+    The one-hot label is concatenated to the noise (Mirza and Osindero 2014, arXiv:1411.1784,
+    section 3.2); the first layer's weights turn it into an embedding.
 
     Args:
-        body: from (N, `spec.inputs`) to samples, or to as many numbers for each as it has.
-        spec: what it is built for.
+        body: from (N, `spec.inputs`) to samples, or to flattened samples.
+        spec: the dimensions.
     """
 
     def __init__(self, body: nn.Module, spec: Spec) -> None:
@@ -96,16 +96,16 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module, ABC):
-    """What judges samples, in two halves: features, and what is said from them.
+    """A network that scores samples, in two halves: features, and the output from them.
 
     Attributes:
-        spec: what it is built for.
+        spec: the dimensions.
         width: number of features.
     """
 
     reads_out: ClassVar[bool] = True
-    """Whether `classify` only reads numbers out of the features. That costs little, and is always
-    in single precision: 8 bits are few for a logit, or for a sample's distance to the batch."""
+    """Whether `classify` is a cheap head on the features. A head always runs in single precision:
+    8 bits are too few for a logit, or for a sample's distance to the rest of the batch."""
 
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
@@ -118,39 +118,39 @@ class Critic(nn.Module, ABC):
 
     @abstractmethod
     def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """What is said of samples, from their features: logits, or a reconstruction.
+        """From features to logits, or to reconstructions.
 
         Args:
             features: (N, width).
-            labels: of a conditional critic, (N,), or (N, pack) with packing.
+            labels: class labels of a conditional critic, (N,), or (N, pack) with packing.
         """
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """What is said of samples."""
+        """From samples to logits, or to reconstructions."""
         return self.classify(self.features(images), labels)
 
 
 class Discriminator(Critic):
-    """A trunk that gives features, and a linear head that gives logits.
+    """A trunk that computes features, and a linear head that computes logits.
 
-    A conditional one adds the features' projection on its label's embedding to the logit (Miyato
+    A conditional one adds the inner product of features and label embedding to the logit (Miyato
     and Koyama 2018, arXiv:1802.05637, equation 4); with packing, that of each sample's label.
 
     Args:
-        trunk: from samples (N, *spec.shape) to features, (N, ..., width in all).
+        trunk: from samples (N, *spec.shape) to features, (N, ...), `width` for each sample.
         width: number of features.
-        spec: what it is built for.
+        spec: the dimensions.
     """
 
     def __init__(self, trunk: nn.Module, width: int, spec: Spec) -> None:
         super().__init__(spec, width)
         self.trunk = trunk
         self.head: nn.Module = nn.Linear(width, spec.outputs)
-        # each place in a pack has embeddings of its own: which sample has which label matters
+        # separate embeddings for each position in a pack: it matters which sample has which label
         self.embedding = nn.Embedding(spec.classes * spec.pack, width) if spec.classes else None
 
     def features(self, images: Tensor) -> Tensor:
-        """The last layer before the head, (N, width): for feature matching and code heads."""
+        """The last layer before the head, (N, width)."""
         out: Tensor = self.trunk(images)
         return out.flatten(1)
 
@@ -159,19 +159,19 @@ class Discriminator(Critic):
         out: Tensor = self.head(features)
         if self.embedding is not None:
             assert labels is not None, "a conditional discriminator needs labels"
-            columns = labels.reshape(len(features), -1)
-            places = torch.arange(columns.shape[1], device=columns.device) * self.spec.classes
-            projection = (self.embedding(columns + places).sum(1) * features).sum(1, keepdim=True)
+            packed = labels.reshape(len(features), -1)
+            offsets = torch.arange(packed.shape[1], device=packed.device) * self.spec.classes
+            projection = (self.embedding(packed + offsets).sum(1) * features).sum(1, keepdim=True)
             out = out + projection
         return out.squeeze(1) if out.shape[1] == 1 else out
 
 
 class AutoEncoder(Critic):
-    """A critic that says what it would draw in a sample's place.
+    """A critic whose output is a reconstruction of its input.
 
     Args:
-        encoder: from samples to a code, (N, width).
-        decoder: from the code to a sample; without batch norm.
+        encoder: from samples to codes, (N, width).
+        decoder: from codes to samples; without batch norm.
     """
 
     reads_out = False
@@ -200,16 +200,37 @@ class Network(ABC):
 
     @abstractmethod
     def generator(self, spec: Spec) -> Generator:
-        """A generator."""
+        """Build a generator."""
 
     @abstractmethod
     def discriminator(self, spec: Spec) -> Discriminator:
-        """A discriminator; with more outputs it serves as an encoder."""
+        """Build a discriminator, or with more outputs an encoder."""
 
     @abstractmethod
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:
-        """Draw all weights of a module.
+        """Initialise all parameters of a module.
 
-        Each parameter has a generator of its own, keyed by its name: where two cells of a study
-        differ in one layer, all others still begin equal.
+        Each parameter has its own random generator, keyed by its name: if two cells of a study
+        differ in one layer, all others still start equal.
         """
+
+
+def norm_gains(module: nn.Module) -> set[int]:
+    """The identities of batch norm's gains among a module's parameters, for initialisation."""
+    norms = nn.BatchNorm1d | nn.BatchNorm2d
+    return {id(part.weight) for part in module.modules() if isinstance(part, norms)}
+
+
+@torch.no_grad()
+def initialise_normal(module: nn.Module, rng: Initialiser, gain_spread: float = 0.0) -> None:
+    """Weights N(0, 0.02), batch norm's gains N(1, gain_spread), biases 0."""
+    gains = norm_gains(module)
+    for name, parameter in module.named_parameters():
+        if name.endswith("bias"):
+            parameter.zero_()
+        elif id(parameter) not in gains:
+            parameter.normal_(0.0, 0.02, generator=rng(name))
+        elif gain_spread:
+            parameter.normal_(1.0, gain_spread, generator=rng(name))
+        else:
+            parameter.fill_(1.0)

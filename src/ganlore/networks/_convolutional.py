@@ -1,4 +1,4 @@
-"""What convolutional networks share: how often a size is halved, the first layer, N(0, 0.02)."""
+"""The base of convolutional networks: number of halvings, first layers, initialisation."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from ganlore.errors import GanloreError
-from ganlore.networks import Initialiser, Network, Spec
+from ganlore.networks import Generator, Initialiser, Network, Spec, Stages, initialise_normal
 from ganlore.settings import PositiveInt
 
 SMALLEST = 4
 
 Parts = list[tuple[nn.Module, tuple[int, ...]]]
-"""A network's parts with the shape behind each, as `Stages` takes them."""
+"""A network's parts with the shapes of their outputs, as for `Stages`."""
 
 
 def stages(shape: tuple[int, ...], most: int | None = None) -> tuple[int, int]:
-    """The innermost resolution, and how often it doubles up to the images' size.
+    """The innermost resolution, and the number of doublings from it to the images' size.
 
-    A size is halved down to 4 or more, as often as it is even: 32 and 64 from 4 as in DCGAN's
-    paper, 28 from 7, 48 from 6. Sizes too small for that are halved twice where they can be, so
-    that images of 8x8 have two stages too.
+    A size is halved while it is even and the result at least 4: 32 and 64 to 4 as in DCGAN's paper,
+    28 to 7, 48 to 6. Smaller sizes are halved up to twice, so that images of 8x8 have two stages.
 
     Args:
-        shape: the images', (C, H, W).
-        most: doublings at most, any number by default.
+        shape: of the images, (C, H, W).
+        most: the largest number of doublings; by default there is no limit.
 
     Raises:
         GanloreError: for images that are not square, or whose size cannot be halved once.
@@ -50,7 +48,7 @@ def stages(shape: tuple[int, ...], most: int | None = None) -> tuple[int, int]:
 
 
 class Seed(nn.Module):
-    """The generator's first layer: noise to a small picture of many channels."""
+    """The generator's first layer: from noise to a small feature map of many channels."""
 
     def __init__(self, inputs: int, channels: int, inner: int, bias: bool) -> None:
         super().__init__()
@@ -64,12 +62,12 @@ class Seed(nn.Module):
 
 
 def normed_seed(inputs: int, shape: tuple[int, ...], spec: Spec) -> nn.Sequential:
-    """From (N, inputs) to a picture, normalised before it is one.
+    """From (N, inputs) to a feature map, with batch norm of each unit.
 
     Args:
         inputs: numbers for each sample.
-        shape: of the picture, (C, H, W).
-        spec: what the network is built for.
+        shape: of the feature map, (C, H, W).
+        spec: of the network.
     """
     units = math.prod(shape)
     linear = nn.Linear(inputs, units, bias=not spec.batch_norm)
@@ -79,13 +77,13 @@ def normed_seed(inputs: int, shape: tuple[int, ...], spec: Spec) -> nn.Sequentia
 
 @dataclass
 class Convolutional(Network, ABC):
-    """A network of pictures inside, from small to large, its weights drawn from N(0, 0.02)."""
+    """A network of feature maps from low to high resolution, with weights from N(0, 0.02)."""
 
     requires = {
         "images": "a convolutional network needs images",
         "halving size": "the network doubles its resolution from stage to stage",
     }
-    provides = ("stages", "pictures inside")
+    provides = ("stages", "feature maps")
     width: PositiveInt = 64
 
     gain_spread: ClassVar[float] = 0.0
@@ -93,17 +91,17 @@ class Convolutional(Network, ABC):
 
     @staticmethod
     def active(channels: int, spec: Spec) -> list[nn.Module]:
-        """What follows each of the generator's layers that give a picture, but the last."""
+        """Batch norm and ReLU, after each of the generator's layers but the last."""
         return [nn.BatchNorm2d(channels), nn.ReLU()] if spec.batch_norm else [nn.ReLU()]
 
     @classmethod
     def doubled(cls, parts: Parts, times: int, spec: Spec) -> Parts:
-        """A generator's parts, and transposed convolutions: twice the size, half as wide each.
+        """Append transposed convolutions: double the size, half the channels each.
 
         Args:
-            parts: those before; the last one gives a picture.
-            times: how often.
-            spec: what the network is built for.
+            parts: the parts so far; the last one's output is a feature map.
+            times: the number of doublings.
+            spec: of the network.
         """
         for _ in range(times):
             channels, size = parts[-1][1][0] // 2, 2 * parts[-1][1][1]
@@ -113,8 +111,13 @@ class Convolutional(Network, ABC):
             parts.append((nn.Sequential(layer, *active), (channels, size, size)))
         return parts
 
+    @staticmethod
+    def finished(parts: Parts, last: nn.Module, spec: Spec) -> Generator:
+        """The generator of some parts, a last layer to images, and tanh."""
+        return Generator(Stages([*parts, (nn.Sequential(last, nn.Tanh()), spec.shape)]), spec)
+
     def halved(self, times: int, spec: Spec) -> Parts:
-        """A discriminator's strided 4x4 convolutions: half the size, twice as wide each."""
+        """A discriminator's strided 4x4 convolutions: half the size, twice as many channels."""
         parts: Parts = []
         inputs, channels, size = spec.shape[0], self.width, spec.shape[1]
         for _ in range(times):
@@ -124,17 +127,6 @@ class Convolutional(Network, ABC):
             inputs, channels = channels, 2 * channels
         return parts
 
-    @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:
         """Weights N(0, 0.02), batch norm's gains N(1, gain_spread), biases 0."""
-        norms = nn.BatchNorm1d | nn.BatchNorm2d
-        gains = {id(part.weight) for part in module.modules() if isinstance(part, norms)}
-        for name, parameter in module.named_parameters():
-            if name.endswith("bias"):
-                parameter.zero_()
-            elif id(parameter) in gains and not self.gain_spread:
-                parameter.fill_(1.0)
-            elif id(parameter) in gains:
-                parameter.normal_(1.0, self.gain_spread, generator=rng(name))
-            else:
-                parameter.normal_(0.0, 0.02, generator=rng(name))
+        initialise_normal(module, rng, self.gain_spread)

@@ -1,4 +1,4 @@
-"""DCGAN's convolutional networks, for square images of any size that can be halved."""
+"""DCGAN's convolutional networks, for square images of any even size from 4."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,9 +13,9 @@ from ganlore.networks._convolutional import Convolutional, Seed, stages
 class Dcgan(Convolutional):
     """Strided 4x4 convolutions, batch norm and ReLU in the generator.
 
-    The discriminator has no batch norm, which departs from the paper for the reason given in
-    `ganlore.networks`. The width is that of the authors' code; the paper's figure has twice as
-    many channels. Section 4: weights N(0, 0.02), batch norm's gains N(1, 0.02).
+    The discriminator has no batch norm, which departs from the paper for the reason in
+    `ganlore.networks`. The width is that of the authors' code; the paper's figure has twice as many
+    channels. Section 4: weights N(0, 0.02), batch norm's gains N(1, 0.02).
     """
 
     paper = "arXiv:1511.06434"
@@ -23,18 +23,16 @@ class Dcgan(Convolutional):
     gain_spread: ClassVar[float] = 0.02
 
     def generator(self, spec: Spec) -> Generator:
-        """Noise -> inner picture -> transposed convolutions -> tanh."""
+        """Noise -> inner feature map -> transposed convolutions -> tanh."""
         inner, doublings = stages(spec.shape)
         channels = self.width * 2 ** (doublings - 1)
         first = Seed(spec.inputs, channels, inner, bias=not spec.batch_norm)
         seeded = nn.Sequential(first, *self.active(channels, spec))
         parts = self.doubled([(seeded, (channels, inner, inner))], doublings - 1, spec)
-        last = nn.ConvTranspose2d(self.width, spec.shape[0], 4, 2, 1)
-        parts.append((nn.Sequential(last, nn.Tanh()), spec.shape))
-        return Generator(Stages(parts), spec)
+        return self.finished(parts, nn.ConvTranspose2d(self.width, spec.shape[0], 4, 2, 1), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
-        """Strided convolutions down to the inner picture -> a linear head."""
+        """Strided convolutions down to the inner feature map -> a linear head."""
         inner, halvings = stages(spec.shape)
         parts = self.halved(halvings, spec)
         return Discriminator(Stages(parts), parts[-1][1][0] * inner * inner, spec)

@@ -1,4 +1,4 @@
-"""The small network of "Are GANs Created Equal?", which that study took from InfoGAN."""
+"""The small network of "Are GANs Created Equal?", which is InfoGAN's."""
 
 from dataclasses import dataclass
 
@@ -15,18 +15,17 @@ HALVINGS = 2
 class InfoGanSmall(Convolutional):
     """Two strided convolutions and a hidden layer in each network, as in InfoGAN.
 
-    Lucic et al. 2018 (arXiv:1711.10337) run it at every size from a picture of a quarter of that
-    size; one that can be halved only once has one convolution. Batch norm in front of the inner
-    picture is of each unit. The discriminator has none, for the reason given in
-    `ganlore.networks`; weights N(0, 0.02) and leaky ReLU of 0.2 are that study's, where InfoGAN has
-    0.1.
+    Lucic et al. 2018 (arXiv:1711.10337) use it for all sizes, with an inner feature map of a
+    quarter of the size; a size that can be halved only once has one convolution. Batch norm before
+    the inner feature map is of each unit. The discriminator has none, for the reason in
+    `ganlore.networks`. Weights N(0, 0.02) and leaky ReLU of 0.2 follow that study; InfoGAN has 0.1.
     """
 
     paper = "arXiv:1711.10337, arXiv:1606.03657"
     hidden: PositiveInt = 1024
 
     def generator(self, spec: Spec) -> Generator:
-        """Noise -> hidden layer -> inner picture -> transposed convolutions -> tanh."""
+        """Noise -> hidden layer -> inner feature map -> transposed convolutions -> tanh."""
         size, doublings = stages(spec.shape, HALVINGS)
         channels = self.width * 2 ** (doublings - 1)
         bias = not spec.batch_norm
@@ -38,9 +37,7 @@ class InfoGanSmall(Convolutional):
             (normed_seed(self.hidden, shape, spec), shape),
         ]
         self.doubled(parts, doublings - 1, spec)
-        last = nn.ConvTranspose2d(self.width, spec.shape[0], 4, 2, 1)
-        parts.append((nn.Sequential(last, nn.Tanh()), spec.shape))
-        return Generator(Stages(parts), spec)
+        return self.finished(parts, nn.ConvTranspose2d(self.width, spec.shape[0], 4, 2, 1), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions -> hidden layer -> a linear head."""

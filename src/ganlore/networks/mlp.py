@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ganlore.networks import Discriminator, Generator, Initialiser, Network, Spec, Stages
+from ganlore.networks import (
+    Discriminator,
+    Generator,
+    Initialiser,
+    Network,
+    Spec,
+    Stages,
+    norm_gains,
+)
 from ganlore.settings import PositiveInt
 
 
@@ -14,8 +22,8 @@ from ganlore.settings import PositiveInt
 class MultilayerPerceptron(Network):
     """Hidden layers of one width, with batch norm and ReLU in the generator, leaky ReLU in D.
 
-    The generator's batch norm is PacGAN's for 2-D data. Without it a strong early push leaves all
-    of its ReLUs dead, and a run then measures that accident rather than its loss.
+    The generator's batch norm is PacGAN's for 2-D data. Without it large early updates can leave
+    all ReLUs dead, and the run then measures that accident rather than its loss.
     """
 
     paper = "arXiv:1712.04086"
@@ -24,7 +32,7 @@ class MultilayerPerceptron(Network):
     depth: PositiveInt = 3
 
     def generator(self, spec: Spec) -> Generator:
-        """Noise -> hidden layers -> a sample; images end in tanh, points are unbounded."""
+        """Noise -> hidden layers -> a sample, with tanh for images."""
         parts: list[tuple[nn.Module, tuple[int, ...]]] = []
         for index in range(self.depth):
             inputs = spec.inputs if index == 0 else self.width
@@ -48,7 +56,7 @@ class MultilayerPerceptron(Network):
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:
         """He et al. 2015 (arXiv:1502.01852), equation 10: N(0, 2 / inputs); gains 1, biases 0."""
-        gains = {id(m.weight) for m in module.modules() if isinstance(m, nn.BatchNorm1d)}
+        gains = norm_gains(module)
         for name, parameter in module.named_parameters():
             if parameter.dim() > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=rng(name))

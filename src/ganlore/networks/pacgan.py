@@ -3,10 +3,9 @@
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
-from ganlore.networks import Discriminator, Initialiser, Spec, Stages
+from ganlore.networks import Discriminator, Initialiser, Spec, Stages, initialise_normal
 from ganlore.networks.mlp import MultilayerPerceptron
 from ganlore.settings import PositiveInt
 
@@ -15,8 +14,8 @@ class Maxout(nn.Module):
     """The largest of several linear functions, for each unit (Goodfellow et al. 2013, 1302.4389).
 
     Args:
-        inputs: width of what comes in.
-        units: width of what goes out.
+        inputs: width of the input.
+        units: width of the output.
         pieces: linear functions for each unit.
     """
 
@@ -33,7 +32,7 @@ class Maxout(nn.Module):
 
 @dataclass
 class PacGan(MultilayerPerceptron):
-    """The networks of PacGAN's experiments with 2-D data, which are VEEGAN's but for the maxout.
+    """The networks of PacGAN's experiments with 2-D data, VEEGAN's except for the maxout layers.
 
     Appendix A: four hidden layers of 400 with batch norm and ReLU in the generator; three maxout
     layers of 200 units with 5 pieces in the discriminator, without batch norm; N(0, .02).
@@ -54,15 +53,9 @@ class PacGan(MultilayerPerceptron):
             parts.append((Maxout(inputs, self.units, self.pieces), (self.units,)))
         return Discriminator(Stages(parts), self.units, spec)
 
-    @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:
         """Weights N(0, 0.02), gains 1, biases 0."""
-        gains = {id(part.weight) for part in module.modules() if isinstance(part, nn.BatchNorm1d)}
-        for name, parameter in module.named_parameters():
-            if parameter.dim() > 1:
-                parameter.normal_(0, 0.02, generator=rng(name))
-            else:
-                parameter.fill_(1.0 if id(parameter) in gains else 0.0)
+        initialise_normal(module, rng)
 
 
 NETWORK = PacGan

@@ -1,4 +1,4 @@
-"""SNGAN's residual networks, for square images of any size that can be halved."""
+"""SNGAN's residual networks, for square images of any even size from 4."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganlore.networks import Discriminator, Generator, Initialiser, Spec, Stages
+from ganlore.networks import Discriminator, Generator, Initialiser, Spec, Stages, norm_gains
 from ganlore.networks._convolutional import Convolutional, Seed, stages
 
 SMALL = 32
-"""The largest size of the networks that keep one width throughout."""
+"""The largest size with the same number of channels in all layers."""
 WIDEST = 16
 HALVINGS = 5
 
@@ -21,11 +21,11 @@ Norm = Callable[[int], nn.Module]
 
 
 class Residual(nn.Module):
-    """What `body` gives, added to what there was.
+    """A residual block, body(x) + shortcut(x).
 
     Args:
         body: convolutions.
-        shortcut: brings what there was to the size and the channels of what `body` gives.
+        shortcut: maps the input to the output's resolution and channels.
     """
 
     def __init__(self, body: nn.Sequential, shortcut: nn.Module) -> None:
@@ -33,9 +33,9 @@ class Residual(nn.Module):
         self.body = body
         self.shortcut = shortcut
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', H', W')."""
-        out: Tensor = self.body(picture) + self.shortcut(picture)
+        out: Tensor = self.body(features) + self.shortcut(features)
         return out
 
 
@@ -44,29 +44,29 @@ def up(inputs: int, outputs: int, norm: Norm) -> Residual:
     double = nn.Upsample(scale_factor=2)
     first = [norm(inputs), nn.ReLU(), double, nn.Conv2d(inputs, outputs, 3, 1, 1)]
     second = [norm(outputs), nn.ReLU(), nn.Conv2d(outputs, outputs, 3, 1, 1)]
-    # a 1x1 convolution gives the same before the doubling, on a quarter of the pixels
+    # the 1x1 convolution commutes with the doubling; before it there are a quarter of the pixels
     shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1), double)
     return Residual(nn.Sequential(*first, *second), shortcut)
 
 
 def down(inputs: int, outputs: int, halves: bool, first: bool = False) -> Residual:
-    """A discriminator's block; the first one, of an image, has no activation in front of it."""
+    """A discriminator's block; the first one, on an image, has no activation before it."""
     hidden = outputs if first else inputs
     pool = [nn.AvgPool2d(2)] if halves else []
     active = [] if first else [nn.ReLU()]
     body = [nn.Conv2d(inputs, hidden, 3, 1, 1), nn.ReLU(), nn.Conv2d(hidden, outputs, 3, 1, 1)]
     same = inputs == outputs and not halves
-    # as in `up`: the mean of a 1x1 convolution is the 1x1 convolution of the mean
+    # as in `up`: the 1x1 convolution commutes with the mean
     shortcut = nn.Identity() if same else nn.Sequential(*pool, nn.Conv2d(inputs, outputs, 1))
     return Residual(nn.Sequential(*active, *body, *pool), shortcut)
 
 
 class SumPool(nn.Module):
-    """ReLU, then each channel's sum over all places."""
+    """ReLU, then each channel's sum over all positions."""
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C)."""
-        return picture.relu().sum((2, 3))
+        return features.relu().sum((2, 3))
 
 
 class ConditionalNorm(nn.Module):
@@ -113,22 +113,22 @@ class ConditionalGenerator(Generator):
 
 @dataclass
 class Resnet(Convolutional):
-    """SNGAN's residual blocks: wide and of one width at 32x32, a pyramid above.
+    """SNGAN's residual blocks: equal widths up to 32x32, more channels at low resolution above.
 
     Tables 4 to 6, for 32x32 (128 and 256 channels), 48x48 and 128x128 (64 to 1024), and the
-    authors' code for 64x64; smaller sizes have the form of 32x32, with fewer blocks in the
-    generator. Conditional batch norm in the generator is that of their second paper. The
-    architecture alone: spectral normalisation is the trick `spectral-norm`.
+    authors' code for 64x64; smaller sizes have the widths of 32x32 and fewer blocks in the
+    generator. Conditional batch norm in the generator is that of their second paper. Spectral
+    normalisation is not included; it is the trick `spectral-norm`.
     """
 
     paper = "arXiv:1802.05957, arXiv:1802.05637"
     incompatible = {
-        "progressive": "at 32x32 the generator begins with pictures of 4x4, and the discriminator "
-        "ends with pictures of 8x8: no part of it would take the smallest images"
+        "progressive": "at 32x32 the generator starts with feature maps of 4x4, and the "
+        "discriminator ends with 8x8: none of its parts has the resolution of the smallest images"
     }
 
     def generator(self, spec: Spec) -> Generator:
-        """Noise -> inner picture -> residual blocks -> batch norm, 3x3 convolution, tanh."""
+        """Noise -> inner feature map -> residual blocks -> batch norm, 3x3 convolution, tanh."""
         size, doublings = stages(spec.shape)
         if spec.shape[1] <= SMALL:
             widths = [4 * self.width] * (doublings + 1)
@@ -156,7 +156,7 @@ class Resnet(Convolutional):
         return made(Stages([*parts, (out, spec.shape)]), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
-        """Residual blocks -> the sum over all places -> a linear head."""
+        """Residual blocks -> the sum over all positions -> a linear head."""
         inputs, size, _ = spec.shape
         parts: list[tuple[nn.Module, tuple[int, ...]]] = []
         for index, (outputs, halves) in enumerate(self._blocks(spec)):
@@ -167,9 +167,9 @@ class Resnet(Convolutional):
         return Discriminator(Stages(parts), inputs, spec)
 
     def _blocks(self, spec: Spec) -> list[tuple[int, bool]]:
-        """Channels of each of the discriminator's blocks, and whether it halves the resolution.
+        """The channels of each of the discriminator's blocks, and whether it halves the resolution.
 
-        Above 32x32 the last block keeps the resolution where there are more than 2x2 places.
+        Above 32x32 the last block keeps the resolution if it is more than 2x2.
         """
         size, halvings = spec.shape[1], stages(spec.shape)[1]
         if size <= SMALL:
@@ -184,7 +184,7 @@ class Resnet(Convolutional):
 
     @torch.no_grad()
     def initialise(self, module: nn.Module, rng: Initialiser) -> None:
-        """Glorot and Bengio 2010, equation 16, uniform; twice the variance in residual blocks.
+        """Uniform (Glorot and Bengio 2010, equation 16), twice the variance in residual blocks.
 
         As in the authors' code; gains 1, biases 0.
         """
@@ -195,8 +195,7 @@ class Resnet(Convolutional):
             for layer in block.body
             if isinstance(layer, nn.Conv2d)
         }
-        norms = nn.BatchNorm1d | nn.BatchNorm2d
-        gains = {id(part.weight) for part in module.modules() if isinstance(part, norms)}
+        gains = norm_gains(module)
         gains |= {id(part.gain) for part in module.modules() if isinstance(part, ConditionalNorm)}
         for name, parameter in module.named_parameters():
             if id(parameter) in gains:

@@ -1,4 +1,4 @@
-"""Recurrent networks that write and read an image row by row, from top to bottom: RNN-GAN."""
+"""Recurrent networks that generate and read an image row by row: RNN-GAN."""
 
 import math
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganlore.networks import Discriminator, Generator, Initialiser, Network, Spec
+from ganlore.networks import Discriminator, Generator, Initialiser, Network, Spec, norm_gains
 from ganlore.settings import PositiveInt
 
 
 class Lstm(nn.Module):
-    """One layer of long short-term memory over a sequence, in one direction or in both.
+    """One LSTM layer over a sequence, in one direction or in both.
 
-    Written out, since cuDNN's has no second derivative, which gradient penalties need, and since
-    spectral normalisation looks for `nn.Linear`. Without peepholes, as in torch (Sak et al. 2014,
-    arXiv:1402.1128, section 2.1); the gates stand in the order input, forget, output, cell.
+    Own code, since cuDNN's LSTM has no second derivative, which gradient penalties need, and since
+    spectral normalisation applies to `nn.Linear`. Without peepholes, as in torch (Sak et al. 2014,
+    arXiv:1402.1128, section 2.1); the order of the gates is input, forget, output, cell.
 
     Args:
         inputs: width of the sequence.
         width: cells in each direction.
-        directions: 1, or 2 for one that also reads from the end.
+        directions: 1, or 2 for a bidirectional layer.
     """
 
     def __init__(self, inputs: int, width: int, directions: int) -> None:
@@ -35,30 +35,30 @@ class Lstm(nn.Module):
 
     def forward(self, sequence: Tensor) -> Tensor:
         """From (T, N, inputs) to the states after each step, (T, N, directions * width)."""
-        # Inputs do not wait for each other: one product for all steps. Each weight is asked for
-        # once: spectral normalisation makes it anew, by one power iteration, whenever it is.
-        seen = [self.read[0](sequence), *(layer(sequence.flip(0)) for layer in self.read[1:])]
+        # The inputs of all steps in one product. Each weight is read once, since spectral
+        # normalisation makes a power iteration whenever it is.
+        inputs = [self.read[0](sequence), *(layer(sequence.flip(0)) for layer in self.read[1:])]
         weights = torch.stack([cast(nn.Linear, layer).weight.t() for layer in self.recall])
         cell = state = None
         states = []
-        for heard in torch.stack(seen, dim=1).unbind():
-            # both directions at once, (directions, N, 4 width); nothing is remembered at first
-            gates = heard if state is None else torch.baddbmm(heard, state, weights)
-            doors, content = gates.split((3 * self.width, self.width), dim=2)
-            enter, keep, show = doors.sigmoid().chunk(3, dim=2)
-            new = enter * content.tanh()
-            cell = new if cell is None else torch.addcmul(new, keep, cell)
-            state = show * cell.tanh()
+        for current in torch.stack(inputs, dim=1).unbind():
+            # both directions at once, (directions, N, 4 width); the initial state is 0
+            summed = current if state is None else torch.baddbmm(current, state, weights)
+            gates, candidate = summed.split((3 * self.width, self.width), dim=2)
+            input_gate, forget_gate, output_gate = gates.sigmoid().chunk(3, dim=2)
+            new = input_gate * candidate.tanh()
+            cell = new if cell is None else torch.addcmul(new, forget_gate, cell)
+            state = output_gate * cell.tanh()
             states.append(state)
-        first, *second = torch.stack(states, dim=1)
-        return torch.cat([first, *(backward.flip(0) for backward in second)], dim=2)
+        forward, *backward = torch.stack(states, dim=1)
+        return torch.cat([forward, *(part.flip(0) for part in backward)], dim=2)
 
 
 class RowNorm(nn.Module):
-    """Batch norm of each row by itself, over samples: no row learns anything of a later one.
+    """Batch norm of each row separately, so that no row depends on a later one.
 
-    Each step of a sequence has statistics of its own in Cooijmans et al. 2016 (arXiv:1603.09025),
-    section 3, too, since the first states, near 0, have little spread.
+    Cooijmans et al. 2016 (arXiv:1603.09025), section 3, also use separate statistics for each step
+    of a sequence, since the first states, near 0, vary little.
 
     Args:
         rows: rows of an image.
@@ -76,15 +76,15 @@ class RowNorm(nn.Module):
 
 
 class Writer(nn.Module):
-    """From noise, and codes and the label where there are such, to an image, row after row.
+    """From noise, codes and the one-hot label to an image, row after row.
 
-    Each row has a piece of the noise of its own, and hears codes and label. The noise is cut in
-    order; where it does not divide, zeros stand at its end.
+    Each row receives its own part of the noise, all codes and the label. The noise is split in
+    order, padded with zeros if it does not divide.
 
     Args:
-        spec: what it is built for.
+        spec: the dimensions.
         width: cells in a layer.
-        layers: layers, all reading downwards.
+        layers: number of layers, all from top to bottom.
     """
 
     def __init__(self, spec: Spec, width: int, layers: int) -> None:
@@ -102,21 +102,21 @@ class Writer(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """From (N, spec.inputs) to images in [-1, 1], (N, *spec.shape)."""
         channels, rows, columns = self.shape
-        noise, label = inputs[:, : self.latent], inputs[:, self.latent :]
+        noise, condition = inputs[:, : self.latent], inputs[:, self.latent :]
         noise = functional.pad(noise, (0, rows * self.piece - self.latent))
         pieces = noise.reshape(len(inputs), rows, self.piece).transpose(0, 1)
-        heard = torch.cat([pieces, label.expand(rows, -1, -1)], dim=2)
-        drawn: Tensor = self.row(self.memory(heard)).tanh()
-        return drawn.reshape(rows, -1, channels, columns).permute(1, 2, 0, 3)
+        sequence = torch.cat([pieces, condition.expand(rows, -1, -1)], dim=2)
+        out: Tensor = self.row(self.memory(sequence)).tanh()
+        return out.reshape(rows, -1, channels, columns).permute(1, 2, 0, 3)
 
 
 class Reader(nn.Module):
-    """From an image to what both directions remember, on average over the rows.
+    """From an image to the states of both directions, averaged over the rows.
 
     Args:
-        spec: what it is built for.
+        spec: the dimensions.
         width: cells in each direction of a layer.
-        layers: layers, all in both directions.
+        layers: number of bidirectional layers.
     """
 
     def __init__(self, spec: Spec, width: int, layers: int) -> None:
@@ -134,14 +134,14 @@ class Reader(nn.Module):
 
 @dataclass
 class Rnn(Network):
-    """An LSTM writes rows from a sequence of noise; one in both directions reads them.
+    """An LSTM generates rows from a sequence of noise; a bidirectional one reads them.
 
-    The discriminator's features are its states' mean over all rows, so that the logit is the mean
-    of one linear layer's answers at each row, as in the paper's section 4, which averages after the
-    sigmoid that no network here has. The paper also gives a cell of the generator what the one
-    before it put out; here a row is known to the next one by the state that it was made from. The
-    generator's hidden layer with batch norm is not the paper's, which pre-trains the generator and
-    pauses whichever network is ahead; here nothing but the network may be what is different.
+    The discriminator's features are its states averaged over all rows, so that the logit is the
+    mean of a linear layer's outputs at each row; the paper's section 4 averages after a sigmoid. A
+    row depends on earlier ones through the LSTM's state only; in the paper the generator also
+    receives its previous output. The generator's hidden layer with batch norm is an addition: the
+    paper instead pre-trains the generator and pauses the network that is ahead, but here training
+    is the same for all networks.
     """
 
     paper = "arXiv:1611.09904"
@@ -150,11 +150,11 @@ class Rnn(Network):
     layers: PositiveInt = 1
 
     def generator(self, spec: Spec) -> Generator:
-        """Noise, a piece for each row -> LSTM from top to bottom -> hidden layer -> tanh."""
+        """A part of the noise for each row -> LSTM from top to bottom -> hidden layer -> tanh."""
         return Generator(Writer(spec, self.width, self.layers), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
-        """Rows -> LSTM in both directions -> the states' mean -> a linear head."""
+        """Rows -> bidirectional LSTM -> the states' mean -> a linear head."""
         return Discriminator(Reader(spec, self.width, self.layers), 2 * self.width, spec)
 
     @torch.no_grad()
@@ -162,21 +162,21 @@ class Rnn(Network):
         """Orthogonal from state to gate, N(0, 1 / inputs) elsewhere; biases 0, forget gates' 1.
 
         Saxe et al. 2014 (arXiv:1312.6120); LeCun et al. 1998, "Efficient BackProp", equation 16;
-        Gers et al. 2000, "Learning to forget", whose gates begin open.
+        Gers et al. 2000, "Learning to forget" (initially open forget gates).
         """
-        memories = [part for part in module.modules() if isinstance(part, Lstm)]
-        recalled = {id(layer.weight) for part in memories for layer in part.recall}
-        gains = {id(part.weight) for part in module.modules() if isinstance(part, nn.BatchNorm1d)}
+        lstms = [part for part in module.modules() if isinstance(part, Lstm)]
+        recurrent = {id(layer.weight) for part in lstms for layer in part.recall}
+        gains = norm_gains(module)
         for name, parameter in module.named_parameters():
             source = rng(name)
-            if id(parameter) in recalled:
+            if id(parameter) in recurrent:
                 for gate in parameter.chunk(4):
                     nn.init.orthogonal_(gate, generator=source)
             elif parameter.dim() > 1:
                 parameter.normal_(0, parameter.shape[1] ** -0.5, generator=source)
             else:
                 parameter.fill_(1.0 if id(parameter) in gains else 0.0)
-        for part in memories:
+        for part in lstms:
             for layer in part.read:
                 cast(nn.Linear, layer).bias[part.width : 2 * part.width] = 1.0
 

@@ -1,4 +1,4 @@
-"""SNGAN's standard CNN, which others call SNDCGAN: seven convolutions in the discriminator."""
+"""SNGAN's standard CNN, also called SNDCGAN: seven convolutions in the discriminator."""
 
 from dataclasses import dataclass
 
@@ -14,25 +14,22 @@ HALVINGS = 3
 class Sndcgan(Convolutional):
     """SNGAN's standard CNN: 3x3 convolutions between the strided ones in the discriminator.
 
-    Table 3, for 32x32 and 48x48; others run it at 64x64 and 128x128 with the same layers. Where a
-    size can be halved less than three times there are as many layers fewer at the wide end. The
-    architecture alone: spectral normalisation is the trick `spectral-norm`. Weights N(0, 0.02) and
-    batch norm of each unit of the generator's first layer are those of the authors' code, which
-    also gives the strided convolutions twice the table's channels; here the table counts.
+    Table 3, for 32x32 and 48x48; others use it at 64x64 and 128x128 with the same layers. For sizes
+    that can be halved less than three times, the layers with most channels are omitted. Spectral
+    normalisation is not included; it is the trick `spectral-norm`. Weights N(0, 0.02) and batch
+    norm of each unit of the generator's first layer follow the authors' code, whose strided
+    convolutions have twice the channels; here they follow the table.
     """
 
     paper = "arXiv:1802.05957"
 
     def generator(self, spec: Spec) -> Generator:
-        """Noise -> inner picture -> transposed convolutions -> 3x3 convolution -> tanh."""
+        """Noise -> inner feature map -> transposed convolutions -> 3x3 convolution -> tanh."""
         size, doublings = stages(spec.shape, HALVINGS)
         channels = self.width * 2**doublings
         shape: tuple[int, ...] = (channels, size, size)
         parts = self.doubled([(normed_seed(spec.inputs, shape, spec), shape)], doublings, spec)
-        channels = parts[-1][1][0]
-        last = nn.Conv2d(channels, spec.shape[0], 3, 1, 1)
-        parts.append((nn.Sequential(last, nn.Tanh()), spec.shape))
-        return Generator(Stages(parts), spec)
+        return self.finished(parts, nn.Conv2d(parts[-1][1][0], spec.shape[0], 3, 1, 1), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """A 3x3 and a strided 4x4 convolution at each size, one more 3x3 -> a linear head."""

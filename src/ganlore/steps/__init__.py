@@ -1,4 +1,4 @@
-"""What losses and tricks are written in: a step, the state of training, schedules, penalties."""
+"""The building blocks of losses and tricks: steps, the training state, schedules, penalties."""
 
 from __future__ import annotations
 

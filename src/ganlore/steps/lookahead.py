@@ -1,9 +1,9 @@
-"""A discriminator some steps ahead of itself, as a function that can be differentiated.
+"""A discriminator after some further steps, as a differentiable function.
 
-An optimiser's update here is a pure function of (parameter, gradient, state), elementwise, so that
-all parameters can stand in one vector; tests hold each against `torch.optim`. (With
-`differentiable=True`, torch's own change parameters in place, one by one, have no fused form, and
-give nan where a gradient has always been 0.)
+An optimiser's update here is a pure, elementwise function of (parameter, gradient, state), so that
+all parameters can form one vector; tests compare each with `torch.optim`. (With
+`differentiable=True`, torch's own updates change parameters in place, one by one, without a fused
+form, and return nan where a gradient has always been 0.)
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ State = dict[str, Tensor]
 Group = dict[str, Any]
 Each = Callable[[Tensor], Tensor]
 Update = Callable[[Tensor, Tensor, State, Group, Each], tuple[Tensor, State]]
-"""From parameters in a vector, their gradient, their state and their group's settings (both by
-torch's names), to the parameters and the state after one step. What the state has once for each
-parameter, its count of steps, goes to the parameter's places in the vector by the last argument."""
+"""From a vector of parameters, their gradient, their state and their group's settings (both with
+torch's names), to the parameters and the state after one step. The last argument expands a number
+for each parameter, such as its count of steps, to the parameter's elements in the vector."""
 
 
 def sgd(
@@ -37,8 +37,8 @@ def rmsprop(
     parameters: Tensor, gradient: Tensor, state: State, group: Group, each: Each
 ) -> tuple[Tensor, State]:
     """As `torch.optim.RMSprop` without momentum."""
-    kept = group["alpha"]
-    square = (kept * state["square_avg"]).addcmul(gradient, gradient, value=1 - kept)
+    decay = group["alpha"]
+    square = (decay * state["square_avg"]).addcmul(gradient, gradient, value=1 - decay)
     moved = parameters.addcdiv(gradient, root(square) + group["eps"], value=-group["lr"])
     return moved, {"square_avg": square}
 
@@ -57,10 +57,10 @@ def adam(
 
 
 def root(square: Tensor) -> Tensor:
-    """The square root, with the slope 0 at 0 in place of an infinite one.
+    """The square root, with derivative 0 instead of infinity at 0.
 
-    An average of squares is 0 where every gradient was 0, and there the slope of the square is 0
-    too: their product would be nan. The clamp is far below the eps that is added to the root.
+    An average of squares is 0 if every gradient was 0; the derivative of the square is 0 there too,
+    so that their product would be nan. The clamp is far below the eps that is added to the root.
     """
     return square.clamp(min=1e-36).sqrt()
 
@@ -70,19 +70,18 @@ UPDATES: dict[type[torch.optim.Optimizer], tuple[Update, tuple[str, ...]]] = {
     torch.optim.RMSprop: (rmsprop, ("square_avg",)),
     torch.optim.Adam: (adam, ("exp_avg", "exp_avg_sq", "step")),
 }
-"""Each optimiser's update, and what it keeps of each parameter."""
+"""Each optimiser's update, and the keys of its state for each parameter."""
 
 
 class Ahead:
-    """A critic that goes on from where it is, by its own optimiser's steps; both stay as they are.
+    """A critic that is trained further by its optimiser's steps, without changing either of them.
 
-    Buffers are copied: what a pass changes in them (spectral norm's power iteration) goes on as it
-    would, and touches the critic's own no more than its parameters.
+    Buffers are copied, so that forward passes update the copies (spectral norm's power iteration).
 
     Args:
-        critic: where to begin.
-        optimizer: of its parameters, with the state that it has of them.
-        constrain: what is made of each parameter after each step.
+        critic: the initial critic.
+        optimizer: of its parameters, with their state.
+        constrain: is applied to each parameter after each step.
     """
 
     def __init__(
@@ -93,14 +92,14 @@ class Ahead:
     ) -> None:
         self._critic = critic
         (self._group,) = optimizer.param_groups
-        self._update, kept = UPDATES[type(optimizer)]
+        self._update, keys = UPDATES[type(optimizer)]
         self._constrain = constrain
         trained = {name: p for name, p in critic.named_parameters() if p.requires_grad}
         self._shapes = {name: parameter.shape for name, parameter in trained.items()}
         self._sizes = [parameter.numel() for parameter in trained.values()]
         self._buffers = {name: buffer.clone() for name, buffer in critic.named_buffers()}
         self._vector = _join([p.detach() for p in trained.values()]).requires_grad_()
-        self._state = {key: self._gather(key, optimizer, list(trained.values())) for key in kept}
+        self._state = {key: self._gather(key, optimizer, list(trained.values())) for key in keys}
 
     @staticmethod
     def _gather(
@@ -116,24 +115,24 @@ class Ahead:
 
     @property
     def critic(self) -> Critic:
-        """As it is after the steps so far, a function of what they depended on."""
+        """The critic after the steps so far, as a function of all that they depend on."""
         parts = zip(self._shapes.items(), self._vector.split(self._sizes), strict=True)
         tensors = {name: part.view(shape) for (name, shape), part in parts}
         return Moved(self._critic, tensors | self._buffers)
 
     def step(self, loss: Tensor) -> None:
-        """One step down a loss that `critic` has computed."""
+        """Make one step on a loss of the current `critic`."""
         (gradient,) = torch.autograd.grad(loss, self._vector, create_graph=True)
         moved, self._state = self._update(
             self._vector, gradient, self._state, self._group, self._each
         )
         parts = moved.split(self._sizes)
-        held = [self._constrain(part) for part in parts]
-        unbound = all(one is other for one, other in zip(parts, held, strict=True))
-        self._vector = moved if unbound else torch.cat(held)
+        constrained = [self._constrain(part) for part in parts]
+        unchanged = all(one is other for one, other in zip(parts, constrained, strict=True))
+        self._vector = moved if unchanged else torch.cat(constrained)
 
     def _each(self, values: Tensor) -> Tensor:
-        """From one number for each parameter, (P,), to one for each of the vector's places."""
+        """Expand one number for each parameter, (P,), to the vector's elements."""
         parts = values.to(self._vector.dtype).unbind()
         return torch.cat([v.expand(n) for v, n in zip(parts, self._sizes, strict=True)])
 
@@ -143,36 +142,36 @@ def _join(tensors: list[Tensor]) -> Tensor:
 
 
 class Moved(Critic):
-    """A critic with other tensors in the places of its parameters and buffers.
+    """A critic with other tensors instead of its parameters and buffers.
 
     Args:
-        critic: whose structure it has; it is not changed.
-        tensors: what stands in the places, by name.
+        critic: the critic; it is not changed.
+        tensors: its new parameters and buffers, by name.
     """
 
     def __init__(self, critic: Critic, tensors: dict[str, Tensor]) -> None:
         super().__init__(critic.spec, critic.width)
-        self._half = _Half(critic)
+        self._method = _Method(critic)
         self._tensors = {f"critic.{name}": tensor for name, tensor in tensors.items()}
 
     def features(self, images: Tensor) -> Tensor:
-        """As the critic's, with the other tensors."""
-        out: Tensor = functional_call(self._half, self._tensors, ("features", images))
+        """The critic's features with the new tensors."""
+        out: Tensor = functional_call(self._method, self._tensors, ("features", images))
         return out
 
     def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """As the critic's, with the other tensors."""
-        out: Tensor = functional_call(self._half, self._tensors, ("classify", features, labels))
+        """The critic's output with the new tensors."""
+        out: Tensor = functional_call(self._method, self._tensors, ("classify", features, labels))
         return out
 
 
-class _Half(nn.Module):
-    """Calls a critic's method of a name, for `functional_call`, which calls modules."""
+class _Method(nn.Module):
+    """Calls a critic's method by name, since `functional_call` needs a module."""
 
     def __init__(self, critic: Critic) -> None:
         super().__init__()
         self.critic = critic
 
-    def forward(self, name: str, *inputs: Tensor | None) -> Tensor:
-        out: Tensor = getattr(self.critic, name)(*inputs)
+    def forward(self, name: str, *arguments: Tensor | None) -> Tensor:
+        out: Tensor = getattr(self.critic, name)(*arguments)
         return out

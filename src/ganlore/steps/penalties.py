@@ -1,4 +1,4 @@
-"""Gradient penalties as pure functions, for the losses and the tricks that use one."""
+"""Gradient penalties of losses and tricks, as pure functions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-    """Points on the lines between pairs of real and generated samples.
+    """Random points on the lines between pairs of real and generated samples.
 
-    One weight for each *sample*, uniform in [0, 1] and equal over all of its dimensions
-    (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1): x e + (1 - e) G.
+    One weight e for each *sample*, uniform in [0, 1] and the same for all of its dimensions:
+    e x + (1 - e) G (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1).
     """
     weight = torch.rand(len(real), *[1] * (real.dim() - 1), generator=rng, device=real.device)
     return fake + weight * (real - fake)
@@ -24,7 +24,7 @@ def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
 
 def norms_between(step: Step) -> Tensor:
     """The gradient's norm at a point between each pair of real and generated samples, (N,)."""
-    # a leaf is what was cut from the generator; behind other samples it is to learn from the norms
+    # a leaf is detached from the generator; otherwise (unrolling) the generator learns from norms
     fake = step.fake.detach() if step.fake.is_leaf else step.fake
     points = interpolate(step.real.detach(), fake, step.rng)
     return gradient_norms(step.discriminate, points)
@@ -33,8 +33,8 @@ def norms_between(step: Step) -> Tensor:
 def norms_around(step: Step, scale: float) -> Tensor:
     """The gradient's norm at a point near each real sample, (N,).
 
-    x + delta with delta ~ N(0, c I) and sqrt(c) = scale std(x), the standard deviation of all
-    numbers of the batch (Kodali et al. 2017, arXiv:1705.07215, section 2.3).
+    x + delta with delta ~ N(0, c I) and sqrt(c) = scale std(x), where std is over all elements of
+    the batch (Kodali et al. 2017, arXiv:1705.07215, section 2.3).
     """
     real = step.real.detach()
     noise = torch.randn(real.shape, generator=step.rng, device=real.device)
@@ -45,16 +45,15 @@ def gradient_norms(discriminate: Callable[[Tensor], Tensor], points: Tensor) -> 
     """The gradient's L2 norm at each point, over *all* of the point's dimensions, (N,).
 
     Args:
-        discriminate: from points (N, ...) to one number for each, (N,). Where its outputs depend
-            on other points of the batch, which without a trick they do not (discriminators here
-            have no batch norm), a point's gradient is that of all numbers.
-        points: where to take the gradient. Where they depend on something that learns, so do the
-            norms.
+        discriminate: from points (N, ...) to logits, (N,). If a trick makes logits depend on other
+            points of the batch (discriminators here have no batch norm), a point's gradient is that
+            of the sum of all logits.
+        points: where to take the gradient. If they depend on parameters, so do the norms.
     """
     if not points.requires_grad:
         points = points.detach().requires_grad_()
-    # The root's derivative is infinite at 0, where a dead network's gradient is: the tiny number
-    # keeps it finite, and changes no norm that is larger than 1e-8.
+    # The root's derivative is infinite at 0, the gradient of a dead network; the small constant
+    # keeps it finite, and changes only norms below about 1e-8.
     return (squared_gradients(discriminate(points), points) + 1e-16).sqrt()
 
 
@@ -62,8 +61,8 @@ def squared_gradients(logits: Tensor, points: Tensor) -> Tensor:
     """The squared L2 norm of d logit / d point for each point, (N,).
 
     Args:
-        logits: already computed from `points`, (N,); not computed again.
-        points: leaves or results that require a gradient, (N, ...).
+        logits: already computed from `points`, (N,).
+        points: tensors that require a gradient, (N, ...).
     """
     (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
     return gradient.flatten(1).square().sum(1)

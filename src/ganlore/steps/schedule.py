@@ -1,8 +1,7 @@
-"""What changes from step to step, as one small record that every step receives.
+"""All scheduled values, in one record that every step receives.
 
-Nothing else of a step differs from one to the next but its batch and its random numbers. So a step
-that was captured once can be replayed with another record; only `Schedule.stage` changes its form.
-Torch is not imported here.
+Steps differ only in this record, their batch and their random numbers. So a captured step can be
+replayed with another record; only `Trick.stage` changes the networks. Torch is not imported here.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from ganlore.settings import Optimizer
 
 
 class Moment(NamedTuple):
-    """How far a run is before a step.
+    """The progress of a run before a step.
 
     Attributes:
-        step: discriminator steps done.
-        generator_steps: generator steps done.
+        step: completed discriminator steps.
+        generator_steps: completed generator steps.
         progress: the share of the budget used, in [0, 1).
     """
 
@@ -31,13 +30,13 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """The numbers of one step.
+    """The scheduled values of one step.
 
     Attributes:
-        moment: how far the run is.
-        learning_rate: factor on the first learning rates of both optimisers.
+        moment: the progress of the run.
+        learning_rate: factor on the initial learning rates of both optimisers.
         beta2: Adam's second decay rate.
-        numbers: what the loss and the tricks schedule themselves, by "<plug-in>.<name>".
+        numbers: the values that the loss and the tricks schedule, by "<plug-in>.<name>".
     """
 
     moment: Moment
@@ -54,17 +53,17 @@ def cosine(first: float, last: float, progress: float) -> float:
         last: the value at progress 1.
         progress: the share of the budget used.
     """
-    left = (1 + math.cos(math.pi * progress)) / 2
-    return first * left + last * (1 - left)
+    weight = (1 + math.cos(math.pi * progress)) / 2
+    return first * weight + last * (1 - weight)
 
 
 def learning_rates(settings: Optimizer) -> tuple[float, float]:
-    """First learning rates of generator and discriminator."""
+    """The initial learning rates of generator and discriminator."""
     return settings.lr, settings.lr_discriminator or settings.lr
 
 
 def learning_rate_factor(settings: Optimizer, progress: float) -> float:
-    """What an optimiser multiplies its first learning rates by."""
+    """The optimiser's own factor on its initial learning rates."""
     return 1.0 if settings.lr_end is None else cosine(1.0, settings.lr_end / settings.lr, progress)
 
 

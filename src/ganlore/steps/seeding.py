@@ -1,7 +1,7 @@
-"""Randomness by key: what is drawn depends on (seed, purpose, step) and on nothing else.
+"""Random numbers by key: they depend on (seed, purpose, step) and on nothing else.
 
-No generator state is saved and none is shared, so a resumed run draws what an undisturbed one
-would have drawn, and a run does not depend on what ran beside it.
+No generator state is saved or shared, so a resumed run draws the same numbers as an uninterrupted
+one, and a run does not depend on others in the same process.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 
 
 def seed_of(seed: int, *key: str | int) -> int:
-    """A stable 63-bit seed for a purpose: SHA-256 of the seed and the key.
+    """A 63-bit seed for a purpose, from the SHA-256 of the seed and the key.
 
-    Python's own `hash` differs between processes, and sums of seeds collide.
+    Python's `hash` differs between processes, and sums of seeds collide.
     """
     text = "\x1f".join(str(part) for part in (seed, *key))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
@@ -28,9 +28,9 @@ def generator(seed: int, *key: str | int, device: str | torch.device = "cpu") ->
 
 
 def seed_globals(seed: int, *key: str | int) -> None:
-    """Key torch's global generators, for library code that takes no generator of its own.
+    """Seed torch's global generators by key, for library code without a generator argument.
 
-    Not `torch.manual_seed`: without a GPU in use that records a stack trace at each call, which
+    Not with `torch.manual_seed`, which without a GPU in use records a stack trace at each call and
     costs a tenth of a small training step.
     """
     value = seed_of(seed, *key)
@@ -41,9 +41,9 @@ def seed_globals(seed: int, *key: str | int) -> None:
 
 @contextmanager
 def scope(seed: int, *key: str | int) -> Iterator[None]:
-    """Key the global generators inside the block, and restore them after it.
+    """Seed the global generators by key inside the block, and restore them after it.
 
-    For library code that takes no generator, such as the start vectors of spectral normalisation.
+    For library code without a generator argument, such as spectral normalisation's initial vectors.
     """
     with torch.random.fork_rng():
         seed_globals(seed, *key)

@@ -1,4 +1,4 @@
-"""What lives through a run: networks, modules, optimisers, the loss and the tricks."""
+"""The training state: networks, modules, optimisers, the loss and the tricks."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ from ganlore.networks import Critic, Generator
 
 @dataclass
 class TrainState:
-    """Everything that lives through a run.
+    """The state of a run in training.
 
     Attributes:
         generator, discriminator: the two networks.
-        modules: the loss's and the tricks' own modules, by name.
-        loss: a `losses.Loss`. It and the tricks are not typed: their packages import this one.
+        modules: the modules of the loss and the tricks, by name.
+        loss: a `losses.Loss`. Loss and tricks are not typed, since their packages import this one.
         tricks: `tricks.Trick`s, in order.
-        n_critic: discriminator steps for each generator step.
-        discriminator_scale: a factor on what the discriminator minimises.
-        forward: what a forward pass of generator or discriminator is made within
-            (`precision.forward`).
-        optimizers: the generator's and the discriminator's.
-        extractors: what the tricks need of extractors fitted to the data, by name; empty where
-            nothing is trained.
+        n_critic: discriminator steps per generator step.
+        discriminator_scale: a factor on the discriminator's loss.
+        forward: the context of forward passes of both networks (`precision.forward`).
+        optimizers: of the generator and of the discriminator.
+        extractors: the tricks' fitted feature extractors, by name; empty outside training.
     """
 
     generator: Generator
@@ -55,28 +53,28 @@ class TrainState:
 
     @cached_property
     def differentiates_real(self) -> bool:
-        """Whether a plug-in needs gradients of the logits with respect to real images."""
+        """Whether the discriminator's loss uses gradients with respect to real images."""
         return any(plugin.differentiates_real for plugin in self.plugins)
 
     @cached_property
     def differentiates_fake(self) -> bool:
-        """Whether a plug-in needs gradients of the logits with respect to generated images."""
+        """Whether the discriminator's loss uses gradients with respect to generated images."""
         return any(plugin.differentiates_fake for plugin in self.plugins)
 
     @cached_property
     def views(self) -> bool:
-        """Whether a trick changes what the discriminator sees."""
+        """Whether a trick changes the discriminator's input."""
         return any(trick.overrides("view") for trick in self.tricks)
 
     @cached_property
     def joins(self) -> bool:
-        """Whether a discriminator step may pass real and generated images through at once."""
+        """Whether a discriminator step may use one forward pass for real and generated images."""
         mixes = any(plugin.mixes_batch for plugin in self.plugins)
         return not (mixes or self.differentiates_real or self.differentiates_fake)
 
     @cached_property
     def networks(self) -> tuple[nn.Module, ...]:
-        """The networks that are trained, and the generator that is evaluated, once each."""
+        """The trained networks and the evaluated generator, without duplicates."""
         return tuple(
             {id(n): n for n in (self.discriminator, self.generator, self.evaluated)}.values()
         )
@@ -89,7 +87,7 @@ class TrainState:
 
     @cached_property
     def evaluated(self) -> nn.Module:
-        """The generator that snapshots keep."""
+        """The evaluated generator, which snapshots contain."""
         generator: nn.Module = self.generator
         for trick in self.tricks:
             generator = trick.generator_for_evaluation(generator, self.modules)
@@ -97,7 +95,7 @@ class TrainState:
 
     @cached_property
     def evaluated_modules(self) -> dict[str, nn.Module]:
-        """The modules that snapshots keep beside the generator."""
+        """The loss's modules that snapshots contain."""
         modules = {name: self.modules[name] for name in self.loss.evaluated_modules}
         for trick in self.tricks:
             modules = trick.modules_for_evaluation(modules, self.modules)

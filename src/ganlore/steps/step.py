@@ -1,4 +1,4 @@
-"""What one step of training sees: networks, a real batch, noise; logits on demand, once each."""
+"""One step of training: networks, a real batch and noise; outputs are computed on demand, once."""
 
 from __future__ import annotations
 
@@ -18,34 +18,33 @@ from ganlore.steps.state import TrainState
 T = TypeVar("T")
 
 Phase = Literal["discriminator", "generator"]
-"""Whose update a step makes."""
+"""The network that a step updates."""
 
 Logged = Tensor | float | Callable[[], Tensor]
-"""A number for the history, or what gives it."""
+"""A number for the history, or a function that computes it."""
 
 
 class Step:
     """One step, of the discriminator or of the generator.
 
-    What is computed from the batch is computed when a loss or a trick first asks for it, and kept:
-    no forward pass is done twice for one input.
+    Outputs are computed on first access and cached: no forward pass is repeated for one input.
 
     Attributes:
-        state: what lives through the run.
-        phase: whose update it makes. In the discriminator's, generated samples carry no gradient;
-            in the generator's, the logits of real images carry none.
-        schedule: the numbers that change from step to step.
-        discriminator: the state's, or one that is some steps ahead of it (`look_ahead`).
-        ahead: whether the discriminator is ahead, so that its parameters depend on the generator's
-            and all of its outputs carry a gradient to them.
-        images: real images or points, (N, ...), as training takes them.
-        labels: their classes, (N,), or None.
-        condition: the labels of a conditional generator, (N,), None where the loss has none.
-        class_labels: the labels of a conditional discriminator, of each sample or pack.
+        state: the training state.
+        phase: the network that is updated. In the discriminator's phase generated samples have no
+            gradient, in the generator's phase the logits of real images have none.
+        schedule: the scheduled values of this step.
+        discriminator: the state's, or an unrolled one (`look_ahead`).
+        ahead: whether the discriminator is unrolled, so that its parameters, and with them all of
+            its outputs, depend on the generator's.
+        images: real images or points, (N, ...), after `Trick.data`.
+        labels: their class labels, (N,), or None.
+        condition: the labels for the generator, (N,), None if the loss is unconditional.
+        class_labels: the labels for the discriminator, of each sample or pack, or None.
         latent: the generator's noise, (N, latent).
-        rng: this step's own random generator, on the device.
-        log: what a loss or a trick wants in the history, scalars by name; or functions that give
-            them, called only for the steps that are recorded.
+        rng: the step's random generator, on the device.
+        log: scalars for the history by name, or functions that compute them, which are called only
+            in recorded steps.
     """
 
     def __init__(
@@ -59,8 +58,7 @@ class Step:
         latent_size: int,
         before: Step | None = None,
     ) -> None:
-        # before: the generator's step on this batch, where the discriminator is to learn from the
-        # very samples that the generator has just learned from
+        # before: the generator's step on this batch, if the discriminator uses the same samples
         self.state = state
         self.phase = phase
         self.schedule = schedule
@@ -71,7 +69,6 @@ class Step:
             images = trick.data(images, self)
         self.images = images
         self.labels = labels
-        # unconditional networks have no use for labels
         self.condition = labels if state.loss.conditional else None
         self.class_labels = self.condition
         if self.class_labels is not None:
@@ -86,35 +83,35 @@ class Step:
             self.generated = before.generated.detach()
 
     def look_ahead(self, discriminator: Critic) -> Step:
-        """A discriminator's step on the samples of this one, which changes no weights.
+        """A copy of this step in the discriminator's phase, for an unrolled update.
 
-        Nothing is generated or augmented again, and random numbers are the same for every look
-        ahead from here. Generated samples keep their gradient. Its log is its own.
+        It has the same real and generated samples, which are not augmented again and keep their
+        gradient, the same random numbers in each unrolled update, and its own log.
 
         Args:
-            discriminator: the one that makes the step.
+            discriminator: the discriminator of the unrolled update.
         """
-        real, fake = self.real, self.fake  # drawn here, before the copy
+        real, fake = self.real, self.fake  # cached before the copy
         inner = copy.copy(self)
         inner.phase, inner.rng, inner.log = "discriminator", self.rng.clone_state(), {}
         if self.state.differentiates_real:
             real = real.detach().requires_grad_()
-        # a tensor of its own: logits are differentiated by these samples, not by what the
-        # discriminator has learned from them in steps before
+        # a new tensor, so that penalties differentiate with respect to these inputs only, and not
+        # through the parameters, which depend on the samples by the updates before
         inner.real, inner.fake = real, fake.view_as(fake)
         inner.use_discriminator(discriminator)
         return inner
 
     def use_discriminator(self, discriminator: Critic) -> None:
-        """Go on with a discriminator that is ahead, and forget the outputs of the one before."""
+        """Replace the discriminator by an unrolled one, and clear the cached outputs."""
         self.discriminator, self.ahead = discriminator, True
         for output in ("_joined", "_real", "_fake", "logits"):
             self.__dict__.pop(output, None)
 
     def once(self, name: str, make: Callable[[Step], T]) -> T:
-        """What `make` gives for this step, computed once for it and all that look ahead from it.
+        """Cache `make(self)` by name, for this step and its unrolled updates.
 
-        For what a loss makes of the batch alone, whatever the discriminator.
+        For results that do not depend on the discriminator.
         """
         if name not in self._once:
             self._once[name] = make(self)
@@ -123,12 +120,12 @@ class Step:
 
     @property
     def modules(self) -> nn.ModuleDict:
-        """The loss's and the tricks' own modules."""
+        """The modules of the loss and the tricks."""
         return self.state.modules
 
     @property
     def relative(self) -> bool:
-        """Whether logits are compared with each other."""
+        """Whether real and generated logits are compared."""
         return self.state.relative
 
     @property
@@ -137,25 +134,24 @@ class Step:
         return list(self.state.discriminator.parameters())
 
     def view(self, images: Tensor) -> Tensor:
-        """What the discriminator sees of images: the tricks' views, left to right."""
+        """Apply the tricks' views, left to right, to get the discriminator's input."""
         for trick in self.state.tricks:
             images = trick.view(images, self)
         return images
 
     def view_as_real(self, images: Tensor) -> Tensor:
-        """What the discriminator sees of images that are compared with `real` one by one.
+        """Apply the tricks' views with the random numbers of `real`.
 
-        As `view`, but with the draws that `real` was seen with: where tricks change what is seen
-        at random, an image and its counterpart are changed alike.
+        For images that are compared with real ones one by one: both are augmented alike.
         """
         if not self.state.views:
             return images
         _ = self.real
         now = self.rng.get_state()
         self.rng.set_state(self._before_real)
-        seen = self.view(images)
+        viewed = self.view(images)
         self.rng.set_state(now)
-        return seen
+        return viewed
 
     @cached_property
     def generated(self) -> Tensor:
@@ -164,22 +160,21 @@ class Step:
             return self.generate(self.latent)
 
     def generate(self, latent: Tensor) -> Tensor:
-        """What the generator makes of an input (N, latent), in single precision."""
+        """The generator's output for an input (N, latent), in single precision."""
         with self.state.forward():
             out: Tensor = self.state.generator(latent, self.condition)
         return _widened(out)
 
     def reconstruct(self, codes: Tensor) -> Tensor:
-        """G(codes) for codes that an encoder gave, (N, ...), as evaluation would compute it.
+        """G(codes) for an encoder's codes, (N, ...), in evaluation mode.
 
-        Batch norm takes the statistics of generated samples, which it keeps, and keeps none of
-        these: G(z) stays what it is without an encoder, and what is learned here is what is
-        measured later.
+        Batch norm uses its running statistics and does not update them, so that they remain those
+        of G(z), and the trained reconstructions are those of evaluation.
 
         Args:
             codes: (N, latent).
         """
-        _ = self.generated  # first: its pass changes statistics that this one's gradient reads
+        _ = self.generated  # first, since its pass updates the statistics in place
         generator = self.state.generator.train(False)
         try:
             return self.generate(codes)
@@ -188,7 +183,7 @@ class Step:
 
     @cached_property
     def real(self) -> Tensor:
-        """Real images as the discriminator sees them."""
+        """Real images as the discriminator's input."""
         if self.state.views:
             self._before_real = self.rng.get_state()
         images = self.view(self.images)
@@ -198,31 +193,31 @@ class Step:
 
     @cached_property
     def fake(self) -> Tensor:
-        """Generated images as the discriminator sees them."""
+        """Generated images as the discriminator's input."""
         images = self.view(self.generated)
         if self.state.differentiates_fake and self.phase == "discriminator":
             images = images.detach().requires_grad_()
         return images
 
     def discriminate(self, images: Tensor) -> Tensor:
-        """One number for each image that the discriminator is shown, (N,), larger for real.
+        """Logits of images, (N,), larger for real.
 
         Args:
-            images: as `real` and `fake`, that is after `view`.
+            images: after `view`, as `real` and `fake`.
         """
         return self.features_and_logits(images, self.class_labels)[1]
 
     def features_and_logits(
         self, images: Tensor, class_labels: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The discriminator's features of images, (N, width), and what `discriminate` gives, (N,).
+        """The discriminator's features of images, (N, width), and their logits, (N,).
 
         Args:
-            images: as `real` and `fake`, that is after `view`.
-            class_labels: the labels of each, as the attribute of this name.
+            images: after `view`, as `real` and `fake`.
+            class_labels: their labels, as the attribute of this name.
         """
         critic = self.discriminator
-        # what is differentiated twice: by images in a penalty, by weights when looking ahead
+        # second derivatives: of a gradient penalty, or of unrolled updates
         twice = self.ahead or (self.phase == "discriminator" and images.requires_grad)
         within = nullcontext if twice else self.state.forward
         with within():
@@ -234,11 +229,11 @@ class Step:
 
     @cached_property
     def _joined(self) -> tuple[tuple[Tensor, Tensor], ...] | None:
-        """Features and logits of real and generated images from one pass over both, or None.
+        """Features and logits of real and generated images from one forward pass, or None.
 
-        One pass is faster than two, and changes nothing where outputs do not depend on the rest of
-        the batch. A gradient with respect to one half would run through the other for nothing:
-        where one is wanted there are two passes.
+        One pass is faster than two, and equivalent if outputs do not depend on the rest of the
+        batch. For gradients with respect to one half there are two passes, since backward would
+        also go through the other half.
         """
         if self.phase == "generator" or not self.state.joins:
             return None
@@ -287,17 +282,17 @@ class Step:
         return self.compare(self.real_logits, self.fake_logits)
 
     def scheduled(self, plugin: Any, name: str) -> float:
-        """A number that a loss or a trick schedules itself (`scheduled`), at this step."""
+        """A value that a loss or a trick schedules (`scheduled`), in this step."""
         return self.schedule.numbers[f"{plugin.name}.{name}"]
 
     def discriminator_loss(self) -> Tensor:
-        """What the discriminator minimises: the loss's part and the tricks' penalties, scaled."""
+        """The discriminator's loss: the loss's part plus the tricks' penalties, scaled."""
         penalties = sum(trick.penalty(self) for trick in self.state.tricks)
         loss: Tensor = self.state.loss.discriminator(self) + penalties
         return loss * self.state.discriminator_scale
 
     def generator_loss(self) -> Tensor:
-        """What the generator minimises: the loss's part, wrapped by the tricks."""
+        """The generator's loss, wrapped by the tricks."""
         loss: Callable[[Step], Tensor] = self.state.loss.generator
         for trick in self.state.tricks:
             loss = trick.wrap_generator_loss(loss)
@@ -311,5 +306,5 @@ class Step:
 
 
 def _widened(values: Tensor) -> Tensor:
-    """Autocast's bf16 as fp32; any other precision as it is."""
+    """Convert autocast's bf16 to fp32; leave other precisions unchanged."""
     return values.float() if values.dtype == torch.bfloat16 else values

@@ -1,1 +1,1 @@
-"""How a run trains: built from its settings, then step after step."""
+"""Training of a run: networks and optimisers from its settings, then the loop over steps."""

@@ -11,24 +11,24 @@ from ganlore.steps import seeding
 from ganlore.steps.scaling import to_network
 
 Batch = tuple[Tensor, Tensor | None]
-"""Samples (N, ...) as networks see them, and labels (N,) or None."""
+"""Samples (N, ...), scaled as network input, and class labels (N,) or None."""
 
 
 class Batches:
-    """Shuffled epochs of the training split, whole in memory (or on the GPU) as stored.
+    """Shuffled epochs of the training split, which is kept in memory (or on the GPU) as stored.
 
-    The order depends on the seed alone, so that all cells of a study see the same images in the
-    same order. A last batch that would be smaller is left out. What is random is drawn on the CPU,
-    for a whole epoch, and moved once: a step waits for no transfer.
+    The order depends only on the seed, so that all cells of a study train on the same images in the
+    same order. An incomplete last batch is dropped. Random numbers of a whole epoch are drawn on
+    the CPU and moved at once, so that no step waits for a transfer.
 
     Args:
         store: the prepared data.
         size: samples in a batch.
         seed: the run's.
-        device: where they stay.
-        flip: whether each image is mirrored left to right at even odds, drawn anew in each epoch.
+        device: where the samples are kept.
+        flip: whether to flip each image horizontally with probability 1/2, drawn for each epoch.
         layout: the memory format of batches of images.
-        corrupted: the share of samples that are replaced by uniform noise, from here on.
+        corrupted: the share of samples that are replaced by uniform noise.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Batches:
         layout: torch.memory_format = torch.contiguous_format,
         corrupted: float = 0.0,
     ) -> None:
-        # copied: the store's file is opened read-only, and tensors may not share such memory
+        # copied, since the store's file is opened read-only, which tensors do not support
         samples = torch.from_numpy(store.samples("train").copy())
         if corrupted:
             _corrupt(samples, corrupted, seeding.generator(seed, "corrupted"))
@@ -59,36 +59,36 @@ class Batches:
                 f"{len(self.samples)} training samples"
             )
         self._epoch = -1
-        self._order = self._mirrored = torch.empty(0)
+        self._order = self._flipped = torch.empty(0)
 
     def __getitem__(self, step: int) -> Batch:
-        """The batch of a step: samples (size, ...) as networks see them, and labels (size,)."""
+        """The batch of a step: samples (size, ...) and class labels (size,), or None."""
         epoch, index = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._shuffle(epoch)
-        here = slice(index * self.size, (index + 1) * self.size)
-        chosen = self._order[here]
+        part = slice(index * self.size, (index + 1) * self.size)
+        chosen = self._order[part]
         labels = None if self.labels is None else self.labels[chosen]
         samples = self.samples[chosen]
         if self.flip:
-            samples = torch.where(self._mirrored[here], samples.flip(-1), samples)
+            samples = torch.where(self._flipped[part], samples.flip(-1), samples)
         samples = to_network(samples)
         if samples.dim() == 4:
             samples = samples.contiguous(memory_format=self.layout)
         return samples, labels
 
     def _shuffle(self, epoch: int) -> None:
-        """Draw an epoch's order, and which place in it has a mirrored image, (N, 1, 1, 1)."""
+        """Draw an epoch's order, and which of its images are flipped, (N, 1, 1, 1)."""
         n, device = len(self.samples), self.samples.device
         order = torch.randperm(n, generator=seeding.generator(self.seed, "order", epoch))
         self._epoch, self._order = epoch, order.to(device)
         if self.flip:
-            drawn = torch.rand(n, 1, 1, 1, generator=seeding.generator(self.seed, "flip", epoch))
-            self._mirrored = (drawn < 0.5).to(device)
+            uniform = torch.rand(n, 1, 1, 1, generator=seeding.generator(self.seed, "flip", epoch))
+            self._flipped = (uniform < 0.5).to(device)
 
 
 def _corrupt(samples: Tensor, share: float, rng: torch.Generator) -> None:
-    """Replace a share of samples, in place, by uniform noise over the range of all of them."""
+    """Replace a share of samples, in place, by uniform noise over the range of all samples."""
     chosen = torch.randperm(len(samples), generator=rng)[: round(share * len(samples))]
     low, high = samples.min().item(), samples.max().item()
     noise = torch.rand(len(chosen), *samples.shape[1:], generator=rng)

@@ -22,14 +22,14 @@ from ganlore.tricks import Trick
 
 
 def device(wanted: str, key: str = "training.device") -> torch.device:
-    """The device that a study's setting means on this machine.
+    """The device of a study's setting on this machine.
 
     Args:
         wanted: auto, cpu or cuda.
-        key: the setting, to be named.
+        key: the setting's name, for messages.
 
     Raises:
-        GanloreError: if a GPU is wanted and torch finds none.
+        GanloreError: if the setting is cuda and torch finds no GPU.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise GanloreError(
@@ -41,14 +41,14 @@ def device(wanted: str, key: str = "training.device") -> torch.device:
 
 
 def train_state(run: Run, shape: tuple[int, ...], classes: int, device: torch.device) -> TrainState:
-    """The networks of a run at step 0, with the loss's and the tricks' modules and optimisers.
+    """Build the state of a run at step 0: networks, modules and optimisers.
 
     Args:
         run: the run's settings.
-        shape: one sample's shape.
-        classes: the data set's number of classes; used by conditional losses.
-        device: where the networks live. They are initialised on the CPU, so that a seed means the
-            same start on every device.
+        shape: of one sample.
+        classes: the data set's number of classes, for conditional losses.
+        device: where the networks are. They are initialised on the CPU, so that a seed gives the
+            same weights on every device.
     """
     loss = registry.create("loss", run.loss.name, run.loss.settings)
     tricks = tuple(registry.create("trick", part.name, part.settings) for part in run.applied)
@@ -83,15 +83,15 @@ def train_state(run: Run, shape: tuple[int, ...], classes: int, device: torch.de
 def _networks(
     network: Network, loss: Loss, tricks: Sequence[Trick], spec: Spec, seed: int
 ) -> tuple[Generator, Critic, nn.ModuleDict]:
-    """Generator, discriminator and the loss's modules, initialised."""
-    seen = reduce(lambda before, trick: trick.discriminator_spec(before), tricks, spec)
+    """Build and initialise generator, discriminator and the loss's modules."""
+    packed = reduce(lambda before, trick: trick.discriminator_spec(before), tricks, spec)
     with seeding.scope(seed, "networks"):
         make_g: Callable[[Spec], Generator] = partial(loss.generator_network, network)
         make_d: Callable[[Spec], Critic] = partial(loss.discriminator_network, network)
         for trick in tricks:
             make_g = trick.generator_network(make_g, network)
             make_d = trick.discriminator_network(make_d, network)
-        generator, discriminator = make_g(spec), make_d(seen)
+        generator, discriminator = make_g(spec), make_d(packed)
         modules = nn.ModuleDict(loss.modules(network, spec, discriminator))
     named = {"generator": generator, "discriminator": discriminator, **modules}
     for name, module in named.items():
@@ -100,19 +100,19 @@ def _networks(
 
 
 def n_critic(loss: Loss, tricks: Sequence[Trick]) -> int:
-    """Discriminator steps for each generator step, after the tricks' changes."""
+    """Discriminator steps per generator step, after the tricks' changes."""
     return reduce(lambda n, trick: trick.n_critic(n), tricks, loss.n_critic)
 
 
 def optimizer_settings(run: Run, tricks: Sequence[Trick]) -> Optimizer:
-    """The optimisers' settings, by the study's policy, after the tricks' changes."""
+    """The optimisers' settings under the study's policy, after the tricks' changes."""
     return reduce(lambda settings, trick: trick.optimizer(settings), tricks, run.optimizer)
 
 
 def optimizers(
     settings: Optimizer, state: TrainState
 ) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-    """The optimisers of generator and discriminator, with the modules that each trains."""
+    """Build the optimisers of generator and discriminator, each with the modules that it trains."""
     critics, both = state.loss.discriminator_modules, state.loss.shared_modules
     with_g = [module for name, module in state.modules.items() if name not in critics]
     with_d = [module for name, module in state.modules.items() if name in (*critics, *both)]
@@ -125,20 +125,20 @@ def optimizers(
 
 @torch.no_grad()
 def step(optimizer: torch.optim.Optimizer) -> None:
-    """`optimizer.step()`, without the wrappers that torch puts around it.
+    """`optimizer.step()` without torch's wrappers.
 
-    They import torch's compiler, which nothing here uses and which takes longer than all other
-    imports of a run together, and they open a profiler's range at each step, which costs a tenth of
-    a small network's step. What they wrap is called as it is; hooks of the optimiser are not.
+    They import torch's compiler, which is not used here and takes longer than all other imports of
+    a run together, and open a profiler range at each step, which costs a tenth of a small network's
+    step. Hooks of the optimiser are not called.
     """
     inspect.unwrap(type(optimizer).step)(optimizer)
 
 
-def _leave_the_compiler_alone() -> None:
-    """The same for an optimiser's other methods, which have another wrapper.
+def _avoid_compiler() -> None:
+    """Keep an optimiser's other methods from importing the compiler.
 
-    At its first call it asks the compiler to leave the method alone, and keeps the answer as an
-    attribute: the method itself.
+    Their wrapper disables the compiler at its first call and caches the result, the method itself,
+    as an attribute; so the attribute is set here.
     """
     for name in ("add_param_group", "state_dict", "load_state_dict"):
         method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
@@ -147,11 +147,11 @@ def _leave_the_compiler_alone() -> None:
 
 
 def optimizer(settings: Optimizer, lr: float, modules: list[nn.Module]) -> torch.optim.Optimizer:
-    """One optimiser over the parameters of several modules."""
-    _leave_the_compiler_alone()
+    """Build one optimiser for the parameters of several modules."""
+    _avoid_compiler()
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     if settings.kind == "adam":
-        # The fused form updates all parameters in one call; it is the fastest on CPU and GPU.
+        # the fused form, one call for all parameters, is the fastest on CPU and GPU
         return torch.optim.Adam(parameters, lr=lr, betas=settings.betas, fused=True)
     if settings.kind == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=lr)

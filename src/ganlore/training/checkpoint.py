@@ -1,4 +1,4 @@
-"""A run's files: the state that a killed run goes on from, and what a finished one leaves."""
+"""A run's files: checkpoints and snapshots during training, and those of a finished run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Checkpoints:
-    """The saved states and snapshots of a run in training, in a folder of their own.
+    """The checkpoints and snapshots of a run in training.
 
-    The folder lies outside the run's own, since Snakemake deletes the outputs of a failed job.
+    Their folder is outside the run's own, since Snakemake deletes the outputs of a failed job.
 
     Attributes:
-        folder: where they lie.
-        identity: what the run is trained with (`identity`); a state of another is not continued.
-        interval: seconds between two saved states.
+        folder: their folder.
+        identity: from `identity`; a checkpoint with another one is discarded.
+        interval: seconds between two checkpoints.
     """
 
     folder: Path
@@ -43,14 +43,14 @@ class Checkpoints:
 
     @property
     def path(self) -> Path:
-        """The file of the last saved state."""
+        """The file of the last checkpoint."""
         return self.folder / "state.pt"
 
     def restore(self, state: TrainState, history: History) -> tuple[int, float]:
-        """Load the last saved state into networks, optimisers and history.
+        """Load the last checkpoint into networks, optimisers and history.
 
         Returns:
-            The number of steps done and the seconds they took; (0, 0.0) where nothing is saved.
+            The number of completed steps and their seconds; (0, 0.0) without a valid checkpoint.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "failed.json").unlink(missing_ok=True)
@@ -75,7 +75,7 @@ class Checkpoints:
     def save_sometimes(
         self, step: int, state: TrainState, history: History, seconds: float
     ) -> None:
-        """Report progress to `ganlore status`, and save if the last saved state is old."""
+        """Report progress to `ganlore status`, and save if the last checkpoint is too old."""
         now = time.monotonic()
         if now - self._reported_at >= min(2.0, self.interval):
             self._reported_at = now
@@ -85,7 +85,7 @@ class Checkpoints:
             self.save(step, state, history, seconds)
 
     def save(self, step: int, state: TrainState, history: History, seconds: float) -> None:
-        """Save everything that the next step depends on."""
+        """Save a checkpoint: everything that the next step depends on."""
         values = {
             "identity": self.identity,
             "step": step,
@@ -103,7 +103,7 @@ class Checkpoints:
         self._saved_at = time.monotonic()
 
     def snapshot(self, step: int, state: TrainState) -> None:
-        """Keep what is evaluated, as it is after a step: the generator, and the loss's modules."""
+        """Save a snapshot after a step: the evaluated generator and the loss's modules."""
         values = {
             "step": step,
             "weights": _weights(state.evaluated),
@@ -112,13 +112,13 @@ class Checkpoints:
         storage.write_sealed(self.folder / f"snapshot-{step}.pt", values)
 
     def snapshots(self) -> list[dict[str, Any]]:
-        """The snapshots so far, in order."""
+        """Read the snapshots so far, in order."""
         paths = sorted(self.folder.glob("snapshot-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
-        read = [storage.read_sealed(path) for path in paths]
-        return [snapshot for snapshot in read if snapshot is not None]
+        snapshots = [storage.read_sealed(path) for path in paths]
+        return [snapshot for snapshot in snapshots if snapshot is not None]
 
     def clear(self) -> None:
-        """Delete them all: the run is finished, or begins again."""
+        """Delete all checkpoints and snapshots, when the run is finished or restarts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -140,7 +140,7 @@ def _parts(state: TrainState) -> dict[str, nn.Module]:
 
 
 def load_networks(state: TrainState, weights: dict[str, Any]) -> None:
-    """Put saved weights and buffers into a run's networks."""
+    """Load saved weights and buffers into a run's networks."""
     for part, module in _parts(state).items():
         module.load_state_dict(weights[part])
 
@@ -154,10 +154,10 @@ def finish(
     device: str,
     extractors: dict[str, str] | None = None,
 ) -> None:
-    """Write a finished run's files from its state, `run.json` last, and delete the state.
+    """Write a finished run's files from its last checkpoint, `run.json` last; delete checkpoints.
 
-    `snapshots.pt` and `checkpoint.pt` hold nothing that differs between two trainings of the same
-    run: no times, no paths. `extractors` are as in `identity`.
+    `snapshots.pt` and `checkpoint.pt` contain no times or paths, so that they are equal for two
+    trainings of the same run. `extractors` are as in `identity`.
     """
     saved = storage.read_sealed(checkpoints.path)
     assert saved is not None
@@ -187,7 +187,7 @@ def finish(
 
 
 def identity(run: Run, store: Store, extractors: dict[str, str] | None = None) -> str:
-    """What a state must agree with to be continued.
+    """The settings, code and data of a training; a checkpoint is only resumed with the same.
 
     Args:
         run: the run's settings.

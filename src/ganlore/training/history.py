@@ -1,4 +1,4 @@
-"""What is recorded while a run trains, one row for each of its evenly spaced points."""
+"""The history of a run: losses, logits, gradients and costs at evenly spaced steps."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Row = dict[str, float]
 
 
 def marks(steps: int, count: int, multiple: int = 1) -> list[int]:
-    """`count` evenly spaced steps up to the last one, or fewer where there are not so many.
+    """`count` evenly spaced steps up to the last one, or fewer if there are fewer steps.
 
     Args:
         steps: the last step.
-        count: how many.
-        multiple: every mark is a multiple of this, rounded down. With n_critic, both networks have
-            just made a step at each mark, so that a row there depends on nothing before it.
+        count: the number of marks.
+        multiple: marks are rounded down to a multiple of this. With n_critic, both networks are
+            updated in each marked step, so that a row depends on no other step.
     """
     exact = (steps * (index + 1) / count for index in range(count))
     return sorted({round(mark) // multiple * multiple for mark in exact} - {0})
 
 
 def sparse(all_marks: list[int], count: int) -> list[int]:
-    """About `count` of some marks, the first and the last among them."""
+    """About `count` of the marks, including the first and the last."""
     return sorted({*all_marks[:: max(1, len(all_marks) // count)], *all_marks[-1:]})
 
 
 def _number(logged: Logged) -> float:
-    """What a loss or a trick logged; what is costly is computed here alone."""
+    """The value of a log entry; functions are called only here."""
     return float(logged() if callable(logged) else logged)
 
 
@@ -45,15 +45,14 @@ def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
 
 
 def gradient_slope(parameters: list[Tensor]) -> float:
-    """How gradients change from a network's output back to its input: log10 of a ratio.
+    """The change of gradients from a network's output back to its input, as log10 of a ratio.
 
-    The root mean square of the gradients of the first weights over that of the last: 0 where layers
-    learn alike, far below where gradients vanish on the way back, far above where they explode
-    (1704.00028, figure 1b). NaN where either has no gradient, or only zeros.
+    The root mean square of the gradient of the first weights over that of the last: 0 if both are
+    equal, far below 0 for vanishing gradients, far above for exploding ones (1704.00028, figure
+    1b). NaN if either has no gradient, or only zeros.
 
     Args:
-        parameters: the network's, from input to output; the weights are those of 2 dimensions or
-            more.
+        parameters: the network's, from input to output; weights are those of 2 or more dimensions.
     """
     weights = [p for p in parameters if p.dim() > 1 and p.grad is not None]
     if not weights:
@@ -70,12 +69,12 @@ def gradient_slope(parameters: list[Tensor]) -> float:
 class History:
     """Rows of a run: numbers by column name.
 
-    Columns: step (discriminator steps done), images (real images shown), d_loss, g_loss,
-    real_logit and fake_logit (means, before tricks), real_probability and fake_probability (means
-    of the logits' sigmoid, after tricks: of a relativistic discriminator, that real is more real),
-    d_gradient_norm, g_gradient_norm, d_gradient_slope (`gradient_slope`), seconds,
-    images_per_second, peak_memory_mb (of the process), step_memory_mb (the most that a step
-    kept so far for its backward passes, `memory.Meter`), and what losses and tricks log.
+    Columns: step (discriminator steps), images (real images so far), d_loss, g_loss, real_logit and
+    fake_logit (means, before tricks), real_probability and fake_probability (means of the logits'
+    sigmoid, after tricks; with a relativistic trick, of differences), d_gradient_norm,
+    g_gradient_norm, d_gradient_slope (`gradient_slope`), seconds, images_per_second,
+    peak_memory_mb (of the process), step_memory_mb (the most so far that a step saved for its
+    backward passes, `memory.Meter`), and the logs of the loss and the tricks.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -88,45 +87,45 @@ class History:
         seconds: float,
         step_memory: int | None,
     ) -> Row:
-        """Read a step's tensors (this waits for the device) and keep them as a row.
+        """Append a row from a step's tensors, which waits for the device.
 
         Args:
-            discriminator: what the discriminator's update saw, and its loss.
-            generator: likewise.
-            optimizers: the generator's and the discriminator's, for the gradients that they used.
-            seconds: time of training so far.
-            step_memory: bytes that the step kept for its backward passes at most, None where they
-                were not counted.
+            discriminator: the discriminator's step and its loss.
+            generator: the generator's step and its loss.
+            optimizers: of the generator and of the discriminator, for their gradients.
+            seconds: training time so far.
+            step_memory: the most bytes that the step saved for its backward passes, None if not
+                measured.
         """
-        (critic, d_loss), (actor, g_loss) = discriminator, generator
-        step = critic.schedule.moment.step + 1
-        images = step * len(critic.images)
+        (d_step, d_loss), (g_step, g_loss) = discriminator, generator
+        step = d_step.schedule.moment.step + 1
+        images = step * len(d_step.images)
         most = self.rows[-1]["step_memory_mb"] if self.rows else 0.0
         with torch.no_grad():
-            real, fake = critic.logits
+            real, fake = d_step.logits
             row = {
                 "step": step,
                 "images": images,
                 "d_loss": float(d_loss.detach()),
                 "g_loss": float(g_loss.detach()),
-                "real_logit": float(critic.real_logits.mean()),
-                "fake_logit": float(critic.fake_logits.mean()),
+                "real_logit": float(d_step.real_logits.mean()),
+                "fake_logit": float(d_step.fake_logits.mean()),
                 "d_gradient_norm": gradient_norm(optimizers[1]),
                 "g_gradient_norm": gradient_norm(optimizers[0]),
-                "d_gradient_slope": gradient_slope(critic.discriminator_parameters),
+                "d_gradient_slope": gradient_slope(d_step.discriminator_parameters),
                 "real_probability": float(real.sigmoid().mean()),
                 "fake_probability": float(fake.sigmoid().mean()),
                 "seconds": seconds,
                 "images_per_second": images / seconds,
                 "peak_memory_mb": provenance.peak_memory_mb(),
                 "step_memory_mb": max(most, (step_memory or 0) / 2**20),
-                **{name: _number(value) for name, value in (actor.log | critic.log).items()},
+                **{name: _number(value) for name, value in (g_step.log | d_step.log).items()},
             }
         self.rows.append(row)
         return row
 
     def diverged(self, bound: float) -> bool:
-        """Whether the last row's losses are not finite or beyond the bound."""
+        """Whether a loss or the logit of the last row is not finite or beyond the bound."""
         last = self.rows[-1]
         values = [last["d_loss"], last["fake_logit"], last["g_loss"]]
         return any(not math.isfinite(v) or abs(v) > bound for v in values)

@@ -1,4 +1,4 @@
-"""The training loop: the same for every loss and every trick, by the name of none."""
+"""The training loop, which is the same for every loss and trick."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def train(
     device: torch.device,
     extractors: dict[str, Any] | None = None,
 ) -> str:
-    """Train a run from its last saved state to its end.
+    """Train a run from its last checkpoint to its end.
 
     Args:
         run: the run's settings.
         store: the prepared data.
-        checkpoints: where the run's state is saved; it holds everything when this returns.
+        checkpoints: the run's checkpoints; the last one is saved when this returns.
         device: where to train.
-        extractors: those that the run's tricks need (`Run.training_extractors`), fitted, by name.
+        extractors: the tricks' fitted extractors (`Run.training_extractors`), by name.
 
     Returns:
-        "done", or "diverged" where a loss was not finite or beyond the study's bound.
+        "done", or "diverged" if a loss was not finite or beyond the study's bound.
 
     Raises:
         GanloreError: if a GPU's memory is too small; with what may be lowered.
@@ -55,7 +55,7 @@ def train(
 def build_trainer(
     run: Run, store: Store, device: torch.device, extractors: dict[str, Any] | None = None
 ) -> Trainer:
-    """What makes a run's steps, at step 0. From here on nothing asks for the run any more."""
+    """Build the trainer of a run at step 0. Nothing after it depends on the run's settings."""
     training = run.training
     state = build.train_state(run, store.shape, store.classes, device)
     state.extractors = {name: fitted.to(device) for name, fitted in (extractors or {}).items()}
@@ -68,11 +68,11 @@ def build_trainer(
 
 
 def loop(trainer: Trainer, checkpoints: Checkpoints, training: Training, progress: Progress) -> str:
-    """Step after step, with history, snapshots and saved states; returns as `train` does."""
+    """Make all steps, with history, snapshots and checkpoints; returns the same as `train`."""
     state, history = trainer.state, History()
     start, seconds_before = checkpoints.restore(state, history)
     log_at = set(marks(training.steps, training.history, state.n_critic))
-    measure_memory_at = set(sparse(sorted(log_at), 5))  # it takes time, and hardly changes
+    measure_memory_at = set(sparse(sorted(log_at), 5))  # measuring is slow, and it hardly changes
     snapshot_at = set(marks(training.steps, training.snapshots))
     if start and history.diverged(training.divergence):
         return "diverged"

@@ -1,4 +1,4 @@
-"""What a training step keeps in memory, counted rather than sampled."""
+"""The memory that a training step needs, counted rather than sampled."""
 
 from __future__ import annotations
 
@@ -9,60 +9,60 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 
-class Kept:
-    """A tensor that autograd keeps, from its forward pass until its backward pass is done."""
+class Saved:
+    """A tensor that autograd saves in the forward pass, until its backward pass is done."""
 
     def __init__(self, tensor: Tensor, meter: Meter) -> None:
-        # not the tensor itself: a step that keeps its own result would keep itself alive
+        # not the tensor itself: an operation that saves its own result would keep itself alive
         self.tensor = tensor.detach()
         self.meter = meter
-        self.key = meter.take(tensor)
+        self.key = meter.add(tensor)
 
     def __del__(self) -> None:
-        self.meter.leave(self.key)
+        self.meter.remove(self.key)
 
 
 class Meter(saved_tensors_hooks):
-    """The most bytes that autograd kept at one time for backward passes, while it was entered.
+    """A context that measures the peak bytes that autograd saves for backward passes.
 
-    Activations are what a step needs beside weights, gradients and the optimiser's state, whose
-    sizes the numbers of parameters give. Counted by torch's hooks on saved tensors: the same number
-    on every machine, where a process's resident memory is mostly that of the imports. Each storage
-    counts once, and the weights that are trained not at all.
+    These activations are a step's memory besides weights, gradients and the optimiser's state,
+    whose sizes follow from the numbers of parameters. They are counted by torch's hooks on saved
+    tensors, so that the number is the same on every machine, while a process's resident memory is
+    mostly that of the imports. Each storage counts once; trained weights do not count.
 
     Attributes:
-        peak: bytes at most.
-        now: bytes that are kept still.
+        peak: the most bytes at one time.
+        now: the bytes saved at present.
     """
 
     def __init__(self, weights: Iterable[Tensor]) -> None:
         self.peak = 0
         self.now = 0
-        self._known = {_place(weight) for weight in weights}
-        self._kept: Counter[tuple[int, int]] = Counter()
-        super().__init__(lambda tensor: Kept(tensor, self), lambda kept: kept.tensor)
+        self._weights = {_storage_key(weight) for weight in weights}
+        self._saved: Counter[tuple[int, int]] = Counter()
+        super().__init__(lambda tensor: Saved(tensor, self), lambda saved: saved.tensor)
 
     def __enter__(self) -> Meter:  # type: ignore[override] # torch's gives nothing
         super().__enter__()
         return self
 
-    def take(self, tensor: Tensor) -> tuple[int, int]:
-        """Count a tensor's storage, unless it is counted already; gives its key."""
-        key = _place(tensor)
-        self._kept[key] += 1
-        if self._kept[key] == 1 and key not in self._known:
+    def add(self, tensor: Tensor) -> tuple[int, int]:
+        """Count a tensor's storage, unless it is counted already; returns its key."""
+        key = _storage_key(tensor)
+        self._saved[key] += 1
+        if self._saved[key] == 1 and key not in self._weights:
             self.now += key[1]
             self.peak = max(self.peak, self.now)
         return key
 
-    def leave(self, key: tuple[int, int]) -> None:
-        """Count it no longer."""
-        self._kept[key] -= 1
-        if not self._kept[key] and key not in self._known:
+    def remove(self, key: tuple[int, int]) -> None:
+        """Remove one reference to a storage."""
+        self._saved[key] -= 1
+        if not self._saved[key] and key not in self._weights:
             self.now -= key[1]
 
 
-def _place(tensor: Tensor) -> tuple[int, int]:
-    """Where a tensor's storage lies, and its bytes."""
+def _storage_key(tensor: Tensor) -> tuple[int, int]:
+    """The address of a tensor's storage, and its bytes."""
     storage = tensor.untyped_storage()
     return storage.data_ptr(), storage.nbytes()

@@ -1,6 +1,6 @@
-"""How arithmetic is done: precision, memory layout, kernels.
+"""Numerical precision, memory layout and kernels.
 
-The one place that knows `training.precision`, `channels_last` and `deterministic`.
+The only module that reads `training.precision`, `channels_last` and `deterministic`.
 """
 
 from __future__ import annotations
@@ -18,50 +18,50 @@ if TYPE_CHECKING:
     from ganlore.study.schema import Training
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-"""What cuBLAS needs to be told before its first product to be deterministic, `:4096:8`."""
+"""The variable that makes cuBLAS deterministic, if set to `:4096:8` before its first product."""
 
 
 @contextmanager
 def kernels(training: Training) -> Iterator[None]:
-    """Choose kernels as a run's settings say, and as they were again afterwards.
+    """Set torch's choice of kernels from a run's settings, and restore it afterwards.
 
-    A GPU's convolutions would be TF32 by torch's default; fp32 here means it, as do the parts of
-    bf16 that stay fp32. Without `deterministic`, cuDNN times its kernels at the first step of each
-    shape and takes the fastest: two processes may take different ones, whose last bits differ.
+    By torch's default, convolutions on a GPU use TF32; here fp32 means fp32, also for the fp32
+    parts of bf16. Without `deterministic`, cuDNN times its kernels for each new shape and uses the
+    fastest: two processes may use different ones, whose last bits differ.
 
     Args:
         training: the run's settings.
     """
     matmul: Any = torch.backends.cuda.matmul
     cudnn: Any = torch.backends.cudnn
-    before: list[tuple[Any, str, Any]] = []
+    previous: list[tuple[Any, str, Any]] = []
 
     def put(owner: Any, name: str, value: Any) -> None:
-        before.append((owner, name, getattr(owner, name)))
+        previous.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
 
-    fast = "tf32" if training.precision == "tf32" else "ieee"
-    sure = training.deterministic
-    asked = torch.are_deterministic_algorithms_enabled()
-    mild = torch.is_deterministic_algorithms_warn_only_enabled()
+    fp32 = "tf32" if training.precision == "tf32" else "ieee"
+    deterministic = training.deterministic
+    was_deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     workspace = os.environ.get(WORKSPACE)
     try:
         for owner in (matmul, cudnn.conv, cudnn.rnn):
-            put(owner, "fp32_precision", fast)
-        put(cudnn, "benchmark", not sure)
-        put(cudnn, "deterministic", sure)
-        # torch would fill all memory that it hands out, for code that reads what it never wrote
+            put(owner, "fp32_precision", fp32)
+        put(cudnn, "benchmark", not deterministic)
+        put(cudnn, "deterministic", deterministic)
+        # torch would fill all new memory, for the sake of code that reads uninitialised memory
         put(torch.utils.deterministic, "fill_uninitialized_memory", False)
-        if sure is not asked:  # the call imports the compiler, which takes a second
-            torch.use_deterministic_algorithms(sure)
-        if sure:
+        if deterministic is not was_deterministic:  # the call imports the compiler, about a second
+            torch.use_deterministic_algorithms(deterministic)
+        if deterministic:
             os.environ.setdefault(WORKSPACE, ":4096:8")
         yield
     finally:
-        for owner, name, value in reversed(before):
+        for owner, name, value in reversed(previous):
             setattr(owner, name, value)
-        if sure is not asked:
-            torch.use_deterministic_algorithms(asked, warn_only=mild)
+        if deterministic is not was_deterministic:
+            torch.use_deterministic_algorithms(was_deterministic, warn_only=warn_only)
         if workspace is None:
             os.environ.pop(WORKSPACE, None)
 
@@ -72,10 +72,10 @@ def layout(training: Training) -> torch.memory_format:
 
 
 def place(module: nn.Module, training: Training, device: torch.device) -> None:
-    """Move a module to a device, in a run's layout and ready for its precision.
+    """Move a module to a device, with a run's memory layout and precision.
 
-    Under autocast, weights that are computed (spectral norm's) are computed in fp32 still: a power
-    iteration of 8 bits finds another norm.
+    Under autocast, parametrised weights (spectral norm's) are still computed in fp32: a power
+    iteration in 8 bits results in another norm.
     """
     module.to(device)
     if training.channels_last:
@@ -88,11 +88,11 @@ def place(module: nn.Module, training: Training, device: torch.device) -> None:
 
 
 Forward = Callable[[], AbstractContextManager[Any]]
-"""What a network's forward pass is made within."""
+"""A function that makes the context of a network's forward pass."""
 
 
 def forward(training: Training, device: torch.device) -> Forward:
-    """What forward passes are made within: bf16 autocast, or nothing."""
+    """The context of forward passes: bf16 autocast, or none."""
     if training.precision != "bf16":
         return nullcontext
     return lambda: torch.autocast(device.type, torch.bfloat16)

@@ -1,4 +1,4 @@
-"""The updates of a run: one of the discriminator at each step, and of the generator at some."""
+"""The updates of a run: of the discriminator in each step, of the generator in some."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ganlore.training.batches import Batch, Batches
 
 Update = tuple[Step, torch.Tensor]
-"""What an update saw, and the loss that it minimised."""
+"""The step of an update, and its loss."""
 
 
 def minimise(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    """One step of an optimiser; gradients go to its own parameters alone."""
+    """Make one step of an optimiser, with gradients of its own parameters only."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for parameter in parameters:
         parameter.grad = None
@@ -32,7 +32,7 @@ def minimise(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
 
 
 def set_rates(optimizers: tuple[torch.optim.Optimizer, ...], schedule: Schedule) -> None:
-    """Set learning rates and, where there is one, beta2."""
+    """Set learning rates and, for Adam, beta2."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             first = group.setdefault("first_lr", group["lr"])
@@ -42,12 +42,12 @@ def set_rates(optimizers: tuple[torch.optim.Optimizer, ...], schedule: Schedule)
 
 
 def schedule_at(state: TrainState, optimizer: Optimizer, moment: Moment) -> Schedule:
-    """The numbers of a step.
+    """The scheduled values of a step.
 
     Args:
-        state: whose loss and tricks have schedules.
+        state: the training state, for its loss and tricks.
         optimizer: the optimisers' settings, after the tricks' changes.
-        moment: how far the run is.
+        moment: the progress of the run.
     """
     factor = math.prod(trick.learning_rate(moment.progress) for trick in state.tricks)
     factor *= learning_rate_factor(optimizer, moment.progress)
@@ -63,13 +63,13 @@ def schedule_at(state: TrainState, optimizer: Optimizer, moment: Moment) -> Sche
 class Trainer:
     """Makes a run's steps.
 
-    A step is a batch, keyed random numbers and a `Schedule`; nothing else changes from one to the
-    next. This is where an update can be captured and replayed.
+    Steps differ only in their batch, keyed random numbers and `Schedule`, so that an update can be
+    captured here and replayed.
 
     Attributes:
-        state: what lives through the run.
+        state: the training state.
         batches: the batch of every step.
-        training: the study's settings of training.
+        training: the study's training settings.
         optimizer: the optimisers' settings, after the tricks' changes.
         seed: the run's.
         device: where the networks are.
@@ -86,9 +86,9 @@ class Trainer:
         self._batch: tuple[int, Batch] | None = None
 
     def step(self, number: int) -> tuple[Update, Update | None]:
-        """A whole step, in the study's order: the discriminator's and the generator's update.
+        """Make a step: the discriminator's update and, in every n_critic-th step, the generator's.
 
-        The generator has one in every n_critic-th step.
+        Their order is the study's setting.
         """
         schedule = self.begin(number)
         generator_too = (number + 1) % self.state.n_critic == 0
@@ -99,8 +99,8 @@ class Trainer:
         return update, self.generator(schedule) if generator_too else None
 
     def begin(self, number: int) -> Schedule:
-        """What comes before a step's updates: its schedule, learning rates, the tricks' stages."""
-        seeding.seed_globals(self.seed, "global", number)  # for code that takes no generator
+        """Prepare a step's updates: seeds, schedule, learning rates, the tricks' stages."""
+        seeding.seed_globals(self.seed, "global", number)  # for code without a generator argument
         schedule = self.schedule_of(number)
         set_rates(self.state.optimizers, schedule)
         for trick in self.state.tricks:
@@ -114,12 +114,12 @@ class Trainer:
         return schedule
 
     def schedule_of(self, number: int) -> Schedule:
-        """The numbers of a step."""
+        """The scheduled values of a step."""
         moment = Moment(number, number // self.state.n_critic, number / self.training.steps)
         return schedule_at(self.state, self.optimizer, moment)
 
     def discriminator(self, schedule: Schedule, before: Step | None = None) -> Update:
-        """The discriminator's update; `before` is as in `Step`."""
+        """Update the discriminator; `before` is as in `Step`."""
         step = self.see("discriminator", schedule, before)
         loss = step.discriminator_loss()
         minimise(self.state.optimizers[1], loss)
@@ -128,7 +128,7 @@ class Trainer:
         return step, loss
 
     def generator(self, schedule: Schedule) -> Update:
-        """The generator's update."""
+        """Update the generator."""
         step = self.see("generator", schedule)
         loss = step.generator_loss()
         minimise(self.state.optimizers[0], loss)
@@ -137,10 +137,10 @@ class Trainer:
         return step, loss
 
     def see(self, phase: Phase, schedule: Schedule, before: Step | None = None) -> Step:
-        """What an update sees: the step's batch, and random numbers of its own."""
+        """The step of an update, with its batch and its own random numbers."""
         number = schedule.moment.step
         rng = seeding.generator(self.seed, phase, number, device=self.device)
-        if self._batch is None or self._batch[0] != number:  # both updates see one batch
+        if self._batch is None or self._batch[0] != number:  # both updates use the same batch
             self._batch = number, self.batches[number]
         batch, latent = self._batch[1], self.training.latent
         return Step(self.state, phase, *batch, rng, schedule, latent, before)

@@ -1,7 +1,7 @@
-"""What a trick is: anything that goes on top of any loss. One file in this folder is one trick.
+"""The interface of a trick, a change of training that any loss can have. Each file is one trick.
 
-A trick overrides the hooks that it needs; the others are the identity and cost nothing. Tricks of a
-combination (`[spectral-norm, ttur]`) fold from left to right: each takes what the one before gave.
+A trick overrides the hooks that it needs; the others are the identity and cost nothing. The tricks
+of a combination (`[spectral-norm, ttur]`) apply from left to right, each to the result before it.
 """
 
 from __future__ import annotations
@@ -26,48 +26,48 @@ class Trick:
     """A trick; its annotated attributes are settings, the others are facts.
 
     Facts (literals):
-        paper: the source. tip: what it promises, in a line.
-        requires: {what the data set, the network or the loss must provide: reason}.
+        paper: the source. tip: the idea, in a line.
+        requires: {property of the data set, the network or the loss: reason}.
         incompatible: {name of a loss, trick, network or data set: reason}.
-        combines: names of the tricks that this one is, in order. It needs no code of its own; a
+        combines: names of the tricks that make up this one, in order. Such a trick has no code; a
             study changes the settings of its parts.
-        extractors: extractors that training needs, fitted to the data set; in a step as
-            `step.state.extractors[name]`.
-        logs: columns of the history that it adds.
-        batch_multiple_of: the name of the setting that the batch must be a multiple of.
+        extractors: feature extractors that training needs, fitted to the data set; a step has them
+            as `step.state.extractors[name]`.
+        logs: columns that it adds to the history.
+        batch_multiple_of: name of a setting; the batch size must be a multiple of its value.
     """
 
     name: ClassVar[str] = ""
     relative: ClassVar[bool] = False
-    """Whether logits are compared with each other, so that a generator step needs real images."""
+    """Whether real and generated logits are compared, so that the generator needs real images."""
     differentiates_real: ClassVar[bool] = False
-    """Whether the penalty differentiates the logits with respect to the real images."""
+    """Whether the penalty uses gradients with respect to the real images."""
     differentiates_fake: ClassVar[bool] = False
-    """Whether the penalty differentiates the logits with respect to the generated images."""
+    """Whether the penalty uses gradients with respect to the generated images."""
     mixes_batch: ClassVar[bool] = False
     """Whether the discriminator's outputs depend on the rest of the batch."""
 
     @classmethod
     def overrides(cls, hook: str) -> bool:
-        """Whether this trick has a hook of its own in place of the identity."""
+        """Whether this trick overrides a hook."""
         return getattr(cls, hook) is not getattr(Trick, hook)
 
     # -- data and view --------------------------------------------------------------------------
 
     def data(self, images: Tensor, step: Step) -> Tensor:
-        """Change what training takes for real data, (N, ...): images of a lower resolution."""
+        """Change the real data of training, (N, ...): images of a lower resolution."""
         return images
 
     def view(self, images: Tensor, step: Step) -> Tensor:
-        """Change what the discriminator sees of real and generated images: noise, packing."""
+        """Change the discriminator's input, real and generated alike: augmentation, packing."""
         return images
 
     def class_labels(self, labels: Tensor) -> Tensor:
-        """Change the labels that a conditional discriminator sees, from one for each sample."""
+        """Change the class labels that a conditional discriminator receives, (N,) at first."""
         return labels
 
     def discriminator_spec(self, spec: Spec) -> Spec:
-        """Change what the discriminator is built for: packing widens its input."""
+        """Change the discriminator's spec: packing widens its input."""
         return spec
 
     # -- networks -------------------------------------------------------------------------------
@@ -75,30 +75,29 @@ class Trick:
     def generator_network(
         self, make: Callable[[Spec], Generator], network: Network
     ) -> Callable[[Spec], Generator]:
-        """Wrap what builds the generator from the data's spec: stacking builds two.
+        """Wrap the function that builds the generator from the data's spec: stacking builds two.
 
-        The network initialises what is built. The discriminator's takes what it is to see.
+        The network family initialises the result afterwards.
         """
         return make
 
     def discriminator_network(
         self, make: Callable[[Spec], Critic], network: Network
     ) -> Callable[[Spec], Critic]:
-        """Wrap what builds the discriminator."""
+        """Wrap the function that builds the discriminator from `discriminator_spec`."""
         return make
 
     def networks(self, generator: Any, discriminator: Any) -> tuple[Any, Any]:
-        """Change or replace the built networks: spectral normalisation, attention.
+        """Change or replace the initialised networks: spectral normalisation, attention.
 
-        They are initialised already; what is added initialises itself, from torch's global
-        generator, which is keyed here.
+        Added layers initialise themselves from torch's global generator, which is seeded here.
         """
         return generator, discriminator
 
     # -- objective ------------------------------------------------------------------------------
 
     def logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """Change the logits that the loss sees, from (N,) each."""
+        """Change the logits that the loss receives, (N,) each: relativistic tricks."""
         return real, fake
 
     def penalty(self, step: Step) -> Tensor | float:
@@ -106,34 +105,34 @@ class Trick:
         return 0.0
 
     def wrap_generator_loss(self, loss: Callable[[Step], Tensor]) -> Callable[[Step], Tensor]:
-        """Wrap the function that gives the generator's loss: unrolling."""
+        """Wrap the function that computes the generator's loss: unrolling."""
         return loss
 
     # -- schedule -------------------------------------------------------------------------------
 
     def optimizer(self, settings: Optimizer) -> Optimizer:
-        """Change the optimisers' settings."""
+        """Change the settings of the optimisers."""
         return settings
 
     def n_critic(self, n: int) -> int:
-        """Change the number of discriminator steps for each generator step."""
+        """Change the number of discriminator steps per generator step."""
         return n
 
     def learning_rate(self, progress: float) -> float:
-        """Give a factor on both learning rates, by the share of the budget used, in [0, 1)."""
+        """Return a factor on both learning rates, for the share of the budget used, in [0, 1)."""
         return 1.0
 
     def scheduled(self, moment: Moment) -> dict[str, float]:
-        """Give numbers of its own that change from step to step, read by `step.scheduled`."""
+        """Return values that the trick schedules, by name, for `step.scheduled`."""
         return {}
 
     def stage(self, numbers: Mapping[str, float], networks: tuple[nn.Module, ...]) -> None:
         """Change the networks before a step: growing.
 
         Args:
-            numbers: what `scheduled` gave for the step.
-            networks: all that are trained or kept: discriminator, generator, its average. What is
-                changed belongs to their state (buffers, extra state), as evaluation must see it.
+            numbers: what `scheduled` returned for the step.
+            networks: discriminator, generator and, if different, the evaluated generator. A change
+                must be part of their saved state (buffers, extra state), for evaluation.
         """
 
     # -- state ----------------------------------------------------------------------------------
@@ -141,13 +140,13 @@ class Trick:
     def modules(
         self, generator: nn.Module, discriminator: nn.Module, evaluated: dict[str, nn.Module]
     ) -> dict[str, nn.Module]:
-        """Add state that is saved with the run: averaged weights, moving averages of logits.
+        """Add modules that are saved but not trained: averaged weights, moving averages of logits.
 
-        They are not trained. Reached as `step.modules[name]`.
+        A step has them as `step.modules[name]`.
 
         Args:
-            generator: as it is trained; likewise the discriminator.
-            discriminator: likewise.
+            generator: the trained generator.
+            discriminator: the trained discriminator.
             evaluated: the loss's modules that are evaluated with the generator, by name.
         """
         return {}
@@ -161,13 +160,13 @@ class Trick:
     # -- evaluation -----------------------------------------------------------------------------
 
     def generator_for_evaluation(self, generator: nn.Module, modules: nn.ModuleDict) -> nn.Module:
-        """Choose the generator that snapshots keep and evaluation samples from."""
+        """Choose the generator for snapshots and evaluation."""
         return generator
 
     def modules_for_evaluation(
         self, evaluated: dict[str, nn.Module], modules: nn.ModuleDict
     ) -> dict[str, nn.Module]:
-        """Choose the loss's modules that snapshots keep beside the generator, by name."""
+        """Choose the loss's modules for snapshots and evaluation, by name."""
         return evaluated
 
 
@@ -179,4 +178,4 @@ HOOKS = {
     "state": ("modules", "after_discriminator", "after_generator"),
     "evaluation": ("generator_for_evaluation", "modules_for_evaluation"),
 }
-"""The hooks in groups, for the table in CONTRIBUTING.md."""
+"""The groups of hooks, for the table in CONTRIBUTING.md."""

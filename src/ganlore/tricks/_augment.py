@@ -1,7 +1,6 @@
-"""Random changes of images, another one for each image of a batch, differentiable.
+"""Differentiable augmentation, drawn anew for each image of a batch.
 
-Images are (N, C, H, W) throughout, in [-1, 1]. Shares are of an image's side, and are rounded to
-whole pixels.
+Images are (N, C, H, W) in [-1, 1]. A share is that of an image's side, rounded to whole pixels.
 """
 
 from __future__ import annotations
@@ -18,35 +17,35 @@ def pixels(side: int, share: float) -> int:
 
 
 def draw(n: int, first: int, last: int, images: Tensor, rng: torch.Generator) -> Tensor:
-    """A whole number for each of n images, uniform in [first, last], (n, 1)."""
+    """A random integer for each of n images, uniform in [first, last], (n, 1)."""
     return torch.randint(first, last + 1, (n, 1), generator=rng, device=images.device)
 
 
 def moves(
     images: Tensor, share: float, rng: torch.Generator, stay: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """How far down and how far right each image is to be moved, (N, 1) each.
+    """Random translations of each image, down and right in whole pixels, (N, 1) each.
 
-    Uniform over all moves by whole pixels, up to `share` of the image's height and of its width;
-    `stay` says whether no move at all is one of them.
+    Uniform over all translations by up to `share` of the height and of the width; `stay` tells
+    whether they include the zero translation.
     """
     high, wide = (pixels(side, share) for side in images.shape[2:])
     columns = 2 * wide + 1
-    places = columns * (2 * high + 1)
-    skip = not stay and places > 1
-    drawn = draw(len(images), 0, places - 1 - skip, images, rng)
+    count = columns * (2 * high + 1)
+    skip = not stay and count > 1
+    index = draw(len(images), 0, count - 1 - skip, images, rng)
     if skip:
-        drawn = drawn + (drawn >= places // 2)  # the middle one
-    return drawn // columns - high, drawn % columns - wide
+        index = index + (index >= count // 2)  # the zero translation is in the middle
+    return index // columns - high, index % columns - wide
 
 
 def move(images: Tensor, moved: tuple[Tensor, Tensor], edge: Literal["zeros", "nearest"]) -> Tensor:
-    """Each image moved by whole pixels.
+    """Translate each image by whole pixels.
 
     Args:
-        images: what to move.
-        moved: as from `moves`.
-        edge: what comes in from outside: zeros, or the nearest pixel.
+        images: (N, C, H, W).
+        moved: translations as from `moves`.
+        edge: padding with zeros or with the nearest pixel.
     """
     for dim, by in enumerate(moved, start=2):
         side = images.shape[dim]
@@ -60,46 +59,46 @@ def move(images: Tensor, moved: tuple[Tensor, Tensor], edge: Literal["zeros", "n
 
 
 def cut_out(images: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Each image with a rectangle of zeros, `share` of its height high and of its width wide.
+    """Set a random rectangle of each image to zero, `share` of its height and of its width.
 
-    Its centre may be anywhere in the image, so that the border may leave less of it.
+    The centre is uniform over the image; the border may cut the rectangle.
     """
     n, _, *sides = images.shape
     inside = []
     for side in sides:
         length = pixels(side, share)
-        # an even length has its centre between two pixels, of which there is one more
+        # an even length has its centre between two pixels: one more position
         first = draw(n, -(length // 2), side - length % 2 - length // 2, images, rng)
-        place = torch.arange(side, device=images.device) - first
-        inside.append((place >= 0) & (place < length))
+        offset = torch.arange(side, device=images.device) - first
+        inside.append((offset >= 0) & (offset < length))
     kept = ~(inside[0][:, None, :, None] & inside[1][:, None, None, :])
     return images * kept
 
 
 def saturate(images: Tensor, factor: Tensor) -> Tensor:
-    """The distances of each pixel's channels from their mean, times a factor (N, 1, 1, 1)."""
+    """Scale each pixel's deviations from the mean of its channels by a factor (N, 1, 1, 1)."""
     grey = images.mean(1, keepdim=True)
     return grey + factor * (images - grey)
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """The distances of each image's numbers from their mean, times a factor (N, 1, 1, 1)."""
+    """Scale the deviations from each image's mean by a factor (N, 1, 1, 1)."""
     mean = images.mean((1, 2, 3), keepdim=True)
     return mean + factor * (images - mean)
 
 
 def recolour(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Each image with another brightness, saturation and contrast, one after the other.
+    """Change each image's brightness, then saturation, then contrast at random.
 
-    Brightness adds up to .5 either way; factors are in [0, 2] for saturation, [.5, 1.5] for
+    Brightness adds a number in [-.5, .5]; factors are in [0, 2] for saturation and in [.5, 1.5] for
     contrast.
     """
-    drawn = torch.rand(3, len(images), 1, 1, 1, generator=rng, device=images.device)
-    bright, colourful, clear = drawn.to(images.dtype)
-    return contrast(saturate(images + (bright - 0.5), 2 * colourful), clear + 0.5)
+    uniform = torch.rand(3, len(images), 1, 1, 1, generator=rng, device=images.device)
+    brightness, saturation, contrasts = uniform.to(images.dtype)
+    return contrast(saturate(images + (brightness - 0.5), 2 * saturation), contrasts + 0.5)
 
 
 def flip(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Each image mirrored left to right, or not, at even odds."""
-    drawn = torch.rand(len(images), 1, 1, 1, generator=rng, device=images.device)
-    return torch.where(drawn < 0.5, images.flip(3), images)
+    """Flip each image horizontally with probability 1/2."""
+    uniform = torch.rand(len(images), 1, 1, 1, generator=rng, device=images.device)
+    return torch.where(uniform < 0.5, images.flip(3), images)

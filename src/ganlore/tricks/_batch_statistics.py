@@ -1,4 +1,4 @@
-"""What tricks share that show a discriminator its batch: more numbers before its head."""
+"""The base of tricks that give a discriminator statistics of its batch as further features."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ganlore.tricks import Trick
 
 
 class Statistic(nn.Module, ABC):
-    """Numbers that say of each sample how it stands to the others of its batch.
+    """A statistic of each sample relative to its batch.
 
     Args:
-        width: how many there are of each.
+        width: numbers for each sample.
     """
 
     def __init__(self, width: int) -> None:
@@ -31,7 +31,7 @@ class Statistic(nn.Module, ABC):
 
 
 class Beside(nn.Module):
-    """Further columns of a layer whose own are parametrised already, and stay as they are."""
+    """Further input columns of a layer that is already parametrised, which stays as it is."""
 
     def __init__(self, layer: nn.Module, columns: int, more: nn.Linear) -> None:
         super().__init__()
@@ -39,20 +39,20 @@ class Beside(nn.Module):
         self.columns = columns
         self.more = more
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """From (N, columns and more) to (N, outputs)."""
-        first: Tensor = self.layer(inputs[:, : self.columns])
-        second: Tensor = self.more(inputs[:, self.columns :])
+    def forward(self, features: Tensor) -> Tensor:
+        """From (N, columns + more) to (N, outputs)."""
+        first: Tensor = self.layer(features[:, : self.columns])
+        second: Tensor = self.more(features[:, self.columns :])
         return first + second
 
 
 class Head(nn.Module):
-    """A head that sees statistics behind the features; the features themselves stay as they are.
+    """A head that receives the features followed by statistics of them.
 
     Args:
         layer: from features (N, columns) to (N, outputs).
         columns: number of features.
-        outputs: width of the last layer.
+        outputs: width of the output.
     """
 
     def __init__(self, layer: nn.Module, columns: int, outputs: int) -> None:
@@ -63,23 +63,22 @@ class Head(nn.Module):
         self.statistics = nn.ModuleList()
 
     def add(self, new: Statistic) -> None:
-        """Append a statistic of the features behind what there is."""
+        """Append a statistic of the features."""
         self.layer = widened(self.layer, self.columns, self.outputs, new.width)
         self.columns += new.width
         self.statistics.append(new)
 
     def forward(self, features: Tensor) -> Tensor:
         """From features (N, F) to (N, outputs)."""
-        values = [statistic(features) for statistic in self.statistics]
-        out: Tensor = self.layer(torch.cat([features, *values], dim=1))
+        statistics = [statistic(features) for statistic in self.statistics]
+        out: Tensor = self.layer(torch.cat([features, *statistics], dim=1))
         return out
 
 
 def widened(layer: nn.Module, columns: int, outputs: int, more: int) -> nn.Module:
-    """A linear layer with further columns, which begin at 0.
+    """A linear layer with further input columns, initialised to 0.
 
-    So it begins as what it was, and learns its new columns from the first step on: their gradient
-    is what they weigh.
+    So its output is unchanged at first; the new columns' gradients are the statistics and not 0.
     """
     if not isinstance(layer, nn.Linear) or parametrize.is_parametrized(layer):
         new = nn.Linear(more, outputs, bias=False)
@@ -100,10 +99,10 @@ class BatchStatistic(Trick, ABC):
 
     @abstractmethod
     def statistic(self, critic: Discriminator) -> Statistic:
-        """The statistic of a discriminator's features."""
+        """Build the statistic of a discriminator's features."""
 
     def networks(self, generator: Any, discriminator: Any) -> tuple[Any, Any]:
-        """Heads are replaced; one that has statistics already gets one more."""
+        """Replace each head, or add the statistic to one that already has some."""
         for part in list(discriminator.modules()):
             if isinstance(part, Discriminator):
                 statistic = self.statistic(part)

@@ -1,9 +1,8 @@
-"""What tricks share that train on small images first: levels of resolution.
+"""The base of tricks that train on small images first: levels of resolution.
 
-Level 0 has the smallest images, each next one twice their height and width, and the last the data's
-size. Outside of the networks every image has that size, so that losses and evaluation see one
-shape: a smaller one stands there as blocks of equal pixels. `enlarge` makes them, and `shrink`
-takes them back exactly.
+Level 0 has the smallest images; each level doubles height and width, and the last has the data's
+size. Outside the networks all images have that size, so that losses and evaluation see one shape:
+`enlarge` turns a smaller image into blocks of equal pixels, and `shrink` inverts it exactly.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ def enlarge(images: Tensor, times: int) -> Tensor:
 
 
 def shrink(images: Tensor, times: int) -> Tensor:
-    """Means of 2x2 pixels, `times` times over; of what `enlarge` gave, what it was given.
+    """Average 2x2 pixels, `times` times over; the inverse of `enlarge`.
 
-    One step after the other: the sum of four equal numbers is exact, that of sixteen is not.
+    In steps of 2x2, since the mean of four equal numbers is exact and that of sixteen is not.
     """
     for _ in range(times):
         images = functional.avg_pool2d(images, 2)
@@ -39,15 +38,15 @@ def shrink(images: Tensor, times: int) -> Tensor:
 
 
 class Fade(torch.autograd.Function):
-    """`torch.lerp(lower, upper, share)` of a share that is a tensor.
+    """`torch.lerp(lower, upper, share)` with a tensor as share.
 
-    As with a Python number, the slope 1 - share is rounded once, from double precision.
+    The gradient's factor 1 - share is rounded once, from double precision, as for a Python number.
     """
 
     @staticmethod
     def forward(ctx: Any, lower: Tensor, upper: Tensor, share: Tensor, rest: Tensor) -> Tensor:
         """From (N, ...) twice and two numbers to (N, ...)."""
-        ctx.share, ctx.rest = share, rest  # constants: nothing to be saved for a backward pass
+        ctx.share, ctx.rest = share, rest  # constants: `save_for_backward` is not needed
         return torch.lerp(lower, upper, share)
 
     @staticmethod
@@ -58,12 +57,12 @@ class Fade(torch.autograd.Function):
 
 
 class Staged(nn.Module):
-    """A module with a level, which belongs to its state: snapshots are evaluated at their own.
+    """A module with a level in its saved state, so that snapshots are evaluated at theirs.
 
     Attributes:
-        level: which resolution it works at.
-        share: the share of this level in its output; the rest is that of the level below.
-        fading: whether the level below still has a share.
+        level: the resolution that it works at.
+        share: the weight of this level in its output; the level below has the rest.
+        fading: whether the level below still has weight.
     """
 
     _share: Tensor
@@ -76,13 +75,13 @@ class Staged(nn.Module):
         self.register_buffer("_rest", torch.zeros(()), persistent=False)
 
     def enter(self, level: int, share: float) -> None:
-        """Go to a level."""
+        """Set level and share."""
         self.level, self.share, self.fading = level, share, share < 1
         self._share.fill_(share)
         self._rest.fill_(1 - share)
 
     def fade(self, lower: Tensor, upper: Tensor) -> Tensor:
-        """Mix the level below and this one, by the share."""
+        """Mix the level below with this one."""
         out: Tensor = Fade.apply(lower, upper, self._share, self._rest)
         return out
 
@@ -91,18 +90,18 @@ class Staged(nn.Module):
         return torch.tensor([self.level, self.share], dtype=torch.float64)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """The level of a saved state."""
+        """Restore level and share."""
         level, share = state.tolist()
         self.enter(int(level), share)
 
 
 @dataclass
 class Rising(Trick):
-    """A trick that trains at one resolution after the other.
+    """A trick that trains at increasing resolutions.
 
     Attributes:
-        levels: how many there are; a subclass says so when it builds the networks.
-        level: where the run is.
+        levels: their number, which a subclass sets when it builds the networks.
+        level: the current one.
     """
 
     def __post_init__(self) -> None:
@@ -111,15 +110,15 @@ class Rising(Trick):
 
     @abstractmethod
     def level_at(self, progress: float) -> tuple[int, float]:
-        """Level, and its share in the output, by the share of the budget used."""
+        """The level and its share in the output, for the share of the budget used."""
 
     def scheduled(self, moment: Moment) -> dict[str, float]:
-        """Level and share, as `Staged` has them."""
+        """Level and share, as in `Staged`."""
         level, share = self.level_at(moment.progress)
         return {"level": level, "share": share}
 
     def stage(self, numbers: Mapping[str, float], networks: tuple[nn.Module, ...]) -> None:
-        """Bring all networks to the level."""
+        """Set the level of all networks."""
         self.level = int(numbers["level"])
         for network in networks:
             for module in network.modules():
@@ -128,13 +127,13 @@ class Rising(Trick):
 
     @property
     def doublings(self) -> int:
-        """From the level's size to the data's."""
+        """The number of doublings from the level's size to the data's."""
         return self.levels - 1 - self.level
 
     def data(self, images: Tensor, step: Step) -> Tensor:
-        """Real images at this level, or between it and the one below, in the data's size.
+        """Real images at this level, mixed with the one below, in the data's size.
 
-        As generated ones are: (1 - share) up(down(x)) + share x (Karras et al. 2018,
+        (1 - share) up(down(x)) + share x, as for generated images (Karras et al. 2018,
         arXiv:1710.10196, section 2).
         """
         small = shrink(images, self.doublings)
@@ -144,5 +143,5 @@ class Rising(Trick):
         return enlarge(small, self.doublings)
 
     def view(self, images: Tensor, step: Step) -> Tensor:
-        """The images of this level's own size, from (N, C, H, W) as they are outside."""
+        """The images in the level's size, from the data's, (N, C, H, W)."""
         return shrink(images, self.doublings)

@@ -1,4 +1,4 @@
-"""Consistency regularisation: a real image and a slightly changed one are judged alike."""
+"""Consistency regularisation: the discriminator is trained to ignore small changes of images."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Consistency(Trick):
-    """The logit of a real image is held near that of the same image, moved by a few pixels.
+    """A penalty on the difference between the logits of a real image and of a shifted copy.
 
-    The paper also mirrors images, left to right, which here is `flip`. It is off unless a study
-    asks for it: the change must make of a sample another one, and a mirrored digit is no digit.
-    What moves in from outside is the nearest pixel's colour. No image stays where it is, unless a
-    pixel is more than the shift: it would be judged twice, to find no difference.
+    The paper also flips images horizontally: the setting `flip`, off by default, since the changed
+    image must still look real and a mirrored digit does not. Translated images are padded with the
+    nearest pixel. The zero translation, whose penalty is 0, is excluded unless the largest shift is
+    less than a pixel.
     """
 
     paper = "arXiv:1910.12027"
-    tip = "a real image and its shifted copy are judged alike"
-    requires = {"images": "a shift by pixels and a mirror image are changes of pictures"}
+    tip = "equal logits for a real image and its shifted copy"
+    requires = {"images": "translations and flips are defined for images only"}
     weight: NonNegativeFloat = 10.0
     shift: Fraction = 0.125
     flip: bool = False
@@ -39,7 +39,7 @@ class Consistency(Trick):
         return _augment.move(images, moved, "nearest")
 
     def penalty(self, step: Step) -> Tensor:
-        """L_cr on the last layer: weight E (D(x) - D(T(x)))^2, with a gradient through both."""
+        """L_cr of the logits: weight E (D(x) - D(T(x)))^2, with gradients through both."""
         changed = step.discriminate(step.view_as_real(self.transform(step.images, step)))
         return self.weight * (step.real_logits - changed).square().mean()
 

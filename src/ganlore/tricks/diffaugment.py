@@ -1,4 +1,4 @@
-"""DiffAugment: the discriminator sees real and generated images through random changes."""
+"""DiffAugment: differentiable augmentation of the discriminator's real and generated inputs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 @dataclass
 class DifferentiableAugmentation(Trick):
-    """Every image is changed at random before it is judged, in both networks' steps.
+    """Differentiable augmentation of every image that the discriminator receives.
 
-    The changes are differentiable, so that the generator learns through them, and never has to draw
-    them. The paper's policy: colour, translation up to 1/8, cutout of 1/2; a share of 0 leaves one
-    out. Each image of a pack is changed by itself, whether packing comes before or after.
+    It applies to the steps of both networks, so that the generator learns through it and need not
+    imitate it. The paper's policy: colour, translation up to 1/8, cutout of 1/2; a share of 0
+    disables one. The images of a pack are augmented independently, whatever the order of tricks.
     """
 
     paper = "arXiv:2006.10738"
-    tip = "random differentiable changes of all that is judged"
-    requires = {"images": "colour, translation and cutout are changes of pictures"}
+    tip = "differentiable augmentation of all inputs of the discriminator"
+    requires = {"images": "colour, translation and cutout are defined for images only"}
     colour: bool = True
     translation: Fraction = 0.125
     cutout: Fraction = 0.5
 
     def view(self, images: Tensor, step: Step) -> Tensor:
-        """T(x), of the same shape, with zeros where there is nothing to see."""
+        """T(x), of the same shape; translation and cutout leave zeros."""
         single = images.reshape(-1, step.images.shape[1], *images.shape[2:])
         if self.colour:
             single = _augment.recolour(single, step.rng)

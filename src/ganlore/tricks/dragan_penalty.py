@@ -9,19 +9,19 @@ from torch import Tensor
 
 from ganlore.settings import NonNegativeFloat
 from ganlore.steps import penalties
-from ganlore.tricks._one_centred import OneCentred
+from ganlore.tricks.gradient_penalty import GradientPenalty
 
 if TYPE_CHECKING:
     from ganlore.steps import Step
 
 
 @dataclass
-class DraganPenalty(OneCentred):
-    """The discriminator's gradient around real data is held at 1."""
+class DraganPenalty(GradientPenalty):
+    """A one-centred gradient penalty around real data."""
 
     paper = "arXiv:1705.07215"
-    tip = "a one-centred gradient penalty around the data only"
-    incompatible = {"dragan": "the loss has this penalty already; it would only count twice"}
+    tip = "a one-centred gradient penalty around real data"
+    incompatible = {"dragan": "the loss already includes this penalty, so it would count twice"}
     scale: NonNegativeFloat = 0.5
 
     def norms(self, step: Step) -> Tensor:

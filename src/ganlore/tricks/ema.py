@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 class ExponentialMovingAverage(Trick):
     """Samples come from averaged weights; training itself is unchanged.
 
-    The average starts as a plain mean, decay min(decay, (1 + n) / (10 + n)) after n steps, so that
-    a short run is not dominated by its random start.
+    The decay after n steps is min(decay, (1 + n) / (10 + n)), so that the initial weights do not
+    dominate short runs.
     """
 
     paper = "arXiv:1806.04498"
-    tip = "sample from averaged weights"
+    tip = "samples from averaged weights"
     decay: Fraction = 0.999
 
     def modules(
         self, generator: nn.Module, discriminator: nn.Module, evaluated: dict[str, nn.Module]
     ) -> dict[str, nn.Module]:
-        """The averaged generator, and what is evaluated with it: an encoder fits its generator."""
+        """The averaged generator and evaluated modules, since an encoder fits its generator."""
         averages = {"ema": generator, **{f"ema-{name}": part for name, part in evaluated.items()}}
         return {name: copy.deepcopy(p).requires_grad_(False) for name, p in averages.items()}
 
     def scheduled(self, moment: Moment) -> dict[str, float]:
-        """The decay of this step's average."""
+        """The decay of the average in this step."""
         n = moment.generator_steps
         return {"decay": min(self.decay, (1 + n) / (10 + n))}
 
@@ -45,26 +45,26 @@ class ExponentialMovingAverage(Trick):
     def after_generator(self, step: Step) -> None:
         """Average <- decay average + (1 - decay) weights.
 
-        Batch norm's statistics are averaged alike: those of the last weights do not fit the mean
-        of many. All other buffers are taken over: counts, and spectral normalisation's unit
-        vectors, whose average would be none.
+        Batch norm's statistics are averaged too, since those of the current weights do not fit the
+        average. Other buffers are copied: counts, and spectral normalisation's unit vectors, whose
+        average has another length.
         """
         decay = step.scheduled(self, "decay")
-        self._follow(step.modules["ema"], step.state.generator, decay)
+        self._update(step.modules["ema"], step.state.generator, decay)
         for name in step.state.loss.evaluated_modules:
-            self._follow(step.modules[f"ema-{name}"], step.modules[name], decay)
+            self._update(step.modules[f"ema-{name}"], step.modules[name], decay)
 
     @staticmethod
-    def _follow(average: nn.Module, current: nn.Module, decay: float) -> None:
+    def _update(average: nn.Module, current: nn.Module, decay: float) -> None:
         torch._foreach_lerp_(list(average.parameters()), list(current.parameters()), 1 - decay)
-        for module, example in zip(average.modules(), current.modules(), strict=True):
-            statistics = isinstance(module, _BatchNorm)
-            own = module.buffers(recurse=False), example.buffers(recurse=False)
-            for mine, theirs in zip(*own, strict=True):
-                if statistics and mine.is_floating_point():
-                    mine.lerp_(theirs, 1 - decay)
+        for target, source in zip(average.modules(), current.modules(), strict=True):
+            statistics = isinstance(target, _BatchNorm)
+            buffers = target.buffers(recurse=False), source.buffers(recurse=False)
+            for old, new in zip(*buffers, strict=True):
+                if statistics and old.is_floating_point():
+                    old.lerp_(new, 1 - decay)
                 else:
-                    mine.copy_(theirs)
+                    old.copy_(new)
 
     def generator_for_evaluation(self, generator: nn.Module, modules: nn.ModuleDict) -> nn.Module:
         """The averaged generator."""
@@ -73,7 +73,7 @@ class ExponentialMovingAverage(Trick):
     def modules_for_evaluation(
         self, evaluated: dict[str, nn.Module], modules: nn.ModuleDict
     ) -> dict[str, nn.Module]:
-        """Their averages."""
+        """The averages of the loss's modules."""
         return {name: modules[f"ema-{name}"] for name in evaluated}
 
 

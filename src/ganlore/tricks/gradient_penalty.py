@@ -7,24 +7,30 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from ganlore.settings import NonNegativeFloat
 from ganlore.steps import penalties
-from ganlore.tricks._one_centred import OneCentred
+from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
     from ganlore.steps import Step
 
 
 @dataclass
-class GradientPenalty(OneCentred):
-    """The discriminator's gradient between real and generated samples is held at 1."""
+class GradientPenalty(Trick):
+    """A one-centred gradient penalty between real and generated samples."""
 
     paper = "arXiv:1704.00028"
-    tip = "a one-centred gradient penalty between real and fake"
-    incompatible = {"wgan-gp": "the loss has this penalty already; it would only count twice"}
+    tip = "a one-centred gradient penalty between real and generated samples"
+    incompatible = {"wgan-gp": "the loss already includes this penalty, so it would count twice"}
+    weight: NonNegativeFloat = 10.0
 
     def norms(self, step: Step) -> Tensor:
-        """Equation 3's last term: at points on the lines between pairs."""
+        """The gradient's norm at a point on the line between each pair, (N,)."""
         return penalties.norms_between(step)
+
+    def penalty(self, step: Step) -> Tensor:
+        """Equation 3's last term: weight E (|grad D| - 1)^2."""
+        return self.weight * penalties.one_centred(self.norms(step))
 
 
 TRICK = GradientPenalty

@@ -1,4 +1,4 @@
-"""Instance noise: all that the discriminator sees is noisy, less and less so."""
+"""Instance noise: decreasing Gaussian noise on all of the discriminator's inputs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass
 class InstanceNoise(Trick):
-    """Real and generated samples are judged with Gaussian noise of falling strength on them.
+    """Gaussian noise on real and generated samples, whose standard deviation decreases.
 
-    With noise on both, their distributions overlap even where data lie on a thin manifold
-    (section 3; likewise arXiv:1610.04490). It is part of the sample that is judged: an
-    auto-encoding critic is to redraw it too, and penalties are taken at noisy samples. What
-    networks are asked to rebuild without the discriminator, as by an L2 error, is without noise.
+    The noisy distributions overlap even where data lie on a thin manifold (section 3; likewise
+    arXiv:1610.04490). The noise is part of the discriminator's input: an auto-encoding critic
+    reconstructs it too, and penalties are taken at noisy samples. Reconstruction errors that do not
+    involve the discriminator use samples without noise.
     """
 
     paper = "arXiv:1701.04862"
-    tip = "noise of falling strength on real and generated samples"
+    tip = "decreasing noise on real and generated samples"
     start: NonNegativeFloat = 0.1
     end: NonNegativeFloat = 0.0
 
     def scheduled(self, moment: Moment) -> dict[str, float]:
-        """The noise's standard deviation: from `start` to `end` along a straight line."""
+        """The noise's standard deviation, linear from `start` to `end`."""
         return {"strength": self.start + (self.end - self.start) * moment.progress}
 
     def view(self, images: Tensor, step: Step) -> Tensor:

@@ -1,4 +1,4 @@
-"""One-sided label smoothing: the discriminator is to be less than sure of real data."""
+"""One-sided label smoothing: a target below 1 for real data."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 @dataclass
 class LabelSmoothing(Trick):
-    """The discriminator's label for real data is .9 in place of 1; that of generated data stays 0.
+    """The discriminator's target for real data is .9 instead of 1, for generated data still 0.
 
-    A smaller label s changes cross-entropy and least squares by the same linear term:
+    A smaller target s changes cross-entropy and least squares by the same linear term:
 
         s sp(-r) + (1 - s) sp(r) = sp(-r) + (1 - s) r,    as sp(r) = sp(-r) + r,
         .5 (r - s)^2 = .5 (r - 1)^2 + (1 - s) r + a constant.
 
-    Where a trick compares logits, r is the compared one. The generator's labels are not smoothed.
+    With a relativistic trick, r is the logit after it. The generator's targets are not smoothed.
     """
 
     paper = "arXiv:1606.03498"
-    tip = "a label of .9 for real data"
+    tip = "a target of .9 for real data"
     requires = {
-        "a label for real": "the loss holds the logit of real data against no label of 1, so that "
-        "there is none to be smoothed"
+        "a label for real": "the loss has no target of 1 for the logits of real data that could be "
+        "smoothed"
     }
     label: Fraction = 0.9
 
     def penalty(self, step: Step) -> Tensor:
-        """Section 3.4, as what it adds to the loss with the label 1: (1 - label) E r."""
+        """Section 3.4, as the term (1 - label) E r on top of the loss with target 1."""
         return (1 - self.label) * step.logits[0].mean()
 
 

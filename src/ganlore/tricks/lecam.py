@@ -1,4 +1,4 @@
-"""LeCam regularisation: logits are held near the moving average of those of the other kind."""
+"""LeCam regularisation: real logits near the moving average of generated ones, and vice versa."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Anchors(nn.Module):
-    """Exponential moving averages of two numbers that begin as a plain mean.
+    """Bias-corrected exponential moving averages of two numbers.
 
-    Sums begin at 0 and are divided by the weight that they have gathered, 1 - decay^n after n
-    steps (as Adam does, Kingma and Ba 2015, arXiv:1412.6980, section 3). An average that begins
-    with the first batch would be little else for 1 / (1 - decay) steps, much of a short run.
+    Sums start at 0 and are divided by their total weight, 1 - decay^n after n steps (as in Adam,
+    Kingma and Ba 2015, arXiv:1412.6980, section 3). An average that starts at the first batch would
+    be dominated by it for 1 / (1 - decay) steps, much of a short run.
     """
 
     sums: Tensor
@@ -33,31 +33,31 @@ class Anchors(nn.Module):
 
     @property
     def started(self) -> Tensor:
-        """1 once there is an average, 0 before the first step."""
+        """0 before the first step, 1 after it."""
         return self.weight.sign()
 
     @property
     def means(self) -> Tensor:
-        """The averages, (2,); 0 where nothing is known."""
+        """The averages, (2,); 0 before the first step."""
         return self.sums / (self.weight + (1 - self.started))
 
     @torch.no_grad()
-    def follow(self, values: Tensor, decay: float) -> None:
-        """Take two numbers in, (2,)."""
+    def update(self, values: Tensor, decay: float) -> None:
+        """Average two more numbers, (2,)."""
         self.sums.lerp_(values, 1 - decay)
         self.weight.lerp_(torch.ones_like(self.weight), 1 - decay)
 
 
 @dataclass
 class LeCam(Trick):
-    """The discriminator's logits stay near the other kind's average over past steps.
+    """A penalty on real logits far from the mean of past generated ones, and vice versa.
 
-    The logits are the discriminator's own, before any trick compares them: they are what has no
-    bound. Only the discriminator is regularised, in its first step not yet.
+    The logits are those before any relativistic trick, since those are unbounded. Only the
+    discriminator is regularised, from its second step on.
     """
 
     paper = "arXiv:2104.03310"
-    tip = "logits held near the moving average of the other kind's"
+    tip = "real logits near the moving average of generated ones, and vice versa"
     weight: NonNegativeFloat = 0.3
     decay: Fraction = 0.99
 
@@ -77,9 +77,9 @@ class LeCam(Trick):
 
     @torch.no_grad()
     def after_discriminator(self, step: Step) -> None:
-        """The averages take in the step's own logits."""
+        """Update the averages with the step's mean logits."""
         means = torch.stack([step.real_logits.mean(), step.fake_logits.mean()])
-        cast("Anchors", step.modules["lecam"]).follow(means, self.decay)
+        cast("Anchors", step.modules["lecam"]).update(means, self.decay)
 
 
 TRICK = LeCam

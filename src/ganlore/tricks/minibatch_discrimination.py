@@ -1,4 +1,4 @@
-"""Minibatch discrimination: the discriminator is told how near a sample is to those beside it."""
+"""Minibatch discrimination: a sample's similarity to the rest of its batch as a feature."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NEAREST = 2.0
 
 
 class Kernels(Statistic):
-    """Closeness to the other samples of the batch, by `kernels` learned measures of distance.
+    """Similarity to the samples of the batch, under `kernels` learned distances.
 
-    The paper's sum, which grows with the batch, over all samples: a sample's closeness to itself
-    adds 1 always, which the head's bias can take off.
+    The paper's sum over all samples, which grows with the batch; a sample's similarity to itself
+    adds a constant 1, which the head's bias can remove.
 
     Args:
         features: width of the features.
@@ -30,7 +30,7 @@ class Kernels(Statistic):
     def __init__(self, features: int, kernels: int, dimension: int) -> None:
         super().__init__(kernels)
         self.dimension = dimension
-        # a linear layer, so that what normalises layers finds the tensor T
+        # the tensor T as a linear layer, so that spectral normalisation applies to it
         self.rows = nn.Linear(features, kernels * dimension, bias=False)
         nn.init.normal_(self.rows.weight, std=features**-0.5)
 
@@ -45,38 +45,38 @@ class Kernels(Statistic):
 
     @torch.no_grad()
     def calibrate(self, features: Tensor) -> None:
-        """Scale each kernel so that a sample's nearest is at a distance of 2, on average.
+        """Scale each kernel so that nearest neighbours have a mean distance of 2.
 
-        Else the exponentials are all 0 or all 1 with features of another scale. The authors' code
-        does so with a first batch of data.
+        Without it the exponentials are all near 0 or all near 1 for features of another scale. The
+        authors' code does the same with a first batch of data.
         """
-        apart = self.distances(features)
-        apart.diagonal(dim1=0, dim2=1).fill_(torch.inf)
-        nearest = apart.amin(1).mean(0)
+        distances = self.distances(features)
+        distances.diagonal(dim1=0, dim2=1).fill_(torch.inf)
+        nearest = distances.amin(1).mean(0)
         scale = torch.where(nearest > 0, NEAREST / nearest, 1)  # equal samples have no scale
         self.rows.weight.mul_(scale.repeat_interleave(self.dimension)[:, None])
 
 
 @dataclass
 class MinibatchDiscrimination(BatchStatistic):
-    """A sample's closeness to the rest of its batch stands beside its features.
+    """A sample's similarity to the rest of its batch joins its features.
 
-    A penalty on the gradient at a sample then includes what it does to the others' logits. The
-    kernels begin at a scale that fits the features; a trick that normalises layers stands before
-    this one, or it takes that scale away.
+    A gradient penalty at a sample then includes its effect on the others' logits. The kernels'
+    initial scale fits the features; spectral normalisation must come before this trick in a
+    combination, or it removes that scale.
     """
 
     paper = "arXiv:1606.03498"
-    tip = "the discriminator is told how near samples are to each other"
+    tip = "similarity to the rest of the batch as a feature of the discriminator"
     incompatible = {
-        "wgan": "clipped to a hundredth, the kernels find every sample at every other one's place: "
-        "what they tell is the same for all samples, whatever the batch"
+        "wgan": "with weights clipped to 0.01 all distances under the kernels are near 0, so that "
+        "the statistic is the same for all samples, whatever the batch"
     }
     kernels: PositiveInt = 100
     dimension: PositiveInt = 5
 
     def statistic(self, critic: Discriminator) -> Statistic:
-        """Section 3.2; there is no data yet, so that the kernels' scale is found with noise."""
+        """Section 3.2, with the kernels' scale from noise, since no data are available yet."""
         kernels = Kernels(critic.width, self.kernels, self.dimension)
         with torch.no_grad():
             kernels.calibrate(critic.features(torch.randn(SAMPLES, *critic.spec.shape)))

@@ -1,4 +1,4 @@
-"""Minibatch standard deviation: the discriminator is told how much its batch varies."""
+"""Minibatch standard deviation as a feature of the discriminator."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ganlore.tricks._batch_statistics import BatchStatistic, Statistic
 
 
 def spread(features: Tensor, group: int) -> Tensor:
-    """Each group's standard deviation over its samples, the mean over features; (N,).
+    """The standard deviation over each sample's group, averaged over features; (N,).
 
     As in the authors' code, groups are interleaved (with M groups, sample i is in group i mod M),
-    the deviation is that of the group as a whole (its squares' mean), and 1e-8 under the root keeps
-    the gradient of equal samples finite. Where the batch is no multiple of the size there are as
-    many groups as are full, and the samples that are left over join the first of them.
+    variances are divided by the group size, and 1e-8 under the root keeps the gradient of equal
+    samples finite. If the batch is not a multiple of the group size, the remaining samples join the
+    first groups.
 
     Args:
         features: (N, F).
@@ -28,13 +28,13 @@ def spread(features: Tensor, group: int) -> Tensor:
     groups = max(1, n // group)
     index = torch.arange(n, device=features.device) % groups
     together = (index[:, None] == index).to(features.dtype)
-    share = together / together.sum(1, keepdim=True)  # a product with it: means over groups
+    share = together / together.sum(1, keepdim=True)  # multiplying by it averages over groups
     variance = share @ (features - share @ features).square()
     return (variance + 1e-8).sqrt().mean(1)
 
 
 class Spread(Statistic):
-    """The number `spread` of each sample's group."""
+    """`spread` of each sample's group."""
 
     def __init__(self, group: int) -> None:
         super().__init__(1)
@@ -47,15 +47,15 @@ class Spread(Statistic):
 
 @dataclass
 class MinibatchStandardDeviation(BatchStatistic):
-    """The features' mean standard deviation over the batch is one more feature.
+    """The mean standard deviation of the features over the batch is one more feature.
 
-    In the paper it is a further feature map towards the discriminator's end; here the last layer is
-    linear on all features, and one number says the same. A penalty on the gradient at a sample then
-    includes what the sample does to the logits of its group, as in the paper, which has WGAN-GP.
+    The paper adds a constant feature map near the discriminator's end; here the last layer is
+    linear in all features, so that one number is equivalent. A gradient penalty at a sample then
+    includes its effect on the logits of its group, as in the paper, which uses WGAN-GP.
     """
 
     paper = "arXiv:1710.10196"
-    tip = "the discriminator is told how much its batch varies"
+    tip = "the batch's standard deviation as a feature of the discriminator"
     group: PositiveInt = 4
 
     def statistic(self, critic: Discriminator) -> Statistic:

@@ -1,4 +1,4 @@
-"""No trick: the plain loss, which every trick is compared with."""
+"""No trick: the plain loss, the baseline of every trick."""
 
 from ganlore.tricks import Trick
 

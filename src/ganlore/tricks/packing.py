@@ -1,4 +1,4 @@
-"""PacGAN: several samples of one kind are judged together."""
+"""PacGAN: the discriminator scores several samples jointly."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class Packing(Trick):
-    """The discriminator sees m samples at once, concatenated on the channel axis.
+    """The discriminator receives packs of m samples, concatenated along the channels.
 
-    A batch of N images becomes N/m packs, so that the budget in images is the same as without.
+    The samples of a pack are all real or all generated. A batch of N images becomes N/m packs, so
+    that the budget in images is unchanged.
     """
 
     paper = "arXiv:1712.04086"
-    tip = "several samples of one kind judged together"
+    tip = "joint scores of packs of samples"
     batch_multiple_of = "m"
     m: PositiveInt = 2
 
     def discriminator_spec(self, spec: Spec) -> Spec:
-        """Only the discriminator's first layer widens, and its table of labels."""
+        """Widen the discriminator's first layer and its table of label embeddings."""
         channels, *rest = spec.shape
         return replace(spec, shape=(self.m * channels, *rest), pack=self.m * spec.pack)
 
     def view(self, images: Tensor, step: Step) -> Tensor:
-        """From (N, C, ...) to (N/m, m C, ...): neighbours in the batch make a pack."""
+        """From (N, C, ...) to (N/m, m C, ...); neighbours in the batch form a pack."""
         return images.reshape(-1, self.m * images.shape[1], *images.shape[2:])
 
     def class_labels(self, labels: Tensor) -> Tensor:

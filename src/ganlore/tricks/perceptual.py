@@ -1,4 +1,4 @@
-"""A perceptual term: generated images resemble real ones in a classifier's features."""
+"""A perceptual loss: generated images match real ones in a classifier's features."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 class Perceptual(Trick):
     """The generator also matches the mean features of real images in a fixed classifier's layers.
 
-    A perceptual loss (Johnson et al. 2016) compares an image with its target. Samples have none: it
-    is statistics that are compared (Santos et al. 2019), here the means, where they take variances
-    too; the rest is the discriminator's.
+    A perceptual loss (Johnson et al. 2016) compares an image with its target. Samples have no
+    target, so statistics are compared (Santos et al. 2019), here the means only, where they also
+    use variances.
     """
 
     paper = "arXiv:1904.02762, arXiv:1603.08155"
     logs = ("perceptual",)
-    tip = "features of generated images match those of real ones"
+    tip = "classifier features of generated images match those of real ones"
     requires = {
-        "images": "the features are those of images; points are their own features already",
-        "labels": "the features are a classifier's, which learns them from the labels of images",
+        "images": "the features are defined for images; points are their own features",
+        "labels": "the features come from a classifier, which is trained on labels",
     }
     extractors = ("residual-classifier",)
     # FID in evaluation's features, nonsaturating on digits with mlp, 320 steps, mean of 3 seeds:
@@ -39,7 +39,7 @@ class Perceptual(Trick):
     weight: NonNegativeFloat = 10.0
 
     def wrap_generator_loss(self, loss: Callable[[Step], Tensor]) -> Callable[[Step], Tensor]:
-        """Add weight * the distance of `mismatch` to the generator's loss."""
+        """Add weight * `mismatch` to the generator's loss."""
 
         def regularised(step: Step) -> Tensor:
             total = loss(step)
@@ -52,9 +52,9 @@ class Perceptual(Trick):
     def mismatch(self, step: Step) -> Tensor:
         """The mean over layers of |E phi(x) - E phi(G(z))|^2, a scalar.
 
-        In units of the data's total variance E |phi(x) - E phi(x)|^2, layer by layer, so that a
-        weight means the same for every layer and data set: between two batches of N real images
-        each the term is 2 / N on average.
+        Each layer is in units of the data's total variance E |phi(x) - E phi(x)|^2, so that a
+        weight means the same for every layer and data set: for two batches of N real images the
+        term is 2 / N on average.
         """
         (name,) = self.extractors
         layers = step.state.extractors[name].layers

@@ -1,4 +1,4 @@
-"""R1: the discriminator's squared gradient on real data is held near 0."""
+"""R1: a zero-centred gradient penalty on real data."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganlore.tricks._zero_centred import ZeroCentred
+from ganlore.settings import NonNegativeFloat
+from ganlore.steps import penalties
+from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
     from ganlore.steps import Step
 
 
 @dataclass
-class R1(ZeroCentred):
+class R1(Trick):
     """A zero-centred gradient penalty on real data only."""
 
+    paper = "arXiv:1801.04406"
     tip = "a zero-centred gradient penalty on real data"
     differentiates_real = True
+    gamma: NonNegativeFloat = 0.1
 
-    def logits_and_inputs(self, step: Step) -> tuple[Tensor, Tensor]:
-        """Real samples."""
-        return step.real_logits, step.real
+    def penalty(self, step: Step) -> Tensor:
+        """Equation 9: gamma / 2 E |grad D|^2, from the step's logits of real samples."""
+        return self.gamma / 2 * penalties.squared_gradients(step.real_logits, step.real).mean()
 
 
 TRICK = R1

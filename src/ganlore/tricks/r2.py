@@ -1,4 +1,4 @@
-"""R2: the discriminator's squared gradient on generated samples is held near 0."""
+"""R2: a zero-centred gradient penalty on generated samples."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganlore.tricks._zero_centred import ZeroCentred
+from ganlore.settings import NonNegativeFloat
+from ganlore.steps import penalties
+from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
     from ganlore.steps import Step
 
 
 @dataclass
-class R2(ZeroCentred):
+class R2(Trick):
     """A zero-centred gradient penalty on generated samples only."""
 
+    paper = "arXiv:1801.04406"
     tip = "a zero-centred gradient penalty on generated samples"
-    incompatible = {"r3gan": "the loss has this penalty already, with a weight of its own"}
+    incompatible = {"r3gan": "the loss already includes this penalty, with its own weight"}
     differentiates_fake = True
+    gamma: NonNegativeFloat = 0.1
 
-    def logits_and_inputs(self, step: Step) -> tuple[Tensor, Tensor]:
-        """Generated samples."""
-        return step.fake_logits, step.fake
+    def penalty(self, step: Step) -> Tensor:
+        """Equation 10: gamma / 2 E |grad D|^2, from the step's logits of generated samples."""
+        return self.gamma / 2 * penalties.squared_gradients(step.fake_logits, step.fake).mean()
 
 
 TRICK = R2

@@ -1,4 +1,4 @@
-"""Relativistic average: real data is to be more real than the average generated sample."""
+"""Relativistic average: real samples should score higher than generated ones on average."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from ganlore.tricks import Trick
 
 @dataclass
 class RelativisticAverage(Trick):
-    """Each logit is compared with the mean logit of the other kind."""
+    """Real logits relative to the mean generated logit, and vice versa."""
 
     paper = "arXiv:1807.00734"
-    tip = "real data is to be more real than generated data on average"
+    tip = "real samples should score higher than generated ones on average"
     relative = True
     incompatible = {
         "wgan": "a difference of means is already relative; the transform only rescales it",

@@ -1,4 +1,4 @@
-"""Relativistic, in pairs: each real sample is to be more real than one generated sample."""
+"""Paired relativistic GAN: each real sample should score higher than one generated sample."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ from ganlore.tricks import Trick
 
 @dataclass
 class RelativisticPaired(Trick):
-    """Each logit is compared with that of its partner of the other kind.
+    """Real logits relative to those of generated partners, and vice versa.
 
-    Where a loss's two halves are alike, as cross-entropy's are, both say the same of a pair: the
-    paper's relativistic standard GAN is one half, and the trick on `nonsaturating` is twice that.
+    For a symmetric loss such as cross-entropy both terms are equal for a pair: the paper's
+    relativistic standard GAN is one of them, and the trick on `nonsaturating` is twice that.
     """
 
     paper = "arXiv:1807.00734"
-    tip = "each real sample is to be more real than a generated one"
+    tip = "each real sample should score higher than a generated one"
     relative = True
     incompatible = {
         "wgan": "a difference of means is already relative; the transform only rescales it",
         "wgan-gp": "a difference of means is already relative; the transform only rescales it",
-        "r3gan": "the loss compares logits in pairs already; to compare the pair's differences "
-        "with each other only doubles them",
+        "r3gan": "the loss already compares logits in pairs; comparing the differences with each "
+        "other only doubles them",
         "began": "k weighs the errors of generated samples against those of real ones; "
         "in their difference both would have the same weight, and k none",
-        "relativistic": "both say what a logit is compared with, a partner or the mean; one after "
-        "the other they compare differences with differences",
+        "relativistic": "each of the two compares a logit, with a partner or with a mean; in "
+        "sequence they compare differences with differences",
     }
 
     def logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:

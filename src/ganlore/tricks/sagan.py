@@ -6,7 +6,7 @@ from ganlore.tricks import Trick
 class SelfAttentionGan(Trick):
     """Self-attention, spectral normalisation of both networks and two time scales, together.
 
-    Attention stands before normalisation, so that its layers are normalised like all others.
+    Attention comes before normalisation, so that its layers are normalised too.
     """
 
     paper = "arXiv:1805.08318"

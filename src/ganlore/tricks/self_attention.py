@@ -1,4 +1,4 @@
-"""Self-attention: every place of a picture sees all others, in both networks."""
+"""Self-attention between all positions of a feature map, in both networks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ganlore.tricks import Trick
 
 
 class Attention(nn.Module):
-    """A picture plus what each of its places gathers from all of them (section 3).
+    """A residual self-attention layer (section 3).
 
     1x1 convolutions without bias; keys and queries have an eighth of the channels, values half of
-    them with another convolution behind, as in the authors' code, of which the pooling of keys and
-    values is left out: the paper has none.
+    them, followed by another convolution, as in the authors' code. That code's pooling of keys and
+    values is omitted, since the paper has none.
 
     Args:
-        channels: of the picture.
+        channels: of the feature map.
     """
 
     def __init__(self, channels: int) -> None:
@@ -34,37 +34,37 @@ class Attention(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
         self.gain = nn.Parameter(torch.zeros(()))
 
-    def weights(self, picture: Tensor) -> Tensor:
-        """Equation 1: how much each place (row) takes from each other one, (N, H W, H W)."""
-        query, key = self.query(picture).flatten(2), self.key(picture).flatten(2)
+    def weights(self, features: Tensor) -> Tensor:
+        """Equation 1: the attention of each position (row) to all others, (N, H W, H W)."""
+        query, key = self.query(features).flatten(2), self.key(features).flatten(2)
         products: Tensor = query.transpose(1, 2) @ key
         return products.softmax(2)
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """Equations 2 and 3: x + gain o, (N, C, H, W)."""
-        values = self.value(picture).flatten(2)
-        gathered = values @ self.weights(picture).transpose(1, 2)
-        out: Tensor = self.out(gathered.unflatten(2, picture.shape[2:]))
-        return picture + self.gain * out
+        values = self.value(features).flatten(2)
+        attended = values @ self.weights(features).transpose(1, 2)
+        out: Tensor = self.out(attended.unflatten(2, features.shape[2:]))
+        return features + self.gain * out
 
 
 def attend(network: nn.Module) -> None:
-    """Put attention where pictures have half the resolution, once in each generator and critic.
+    """Insert attention at half the image resolution into each generator and discriminator.
 
-    In a generator behind the last such part, in a discriminator behind the first one; the parts of
-    an auto-encoder are one of each.
+    After the last such part of a generator and after the first of a discriminator; an auto-encoder
+    consists of one of each.
     """
-    for stages, index in _places(network):
+    for stages, index in _positions(network):
         stages[index] = nn.Sequential(stages[index], Attention(stages.shapes[index][0]))
 
 
-def _places(network: nn.Module) -> list[tuple[Stages, int]]:
-    """The stages of a network, and behind which part of each attention is to stand."""
+def _positions(network: nn.Module) -> list[tuple[Stages, int]]:
+    """The stages of a network, each with the index of the part that attention follows."""
     owners: dict[Stages, Generator | Discriminator] = {}
-    for owner in network.modules():  # whoever holds others comes before them: the nearest counts
+    for owner in network.modules():  # outer modules come first, so that the innermost one counts
         if isinstance(owner, Generator | Discriminator):
             owners |= {part: owner for part in owner.modules() if isinstance(part, Stages)}
-    places = []
+    positions = []
     for stages, owner in owners.items():
         if isinstance(owner, Generator):
             shape, which = owner.shape, -1
@@ -73,26 +73,26 @@ def _places(network: nn.Module) -> list[tuple[Stages, int]]:
         half = [size // 2 for size in shape[1:]]
         fit = [i for i, s in enumerate(stages.shapes) if len(s) == 3 and list(s[1:]) == half]
         if not fit:
-            raise ValueError(f"no part of the {type(owner).__name__} gives a picture of {half}")
-        places.append((stages, fit[which]))
-    if not places:
-        raise ValueError(f"the {type(network).__name__} has no stages to attend between")
-    return places
+            raise ValueError(f"no part of the {type(owner).__name__} has a feature map of {half}")
+        positions.append((stages, fit[which]))
+    if not positions:
+        raise ValueError(f"the {type(network).__name__} has no stages to insert attention between")
+    return positions
 
 
 @dataclass
 class SelfAttention(Trick):
-    """Both networks attend at half resolution; at first, with a gain of 0, they are as without.
+    """Self-attention at half resolution in both networks, with an initial gain of 0.
 
-    A loss that clips its critic's weights clips the gain in it too, which is one of them.
+    A loss that clips the critic's weights clips this gain too.
     """
 
     paper = "arXiv:1805.08318"
     tip = "attention in both networks"
     requires = {
-        "images": "attention is between the places of a picture, and points have none",
-        "pictures inside": "a fully connected or recurrent layer has no places: nothing in the "
-        "network is a picture in which one place could attend to another",
+        "images": "attention is between the positions of a feature map, and points have none",
+        "feature maps": "attention is between the positions of a feature map, and fully "
+        "connected or recurrent networks have none",
     }
 
     def networks(self, generator: Any, discriminator: Any) -> tuple[Any, Any]:

@@ -10,10 +10,10 @@ from ganlore.tricks import Trick
 
 
 def normalise(network: nn.Module) -> None:
-    """Put spectral normalisation on every linear and convolutional layer and table, in place.
+    """Add spectral normalisation to every linear, convolutional and embedding layer, in place.
 
-    One power iteration for each forward pass in training mode, none in evaluation mode; the
-    parametrisation's start vectors come from torch's global generator.
+    One power iteration for each forward pass in training mode, none in evaluation mode; the initial
+    vectors come from torch's global generator.
     """
     for module in list(network.modules()):
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.Embedding)):

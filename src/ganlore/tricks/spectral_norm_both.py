@@ -11,8 +11,8 @@ from ganlore.tricks.spectral_norm import normalise
 class SpectralNormBoth(Trick):
     """Every layer of generator and discriminator has a largest singular value of 1.
 
-    Batch norm stays in the generator, as in the paper. It undoes the scale of the layer before it,
-    so that there only the pace at which weights turn is what changes.
+    The generator keeps batch norm, as in the paper. It removes the scale of the layer before it, so
+    that for such layers only the effective learning rate changes.
     """
 
     paper = "arXiv:1805.08318"
@@ -20,14 +20,13 @@ class SpectralNormBoth(Trick):
     incompatible = {
         "wgan": "normalisation divides by the very scale that weight clipping bounds, so the "
         "loss's own constraint would have no effect",
-        "spectral-norm": "the discriminator would be normalised twice, which changes nothing that "
-        "this trick does not do alone",
+        "spectral-norm": "this trick already normalises the discriminator",
     }
 
     def networks(self, generator: Any, discriminator: Any) -> tuple[Any, Any]:
         """Section 4.1: all layers of both networks.
 
-        The discriminator first: it begins as with spectral normalisation of its own alone.
+        The discriminator first, so that its initial vectors are those of `spectral-norm`.
         """
         normalise(discriminator)
         normalise(generator)

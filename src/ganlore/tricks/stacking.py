@@ -1,4 +1,4 @@
-"""StackGAN: a first GAN draws small images, a second one makes large ones of them."""
+"""StackGAN: a first GAN generates small images, a second one refines them to large ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def half(spec: Spec) -> Spec:
-    """The same for images of half the height and width.
+    """The spec of images of half the height and width.
 
     Raises:
-        ValueError: for images that have no half.
+        ValueError: for images with an odd side.
     """
     channels, height, width = spec.shape
     if height % 2 or width % 2:
@@ -34,14 +34,14 @@ def half(spec: Spec) -> Spec:
 class StackedGenerator(Staged, Generator):
     """Stage I from noise to small images, stage II from these to large ones.
 
-    Stage II hears what stage I has drawn, codes and the label again, but no noise: what there is of
-    chance is in the drawing already, as the paper has it.
+    Stage II receives stage I's images, codes and the label, but no noise, as in the paper: the
+    images already depend on it.
 
     Args:
         first: stage I's generator.
-        reader: from its images to a code.
-        second: stage II's generator; its codes are the reader's, then those of the loss.
-        spec: of the whole.
+        reader: the encoder of stage I's images.
+        second: stage II's generator; its codes are the encoder's, then those of the loss.
+        spec: of the data.
     """
 
     def __init__(
@@ -51,18 +51,17 @@ class StackedGenerator(Staged, Generator):
         self.noise = spec.latent
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W), of stage I as blocks of equal pixels."""
+        """Images (N, C, H, W); those of stage I as blocks of equal pixels."""
         first, reader, second = cast("nn.ModuleList", self.body)
         if self.level == 0:
             return enlarge(first(latent, labels), 1)
-        drawn = self._frozen(first, latent, labels)
-        code = reader(drawn).reshape(len(latent), -1)
+        code = reader(self._frozen(first, latent, labels)).reshape(len(latent), -1)
         out: Tensor = second(torch.cat([code, latent[:, self.noise :]], dim=1), labels)
         return out
 
     @staticmethod
     def _frozen(first: nn.Module, latent: Tensor, labels: Tensor | None) -> Tensor:
-        """Stage I's images; none of its weights has a gradient, a code that an encoder gave has."""
+        """Stage I's images, without a gradient to its weights, but with one to encoded inputs."""
         if not latent.requires_grad:
             with torch.no_grad():
                 out: Tensor = first(latent, labels)
@@ -72,15 +71,15 @@ class StackedGenerator(Staged, Generator):
         return out
 
     def enter(self, level: int, share: float) -> None:
-        """Go to a stage."""
+        """Set the stage."""
         super().enter(level, share)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
-        """In stage II, stage I is in evaluation mode.
+        """In stage II, stage I stays in evaluation mode.
 
-        Its batch norm then keeps the statistics that it has learned: what stage II is shown in
-        training is what it is shown afterwards, and a sample's does not depend on its batch.
+        With fixed batch norm statistics, stage II's inputs are the same in training and evaluation,
+        and do not depend on the rest of the batch.
         """
         super().train(mode)
         if self.level:
@@ -89,7 +88,7 @@ class StackedGenerator(Staged, Generator):
 
 
 class StackedCritic(Staged, Critic):
-    """A critic for each stage, behind one width of features: zeros stand where one has fewer.
+    """A critic for each stage; features are padded with zeros to one width.
 
     Args:
         first: stage I's critic, of small images.
@@ -102,7 +101,7 @@ class StackedCritic(Staged, Critic):
 
     @property
     def critic(self) -> Critic:
-        """The stage's."""
+        """The current stage's critic."""
         return self.critics[self.level]  # type: ignore[return-value]
 
     def features(self, images: Tensor) -> Tensor:
@@ -118,17 +117,17 @@ class StackedCritic(Staged, Critic):
 
 @dataclass
 class Stacking(Rising):
-    """A GAN at half resolution first; then a second GAN draws its frozen images again, larger.
+    """A GAN at half resolution first; then a second GAN refines its images, with stage I frozen.
 
-    Each stage has a generator and a discriminator of its own. Stage II is told a code that the
-    network's own discriminator, as an encoder, reads from stage I's image; the paper's has the
-    image's features in their places. Its text embeddings are what a conditional loss's labels are
-    here, and its pairs of image and wrong text are not used.
+    Each stage has its own generator and discriminator. Stage II receives a code of stage I's image
+    from an encoder with the discriminator's architecture; the paper uses feature maps. A
+    conditional loss's labels replace the paper's text embeddings; its pairs of image and
+    mismatched text are not used.
     """
 
     paper = "arXiv:1612.03242"
     tip = "a second GAN refines the first one's output"
-    requires = {"images": "stage I draws images of half the resolution, and these data are points"}
+    requires = {"images": "stage I generates images of half the resolution; points have none"}
     share: Fraction = 0.5
     code: PositiveInt = 64
 
@@ -139,15 +138,15 @@ class Stacking(Rising):
     def generator_network(
         self, make: Callable[[Spec], Generator], network: Network
     ) -> Callable[[Spec], Generator]:
-        """Both stages' generators, and what reads stage I's images for stage II."""
+        """Both stages' generators, and the encoder of stage I's images."""
 
-        def made(spec: Spec) -> Generator:
+        def make_both(spec: Spec) -> Generator:
             low = half(spec)
             reader = network.discriminator(replace(low, classes=0, outputs=self.code))
             second = make(replace(spec, latent=0, codes=spec.codes + self.code))
             return StackedGenerator(make(low), reader, second, spec)
 
-        return made
+        return make_both
 
     def discriminator_network(
         self, make: Callable[[Spec], Critic], network: Network
@@ -156,7 +155,7 @@ class Stacking(Rising):
         return lambda spec: StackedCritic(make(half(spec)), make(spec))
 
     def level_at(self, progress: float) -> tuple[int, float]:
-        """Stage I for the first share of the budget."""
+        """Stage I for the share `share` of the budget, then stage II."""
         return int(progress >= self.share), 1.0
 
 

@@ -1,4 +1,4 @@
-"""Two time-scale update rule: a faster discriminator, one update of each."""
+"""Two time-scale update rule: a higher learning rate for the discriminator, 1:1 updates."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from ganlore.tricks import Optimizer, Trick
 
 @dataclass
 class TwoTimeScales(Trick):
-    """Discriminator and generator learn at different rates, with 1:1 updates.
+    """Different learning rates of discriminator and generator, with 1:1 updates.
 
-    The rates' geometric mean stays that of the study, so that the trick changes the balance and not
-    the pace: at 2e-4 and a ratio of 4 they are SAGAN's 1e-4 and 4e-4 (arXiv:1805.08318).
+    Their geometric mean remains the study's, so that the trick changes only their ratio: 2e-4 and a
+    ratio of 4 give SAGAN's 1e-4 and 4e-4 (arXiv:1805.08318).
     """
 
     paper = "arXiv:1706.08500"

@@ -1,4 +1,4 @@
-"""Unrolled GAN: the generator answers the discriminator that comes after k steps."""
+"""Unrolled GAN: the generator's loss is against the discriminator after k further steps."""
 
 from __future__ import annotations
 
@@ -20,27 +20,26 @@ if TYPE_CHECKING:
 
 @dataclass
 class Unrolled(Trick):
-    """The generator's loss is that against a discriminator k steps ahead, through those steps.
+    """The generator's loss is against a discriminator unrolled by k steps, and differentiates them.
 
-    They are steps of the run's own optimiser from its present state, down the discriminator's
-    whole objective, penalties and constraints included. As in the authors' code, which replaces
-    the parameters in one graph, all k see the step's own real batch and noise. The discriminator
-    itself makes its one ordinary step, in its own turn. What learns or moves beside it (InfoGAN's
-    Q, BEGAN's k) is held as it is meanwhile.
+    The k steps use the run's optimiser from its current state and the discriminator's whole
+    objective, penalties and constraints included. As in the authors' code, all k use the same real
+    batch and noise. The discriminator itself is updated as usual, by one step. Other modules
+    (InfoGAN's Q, BEGAN's k) stay constant during the unrolled steps.
     """
 
     paper = "arXiv:1611.02163"
-    tip = "the generator answers a discriminator k steps ahead"
+    tip = "the generator's loss is against a discriminator k steps ahead"
     k: NonNegativeInt = 5
 
     def wrap_generator_loss(self, loss: Callable[[Step], Tensor]) -> Callable[[Step], Tensor]:
         """Equation 10: f(theta_G, theta_D^k(theta_G, theta_D)), by equations 7 to 9."""
-        return partial(self._ahead, loss) if self.k else loss
+        return partial(self._unrolled_loss, loss) if self.k else loss
 
-    def _ahead(self, loss: Callable[[Step], Tensor], step: Step) -> Tensor:
+    def _unrolled_loss(self, loss: Callable[[Step], Tensor], step: Step) -> Tensor:
         state = step.state
         ahead = Ahead(step.discriminator, state.optimizers[1], state.loss.constrain)
-        with self._held(step):
+        with self._frozen(step):
             for _ in range(self.k):
                 ahead.step(step.look_ahead(ahead.critic).discriminator_loss())
         step.use_discriminator(ahead.critic)
@@ -48,20 +47,21 @@ class Unrolled(Trick):
 
     @staticmethod
     @contextmanager
-    def _held(step: Step) -> Iterator[None]:
-        """Keep modules that learn with the discriminator constant in the steps ahead.
+    def _frozen(step: Step) -> Iterator[None]:
+        """Freeze modules that are trained with the discriminator during the unrolled steps.
 
-        Else they would learn, through those steps, to lead the discriminator astray.
+        Otherwise the generator's loss would train them, through those steps, to mislead the
+        discriminator.
         """
         loss = step.state.loss
         names = (*loss.discriminator_modules, *loss.shared_modules)
-        held = [p for name in names for p in step.modules[name].parameters() if p.requires_grad]
-        for parameter in held:
+        frozen = [p for name in names for p in step.modules[name].parameters() if p.requires_grad]
+        for parameter in frozen:
             parameter.requires_grad_(False)
         try:
             yield
         finally:
-            for parameter in held:
+            for parameter in frozen:
                 parameter.requires_grad_()
 
 
