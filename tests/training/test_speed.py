@@ -304,7 +304,7 @@ def test_an_image_is_mirrored_in_one_epoch_and_not_in_another(stores) -> None:
     for epoch in range(2):
         batches[epoch * batches.per_epoch]
         place = batches._order.argsort()
-        drawn.append(batches._mirrored.flatten()[place])
+        drawn.append(batches._flipped.flatten()[place])
     assert 0.4 < float((drawn[0] != drawn[1]).float().mean()) < 0.6
 
 
