@@ -108,16 +108,19 @@ def test_ranks_are_the_averages_over_blocks(found: list[Matrix], tidy: tables.Ta
 
 
 def test_the_diagram_has_every_name_at_its_rank_and_a_bar_for_each_group() -> None:
-    ranks = np.array([1.9, 1.2, 2.9, 4.0])
-    averages = Ranking(ranks, 20, 0.001, 1.0, ((1, 0), (0, 2)))
-    ax = ranking.critical_difference(["b", "a", "c", "d"], averages, "losses").axes[0]
-    lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
-    assert [line.get_xdata()[0] for line in lines] == sorted(ranks)
-    bars = [line for line in ax.lines if line.get_label() == "tie"]
-    ends = [tuple(np.round(bar.get_xdata(), 1)) for bar in bars]
-    assert ends == [(1.2, 1.9), (1.9, 2.9)]
-    texts = [text.get_text() for text in ax.texts]
-    assert "a  1.2" in texts and "4.0  d" in texts and "critical difference 1.00" in texts
+    names = ["b", "a", "c", "d"]
+    ranks = pd.Series([1.9, 1.2, 2.9, 4.0], names)
+    apart = np.abs(ranks.to_numpy()[:, None] - ranks.to_numpy()) > 1.05
+    p_values = pd.DataFrame(np.where(apart, 0.01, 0.5), names, names)
+    averages = Ranking(ranks, 20, 0.001, 1.05, p_values)
+    ax = ranking.critical_difference(averages, "losses").axes[0]
+    elbows = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert sorted(line.get_xdata()[1] for line in elbows) == sorted(ranks)
+    bars = [line for line in ax.lines if len(line.get_xdata()) == 2]
+    assert [tuple(sorted(bar.get_xdata())) for bar in bars] == [(1.2, 1.9), (1.9, 2.9)]
+    texts = [text.get_text().strip() for text in ax.texts]
+    assert texts == ["a  1.2", "b  1.9", "4.0  d", "2.9  c"]
+    assert "critical difference 1.05" in ax.get_title(loc="left")
 
 
 def test_two_losses_have_no_ranking(found: list[Matrix], tidy: tables.Tables) -> None:
