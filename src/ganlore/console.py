@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import Any
 
 from ganlore import formatting
@@ -57,12 +56,7 @@ class Progress:
             left = (now - self._start) * (self.total - done) / max(done, 1)
             say(f"{self.title}: {done}/{self.total}, about {left:.0f} s left {note}")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 

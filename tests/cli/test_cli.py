@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,13 @@ def test_an_unavailable_gpu_is_told() -> None:
 def test_a_study_can_be_handed_over_as_json() -> None:
     study = tiny()
     assert schema.load(study.model_dump_json(exclude_defaults=True)) == study
+
+
+def test_the_wheel_has_every_file_that_is_no_code() -> None:
+    root = Path(__file__).parents[2]
+    package = root / "src" / "ganlore"
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["ganlore"]
+    packed = {path for pattern in patterns for path in package.glob(pattern)}
+    files = {p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+    assert files and files - packed == set()

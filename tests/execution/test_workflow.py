@@ -169,7 +169,7 @@ def test_a_changed_learning_rate_of_a_loss_retrains_its_runs(project: Project) -
         ("losses/wgan.py", "fake.mean() - real.mean()", "(fake - real).mean()", ["wgan/0"], ["wgan/0"]),
         ("losses/wgan.py", "lr=5e-5", "lr=6e-5", ["wgan/0"], ["wgan/0"]),
         # words: nothing
-        ("losses/wgan.py", "Algorithm 1, line 5, as a minimum.", "Line 5.", [], []),
+        ("losses/wgan.py", "Algorithm 1, line 7: clip every weight of the critic to", "Line 7: clip to", [], []),
         ("losses/wgan.py", "from ganlore.losses", "# a comment\nfrom ganlore.losses", [], []),
         ("losses/wgan.py", "1701.07875", "1701.07875v3", [], []),
         ("errors.py", "did you mean", "perhaps", [], []),

@@ -306,7 +306,7 @@ def test_what_is_known_can_be_given_to_another_reference():
     real, fake = clouds()
     first = Reference(real)
     expected = measure_all(Comparison(real, fake, reference=first, n_pairs=30))
-    known = {name: tuple(map(np.copy, parts)) for name, parts in first.everything().items()}
+    known = {name: tuple(map(np.copy, parts)) for name, parts in first.computed.items()}
     assert any(name.startswith("first 30: ") for name in known)
     again = Comparison(real, fake, reference=Reference(real, known), n_pairs=30)
     assert measure_all(again) == expected

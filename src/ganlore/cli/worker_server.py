@@ -54,15 +54,9 @@ def start() -> None:
             shutil.rmtree(folder)
             return
         listener.listen(1024)
+        module = (sys.executable, "-P", "-m", "ganlore.cli.worker_server")
         server = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "ganlore.cli.worker_server",
-                str(listener.fileno()),
-                folder,
-            ],
+            [*module, str(listener.fileno()), folder],
             stdin=subprocess.PIPE,  # nothing is written to it: its end tells of ours
             pass_fds=[listener.fileno()],
             env=os.environ | MEMORY,

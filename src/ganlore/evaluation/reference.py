@@ -85,7 +85,7 @@ class Kept:
         """Keep it; the record is written last."""
         arrays = {
             f"{name}/{index}": array
-            for name, parts in reference.everything().items()
+            for name, parts in reference.computed.items()
             for index, array in enumerate(parts)
         }
         buffer = io.BytesIO()

@@ -66,13 +66,8 @@ def training_inputs(run: Run, data_hash: str | None, extractors: dict[str, str] 
         data_hash: `Store.digest` of the prepared data, None where they are missing.
         extractors: hashes of the extractors that it trains with, None where one is missing.
     """
-    return dict(
-        zip(
-            TRAINING,
-            (run.training_hash(), run.training_code(), data_hash, extractors),
-            strict=True,
-        )
-    )
+    values = (run.training_hash(), run.training_code(), data_hash, extractors)
+    return dict(zip(TRAINING, values, strict=True))
 
 
 def evaluation_inputs(run: Run, trained: Record, extractors: dict[str, str] | None) -> Record:
@@ -84,13 +79,8 @@ def evaluation_inputs(run: Run, trained: Record, extractors: dict[str, str] | No
         extractors: hashes of the extractors that measure it, None where one is missing.
     """
     snapshots = trained["files"]["snapshots.pt"]
-    return dict(
-        zip(
-            EVALUATION,
-            (run.evaluation_hash(), run.evaluation_code(), extractors, snapshots),
-            strict=True,
-        )
-    )
+    values = (run.evaluation_hash(), run.evaluation_code(), extractors, snapshots)
+    return dict(zip(EVALUATION, values, strict=True))
 
 
 def changes(

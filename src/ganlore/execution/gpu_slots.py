@@ -112,17 +112,15 @@ def slot(device: str) -> Iterator[str | None]:
     if not wanted(device):
         yield None
         return
-    before = os.environ.get(VISIBLE)
+    before = {name: value for name, value in os.environ.items() if name == VISIBLE}
     gpu, lock = _wait()
     os.environ[VISIBLE] = gpu
     try:
         yield gpu
     finally:
         lock.close()
-        if before is None:
-            del os.environ[VISIBLE]
-        else:
-            os.environ[VISIBLE] = before
+        del os.environ[VISIBLE]
+        os.environ |= before
 
 
 def _wait() -> tuple[str, IO[str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from ganlore import storage
 from ganlore.execution import freshness
@@ -51,20 +52,10 @@ def progress(plan: Plan, run: Run) -> Progress:
     if (state / "progress.json").exists():
         saved = json.loads((state / "progress.json").read_text())
         share = saved["step"] / run.training.steps
-        alive = _alive(saved["pid"])
+        alive = psutil.pid_exists(saved["pid"])
         note = f"step {saved['step']} of {run.training.steps}"
         return Progress("running" if alive else "interrupted", note, share)
     return Progress("missing")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float | None:

@@ -54,48 +54,34 @@ class Metric:
 class Reference:
     """Features of the data that many sets of samples are compared with.
 
-    What a metric computes of them alone is computed once, and kept here. It can be taken out
-    (`known`) and given to another one of the same features.
+    What a metric computes of them alone is computed once, and kept here.
 
     Attributes:
         features: (n_real, d), in float32 or float64.
-        computed: what was computed of them: {name of a computation: its arrays}.
+        computed: what was computed of them: {name of a computation: its arrays}. It can be given
+            to another reference of the same features.
+        prefix: of the names, where these are the first few features of a larger reference.
     """
 
     features: Features
     computed: dict[str, Known] = field(default_factory=dict, repr=False)
-    _fewer: dict[int, Reference] = field(default_factory=dict, repr=False)
+    prefix: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", as_floats(self.features))
 
     def once(self, compute: Callable[[Features], Known]) -> Known:
         """`compute(features)`, from memory where it is known."""
-        name = f"{compute.__module__.rpartition('.')[2]}.{compute.__name__}"
+        name = f"{self.prefix}{compute.__module__.rpartition('.')[2]}.{compute.__name__}"
         if name not in self.computed:
             self.computed[name] = compute(self.features)
         return self.computed[name]
 
     def first(self, n: int) -> Reference:
-        """The reference of the first n features, one and the same whenever it is asked for."""
+        """The reference of the first n features; what is computed of them is kept here too."""
         if n >= len(self.features):
             return self
-        if n not in self._fewer:
-            prefix = f"first {n}: "
-            computed = {
-                name.removeprefix(prefix): arrays
-                for name, arrays in self.computed.items()
-                if name.startswith(prefix)
-            }
-            self._fewer[n] = Reference(self.features[:n], computed)
-        return self._fewer[n]
-
-    def everything(self) -> dict[str, Known]:
-        """`known`, that of the first few features included: what another one can be given."""
-        arrays_of = dict(self.computed)
-        for n, fewer in self._fewer.items():
-            arrays_of |= {f"first {n}: {name}": part for name, part in fewer.computed.items()}
-        return arrays_of
+        return Reference(self.features[:n], self.computed, f"first {n}: ")
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,11 @@ KEY = ("dataset", "network", "loss", "trick", "variant", "train_seed")
 FIRST = tuple(f"tables/{name}.csv" for name in ("cells", "metrics", "runs"))
 """What every publication's report has, whichever version made it."""
 
+RECORDED = (
+    "status", "steps", "seconds", "peak_memory_mb", "settings_hash", "code_hash", "device",
+)  # fmt: skip
+"""The columns of `runs.csv` that a run's record has as well."""
+
 Row = dict[str, str]
 
 
@@ -160,7 +165,8 @@ def _check_runs(findings: Findings, publication: Publication) -> None:
             f"{where}: its rows in history.csv are not those that its training recorded",
         )
         findings.expect(
-            _summary(summaries.get(run, [])) == _recorded(trained),
+            [{name: row[name] for name in RECORDED} for row in summaries.get(run, [])]
+            == [{name: str(trained[name]) for name in RECORDED}],
             f"{where}: its row in runs.csv is not what its record tells",
         )
         for text in _disagreements(run, trained, evaluated):
@@ -170,27 +176,6 @@ def _check_runs(findings: Findings, publication: Publication) -> None:
 
 def _sha256(rows: list[Row]) -> str:
     return hashlib.sha256(storage.csv_text(rows).encode()).hexdigest()
-
-
-def _summary(rows: list[Row]) -> list[dict[str, Any]]:
-    """The columns of `runs.csv` that a record tells as well."""
-    return [
-        {
-            "status": row["status"],
-            "steps": int(row["steps"]),
-            "seconds": float(row["seconds"]),
-            "peak_memory_mb": float(row["peak_memory_mb"]),
-            "settings_hash": row["settings_hash"],
-            "code_hash": row["code_hash"],
-            "device": row["device"],
-        }
-        for row in rows
-    ]
-
-
-def _recorded(trained: dict[str, Any]) -> list[dict[str, Any]]:
-    names = ("status", "steps", "seconds", "peak_memory_mb")
-    return [{name: trained[name] for name in (*names, "settings_hash", "code_hash", "device")}]
 
 
 def _disagreements(run: str, trained: dict[str, Any], evaluated: dict[str, Any]) -> Iterator[str]:

@@ -24,7 +24,6 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -212,12 +211,7 @@ def _report(plan: Plan) -> dict[str, bytes]:
     for name in FILES:
         if not (folder / name).exists():
             raise GanloreError(f"{folder / name}: missing\n  to make it: run snakemake")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in _pages(folder)}
-
-
-def _pages(folder: Path) -> Iterator[Path]:
-    for name in FILES:
-        yield folder / name
-    for part in ("figures", "tables"):
-        files = (path for path in (folder / part).rglob("*") if path.is_file())
-        yield from sorted(path for path in files if not path.name.startswith("."))  # Snakemake's
+    drawn = (path for part in ("figures", "tables") for path in sorted((folder / part).rglob("*")))
+    paths = [path for path in drawn if path.is_file() and path.name[0] != "."]  # Snakemake's
+    paths += [folder / name for name in FILES]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}

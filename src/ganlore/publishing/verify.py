@@ -15,7 +15,7 @@ from ganlore.study.run import Plan, Run
 
 @dataclass
 class Findings:
-    """What a check has findings.
+    """What a check found.
 
     Attributes:
         checked: the number of files and records that were compared.
@@ -38,14 +38,9 @@ class Findings:
     def lines(self) -> list[str]:
         """The findings as text, their count last."""
         texts = [*self.wrong, *(f"note: {note}" for note in self.notes)]
-        discarded = (
-            f", {len(self.discarded)} discarded as the study says (keep)" if self.discarded else ""
-        )
-        return [
-            *texts,
-            f"{self.checked} files and records checked{discarded if self.discarded else ''}, "
-            f"{len(self.wrong)} findings",
-        ]
+        discarded = f", {len(self.discarded)} discarded as the study says (keep)"
+        checked = f"{self.checked} files and records checked{discarded if self.discarded else ''}"
+        return [*texts, f"{checked}, {len(self.wrong)} findings"]
 
 
 def verify(plan: Plan) -> Findings:

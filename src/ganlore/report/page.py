@@ -15,16 +15,7 @@ from ganlore.analysis.claims import verdicts
 from ganlore.analysis.results import Results
 from ganlore.analysis.tables import PLAIN
 from ganlore.metrics import metrics as all_metrics
-from ganlore.report import (
-    cells,
-    claims,
-    files,
-    leaderboard,
-    paper,
-    robustness,
-    samples,
-    study,
-)
+from ganlore.report import cells, claims, files, leaderboard, paper, robustness, samples, study
 from ganlore.study import declarations
 from ganlore.study.claims import FEW_MODES, NO_PRECISION
 from ganlore.study.run import Plan

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ganlore.analysis.results import Results
 
 TEMPLATE = declarations.PACKAGE / "report" / "templates" / "paper.typ"
+REFERENCES = TEMPLATE.with_name("references.txt")
+"""Of FID, precision and recall, the statistics, and the studies before this one."""
+
 RANKS = 5
 """Ranks of each data set in its table."""
 
@@ -52,23 +55,6 @@ FIGURES = {
 }
 """The report's figures, how high in cm, what they are, and their captions: the first that there is,
 is in the paper."""
-
-REFERENCES = (
-    "Agarwal et al. Deep reinforcement learning at the edge of the statistical precipice. "
-    "NeurIPS 2021. arXiv:2108.13264",
-    "Efron. Better bootstrap confidence intervals. JASA 82, 1987.",
-    "Fisher. The design of experiments. Oliver and Boyd, 1935.",
-    "Heusel et al. GANs trained by a two time-scale update rule converge to a local Nash "
-    "equilibrium. NeurIPS 2017. arXiv:1706.08500",
-    "Holm. A simple sequentially rejective multiple test procedure. Scandinavian Journal of "
-    "Statistics 6, 1979.",
-    "Kurach et al. A large-scale study on regularization and normalization in GANs. ICML 2019. "
-    "arXiv:1807.04720",
-    "Kynkäänniemi et al. Improved precision and recall metric for assessing generative models. "
-    "NeurIPS 2019. arXiv:1904.06991",
-    "Lucic et al. Are GANs created equal? A large-scale study. NeurIPS 2018. arXiv:1711.10337",
-)
-"""Of FID, precision and recall, the statistics, and the studies before this one."""
 
 
 def write(folder: Path, results: Results) -> Path:
@@ -126,7 +112,7 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "board": [_ranks(group) for group in leaderboard.groups(leaderboard.of(results), RANKS)],
         "figures": _figures(folder, _ordinary(results)[0]),
         "machines": sorted(set(results.tidy.runs["processor"])),
-        "references": list(REFERENCES),
+        "references": REFERENCES.read_text(encoding="utf-8").splitlines(),
     }  # fmt: skip
 
 

@@ -41,15 +41,9 @@ def _grids(study: Study, cells: Cells) -> Iterator[Grid]:
     for dataset in cells.datasets:
         for network in cells.networks:
             like = _like(study, dataset, network)
-            yield Grid(
-                datasets=[dataset],
-                networks=[network],
-                losses=cells.losses,
-                tricks=cells.tricks,
-                variants=cells.variants,
-                training=like.training if like else {},
-                protocol=like.protocol if like else {},
-            )
+            trained = {"training": like.training, "protocol": like.protocol} if like else {}
+            chosen = cells.model_dump(include={"losses", "tricks", "variants"})
+            yield Grid(datasets=[dataset], networks=[network], **chosen, **trained)
 
 
 def _like(study: Study, dataset: str, network: str) -> Grid | None:

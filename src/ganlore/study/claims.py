@@ -18,6 +18,10 @@ Take = Literal[
     "end", "average", "unsteadiness", "failed", "tracking", "time-to", "late", "at-best", "cost",
     "hopping",
 ]  # fmt: skip
+PLURAL = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick": "tricks",
+          "variant": "variants"}  # fmt: skip
+"""The keys of lists and settings in a study, by what is in them."""
+
 Axis = Literal["dataset", "network", "loss", "trick", "variant"]
 Names = Literal["all"] | Annotated[list[str], Field(min_length=1)]
 TrickNames = Literal["all"] | Annotated[list[str | list[str]], Field(min_length=1)]
@@ -108,17 +112,8 @@ class Test(Model):
             if cells is not None:
                 yield name, cells
                 if self.relative_to:
-                    changed = {_PLURAL[axis]: [value] for axis, value in self.relative_to.items()}
+                    changed = {PLURAL[axis]: [value] for axis, value in self.relative_to.items()}
                     yield f"{name}, relative_to", cells.model_copy(update=changed)
-
-
-_PLURAL = {
-    "dataset": "datasets",
-    "network": "networks",
-    "loss": "losses",
-    "trick": "tricks",
-    "variant": "variants",
-}
 
 
 class Claim(Model):

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from ganlore.errors import GanloreError, unknown
 from ganlore.settings import Optimizer
 from ganlore.study import claim_cells, compatibility, registry, schema
+from ganlore.study.claims import PLURAL
 from ganlore.study.explain import explain
 from ganlore.study.run import Cell, Missing, Plan, PlugIn, Run
 from ganlore.study.schema import Protocol, Study, Training, Variant
 
-FOLDERS = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick": "tricks"}
-"""Kinds of plug-in that a study may change, and the key of its settings they stand under."""
+KINDS = ("dataset", "network", "loss", "trick")
+"""Kinds of plug-in that a study may change."""
 
 
 @registry.unchanging()
@@ -77,9 +78,9 @@ def _check_settings(study: Study) -> None:
     changes |= {f"variants.{name}": variant for name, variant in study.variants.items()}
     for where, change in changes.items():
         place = f"study {study.name}: {where}"
-        for kind, folder in FOLDERS.items():
-            for name, settings in getattr(change, folder).items():
-                registry.path_of(kind, name, f"{place}.{folder}")
+        for kind in KINDS:
+            for name, settings in getattr(change, PLURAL[kind]).items():
+                registry.path_of(kind, name, f"{place}.{PLURAL[kind]}")
                 if kind != "loss" or "optimizer" not in settings:
                     registry.declaration(kind, name).settings(settings)
     for name, variant in study.variants.items():
@@ -159,10 +160,8 @@ def _why_not(study: Study, cell: Cell, data: Data) -> str | None:
 
 def _given(study: Study, variant: str, kind: str, name: str) -> dict[str, Any]:
     """What the study says of a plug-in's settings, and a variant over it."""
-    change, folder = study.variants.get(variant, Variant()), FOLDERS[kind]
-    return schema.merge(
-        getattr(study.settings, folder).get(name, {}), getattr(change, folder).get(name, {})
-    )
+    sources = (study.settings, study.variants.get(variant, Variant()))
+    return schema.merge(*(getattr(source, PLURAL[kind]).get(name, {}) for source in sources))
 
 
 def _resolve(

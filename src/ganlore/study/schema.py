@@ -11,13 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BeforeValidator,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
 
 from ganlore.errors import GanloreError
 from ganlore.settings import Fraction, Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt

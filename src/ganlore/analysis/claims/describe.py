@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Iterator, Mapping
 
@@ -102,6 +103,7 @@ def lines(plan: Plan) -> Iterator[str]:
     assert claims is not None
     needed = {name: claim_cells.needed(plan, claim) for name, claim in claims.claims.items()}
     seeds = len(plan.study.seeds)
+    wrap = functools.partial(textwrap.wrap, width=WIDTH, subsequent_indent="       ")
     everything = set().union(*needed.values())
     yield (
         f"study {plan.study.name}: {len(needed)} claims, "
@@ -116,14 +118,7 @@ def lines(plan: Plan) -> Iterator[str]:
             sign = "<" if test.claimed == "lower" else ">"
             ratio = " (log)" if test.scale == "log" else ""
             text = f"{describe(test, claims.sets)}; claimed {sign}, margin {test.margin:g}{ratio}"
-            yield from textwrap.wrap(
-                text, WIDTH, initial_indent="     - ", subsequent_indent="       "
-            )
+            yield from wrap(text, initial_indent="     - ")
         yield f"     needs {len(needed[name])} cells, {own} of them for itself alone"
         if claim.elsewhere:
-            yield from textwrap.wrap(
-                f"better tested by {claim.elsewhere}",
-                WIDTH,
-                initial_indent="     ",
-                subsequent_indent="       ",
-            )
+            yield from wrap(f"better tested by {claim.elsewhere}", initial_indent="     ")
