@@ -50,9 +50,9 @@ PROFILES = {
 def record(section: str, values: dict[str, Any], made: dict[str, Any], root: Path = ROOT) -> None:
     """Put a measurement into docs/performance.json, with what it was made with."""
     path = root / FILE
-    found = json.loads(path.read_text()) if path.exists() else {}
-    found[section] = {"measured": made, **values}
-    storage.write_json(path, dict(sorted(found.items())))
+    actual = json.loads(path.read_text()) if path.exists() else {}
+    actual[section] = {"measured": made, **values}
+    storage.write_json(path, dict(sorted(actual.items())))
     print(f"{path}: {section}; `ganlore docs` puts it into the pages", file=sys.stderr)
 
 
@@ -119,15 +119,15 @@ def rules(folder: Path) -> list[dict[str, Any]]:
     A rule's folder holds a file for each job. Whatever a file lacks (a job may be too short for its
     memory to be sampled, a rule may write other columns) is left out of that number.
     """
-    found = []
+    actual = []
     for rule in sorted(path for path in folder.iterdir() if path.is_dir()):
         rows = [row for path in rule.rglob("*.tsv") for row in _tsv(path)]
         seconds, memory = (_numbers(rows, column) for column in ("s", "max_rss"))
         if seconds and memory:
             mean = round(statistics.fmean(seconds), 2)
-            told = {"jobs": len(rows), "seconds": mean, "rss_mb": round(max(memory))}
-            found.append({"rule": rule.name, **told})
-    return sorted(found, key=lambda row: -row["jobs"] * row["seconds"])
+            reported = {"jobs": len(rows), "seconds": mean, "rss_mb": round(max(memory))}
+            actual.append({"rule": rule.name, **reported})
+    return sorted(actual, key=lambda row: -row["jobs"] * row["seconds"])
 
 
 def trainings(plan: Plan) -> dict[str, Any]:
@@ -167,13 +167,13 @@ def _tsv(path: Path) -> list[dict[str, str]]:
 
 
 def _numbers(rows: list[Any], key: str) -> list[float]:
-    found = []
+    actual = []
     for row in rows:
         try:
-            found.append(float(row[key]))
+            actual.append(float(row[key]))
         except (KeyError, TypeError, ValueError):
             continue
-    return found
+    return actual
 
 
 # -- what is timed here ----------------------------------------------------------------------------

@@ -63,13 +63,13 @@ def own_part(real: Any) -> tuple[Any, Any]:
     return frechet._gaussian(real), neighbours._surroundings(real, K, K)
 
 
-def ours(real: Any, fake: Any, known: tuple[Any, Any] | None = None) -> dict[str, float]:
+def ours(real: Any, fake: Any, expected: tuple[Any, Any] | None = None) -> dict[str, float]:
     """What `ganlore evaluate` calls, with prdc's k."""
     from ganlore.metrics import frechet, neighbours
     from ganlore.metrics._arrays import feature_pair
 
     real, fake = feature_pair(real, fake)
-    gaussian, surroundings = known or own_part(real)
+    gaussian, surroundings = expected or own_part(real)
     near = neighbours._measure(surroundings, real, fake, K, K)
     return {"fid": frechet._distance_to(*gaussian, fake), **near}
 
@@ -99,7 +99,7 @@ def side(name: str, folder: Path) -> None:
 
         compute = ours
     elif name == SIDES[1]:
-        compute = functools.partial(ours, known=own_part(real))
+        compute = functools.partial(ours, expected=own_part(real))
     else:
         # here, so that the turn's time and memory are without them
         from cleanfid.fid import frechet_distance  # noqa: F401
@@ -108,8 +108,8 @@ def side(name: str, folder: Path) -> None:
     began = time.perf_counter()
     values = compute(real, fake)
     seconds = time.perf_counter() - began
-    told = {"seconds": seconds, "memory_mb": _memory_mb(), "values": values}
-    print("\n" + json.dumps({**told, "added_mb": told["memory_mb"] - before}))
+    reported = {"seconds": seconds, "memory_mb": _memory_mb(), "values": values}
+    print("\n" + json.dumps({**reported, "added_mb": reported["memory_mb"] - before}))
 
 
 def _memory_mb() -> float:
@@ -118,13 +118,13 @@ def _memory_mb() -> float:
     return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[1]) / 2**10
 
 
-def turn(name: str, folder: Path) -> dict[str, Any]:
+def phase(name: str, folder: Path) -> dict[str, Any]:
     """One turn of a side in a process of its own."""
     command = [sys.executable, __file__, "--side", name, "--features", str(folder)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    print(name, {k: round(v, 2) for k, v in found.items() if k != "values"}, file=sys.stderr)
-    return found
+    actual: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(name, {k: round(v, 2) for k, v in actual.items() if k != "values"}, file=sys.stderr)
+    return actual
 
 
 def compare(samples: int, dimensions: int, repeats: int) -> dict[str, Any]:
@@ -138,11 +138,11 @@ def compare(samples: int, dimensions: int, repeats: int) -> dict[str, Any]:
         turns: dict[str, list[dict[str, Any]]] = {name: [] for name in SIDES}
         for _ in range(repeats):
             for name in SIDES:
-                turns[name].append(turn(name, Path(folder)))
+                turns[name].append(phase(name, Path(folder)))
     keys = ("seconds", "memory_mb", "added_mb")
     rows = [
-        {"name": name, **{key: statistics.median(t[key] for t in found) for key in keys}}
-        for name, found in turns.items()
+        {"name": name, **{key: statistics.median(t[key] for t in actual) for key in keys}}
+        for name, actual in turns.items()
     ]
     one, kept, other = (turns[name][0]["values"] for name in SIDES)
     assert kept == one
@@ -189,10 +189,10 @@ def main() -> None:
         name: importlib.metadata.version(name)
         for name in ("numpy", "scipy", "clean-fid", "prdc", "scikit-learn")
     }
-    found = compare(arguments.samples, arguments.dimensions, arguments.repeats)
-    print(json.dumps(found, indent=1))
+    actual = compare(arguments.samples, arguments.dimensions, arguments.repeats)
+    print(json.dumps(actual, indent=1))
     if (arguments.samples, arguments.dimensions) == (10_000, 2_048):
-        document.record("evaluation", found, made)
+        document.record("evaluation", actual, made)
 
 
 if __name__ == "__main__":

@@ -82,13 +82,13 @@ def _measure(run: Run, steps: int) -> tuple[dict[str, float | str], str]:
         plugin = registry.create("dataset", run.dataset.name, settings)
         store = data.prepare(run.dataset.name, plugin, settings, Path(folder) / "store")
         inside, of_torch, step, table = share(run, store, torch.device("cpu"))
-    found: dict[str, float | str] = {
+    actual: dict[str, float | str] = {
         "run": "/".join(run.cell[:4]),
         "step_ms": round(step, 3),
         "operations_share": round(inside, 3),
         "torch_share": round(of_torch, 3),
     }
-    return found, table
+    return actual, table
 
 
 def main() -> None:
@@ -101,10 +101,10 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = expand(schema.load(arguments.study))
     for name in arguments.runs:
-        found, table = _measure(plan.run(name), arguments.steps)
+        actual, table = _measure(plan.run(name), arguments.steps)
         print(
-            f"{name}: {found['step_ms']:.2f} ms a step, {found['operations_share']:.0%} of it in "
-            f"torch's operations, {found['torch_share']:.0%} in torch"
+            f"{name}: {actual['step_ms']:.2f} ms a step, {actual['operations_share']:.0%} of it in "
+            f"torch's operations, {actual['torch_share']:.0%} in torch"
         )
         if arguments.table:
             print(table)

@@ -75,7 +75,7 @@ def run(tree: Path, cores: int) -> dict[str, dict[str, str]]:
 
 def numbers(folder: Path) -> dict[str, str]:
     """What is compared of a run: a hash for each kind of number."""
-    found = {
+    actual = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
         for name in ("checkpoint.pt", "snapshots.pt")
     }
@@ -85,8 +85,8 @@ def numbers(folder: Path) -> dict[str, str]:
                 {k: v for k, v in row.items() if (k in columns if columns else k not in TIMES)}
                 for row in csv.DictReader(file)
             ]
-        found[name] = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    return found
+        actual[name] = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    return actual
 
 
 def of_commit(commit: str, cores: int) -> dict[str, dict[str, str]]:
@@ -109,21 +109,21 @@ def main() -> None:
     parser.add_argument("commit")
     parser.add_argument("--keep", type=Path, help="file with the commit's numbers")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
-    given = parser.parse_args()
-    if given.keep and given.keep.exists():
-        before = json.loads(given.keep.read_text())
+    inputs = parser.parse_args()
+    if inputs.keep and inputs.keep.exists():
+        before = json.loads(inputs.keep.read_text())
     else:
-        before = of_commit(given.commit, given.cores)
-        if given.keep:
-            given.keep.write_text(json.dumps(before, indent=1))
-    now = run(ROOT, given.cores)
+        before = of_commit(inputs.commit, inputs.cores)
+        if inputs.keep:
+            inputs.keep.write_text(json.dumps(before, indent=1))
+    now = run(ROOT, inputs.cores)
     wrong = 0
     for name in sorted(before.keys() | now.keys()):
         one, other = before.get(name, {}), now.get(name, {})
         if differing := sorted(k for k in one.keys() | other.keys() if one.get(k) != other.get(k)):
             wrong += 1
             print(f"{name}: {', '.join(differing)} differ")
-    print(f"{len(before)} runs of {given.commit}, {len(now)} now: {wrong} differ")
+    print(f"{len(before)} runs of {inputs.commit}, {len(now)} now: {wrong} differ")
     sys.exit(wrong > 0)
 
 

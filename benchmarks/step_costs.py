@@ -79,11 +79,11 @@ class Bench:
     def parts(self) -> dict[str, nn.Module]:
         """The networks, the loss's and the tricks' own modules, and extractors."""
         parts = {"G": self.state.generator, "D": self.state.discriminator, **self.state.modules}
-        return parts | {name: found.network for name, found in self.state.extractors.items()}
+        return parts | {name: actual.network for name, actual in self.state.extractors.items()}
 
-    def step(self, turn: Turn, step: int) -> None:
+    def step(self, phase: Turn, step: int) -> None:
         """One update of a network, its optimiser's included."""
-        if turn == "discriminator":
+        if phase == "discriminator":
             self.trainer.discriminator(self.trainer.begin(step))
         else:
             self.trainer.generator(self.trainer.schedule_of(step))
@@ -128,9 +128,9 @@ class Watch:
                 handles.append(module.register_forward_hook(after, always_call=True))
         original = torch.autograd.grad
 
-        def grad(*given: Any, **more: Any) -> Any:
+        def grad(*inputs: Any, **more: Any) -> Any:
             self.second += bool(more.get("create_graph"))
-            return original(*given, **more)
+            return original(*inputs, **more)
 
         torch.autograd.grad = grad
         try:
@@ -154,30 +154,30 @@ class Watch:
         return ", ".join([*words, *([f"{self.second} 2nd"] if self.second else [])]) or "none"
 
     def _hooks(self, part: str, name: str) -> tuple[Callable[..., None], Callable[..., None]]:
-        def before(module: nn.Module, given: tuple[Any, ...], more: dict[str, Any]) -> None:
+        def before(module: nn.Module, inputs: tuple[Any, ...], more: dict[str, Any]) -> None:
             if name.count(".") == 0:
-                self._compare(part, name, module, [*given, *more.values()])
+                self._compare(part, name, module, [*inputs, *more.values()])
             self._depth[part] += 1
 
-        def after(module: nn.Module, given: tuple[Any, ...], out: Any) -> None:
+        def after(module: nn.Module, inputs: tuple[Any, ...], out: Any) -> None:
             self._depth[part] -= 1
             if self._depth[part] or not isinstance(out, Tensor) or not out.is_floating_point():
                 return  # a part of a call that is counted already, or an embedding of labels
-            key, n = (part, name), len(given[0]) if given else len(out)
+            key, n = (part, name), len(inputs[0]) if inputs else len(out)
             self.forward[key] += n
             if out.requires_grad:
                 out.register_hook(lambda gradient: self.backward.update({key: n}))
 
         return before, after
 
-    def _compare(self, part: str, name: str, module: nn.Module, given: list[Any]) -> None:
+    def _compare(self, part: str, name: str, module: nn.Module, inputs: list[Any]) -> None:
         """Note a call whose input the module has been given before, with the same weights.
 
         Inputs are compared by value: a copy costs as much as the tensor itself. Weights are the
         same where the tensors are, and have not been changed in place since. An input all of whose
         numbers are equal (zeros to begin with) says nothing.
         """
-        tensors = [item.detach() for item in given if isinstance(item, Tensor)]
+        tensors = [item.detach() for item in inputs if isinstance(item, Tensor)]
         if not any(tensor.is_floating_point() for tensor in tensors):
             return
         weights = list(module.parameters())
@@ -197,19 +197,19 @@ class Watch:
         self._seen |= keys
 
 
-def watch(bench: Bench, turn: Turn, step: int = 0) -> Watch:
+def watch(bench: Bench, phase: Turn, step: int = 0) -> Watch:
     """The passes of one step."""
     mixes = bench.state.loss.mixes_batch or any(trick.mixes_batch for trick in bench.state.tricks)
     seen = Watch(bench.parts, whole=mixes)
     with seen():
-        bench.step(turn, step)
+        bench.step(phase, step)
     return seen
 
 
-def arithmetic(bench: Bench, turn: Turn, step: int = 0) -> int:
+def arithmetic(bench: Bench, phase: Turn, step: int = 0) -> int:
     """Multiplications and additions of one step's matrix products and convolutions."""
     with Arithmetic() as counter:
-        bench.step(turn, step)
+        bench.step(phase, step)
     return counter.total
 
 
@@ -222,24 +222,24 @@ def rounds(benches: list[Bench], n: int, steps: int) -> Iterator[dict[int, dict[
     Every round begins with another cell, so that none has a better place than the others.
     """
     for index in range(n):
-        found = {}
+        actual = {}
         for place in range(len(benches)):
             chosen = (place + index) % len(benches)
             spent = dict.fromkeys(TURNS, 0.0)
             for step in range(index * steps, (index + 1) * steps):
-                for turn in TURNS:
+                for phase in TURNS:
                     began = time.perf_counter()
-                    benches[chosen].step(turn, step)
-                    spent[turn] += time.perf_counter() - began
-            found[chosen] = {turn: seconds / steps for turn, seconds in spent.items()}
-        yield found
+                    benches[chosen].step(phase, step)
+                    spent[phase] += time.perf_counter() - began
+            actual[chosen] = {phase: seconds / steps for phase, seconds in spent.items()}
+        yield actual
 
 
 def costs(runs: list[Run], store: Store, n: int, steps: int) -> list[dict[str, Any]]:
     """The cost of a step of each run, relative to the first run's."""
     benches = [Bench(run, store) for run in runs]
-    counted = [{turn: watch(bench, turn) for turn in TURNS} for bench in benches]
-    flops = [{turn: arithmetic(bench, turn) for turn in TURNS} for bench in benches]
+    counted = [{phase: watch(bench, phase) for phase in TURNS} for bench in benches]
+    flops = [{phase: arithmetic(bench, phase) for phase in TURNS} for bench in benches]
     for _ in rounds(benches, 2, steps):
         pass  # caches, allocator, first calls
     timed = list(rounds(benches, n, steps))
@@ -247,13 +247,13 @@ def costs(runs: list[Run], store: Store, n: int, steps: int) -> list[dict[str, A
     for index, bench in enumerate(benches):
         critic = bench.state.n_critic
         row: dict[str, Any] = {"n_critic": critic}
-        for turn in TURNS:
-            ratios = [one[index][turn] / one[0][turn] for one in timed]
-            row[turn] = {
+        for phase in TURNS:
+            ratios = [one[index][phase] / one[0][phase] for one in timed]
+            row[phase] = {
                 **_summary(ratios),
-                "step_ms": round(1000 * statistics.median(one[index][turn] for one in timed), 3),
-                "arithmetic": round(flops[index][turn] / flops[0][turn], 3),
-                "passes": counted[index][turn].passes(bench.run.training.batch),
+                "step_ms": round(1000 * statistics.median(one[index][phase] for one in timed), 3),
+                "arithmetic": round(flops[index][phase] / flops[0][phase], 3),
+                "passes": counted[index][phase].passes(bench.run.training.batch),
             }
         first = benches[0].state.n_critic
         ratios = [_image(one[index], critic) / _image(one[0], first) for one in timed]
@@ -302,18 +302,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         plugin = registry.create("dataset", "digits", settings)
         store = data.prepare("digits", plugin, settings, Path(folder) / "digits")
-        found = costs(runs, store, arguments.rounds, arguments.steps)
+        actual = costs(runs, store, arguments.rounds, arguments.steps)
     rows = [
         {"name": run.loss.name if arguments.axis == "loss" else run.trick, **row}
-        for run, row in zip(runs, found, strict=True)
+        for run, row in zip(runs, actual, strict=True)
     ]
     for row in rows:
         print(
             row["name"],
             f"image {row['image']['ratio']} x, arithmetic {row['image']['arithmetic']} x",
         )
-        for turn in TURNS:
-            print(f"  {turn}: {row[turn]}")
+        for phase in TURNS:
+            print(f"  {phase}: {row[phase]}")
     if not arguments.dry:
         document.record(
             f"step-costs-{arguments.axis}",

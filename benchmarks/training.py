@@ -80,14 +80,14 @@ def run_of(network: str, width: int | None, loss: str, device: str, changes: dic
 
     The data set `digits` lends its name: it has images and the run has no seed of its own.
     """
-    given = {network: {"width": width}} if width else {}
+    inputs = {network: {"width": width}} if width else {}
     training = {"budget": 10_000 * BATCH, "batch": BATCH, "device": device, **changes}
     study = {
         "name": "training-benchmark",
         "seeds": [0],
         "training": training,
         # one discriminator step for each of the generator's, as in the textbook
-        "settings": {"networks": given, "losses": {loss: {"n_critic": 1}}},
+        "settings": {"networks": inputs, "losses": {loss: {"n_critic": 1}}},
         "grids": [
             {"datasets": ["digits"], "networks": [network], "losses": [loss], "tricks": ["none"]}
         ],
@@ -124,8 +124,8 @@ def ours(run: Run, store: Store, device: torch.device) -> Iterator[None]:
 
 def textbook(run: Run, store: Store, device: torch.device) -> Iterator[None]:
     """The steps of PyTorch's DCGAN tutorial, on the networks that the project builds."""
-    who = build.train_state(run, store.shape, store.classes, device)
-    generator, discriminator = who.generator, who.discriminator
+    state = build.train_state(run, store.shape, store.classes, device)
+    generator, discriminator = state.generator, state.discriminator
     settings = run.optimizer
     slow = {"betas": settings.betas, "foreach": False, "fused": False}
     of_g, of_d = (
@@ -142,13 +142,13 @@ def textbook(run: Run, store: Store, device: torch.device) -> Iterator[None]:
             fake = generator(torch.randn(len(real), run.training.latent, device=device))
             loss_fake = on_fake(discriminator(fake.detach()))
             loss_fake.backward()
-            told = (loss_real + loss_fake).item()
+            reported = (loss_real + loss_fake).item()
             of_d.step()
             generator.zero_grad()
             loss = of_generator(discriminator(fake))
             loss.backward()
             of_g.step()
-            assert np.isfinite(told) and np.isfinite(loss.item())
+            assert np.isfinite(reported) and np.isfinite(loss.item())
             yield
 
 
@@ -266,12 +266,12 @@ def main() -> None:
         return
     made = document.made_with(arguments.note)
     there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    known = registry.find("network")
+    expected = registry.find("network")
     cases = [
         {"device": device, "network": network, "width": width, "loss": loss}
         for device in ([arguments.device] if arguments.device else there)
         for network, width, loss in CASES[device]
-        if network in known and arguments.network in (None, network)
+        if network in expected and arguments.network in (None, network)
     ]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "digits"

@@ -24,28 +24,28 @@ from tiny import PLACES, TINY
 def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
     """Prepared data sets, small."""
     folder = tmp_path_factory.mktemp("data") / "prepared"
-    found = {}
+    actual = {}
     for name in PLACES:
-        given = TINY["settings"]["datasets"].get(name, {})
-        settings = registry.declaration("dataset", name).settings(given)
+        inputs = TINY["settings"]["datasets"].get(name, {})
+        settings = registry.declaration("dataset", name).settings(inputs)
         plugin = registry.create("dataset", name, settings)
-        found[name] = datasets.prepare(name, plugin, settings, folder / name)
-    return found
+        actual[name] = datasets.prepare(name, plugin, settings, folder / name)
+    return actual
 
 
 @pytest.fixture(scope="session")
 def fitted(stores: dict[str, Store]) -> Callable[[Run], dict[str, Extractor]]:
     """The extractors that a run trains with, fitted in a second, each once."""
-    known: dict[tuple[str, str], Extractor] = {}
+    expected: dict[tuple[str, str], Extractor] = {}
 
     def go(run: Run) -> dict[str, Extractor]:
         store = stores[run.dataset.name]
         for name in run.training_extractors:
-            if (store.name, name) not in known:
+            if (store.name, name) not in expected:
                 extractor = registry.create("extractor", name, {"epochs": 3})
                 extractor.load(extractor.fit(store)[0], store)
-                known[store.name, name] = extractor
-        return {name: known[store.name, name] for name in run.training_extractors}
+                expected[store.name, name] = extractor
+        return {name: expected[store.name, name] for name in run.training_extractors}
 
     return go
 

@@ -65,12 +65,12 @@ def cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Split]:
     """CIFAR-10's archive of five batches and a test batch, of four and ten pictures."""
     from torchvision.datasets import CIFAR10
 
-    found = pictures((32, 32, 3))
+    actual = pictures((32, 32, 3))
     files = {}
     for i in range(5):
-        images, labels = (part[4 * i : 4 * i + 4] for part in found["train"])
+        images, labels = (part[4 * i : 4 * i + 4] for part in actual["train"])
         files[f"data_batch_{i + 1}"] = {"data": _rows(images), "labels": labels.tolist()}
-    files["test_batch"] = {"data": _rows(found["test"][0]), "labels": found["test"][1].tolist()}
+    files["test_batch"] = {"data": _rows(actual["test"][0]), "labels": actual["test"][1].tolist()}
     names = list(registry.load("dataset", "cifar10").names)
     files["batches.meta"] = {"label_names": names}
     archive = root / CIFAR10.filename
@@ -89,7 +89,7 @@ def cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Split]:
     monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": hashes["batches.meta"]})
     monkeypatch.setattr(CIFAR10, "tgz_md5", md5(archive))
     counted(monkeypatch, "cifar10", COUNTS)
-    return found
+    return actual
 
 
 def _rows(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -101,12 +101,12 @@ def mnist(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Split]:
     """MNIST's four archives."""
     from torchvision.datasets import MNIST
 
-    found = pictures((28, 28))
+    actual = pictures((28, 28))
     raw = root / "MNIST" / "raw"
     raw.mkdir(parents=True, exist_ok=True)
     resources = []
     for split, prefix in (("train", "train"), ("test", "t10k")):
-        images, labels = found[split]
+        images, labels = actual[split]
         head = np.array([0x803, *images.shape], ">i4").tobytes()
         file = raw / f"{prefix}-images-idx3-ubyte.gz"
         file.write_bytes(gzip.compress(head + images.tobytes(), mtime=0))
@@ -118,7 +118,7 @@ def mnist(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Split]:
     monkeypatch.setattr(MNIST, "resources", resources)
     for name in ("mnist", "stacked-mnist"):
         counted(monkeypatch, name, COUNTS)
-    return found
+    return actual
 
 
 def celeba(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[NDArray[np.uint8]]]:
@@ -128,7 +128,7 @@ def celeba(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[NDArra
     rng = np.random.default_rng(0)
     folder = root / CelebA.base_folder
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, list[NDArray[np.uint8]]] = {"train": [], "valid": [], "test": []}
+    actual: dict[str, list[NDArray[np.uint8]]] = {"train": [], "valid": [], "test": []}
     lines = []
     with zipfile.ZipFile(folder / "img_align_celeba.zip", "w") as archive:
         for number, part in enumerate([0] * 6 + [1] * 2 + [2] * 3, 1):
@@ -136,12 +136,12 @@ def celeba(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[NDArra
             buffer = io.BytesIO()
             coarse.resize((178, 218), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=95)
             archive.writestr(f"img_align_celeba/{number:06}.jpg", buffer.getvalue())
-            found[("train", "valid", "test")[part]].append(np.asarray(Image.open(buffer)))
+            actual[("train", "valid", "test")[part]].append(np.asarray(Image.open(buffer)))
             lines.append(f"{number:06}.jpg {part}\n")
     (folder / "list_eval_partition.txt").write_text("".join(lines))
     sums(folder, monkeypatch)
     counted(monkeypatch, "celeba", {"train": 6, "test": 3})
-    return found
+    return actual
 
 
 def sums(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,9 +161,9 @@ def write(path: Path, image: NDArray[np.uint8], mode: str | None = None) -> Path
     return path
 
 
-def folder(root: Path, found: dict[str, Split], names: tuple[str, ...]) -> None:
+def folder(root: Path, actual: dict[str, Split], names: tuple[str, ...]) -> None:
     """The same pictures as files: `<split>/<class>/<number>.png`."""
-    for split, (images, labels) in found.items():
+    for split, (images, labels) in actual.items():
         for index, (image, label) in enumerate(zip(images, labels, strict=True)):
             write(root / split / names[label] / f"{index:05}.png", image)
 

@@ -67,8 +67,8 @@ def tables(plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=()
                  "status": "done" if done else "diverged"}
             )  # fmt: skip
         for step in range(5, 61, 5):
-            told = {name: column(name, run, step) for name in HISTORY}
-            history.append({**run.key, **told, "step": step})
+            reported = {name: column(name, run, step) for name in HISTORY}
+            history.append({**run.key, **reported, "step": step})
         runs.append({**run.key, **{name: column(name, run, 60) for name in COSTS}})
     floor = [
         {"dataset": name, "extractor": extractors[0], "metric": "modes", "value": modes}
@@ -79,8 +79,8 @@ def tables(plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=()
 
 
 def only(plan: Plan, tidy: Tables) -> results.ClaimResult:
-    (found,) = comparison.claim_results(plan, tidy)
-    return found
+    (actual,) = comparison.claim_results(plan, tidy)
+    return actual
 
 
 EMA = {
@@ -110,14 +110,14 @@ def fids(ratio: float) -> Value:
 
 def test_a_ratio_is_paired_by_loss_and_seed_and_told_in_percent():
     plan = study(EMA)
-    found = only(plan, tables(plan, fids(0.8)))
-    (test,) = found.tests
+    actual = only(plan, tables(plan, fids(0.8)))
+    (test,) = actual.tests
     expected = -math.log(0.8) - np.array(SPREAD)
     np.testing.assert_allclose(test.values["difference"], expected, rtol=1e-12)
     assert test.outcome.effect == pytest.approx(expected.mean()) == -test.effect[0]
     assert test.rendered.startswith("−20 % (−21 % to −")
     assert test.outcome.p_holds == 1 / 2**8
-    assert (found.verdict, found.n) == ("holds", 8)
+    assert (actual.verdict, actual.n) == ("holds", 8)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,9 @@ def test_a_ratio_is_paired_by_loss_and_seed_and_told_in_percent():
 )
 def test_the_other_verdicts(ratio, verdict):
     plan = study(EMA)
-    found = only(plan, tables(plan, fids(ratio)))
-    assert found.verdict == verdict
-    assert ("seeds would decide" in found.note) == (verdict == "undecided")
+    actual = only(plan, tables(plan, fids(ratio)))
+    assert actual.verdict == verdict
+    assert ("seeds would decide" in actual.note) == (verdict == "undecided")
 
 
 def test_losses_that_one_side_lacks_do_not_count():
@@ -159,19 +159,19 @@ def test_a_diverged_run_counts_as_the_worst_of_its_data_set_and_network():
 
 def test_a_claim_whose_cells_are_left_out_is_not_tested_and_says_what_lacks():
     plan = study(EMA, exclude=[{"loss": "hinge", "trick": "ema", "reason": "no time"}])
-    found = only(plan, tables(plan, fids(0.8)))
-    assert found.verdict == "not tested"
-    assert found.note == "lacks digits mlp hinge ema base"
-    assert (found.tests[0].outcome.n, found.tests[0].rendered) == (0, "")
-    assert found.deciding is found.tests[0]
+    actual = only(plan, tables(plan, fids(0.8)))
+    assert actual.verdict == "not tested"
+    assert actual.note == "lacks digits mlp hinge ema base"
+    assert (actual.tests[0].outcome.n, actual.tests[0].rendered) == (0, "")
+    assert actual.deciding is actual.tests[0]
 
 
 def test_all_tests_must_hold():
     other = {**EMA, "of": "recall", "scale": "value", "claimed": "higher", "margin": 0.02}
     plan = study(EMA, other)
-    found = only(plan, tables(plan, fids(0.8)))
-    assert found.verdict == "does not hold"
-    assert found.deciding is found.tests[1]
+    actual = only(plan, tables(plan, fids(0.8)))
+    assert actual.verdict == "does not hold"
+    assert actual.deciding is actual.tests[1]
 
 
 def one(take: str, **more: Any) -> dict[str, Any]:
@@ -185,8 +185,8 @@ def one(take: str, **more: Any) -> dict[str, Any]:
 def taken(test: dict[str, Any], value: Value, column: Value = lambda *_: 1.0) -> float:
     """What a test takes of seed 0."""
     plan = study(test)
-    (found,) = only(plan, tables(plan, value, column)).tests
-    return float(found.values.set_index("train_seed")["treatment"][0])
+    (actual,) = only(plan, tables(plan, value, column)).tests
+    return float(actual.values.set_index("train_seed")["treatment"][0])
 
 
 def ordinary(metric, run, step):
@@ -254,9 +254,9 @@ def test_time_to_the_controls_median_end_is_censored_at_the_budget():
             return 39.0 if step >= 30 and run.seed != 7 else 90.0
         return 100.0 - step  # 40 at the end, of every seed
 
-    found = only(plan, tables(plan, value)).tests[0].values
-    assert list(found["treatment"]) == [0.5] * 7 + [1.0]
-    assert list(found["control"]) == [1.0] * 8
+    actual = only(plan, tables(plan, value)).tests[0].values
+    assert list(actual["treatment"]) == [0.5] * 7 + [1.0]
+    assert list(actual["control"]) == [1.0] * 8
 
 
 def test_hopping_counts_only_what_has_collapsed():
@@ -302,10 +302,10 @@ def test_relative_to_compares_each_cell_with_itself():
         return base * ({"lsgan": 2.0, "hinge": 3.0}[run.loss.name] if run.variant == "slow" else 1)
 
     plan = study(test)
-    (found,) = only(plan, tables(plan, value)).tests
-    np.testing.assert_allclose(found.values["treatment"], math.log(2))
-    np.testing.assert_allclose(found.values["control"], math.log(3))
-    assert found.rendered.startswith("−33 %")
+    (actual,) = only(plan, tables(plan, value)).tests
+    np.testing.assert_allclose(actual.values["treatment"], math.log(2))
+    np.testing.assert_allclose(actual.values["control"], math.log(3))
+    assert actual.rendered.startswith("−33 %")
 
 
 def test_agreement_of_rankings_between_data_sets_against_that_between_seeds():
@@ -320,19 +320,19 @@ def test_agreement_of_rankings_between_data_sets_against_that_between_seeds():
         place = losses.index(run.loss.name)
         return float(place if run.dataset.name == "digits" else -place)
 
-    (found,) = only(plan, tables(plan, reversed_on_the_ring)).tests
-    assert set(found.values["treatment"]) == {-1.0} and set(found.values["control"]) == {1.0}
-    assert set(found.values["difference"]) == {2.0}
+    (actual,) = only(plan, tables(plan, reversed_on_the_ring)).tests
+    assert set(actual.values["treatment"]) == {-1.0} and set(actual.values["control"]) == {1.0}
+    assert set(actual.values["difference"]) == {2.0}
 
 
 def test_every_number_is_traceable_to_cells_and_seeds():
     plan = study(EMA, one("late", of="d_loss"))
-    found = comparison.claim_results(plan, tables(plan, fids(0.8)))
-    rows, seeds, cells = (f(found) for f in (results.rows, results.differences, results.cells))
+    actual = comparison.claim_results(plan, tables(plan, fids(0.8)))
+    rows, seeds, cells = (f(actual) for f in (results.rows, results.differences, results.cells))
     assert list(rows["claim"]) == ["C01", "C01"] and list(rows["test"]) == [1, 2]
     first = seeds[seeds["test"] == 1]
     assert rows.loc[0, "effect"] == pytest.approx(-first["difference"].mean())
     assert len(first) == len(SEEDS)
-    known = {run.cell for run in plan.runs}
-    assert {tuple(row) for row in cells[CELL].to_numpy()} <= known
+    available = {run.cell for run in plan.runs}
+    assert {tuple(row) for row in cells[CELL].to_numpy()} <= available
     assert set(cells.loc[cells["test"] == 1, "side"]) == {"treatment", "control"}

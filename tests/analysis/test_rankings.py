@@ -24,30 +24,30 @@ def test_critical_differences_are_demsars(items, blocks, difference):
 def test_friedmans_test_by_its_formula():
     """12 N / (k (k + 1)) (sum of squared average ranks - k (k + 1)^2 / 4), no ties."""
     values = np.random.default_rng(1).normal(size=(9, 5)) + np.arange(5) * 0.7
-    found = rankings.rank(pd.DataFrame(values))
+    actual = rankings.rank(pd.DataFrame(values))
     ranks = values.argsort(axis=1).argsort(axis=1).mean(axis=0) + 1
-    np.testing.assert_allclose(found.ranks, ranks)
+    np.testing.assert_allclose(actual.ranks, ranks)
     chi2 = 12 * 9 / 30 * ((ranks**2).sum() - 5 * 36 / 4)
-    assert found.p == pytest.approx(stats.chi2.sf(chi2, 4))
+    assert actual.p == pytest.approx(stats.chi2.sf(chi2, 4))
 
 
 def test_pairs_differ_where_their_ranks_do():
     """Nemenyi's p is at most 5 % where the average ranks are the critical difference apart."""
     values = np.random.default_rng(2).normal(size=(40, 6)) + np.arange(6) * 0.4
-    found = rankings.rank(pd.DataFrame(values))
-    ranks = found.ranks.to_numpy()
-    apart = np.abs(ranks[:, None] - ranks) >= found.difference
-    np.testing.assert_array_equal(found.p_values <= 0.05, apart)
+    actual = rankings.rank(pd.DataFrame(values))
+    ranks = actual.ranks.to_numpy()
+    apart = np.abs(ranks[:, None] - ranks) >= actual.difference
+    np.testing.assert_array_equal(actual.p_values <= 0.05, apart)
 
 
 def test_a_diverged_run_is_last_and_ties_share():
-    found = rankings.rank(pd.DataFrame([[1.0, 2.0, np.inf], [1.0, 1.0, 2.0]]))
-    np.testing.assert_allclose(found.ranks, [1.25, 1.75, 3.0])
+    actual = rankings.rank(pd.DataFrame([[1.0, 2.0, np.inf], [1.0, 1.0, 2.0]]))
+    np.testing.assert_allclose(actual.ranks, [1.25, 1.75, 3.0])
 
 
 def test_equal_items_do_not_differ():
-    found = rankings.rank(pd.DataFrame(np.ones((4, 3))))
-    assert found.p == 1.0 and (found.p_values == 1.0).all(axis=None)
+    actual = rankings.rank(pd.DataFrame(np.ones((4, 3))))
+    assert actual.p == 1.0 and (actual.p_values == 1.0).all(axis=None)
 
 
 def test_incomplete_blocks_are_refused():
@@ -64,12 +64,12 @@ RELAPSED = [True] * 9 + [False] * 12
 
 
 def test_kaplan_meier_is_the_textbooks():
-    found = survival.kaplan_meier(TREATED, RELAPSED)
-    np.testing.assert_array_equal(found.times, [6, 7, 10, 13, 16, 22, 23])
+    actual = survival.kaplan_meier(TREATED, RELAPSED)
+    np.testing.assert_array_equal(actual.times, [6, 7, 10, 13, 16, 22, 23])
     expected = [0.8571, 0.8067, 0.7529, 0.6902, 0.6275, 0.5378, 0.4482]
-    np.testing.assert_allclose(found.share, expected, atol=5e-5)
-    assert (found.n, found.n_reached) == (21, 9)
-    assert ((found.low < found.share) & (found.share < found.high) & (found.high < 1)).all()
+    np.testing.assert_allclose(actual.share, expected, atol=5e-5)
+    assert (actual.n, actual.n_reached) == (21, 9)
+    assert ((actual.low < actual.share) & (actual.share < actual.high) & (actual.high < 1)).all()
 
 
 def test_log_rank_is_the_textbooks():
@@ -86,8 +86,8 @@ def test_log_rank_by_hand():
 
 def test_a_share_by_hand():
     """Reached at 2 and 6, one watched up to 4: share 2/3 from 2 on, 0 from 6 on."""
-    found = survival.kaplan_meier([2, 4, 6], [True, False, True])
-    np.testing.assert_allclose(found.share, [2 / 3, 0])
+    actual = survival.kaplan_meier([2, 4, 6], [True, False, True])
+    np.testing.assert_allclose(actual.share, [2 / 3, 0])
 
 
 def test_where_no_run_reaches_the_target_there_is_no_fall_and_no_p():
@@ -139,15 +139,15 @@ def paired_effect(table, trick):
 def test_tricks_effects_are_mean_differences():
     """In a complete design; half-width 1.96 sqrt(2 s^2 / (losses seeds))."""
     table = study()
-    found = mixed_model.fit(table)
-    assert found.model.startswith("mixed model") and not found.note
-    first = found.tricks.set_index("trick").loc["trick1"]
+    actual = mixed_model.fit(table)
+    assert actual.model.startswith("mixed model") and not actual.note
+    first = actual.tricks.set_index("trick").loc["trick1"]
     assert first["effect"] == pytest.approx(paired_effect(table, "trick1"))
     assert (first["high"] - first["low"]) / 2 == pytest.approx(
         1.96 * 0.3 * math.sqrt(2 / 60), rel=0.12
     )
-    assert list(found.tricks["trick"]) == ["trick1", "trick2", "trick3"]
-    assert (found.tricks["n_losses"] == 6).all()
+    assert list(actual.tricks["trick"]) == ["trick1", "trick2", "trick3"]
+    assert (actual.tricks["n_losses"] == 6).all()
 
 
 def test_the_interaction_is_that_of_statsmodels_anova():
@@ -156,8 +156,8 @@ def test_the_interaction_is_that_of_statsmodels_anova():
 
     table = study()
     theirs = anova_lm(ols("value ~ C(loss) * C(trick) + C(seed)", table).fit(), typ=2)
-    found = mixed_model.fit(table)
-    variance = found.variance.set_index("term")
+    actual = mixed_model.fit(table)
+    variance = actual.variance.set_index("term")
     p = theirs.loc["C(loss):C(trick)", "PR(>F)"]
     assert variance.loc["interaction", "p"] == pytest.approx(p)
     noise = theirs.loc["Residual", "sum_sq"] / theirs.loc["Residual", "df"]
@@ -174,8 +174,8 @@ def test_the_interaction_is_that_of_statsmodels_anova():
 
 def test_no_interaction_has_no_share():
     """Plain sums of squares would give it 12 % of pure noise."""
-    found = [mixed_model.fit(study(spread=0.0, noise=2.0, key=key)).variance for key in range(5)]
-    rows = pd.concat(found).set_index("term").loc["interaction"]
+    actual = [mixed_model.fit(study(spread=0.0, noise=2.0, key=key)).variance for key in range(5)]
+    rows = pd.concat(actual).set_index("term").loc["interaction"]
     assert abs(rows["share"].mean()) < 0.02
     assert rows["p"].min() > 0.01
 
@@ -184,9 +184,9 @@ def test_cells_that_do_not_apply_leave_no_hole():
     """A trick counts over the losses that were run with it."""
     table = study()
     table = table[~((table["loss"] == "loss0") & (table["trick"] == "trick2"))]
-    found = mixed_model.fit(table).tricks.set_index("trick")
-    assert found.loc["trick2", "n_losses"] == 5
-    assert found.loc["trick2", "effect"] == pytest.approx(paired_effect(table, "trick2"))
+    actual = mixed_model.fit(table).tricks.set_index("trick")
+    assert actual.loc["trick2", "n_losses"] == 5
+    assert actual.loc["trick2", "effect"] == pytest.approx(paired_effect(table, "trick2"))
     alone = mixed_model.fit(table[table["trick"] != "none"])
     assert alone.tricks.empty
 
@@ -201,19 +201,19 @@ def test_least_squares_where_the_mixed_model_fails(monkeypatch):
         raise np.linalg.LinAlgError("Singular matrix")
 
     monkeypatch.setattr(MixedLM, "fit", fails)
-    found = mixed_model.fit(table)
-    assert found.model.startswith("least squares")
-    assert "Singular matrix" in found.note
+    actual = mixed_model.fit(table)
+    assert actual.model.startswith("least squares")
+    assert "Singular matrix" in actual.note
     columns = ["effect", "low", "high"]
-    np.testing.assert_allclose(found.tricks[columns], mixed.tricks[columns], atol=0.005)
+    np.testing.assert_allclose(actual.tricks[columns], mixed.tricks[columns], atol=0.005)
 
 
 def test_seeds_that_explain_nothing_are_no_obstacle():
     table = study(seed_spread=0.0)
-    found = mixed_model.fit(table)
-    effect = found.tricks.set_index("trick").loc["trick1", "effect"]
+    actual = mixed_model.fit(table)
+    effect = actual.tricks.set_index("trick").loc["trick1", "effect"]
     assert effect == pytest.approx(paired_effect(table, "trick1"), abs=1e-6)
-    assert abs(found.variance.set_index("term").loc["seed", "share"]) < 0.02
+    assert abs(actual.variance.set_index("term").loc["seed", "share"]) < 0.02
 
 
 def test_what_the_model_cannot_use_is_refused():

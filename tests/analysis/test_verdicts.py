@@ -36,12 +36,12 @@ def verdict_of(*tests, others=0, margin=0.1):
 
 
 def test_a_claim_holds_where_all_seeds_exceed_the_margin():
-    found = weigh(UP, 0.1)
-    assert found.p_holds == 1 / 1024
-    assert found.p_contradicted == 1.0
-    assert found.floor == 2 / 1024
-    assert found.effect == pytest.approx(1.0)
-    assert 0.1 < found.low < 1.0 < found.high
+    actual = weigh(UP, 0.1)
+    assert actual.p_holds == 1 / 1024
+    assert actual.p_contradicted == 1.0
+    assert actual.floor == 2 / 1024
+    assert actual.effect == pytest.approx(1.0)
+    assert 0.1 < actual.low < 1.0 < actual.high
     assert verdict_of(UP).verdict == "holds"
 
 
@@ -71,8 +71,8 @@ def test_undecided_where_the_interval_reaches_across():
 def test_a_small_p_needs_its_interval_and_the_other_way_round():
     """One-sided at 5 %, a test passes before the 95 % interval clears the margin."""
     close = np.array([1.0, -1.0] * 5) + 0.9
-    found = weigh(close, 0.2)
-    assert found.p_holds <= 0.05 and found.low < 0.2
+    actual = weigh(close, 0.2)
+    assert actual.p_holds <= 0.05 and actual.low < 0.2
     assert verdict_of(close).verdict == "undecided"
     assert verdict_of(-close).verdict == "does not hold"  # not contradicted
     clear = UP[:4]
@@ -99,9 +99,9 @@ def test_all_tests_of_a_claim_must_hold():
 
 
 def test_one_test_contradicts_a_claim():
-    found = verdict_of(UP, -UP)
-    assert found.verdict == "contradicted"
-    assert found.p_contradicted == 2 / 1024  # twice the smallest
+    actual = verdict_of(UP, -UP)
+    assert actual.verdict == "contradicted"
+    assert actual.p_contradicted == 2 / 1024  # twice the smallest
 
 
 def test_ten_seeds_can_decide_each_claim_of_a_file():
@@ -122,18 +122,18 @@ def test_a_seed_on_the_other_side_costs_the_verdict_in_a_large_file():
 
 def test_what_is_missing_is_not_tested_and_counts_in_no_family():
     alone = decide({"a": [weigh(UP, 0.1)]})["a"]
-    found = decide({"a": [weigh(UP, 0.1)], "b": [], "c": [weigh(UP, 0.1), Outcome()]})
-    assert found["a"] == alone
-    assert [found[k].verdict for k in "bc"] == ["not tested", "not tested"]
-    assert math.isnan(found["c"].p_holds)
-    assert list(found) == ["a", "b", "c"]
+    actual = decide({"a": [weigh(UP, 0.1)], "b": [], "c": [weigh(UP, 0.1), Outcome()]})
+    assert actual["a"] == alone
+    assert [actual[k].verdict for k in "bc"] == ["not tested", "not tested"]
+    assert math.isnan(actual["c"].p_holds)
+    assert list(actual) == ["a", "b", "c"]
     assert decide({}) == {}
 
 
 def test_equal_differences_have_a_point_as_interval():
-    found = weigh(np.full(10, 0.3), 0.1)
-    assert (found.low, found.high) == (0.3, 0.3)
-    assert found.p_holds == 1 / 1024
+    actual = weigh(np.full(10, 0.3), 0.1)
+    assert (actual.low, actual.high) == (0.3, 0.3)
+    assert actual.p_holds == 1 / 1024
     nothing = weigh(np.zeros(10), 0.0)
     assert (nothing.p_holds, nothing.p_contradicted, nothing.seeds_needed) == (1.0, 1.0, None)
 
@@ -242,12 +242,12 @@ def simulate(draw, effect, files=FILES, key=0):
     for part in np.array_split(claimed, 8):
         rows = part.reshape(-1, SEEDS)
         outcomes += verdicts.weigh_rows(rows, MARGIN, "simulated", 30, resamples=300)
-    found = []
+    actual = []
     for start in range(0, len(outcomes), sum(TESTS)):
         tests = iter(outcomes[start : start + sum(TESTS)])
         claims = {str(k): list(itertools.islice(tests, count)) for k, count in enumerate(TESTS)}
-        found.append([decision.verdict for decision in decide(claims).values()])
-    return found
+        actual.append([decision.verdict for decision in decide(claims).values()])
+    return actual
 
 
 def share_with(verdict, files):
@@ -351,8 +351,8 @@ def test_with_the_seeds_needed_four_studies_of_five_decide(effect, others):
     outcomes = verdicts.weigh_rows(drawn, 0.2, resamples=1000)
     wanted = ("holds",) if effect > 0 else ("does not hold", "contradicted")
     noise = {str(k): [weigh([1.0, -1.0] * 5, 0.2)] for k in range(others)}
-    found = [decide({**noise, "claim": [outcome]})["claim"].verdict for outcome in outcomes]
-    assert 0.72 < np.mean([verdict in wanted for verdict in found]) < 0.9
+    actual = [decide({**noise, "claim": [outcome]})["claim"].verdict for outcome in outcomes]
+    assert 0.72 < np.mean([verdict in wanted for verdict in actual]) < 0.9
 
 
 def test_a_claim_needs_the_seeds_of_its_slowest_test_or_of_one_that_fails():

@@ -72,8 +72,8 @@ def test_train_evaluate_status_verify(study: str) -> None:
     result = RUNNER.invoke(app, ["verify", study])
     assert result.exit_code == 1
     assert f"{2 * (len(plan.runs) - 1)} findings" in result.output  # the runs that are missing
-    found = verify.verify(Plan(plan.study, (run,), ()))
-    assert found.checked > 10 and not found.wrong and not found.discarded
+    actual = verify.verify(Plan(plan.study, (run,), ()))
+    assert actual.checked > 10 and not actual.wrong and not actual.discarded
     record = json.loads((plan.folder(run) / "run.json").read_text())
     record["settings"]["training"]["batch"] = 32  # someone tells another story
     (plan.folder(run) / "run.json").write_text(json.dumps(record))

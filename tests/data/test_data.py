@@ -48,8 +48,8 @@ def test_the_grid_is_pacgan_s() -> None:
 
 
 def test_digits_are_scikit_learn_s_split_once_and_stratified() -> None:
-    found, original = splits("digits"), load_digits()
-    train, test = found["train"], found["test"]
+    actual, original = splits("digits"), load_digits()
+    train, test = actual["train"], actual["test"]
     assert (len(train.samples), len(test.samples)) == (1438, 359)
     assert train.samples.shape[1:] == (1, 8, 8) and train.samples.dtype == np.uint8
     together = np.concatenate([train.samples, test.samples])[:, 0]
@@ -136,7 +136,7 @@ def test_an_interrupted_preparation_leaves_no_store(copy: Store, monkeypatch) ->
 
 
 @pytest.mark.parametrize(
-    "samples, labels, told",
+    "samples, labels, reported",
     [
         (np.zeros((4, 8, 8), np.uint8), None, r"uint8 \(4, 8, 8\)"),
         (np.zeros((4, 1, 8, 8), np.float64), None, "float64"),
@@ -147,12 +147,12 @@ def test_an_interrupted_preparation_leaves_no_store(copy: Store, monkeypatch) ->
         ),
     ],
 )
-def test_a_data_set_of_another_form_is_refused(tmp_path, samples, labels, told) -> None:
+def test_a_data_set_of_another_form_is_refused(tmp_path, samples, labels, reported) -> None:
     class Wrong(datasets.Dataset):
         def load(self) -> dict[str, Split]:
             return dict.fromkeys(("train", "test"), Split(samples, labels))
 
-    with pytest.raises(GanloreError, match=told):
+    with pytest.raises(GanloreError, match=reported):
         datasets.prepare("wrong", Wrong(), {}, tmp_path / "wrong")
 
 

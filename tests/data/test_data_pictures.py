@@ -28,16 +28,16 @@ def load(root: Path, **settings) -> dict[str, Split]:
 
 
 def store(root: Path, into: Path, **settings) -> Store:
-    told = registry.declaration("dataset", "folder").settings({"path": str(root), **settings})
-    plugin = registry.create("dataset", "folder", told)
-    return datasets.prepare("folder", plugin, told, into)
+    reported = registry.declaration("dataset", "folder").settings({"path": str(root), **settings})
+    plugin = registry.create("dataset", "folder", reported)
+    return datasets.prepare("folder", plugin, reported, into)
 
 
-def refused(root: Path, *told: str, **settings) -> str:
+def refused(root: Path, *reported: str, **settings) -> str:
     with pytest.raises(GanloreError) as caught:
         load(root, **settings)
     text = str(caught.value)
-    assert all(part in text for part in told), text
+    assert all(part in text for part in reported), text
     return text
 
 
@@ -66,21 +66,21 @@ def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
 def test_classes_are_numbered_by_name_and_named_in_the_manifest(whole, tmp_path) -> None:
     (whole / "train/a").rename(whole / "train/zebra")
     (whole / "test/a").rename(whole / "test/zebra")
-    found = store(whole, tmp_path / "store", mirrored=True)
+    actual = store(whole, tmp_path / "store", mirrored=True)
     names = [*NAMES[1:], "zebra"]
-    assert found.manifest["class_names"] == names and found.manifest["mirrored"] is True
+    assert actual.manifest["class_names"] == names and actual.manifest["mirrored"] is True
     original = {image.tobytes(): names.index("zebra" if k == 0 else NAMES[k]) for image, k in
                 zip(*made_up.pictures((8, 8, 3))["train"], strict=True)}  # fmt: skip
-    for image, label in zip(found.samples("train"), found.labels("train"), strict=True):
+    for image, label in zip(actual.samples("train"), actual.labels("train"), strict=True):
         assert original[image.transpose(1, 2, 0).tobytes()] == label
 
 
 def test_without_labels_pictures_may_lie_as_they_like(whole) -> None:
     made_up.write(whole / "train/deep/er/one.PNG", noise(8, 8, 3))
     made_up.write(whole / "train/two.bmp", noise(8, 8, 3))
-    found = load(whole, labels=False)
-    assert (len(found["train"].samples), len(found["test"].samples)) == (22, 10)
-    assert found["train"].labels is None
+    actual = load(whole, labels=False)
+    assert (len(actual["train"].samples), len(actual["test"].samples)) == (22, 10)
+    assert actual["train"].labels is None
 
 
 def test_hidden_files_are_passed_over_and_others_told(whole, capsys) -> None:
@@ -89,35 +89,35 @@ def test_hidden_files_are_passed_over_and_others_told(whole, capsys) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")
     assert len(load(whole)["train"].samples) == 20
-    told = capsys.readouterr().err
-    assert "1 files are no pictures" in told and "notes.txt" in told
+    reported = capsys.readouterr().err
+    assert "1 files are no pictures" in reported and "notes.txt" in reported
 
 
 def test_a_share_of_each_class_is_held_out(tmp_path) -> None:
     images = np.random.default_rng(1).integers(0, 256, (50, 4, 4, 3), np.uint8)
     for index, image in enumerate(images):
         made_up.write(tmp_path / ("few" if index < 10 else "many") / f"{index}.png", image)
-    found = load(tmp_path, held_out=0.2)
-    assert np.bincount(found["train"].labels).tolist() == [8, 32]
-    assert np.bincount(found["test"].labels).tolist() == [2, 8]
-    kept = [{i.tobytes() for i in found[split].samples} for split in ("train", "test")]
+    actual = load(tmp_path, held_out=0.2)
+    assert np.bincount(actual["train"].labels).tolist() == [8, 32]
+    assert np.bincount(actual["test"].labels).tolist() == [2, 8]
+    kept = [{i.tobytes() for i in actual[split].samples} for split in ("train", "test")]
     assert len(kept[0] | kept[1]) == 50 and not kept[0] & kept[1]
     flat = load(tmp_path, held_out=0.5, labels=False)
     assert len(flat["test"].samples) == 25
     again = load(tmp_path, held_out=0.2)
-    assert all((again[s].samples == found[s].samples).all() for s in found)
+    assert all((again[s].samples == actual[s].samples).all() for s in actual)
     refused(tmp_path, "held_out = 0.01", "50 pictures", "no test", held_out=0.01)
 
 
 def test_the_order_does_not_depend_on_the_file_system(whole, monkeypatch) -> None:
-    found, walk = load(whole), os.walk
+    actual, walk = load(whole), os.walk
 
     def backwards(*args, **options):
         for place, folders, files in walk(*args, **options):
             yield place, folders, files[::-1]
 
     monkeypatch.setattr(os, "walk", backwards)
-    assert (load(whole)["train"].samples == found["train"].samples).all()
+    assert (load(whole)["train"].samples == actual["train"].samples).all()
 
 
 # -- what pictures are brought to ------------------------------------------------------------------
@@ -134,9 +134,9 @@ def test_the_centre_is_cut_and_then_resized(tmp_path) -> None:
         (10, 20): image[5:25, 15:35],
     }
     for (size, crop), centre in cases.items():
-        found = load(tmp_path, labels=False, size=size, crop=crop)["train"].samples
+        actual = load(tmp_path, labels=False, size=size, crop=crop)["train"].samples
         small = Image.fromarray(centre).resize((size or crop,) * 2, Image.Resampling.BICUBIC)
-        assert np.asarray(small).transpose(2, 0, 1).tobytes() in {i.tobytes() for i in found}
+        assert np.asarray(small).transpose(2, 0, 1).tobytes() in {i.tobytes() for i in actual}
     refused(tmp_path, "2 of 4 pictures", "other.png: 25x25", "crop = 28", labels=False, crop=28)
 
 
@@ -156,10 +156,10 @@ def test_pictures_that_are_no_squares_need_a_size(tmp_path) -> None:
 def test_colour_becomes_grey_by_its_weights_and_grey_three_channels(tmp_path) -> None:
     colour, grey = noise(6, 6, 3), noise(6, 6)
     weights = np.array([0.299, 0.587, 0.114])  # ITU-R 601
-    found = np.asarray(decode(encoded(Image.fromarray(colour)), "grey")).astype(float)
-    assert abs(found - colour @ weights).max() <= 1
-    found = np.asarray(decode(encoded(Image.fromarray(grey)), "rgb"))
-    assert (found == grey[..., None]).all()
+    actual = np.asarray(decode(encoded(Image.fromarray(colour)), "grey")).astype(float)
+    assert abs(actual - colour @ weights).max() <= 1
+    actual = np.asarray(decode(encoded(Image.fromarray(grey)), "rgb"))
+    assert (actual == grey[..., None]).all()
     for split in ("train", "test"):
         made_up.write(tmp_path / split / "colour.png", colour)
         made_up.write(tmp_path / split / "grey.png", grey)
@@ -174,12 +174,12 @@ def test_transparent_pictures_are_laid_on_white() -> None:
     data = encoded(Image.fromarray(np.dstack([colour, alpha])))
     assert abs(np.asarray(decode(data, "rgb")) - expected).max() <= 1
     grey = np.dstack([colour[..., 0], alpha])
-    found = np.asarray(decode(encoded(Image.fromarray(grey, "LA")), "grey"))
-    assert abs(found - expected[..., 0]).max() <= 1
+    actual = np.asarray(decode(encoded(Image.fromarray(grey, "LA")), "grey"))
+    assert abs(actual - expected[..., 0]).max() <= 1
     palette = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
     palette.putpalette([200, 100, 50, 1, 2, 3])
-    found = np.asarray(decode(encoded(palette, transparency=1), "rgb"))
-    assert found.tolist() == [[[200, 100, 50], [255, 255, 255]]]
+    actual = np.asarray(decode(encoded(palette, transparency=1), "rgb"))
+    assert actual.tolist() == [[[200, 100, 50], [255, 255, 255]]]
 
 
 def test_a_picture_that_was_taken_sideways_is_turned() -> None:

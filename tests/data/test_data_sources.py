@@ -24,21 +24,21 @@ def load(name: str, root: Path, **settings) -> dict[str, Split]:
 
 
 def store(name: str, root: Path, into: Path, **settings) -> Store:
-    told = registry.declaration("dataset", name).settings({"path": str(root), **settings})
-    return datasets.prepare(name, registry.create("dataset", name, told), told, into / name)
+    reported = registry.declaration("dataset", name).settings({"path": str(root), **settings})
+    return datasets.prepare(name, registry.create("dataset", name, reported), reported, into / name)
 
 
-def refused(act: Callable[[], object], *told: str) -> str:
+def refused(act: Callable[[], object], *reported: str) -> str:
     with pytest.raises(GanloreError) as caught:
         act()
     text = str(caught.value)
-    assert all(part in text for part in told), text
+    assert all(part in text for part in reported), text
     return text
 
 
-def same(found: Split, images: np.ndarray, labels: np.ndarray) -> bool:
+def same(actual: Split, images: np.ndarray, labels: np.ndarray) -> bool:
     """Whether a split has exactly these labelled images (N, C, H, W), in whatever order."""
-    pairs = zip(found.samples, found.labels, strict=True)
+    pairs = zip(actual.samples, actual.labels, strict=True)
     expected = zip(images, labels, strict=True)
     return sorted((i.tobytes(), int(n)) for i, n in pairs) == sorted(
         (i.tobytes(), int(n)) for i, n in expected
@@ -55,15 +55,15 @@ def test_archives_and_folders_give_the_same_labelled_images(name, tmp_path, monk
     made_up.folder(tmp_path / "files", original, registry.load("dataset", name).names)
     asked = made_up.offline(monkeypatch)
     for source, root in (("torchvision", "raw"), ("folder", "files")):
-        found = load(name, tmp_path / root, source=source)
+        actual = load(name, tmp_path / root, source=source)
         for split, (images, labels) in original.items():
             expected = images.transpose(CHANNELS_FIRST[name])
             expected = expected.reshape(len(images), -1, *images.shape[1:3])
-            assert found[split].samples.shape == expected.shape
-            assert same(found[split], expected, labels), (source, split)
+            assert actual[split].samples.shape == expected.shape
+            assert same(actual[split], expected, labels), (source, split)
             # not in the order of the source: statistics of the first n must be those of all
-            assert found[split].labels.tolist() != labels.tolist()
-            assert found[split].labels.tolist() != sorted(labels.tolist())
+            assert actual[split].labels.tolist() != labels.tolist()
+            assert actual[split].labels.tolist() != sorted(labels.tolist())
     assert not asked
 
 
@@ -71,10 +71,10 @@ def test_the_classes_of_cifar10_have_the_numbers_of_its_batches(tmp_path, monkey
     from torchvision.datasets import CIFAR10
 
     made_up.cifar10(tmp_path / "raw", monkeypatch)
-    found = store("cifar10", tmp_path / "raw", tmp_path)
+    actual = store("cifar10", tmp_path / "raw", tmp_path)
     names = CIFAR10(tmp_path / "raw", download=False).classes
-    assert found.manifest["class_names"] == names == sorted(names)
-    assert found.manifest["mirrored"] is True
+    assert actual.manifest["class_names"] == names == sorted(names)
+    assert actual.manifest["mirrored"] is True
 
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist", "celeba"])
@@ -105,35 +105,39 @@ def test_a_padded_digit_has_a_black_edge(tmp_path, monkeypatch) -> None:
 
 def test_stacked_digits_are_three_digits_and_their_number(tmp_path, monkeypatch) -> None:
     original = made_up.mnist(tmp_path, monkeypatch)
-    found = load("stacked-mnist", tmp_path, n_train=5000, n_test=40)
-    assert found["train"].samples.shape == (5000, 3, 28, 28)
+    actual = load("stacked-mnist", tmp_path, n_train=5000, n_test=40)
+    assert actual["train"].samples.shape == (5000, 3, 28, 28)
     for split, n in (("train", 5000), ("test", 40)):
         images, labels = original[split]
-        known = {image.tobytes(): int(label) for image, label in zip(images, labels, strict=True)}
-        for sample, label in zip(found[split].samples[:50], found[split].labels[:50], strict=True):
-            a, b, c = (known[channel.tobytes()] for channel in sample)
+        available = {
+            image.tobytes(): int(label) for image, label in zip(images, labels, strict=True)
+        }
+        for sample, label in zip(
+            actual[split].samples[:50], actual[split].labels[:50], strict=True
+        ):
+            a, b, c = (available[channel.tobytes()] for channel in sample)
             assert label == 100 * a + 10 * b + c
-        assert len(found[split].labels) == n
+        assert len(actual[split].labels) == n
     # 5000 draws from 1000 classes leave a class out with probability e^-5 each: 6.7 +- 2.6
-    assert 1000 - len(np.unique(found["train"].labels)) == pytest.approx(6.7, abs=4 * 2.6)
-    first, second = found["train"].labels // 100, found["train"].labels // 10 % 10
+    assert 1000 - len(np.unique(actual["train"].labels)) == pytest.approx(6.7, abs=4 * 2.6)
+    first, second = actual["train"].labels // 100, actual["train"].labels // 10 % 10
     assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(5000)  # drawn independently
     again = load("stacked-mnist", tmp_path, n_train=5000, n_test=40)
-    assert (again["train"].samples == found["train"].samples).all()
+    assert (again["train"].samples == actual["train"].samples).all()
 
 
 def test_celeba_is_the_resized_centre_of_the_official_partition(tmp_path, monkeypatch) -> None:
     original = made_up.celeba(tmp_path, monkeypatch)
     asked = made_up.offline(monkeypatch)
-    found = load("celeba", tmp_path)
-    assert not asked and found["train"].labels is None
+    actual = load("celeba", tmp_path)
+    assert not asked and actual["train"].labels is None
     for split in ("train", "test"):
         expected = set()
         for image in original[split]:
             centre = Image.fromarray(image[29:189, 9:169])  # (218 - 160) / 2 and (178 - 160) / 2
             small = centre.resize((64, 64), Image.Resampling.BICUBIC)
             expected.add(np.asarray(small).transpose(2, 0, 1).tobytes())
-        assert {sample.tobytes() for sample in found[split].samples} == expected
+        assert {sample.tobytes() for sample in actual[split].samples} == expected
     assert load("celeba", tmp_path, size=32, crop=108)["test"].samples.shape == (3, 3, 32, 32)
 
 
@@ -142,11 +146,11 @@ def test_celeba_from_a_folder_has_no_labels(tmp_path, monkeypatch) -> None:
     for split in ("train", "test"):
         for index, image in enumerate(original[split]):
             made_up.write(tmp_path / "files" / split / f"{index}.png", image)
-    found = store("celeba", tmp_path / "files", tmp_path, source="folder")
+    actual = store("celeba", tmp_path / "files", tmp_path, source="folder")
     archived = store("celeba", tmp_path / "raw", tmp_path / "other")
-    assert (found.classes, found.manifest["class_names"]) == (0, [])
+    assert (actual.classes, actual.manifest["class_names"]) == (0, [])
     for split in ("train", "test"):
-        assert {s.tobytes() for s in found.samples(split)} == {
+        assert {s.tobytes() for s in actual.samples(split)} == {
             s.tobytes() for s in archived.samples(split)
         }
     assert "19,867" in archived.manifest["partition"]
@@ -172,12 +176,12 @@ FILES = {
 def test_the_checksums_that_are_named_are_torchvision_s(tmp_path) -> None:
     from torchvision.datasets import CIFAR10, MNIST, CelebA
 
-    known = {CIFAR10.filename: CIFAR10.tgz_md5, **dict(MNIST.resources)}
-    known |= {name: md5 for _, md5, name in CelebA.file_list}
+    available = {CIFAR10.filename: CIFAR10.tgz_md5, **dict(MNIST.resources)}
+    available |= {name: md5 for _, md5, name in CelebA.file_list}
     for name, files in FILES.items():
         archives = registry.create("dataset", name, {"path": str(tmp_path)}).archives()
         assert [str(archive.path.relative_to(tmp_path)) for archive in archives] == files
-        assert all(archive.md5 == known[archive.path.name] for archive in archives)
+        assert all(archive.md5 == available[archive.path.name] for archive in archives)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -211,9 +215,11 @@ def test_a_damaged_archive_is_fetched_again_or_named(name, damage, tmp_path, mon
     path = tmp_path / FILES[name][0]
     whole, expected = path.read_bytes(), made_up.md5(path)
     path.write_bytes(damage(whole))
-    found = made_up.md5(path)
+    actual = made_up.md5(path)
     asked = made_up.offline(monkeypatch)
-    text = refused(lambda: load(name, tmp_path), str(path), expected, found, "truncated or altered")
+    text = refused(
+        lambda: load(name, tmp_path), str(path), expected, actual, "truncated or altered"
+    )
     assert asked and ("whole" in text or len(FILES[name]) == 1)
 
     from torchvision.datasets import utils
@@ -316,7 +322,7 @@ def test_planning_knows_the_sizes_that_settings_decide() -> None:
 
     assert "halving size" in registry.declaration("network", "dcgan").fact("requires")
     mnist, celeba = (registry.declaration("dataset", name) for name in ("mnist", "celeba"))
-    for declared, given, there in (
+    for declared, inputs, there in (
         (mnist, {}, False),
         (mnist, {"padded": True}, True),
         (celeba, {}, True),
@@ -324,19 +330,21 @@ def test_planning_knows_the_sizes_that_settings_decide() -> None:
         (registry.declaration("dataset", "folder"), {}, False),
         (registry.declaration("dataset", "folder"), {"size": 32}, True),
     ):
-        assert ("power-of-two size" in declared.provided(declared.settings(given))) is there
+        assert ("power-of-two size" in declared.provided(declared.settings(inputs))) is there
     labels = registry.declaration("dataset", "folder")
     assert "labels" in labels.provided()
     assert "labels" not in labels.provided(labels.settings({"labels": False}))
-    told = why_not("folder", "mlp", "cgan", settings=labels.settings({"labels": False}))
-    assert told is not None and why_not("folder", "mlp", "cgan") is None
+    reported = why_not("folder", "mlp", "cgan", settings=labels.settings({"labels": False}))
+    assert reported is not None and why_not("folder", "mlp", "cgan") is None
 
 
 def test_a_manifest_tells_where_the_data_are_from(tmp_path, monkeypatch) -> None:
     made_up.cifar10(tmp_path / "raw", monkeypatch)
-    told = json.loads(
+    reported = json.loads(
         (store("cifar10", tmp_path / "raw", tmp_path).folder / "manifest.json").read_text()
     )
-    assert "cs.toronto.edu" in told["source"] and re.search("Krizhevsky 2009", told["citation"])
-    assert told["settings"]["source"] == "torchvision" and told["licence"]
-    assert told["counts"] == made_up.COUNTS
+    assert "cs.toronto.edu" in reported["source"] and re.search(
+        "Krizhevsky 2009", reported["citation"]
+    )
+    assert reported["settings"]["source"] == "torchvision" and reported["licence"]
+    assert reported["counts"] == made_up.COUNTS

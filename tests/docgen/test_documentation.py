@@ -35,8 +35,8 @@ def project(tmp_path: Path) -> Path:
     published = [
         path.relative_to(REPOSITORY)
         for part in ("results", "reports")
-        for found in find(REPOSITORY / "results")
-        if (path := REPOSITORY / part / found.name).is_dir()
+        for actual in find(REPOSITORY / "results")
+        if (path := REPOSITORY / part / actual.name).is_dir()
     ]
     for folder in (Path("docs"), Path("configs"), *published):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder)
@@ -84,9 +84,9 @@ def test_a_changed_formula_makes_the_check_fail(project, monkeypatch) -> None:
 
 def test_a_new_reason_reaches_the_matrix(project, monkeypatch) -> None:
     change(monkeypatch, "ema", incompatible={"lsgan": "a new reason", "digits": "not on digits"})
-    told = "\n".join(pages.check(project))
+    reported = "\n".join(pages.check(project))
     for name in ("losses", "tricks", "not-applicable"):
-        assert f"docs/{name}.md:" in told
+        assert f"docs/{name}.md:" in reported
     pages.write(project)
     text = (project / "docs/not-applicable.md").read_text()
     assert "a new reason" in text and "not on digits" in text
@@ -102,7 +102,7 @@ def test_a_new_reason_reaches_the_matrix(project, monkeypatch) -> None:
 def test_the_matrix_is_the_plan_s(project) -> None:
     """What it calls n/a is what the study leaves out, and nothing else."""
     plan = expand(load(REPOSITORY / "configs/default.yaml"))
-    told = {
+    reported = {
         (place.dataset, place.network, loss, trick): gap.text
         for gap in catalogue.gaps()
         if len(gap.tricks) < 2  # two that cannot be combined are no cell of the study
@@ -112,8 +112,8 @@ def test_the_matrix_is_the_plan_s(project) -> None:
     }
     for gap in plan.missing:
         key = (gap.dataset, gap.network, gap.loss, gap.trick)
-        assert gap.reason.endswith(told[key])
-    assert not {(*run.cell[:4],) for run in plan.runs} & set(told)
+        assert gap.reason.endswith(reported[key])
+    assert not {(*run.cell[:4],) for run in plan.runs} & set(reported)
 
 
 def test_signs_of_markdown_in_a_plug_in_s_words_are_escaped(project, monkeypatch) -> None:
@@ -174,7 +174,7 @@ def test_tables_hold_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings, told",
+    "settings, reported",
     [
         ({"kind": "adam", "lr": 2e-4, "betas": (0.0, 0.9)}, "adam, lr 2e-4, betas (0, 0.9)"),
         ({"kind": "rmsprop", "lr": 5e-5}, "rmsprop, lr 5e-5"),
@@ -192,8 +192,8 @@ def test_tables_hold_together() -> None:
         ),
     ],
 )
-def test_an_optimiser_is_told_by_what_is_set(settings, told: str) -> None:
-    assert formatting.optimizer(settings) == told
+def test_an_optimiser_is_told_by_what_is_set(settings, reported: str) -> None:
+    assert formatting.optimizer(settings) == reported
 
 
 def test_a_model_of_an_optimiser_is_told_as_its_fields() -> None:
@@ -203,7 +203,7 @@ def test_a_model_of_an_optimiser_is_told_as_its_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    "number, told",
+    "number, reported",
     [
         (0.0, "0"),
         (10.0, "10"),
@@ -213,8 +213,8 @@ def test_a_model_of_an_optimiser_is_told_as_its_fields() -> None:
         (-2e-3, "-2e-3"),
     ],
 )
-def test_numbers_are_told_as_papers_do(number: float, told: str) -> None:
-    assert formatting.plain(number) == told and float(told) == number
+def test_numbers_are_told_as_papers_do(number: float, reported: str) -> None:
+    assert formatting.plain(number) == reported and float(reported) == number
 
 
 def test_papers_become_links() -> None:
@@ -234,7 +234,7 @@ def test_every_measurement_says_what_it_was_made_with() -> None:
 
 
 @pytest.mark.parametrize(
-    "key, number, told",
+    "key, number, reported",
     [
         ("seconds", 0.904, "0.9 s"),
         ("seconds", 15.4, "15 s"),
@@ -246,16 +246,16 @@ def test_every_measurement_says_what_it_was_made_with() -> None:
         ("rss_mb", 1682.4, "1,682 MB"),
     ],
 )
-def test_a_number_is_told_with_its_unit(key: str, number: float, told: str) -> None:
-    assert str(performance.Quantity(number, key.rpartition("_")[2])) == told
+def test_a_number_is_told_with_its_unit(key: str, number: float, reported: str) -> None:
+    assert str(performance.Quantity(number, key.rpartition("_")[2])) == reported
 
 
 def test_a_measurement_is_recorded_beside_the_others(tmp_path) -> None:
     made = document.made_with("a note")
     document.record("idle", {"commands": []}, made, tmp_path)
     document.record("start", {"imports_seconds": 1.5}, made, tmp_path)
-    found = json.loads((tmp_path / performance.FILE).read_text())
-    assert list(found) == ["idle", "start"]
+    actual = json.loads((tmp_path / performance.FILE).read_text())
+    assert list(actual) == ["idle", "start"]
     assert str(performance.measured(tmp_path, "start")["imports_seconds"]) == "1.5 s"
     assert performance.measured(tmp_path, "idle")["made_with"].endswith("; a note")
     with pytest.raises(GanloreError, match="unknown measurement 'starts'"):
@@ -269,8 +269,8 @@ def test_snakemake_s_benchmarks_are_read_leniently(tmp_path) -> None:
         (tmp_path / f"{name}.tsv").write_text(f"{head}{row}\n")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/x.tsv").write_text("seconds\n1\n")
-    found = document.rules(tmp_path)
-    assert found == [{"rule": "train", "jobs": 2, "seconds": 5.0, "rss_mb": 500}]
+    actual = document.rules(tmp_path)
+    assert actual == [{"rule": "train", "jobs": 2, "seconds": 5.0, "rss_mb": 500}]
 
 
 def test_a_study_is_told_by_its_records_and_logs(tmp_path) -> None:
@@ -284,17 +284,17 @@ def test_a_study_is_told_by_its_records_and_logs(tmp_path) -> None:
     storage.write_bytes(tmp_path / "reports/index.html", bytes(3 * 2**20))
     log = tmp_path / "x.snakemake.log"
     log.write_text("9 of 9 steps (100%) done\nElapsed time: 1:00:09.5\n")
-    found = document.study(plan, log)
-    assert (found["snakemake_seconds"], found["snakemake_jobs"]) == (3609.5, 9)
-    assert found["report_mb"] == 3 and found["rules"][0]["rule"] == "train"
+    actual = document.study(plan, log)
+    assert (actual["snakemake_seconds"], actual["snakemake_jobs"]) == (3609.5, 9)
+    assert actual["report_mb"] == 3 and actual["rules"][0]["rule"] == "train"
     n = len(plan.runs)
-    assert found["trainings"] == {
+    assert actual["trainings"] == {
         "jobs": n,
         "mean_seconds": (n - 1) / 2,
         "total_seconds": n * (n - 1) // 2,
         "memory_mb": 299 + n,
     }
-    document.record("tiny-study", found, document.made_with(), tmp_path)
+    document.record("tiny-study", actual, document.made_with(), tmp_path)
     (row,) = performance.measured(tmp_path, "tiny-study")["rules"]
     assert [str(value) for value in row.values()] == ["train", "1", "4.0 s", "500 MB"]
 

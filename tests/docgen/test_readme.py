@@ -38,9 +38,9 @@ def run(folder: Path, *words: str) -> str:
 @pytest.mark.workflow
 def test_a_loss_and_a_trick_of_one_file_each_join_a_study(tmp_path: Path) -> None:
     """In a folder of one's own: they are listed, and a study that says `all` runs them."""
-    found = examples(README)
-    assert set(found) == {"plugins/losses/lsgan_zero.py", "plugins/tricks/drift.py"}
-    for name, code in found.items():
+    actual = examples(README)
+    assert set(actual) == {"plugins/losses/lsgan_zero.py", "plugins/tricks/drift.py"}
+    for name, code in actual.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(code)
     listed = run(tmp_path, "ganlore", "list")

@@ -44,12 +44,14 @@ def project(tmp_path: Path) -> Path:
     templates = tmp_path / "docs" / "templates"
     templates.mkdir()
     template = (REPOSITORY / "docs" / "templates" / "README.md.j2").read_text()
-    shown = template[template.index("| claim |") : template.index("*Holds*")]
+    displayed = template[template.index("| claim |") : template.index("*Holds*")]
     (templates / "README.md.j2").write_text(
         '{% set n = published("study").numbers %}\n'
         "{{ n.runs }} runs, {{ n.hours }} core hours\n"
         '{% for verdict, number in published("study").verdict_counts %}{{ number }} {{ verdict }}, '
-        "{% endfor %}\n\n" + shown + '{{ published("study").figure("heat-fid-digits-mlp-base") }}\n'
+        "{% endfor %}\n\n"
+        + displayed
+        + '{{ published("study").figure("heat-fid-digits-mlp-base") }}\n'
     )
     return tmp_path
 
@@ -86,8 +88,8 @@ def test_every_number_is_the_publication_s(project: Path) -> None:
 
     before = page(project)
     reports = project / "reports" / "study"
-    told = {name: other(text) for name, text in NUMBERS.items()}
-    (reports / "numbers.json").write_text(json.dumps(told))
+    reported = {name: other(text) for name, text in NUMBERS.items()}
+    (reports / "numbers.json").write_text(json.dumps(reported))
     path = reports / "tables" / "verdicts.csv"
     table = pd.read_csv(path, dtype={"articles": str}, keep_default_na=False)
     table["shown"] = table["shown"].map(other)

@@ -122,12 +122,12 @@ def test_samples_depend_on_the_evaluation_seed_and_are_shared_by_cells(finished,
     from ganlore.training import build
 
     run = finished.runs[0]
-    who = build.train_state(run, (2,), 8, torch.device("cpu"))
+    train_state = build.train_state(run, (2,), 8, torch.device("cpu"))
 
     def drawn(seed: int):
         protocol = run.protocol.model_copy(update={"eval_seed": seed})
         again = run.model_copy(update={"protocol": protocol})
-        return sampling.sample(sampling.draw(who, again, stores["ring"]))
+        return sampling.sample(sampling.draw(train_state, again, stores["ring"]))
 
     one, same, other = drawn(0), drawn(0), drawn(1)
     assert np.array_equal(one, same) and not np.array_equal(one, other)
@@ -138,8 +138,8 @@ def test_generated_images_are_rounded_as_a_file_would(stores) -> None:
     from tiny import tiny_run
 
     run = tiny_run("digits")
-    who = build.train_state(run, (1, 8, 8), 10, torch.device("cpu"))
-    samples = sampling.sample(sampling.draw(who, run, stores["digits"]))
+    train_state = build.train_state(run, (1, 8, 8), 10, torch.device("cpu"))
+    samples = sampling.sample(sampling.draw(train_state, run, stores["digits"]))
     assert samples.dtype == np.uint8 and samples.shape == (50, 1, 8, 8)
 
 

@@ -87,10 +87,10 @@ def test_the_last_snapshot_is_kept_alone(done: Plan) -> None:
 
 def test_verify_and_collect_tell_discarded_from_missing(done: Plan) -> None:
     run, folder = discarded(done)
-    found = verify.verify(done)
-    assert not found.wrong
-    assert {path.name for path in found.discarded} == {"snapshots.pt", "checkpoint.pt"}
-    assert "2 discarded as the study says" in found.lines()[-1]
+    actual = verify.verify(done)
+    assert not actual.wrong
+    assert {path.name for path in actual.discarded} == {"snapshots.pt", "checkpoint.pt"}
+    assert "2 discarded as the study says" in actual.lines()[-1]
     collect.check_run(done, run)
     # the record remembers, also when the study keeps everything now
     all_kept = expand(schema.load("tiny.yaml", {"keep": {"snapshots": "all"}}))

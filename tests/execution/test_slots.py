@@ -38,12 +38,12 @@ with gpu_slots.slot("auto") as gpu:
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Two GPUs with two places each."""
-    given = {
+    inputs = {
         gpu_slots.VISIBLE: "a,b",
         gpu_slots.SHARE: "2",
         gpu_slots.FOLDER: str(tmp_path / "slots"),
     }
-    for name, value in given.items():
+    for name, value in inputs.items():
         monkeypatch.setenv(name, value)
     return {**os.environ}
 
@@ -109,9 +109,9 @@ def test_a_killed_job_s_place_is_free(environment) -> None:
     assert Counter(held) == {"a": 2, "b": 2}
     jobs[2].send_signal(signal.SIGKILL)
     assert jobs[2].wait(60) == -signal.SIGKILL
-    found = gpu_slots.take(["a", "b"], 2, gpu_slots.folder())
-    assert found and found[0] == held[2]
-    found[1].close()
+    actual = gpu_slots.take(["a", "b"], 2, gpu_slots.folder())
+    assert actual and actual[0] == held[2]
+    actual[1].close()
     for process in (jobs[0], jobs[1], jobs[3]):
         end(process)
 
@@ -179,9 +179,9 @@ def test_all_gpus_are_listed_by_the_driver_s_tool(tmp_path, monkeypatch) -> None
     gpu_slots._listed.cache_clear()
 
 
-@pytest.mark.parametrize("told", ["0", "-1", "two", "1.5", ""])
-def test_an_impossible_share_is_refused(monkeypatch, told) -> None:
-    monkeypatch.setenv(gpu_slots.SHARE, told)
+@pytest.mark.parametrize("reported", ["0", "-1", "two", "1.5", ""])
+def test_an_impossible_share_is_refused(monkeypatch, reported) -> None:
+    monkeypatch.setenv(gpu_slots.SHARE, reported)
     with pytest.raises(GanloreError, match="GANLORE_RUNS_PER_GPU"):
         gpu_slots.per_gpu()
 
@@ -191,11 +191,11 @@ def test_a_warm_worker_takes_a_place_and_gives_it_back(words, tmp_path) -> None:
     folder, locks = tmp_path / "tmp", tmp_path / "slots"
     folder.mkdir()
     locks.mkdir()
-    given = {gpu_slots.VISIBLE: "a,b", gpu_slots.FOLDER: str(locks)}
-    with served(folder, **given) as (_, found):
-        process = subprocess.Popen(words(LONG), env=found, stderr=subprocess.DEVNULL)
+    inputs = {gpu_slots.VISIBLE: "a,b", gpu_slots.FOLDER: str(locks)}
+    with served(folder, **inputs) as (_, actual):
+        process = subprocess.Popen(words(LONG), env=actual, stderr=subprocess.DEVNULL)
         worker = worker_of(tmp_path / "results")
-        assert worker != process.pid and client.ADDRESS in found
+        assert worker != process.pid and client.ADDRESS in actual
         taken = gpu_slots.take(["a", "b"], 1, locks)
         assert taken and taken[0] == "b"  # the worker has the other one
         taken[1].close()

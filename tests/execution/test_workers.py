@@ -47,8 +47,8 @@ def served(folder: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[st
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of jobs that have a server; it ends, and leaves nothing, after the tests."""
-    with served(tmp_path_factory.mktemp("tmp")) as (_, found):
-        yield found
+    with served(tmp_path_factory.mktemp("tmp")) as (_, actual):
+        yield actual
 
 
 @pytest.fixture
@@ -92,9 +92,9 @@ def alive(pid: int) -> bool:
 
 def worker_of(results: Path) -> int:
     """The process that trains the long run, once it has said so."""
-    told = results / "state" / LONG.id / "progress.json"
-    until(told.exists)
-    return storage.read_json(told, "")["pid"]
+    reported = results / "state" / LONG.id / "progress.json"
+    until(reported.exists)
+    return storage.read_json(reported, "")["pid"]
 
 
 def test_a_worker_writes_the_same_bits(words, environment, tmp_path) -> None:
@@ -227,10 +227,10 @@ def test_a_socket_with_too_long_a_path_is_done_without(tmp_path) -> None:
     folder.mkdir()
     code = "import os; from ganlore.cli import client, worker_server; worker_server.start();"
     code += "print(client.ADDRESS in os.environ, os.listdir(os.environ['TMPDIR']))"
-    told = subprocess.check_output(
+    reported = subprocess.check_output(
         [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(folder)}, text=True
     )
-    assert told == "False []\n"
+    assert reported == "False []\n"
 
 
 def test_the_client_and_the_snakefile_import_nothing_heavy() -> None:

@@ -103,11 +103,11 @@ class Project:
         for block in re.findall(r"rule (\w+):\n((?:    .*\n)+)", text):
             words = dict(re.findall(r"(\w+)=([^,\n]+)", block[1].split("wildcards:")[-1]))
             jobs.setdefault(block[0], []).append(f"{words.get('loss')}/{words.get('seed')}")
-        return {rule: sorted(set(found)) for rule, found in jobs.items() if rule != "all"}
+        return {rule: sorted(set(actual)) for rule, actual in jobs.items() if rule != "all"}
 
     def checkpoints(self) -> dict[str, bytes]:
-        found = sorted((self.folder / "results/runs").rglob("*.pt"))
-        return {str(path.relative_to(self.folder)): path.read_bytes() for path in found}
+        actual = sorted((self.folder / "results/runs").rglob("*.pt"))
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in actual}
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +207,8 @@ def test_an_extractor_is_fitted_before_the_training_that_uses_it(perceptual: Pro
     record = "data/extractors/digits/residual-classifier/record.json"
     assert record in trains["nonsaturating"] and record not in trains["hinge"]
     run = perceptual.folder / "results/runs/digits/mlp/nonsaturating/perceptual/base/seed0"
-    told = json.loads((run / "run.json").read_text())["extractors"]
-    assert told == {"residual-classifier": storage.sha256(perceptual.folder / record)}
+    reported = json.loads((run / "run.json").read_text())["extractors"]
+    assert reported == {"residual-classifier": storage.sha256(perceptual.folder / record)}
     assert "0 findings" in perceptual.run("ganlore", "verify")
 
 
@@ -331,8 +331,10 @@ def versioned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Pr
         f"dvc remote add -d local {folder / 'store'}",
     ):
         project.run(*command.split())
-    told = project.run("dvc", "repro")
-    assert "Nothing to be done" in told and "rule train" not in told  # Snakemake has made it all
+    reported = project.run("dvc", "repro")
+    assert (
+        "Nothing to be done" in reported and "rule train" not in reported
+    )  # Snakemake has made it all
     for command in ("git add -A", "git commit -qm results", "dvc push -q"):
         project.run(*command.split())
     return project

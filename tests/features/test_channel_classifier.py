@@ -24,12 +24,12 @@ class Patterns(datasets.Dataset):
 
     def load(self) -> dict[str, Split]:
         rng = np.random.default_rng(0)
-        found = {}
+        actual = {}
         for split, n in (("train", 500), ("test", 200)):
             digits = rng.integers(10, size=(n, 3))
             images = rng.integers(0, 100, (n, 3, 8, 8)) + 150 * TEMPLATES[digits]
-            found[split] = Split(images.astype(np.uint8), digits @ np.array([100, 10, 1]))
-        return found
+            actual[split] = Split(images.astype(np.uint8), digits @ np.array([100, 10, 1]))
+        return actual
 
     def classes(self) -> list[str]:
         return [f"{number:03}" for number in range(1000)]
@@ -49,8 +49,8 @@ def test_a_store_seen_channel_by_channel(store: Store) -> None:
     whole, labels = store.samples("test"), store.labels("test")
     for index in (0, 7, 199):
         assert (channels.samples("test")[3 * index + 1] == whole[index, 1:2]).all()
-        told = channels.labels("test")[3 * index : 3 * index + 3]
-        assert int("".join(map(str, told))) == labels[index]
+        reported = channels.labels("test")[3 * index : 3 * index + 3]
+        assert int("".join(map(str, reported))) == labels[index]
     # the class of a channel is what it shows
     away = channels.samples("test") / 255 - TEMPLATES[None]
     assert ((away**2).sum((2, 3)).argmin(1) == channels.labels("test")).all()

@@ -65,8 +65,8 @@ def test_only_data_that_may_be_mirrored_are(tmp_path: Path, monkeypatch: Any) ->
     """Left and right are the classes here: mirrored, they cannot be told apart."""
     store = prepared(tmp_path)
     assert classifier().fit(store)[1]["test_accuracy"] > 0.95
-    told = {**store.manifest, "mirrored": True}
-    turned = Store(store.folder, told)
+    reported = {**store.manifest, "mirrored": True}
+    turned = Store(store.folder, reported)
     assert classifier().fit(turned)[1]["test_accuracy"] < 0.8
 
 

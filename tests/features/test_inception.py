@@ -49,9 +49,9 @@ def test_the_resize_is_clean_fids_own(size: int) -> None:
     images = RNG.integers(0, 256, (2, 3, size, size), dtype=np.uint8)
     ours = inception.resized(torch.from_numpy(images)).numpy()
     clean = build_resizer("clean")
-    for image, found in zip(images, ours, strict=True):
+    for image, actual in zip(images, ours, strict=True):
         expected = clean(image.transpose(1, 2, 0)).transpose(2, 0, 1)
-        assert np.abs(found - expected).max() <= 2**-16  # half of the last bit at 255
+        assert np.abs(actual - expected).max() <= 2**-16  # half of the last bit at 255
     assert ours.dtype == np.float32 and ours.shape == (2, 3, 299, 299)
 
 
@@ -59,8 +59,8 @@ def test_a_hard_edge_stays_within_the_levels() -> None:
     # bicubic overshoots beside an edge: clean-fid clips
     edge = np.zeros((1, 1, 8, 8), dtype=np.uint8)
     edge[..., 4:] = 255
-    found = inception.resized(torch.from_numpy(edge))
-    assert found.min() == 0 and found.max() == 255
+    actual = inception.resized(torch.from_numpy(edge))
+    assert actual.min() == 0 and actual.max() == 255
 
 
 def test_a_grey_picture_is_that_picture_in_rgb() -> None:
@@ -117,8 +117,8 @@ def test_features_are_those_of_clean_fids_wrapper(tmp_path: Path, monkeypatch) -
     assert np.abs(described.features - expected).max() < 1e-5 * np.abs(expected).max()
     # and probabilities are those that StyleGAN2-ADA asks the same file for
     with torch.no_grad():
-        told = torch.jit.load(path)(torch.from_numpy(seen), no_output_bias=True).numpy()
-    assert np.abs(described.probabilities - told).max() < 1e-5
+        reported = torch.jit.load(path)(torch.from_numpy(seen), no_output_bias=True).numpy()
+    assert np.abs(described.probabilities - reported).max() < 1e-5
 
 
 def test_chunks_do_not_matter(tmp_path: Path) -> None:
@@ -199,10 +199,10 @@ def generated(plan: Plan) -> np.ndarray:
     """The samples of the last snapshot, as the evaluation drew them."""
     (run,) = plan.runs
     store = Store.open(Path(plan.study.data) / "prepared/discs")
-    who = build.train_state(run, store.shape, store.classes, CPU)
-    who.evaluated.eval()
-    sampling.load(who, storage.read_torch(plan.folder(run) / "snapshots.pt")[-1])
-    return sampling.sample(sampling.draw(who, run, store))
+    train_state = build.train_state(run, store.shape, store.classes, CPU)
+    train_state.evaluated.eval()
+    sampling.load(train_state, storage.read_torch(plan.folder(run) / "snapshots.pt")[-1])
+    return sampling.sample(sampling.draw(train_state, run, store))
 
 
 @pytest.mark.filterwarnings("ignore")  # scipy deprecates an argument that clean-fid uses
@@ -223,8 +223,8 @@ def test_the_whole_chain_gives_clean_fids_own_number(made: Plan, weights: Path, 
     # the Inception Score of the same pictures, by the file's own softmax
     with torch.no_grad():
         seen = inception.resized(torch.from_numpy(generated(made)))
-        told = network(seen, no_output_bias=True).numpy()
-    assert ours["inception_score"] == pytest.approx(inception_score(told), rel=1e-5)
+        reported = network(seen, no_output_bias=True).numpy()
+    assert ours["inception_score"] == pytest.approx(inception_score(reported), rel=1e-5)
     assert 1 < ours["inception_score"] < 10
 
 
@@ -305,8 +305,8 @@ def test_results_of_two_weight_files_are_never_mixed(copy: Plan, tmp_path, monke
     folder = data / "extractors/discs/inception"
     with pytest.raises(GanloreError, match=r"other\.pt: other weights than those") as caught:
         features.open_fitted("inception", store, folder)
-    told = storage.read_json(folder / "record.json", "")["weights_sha256"]
-    assert told in str(caught.value) and storage.sha256(other) in str(caught.value)
+    reported = storage.read_json(folder / "record.json", "")["weights_sha256"]
+    assert reported in str(caught.value) and storage.sha256(other) in str(caught.value)
     features.fit("inception", store, folder)
     with pytest.raises(GanloreError, match="evaluated with other extractors"):
         collect.collect(copy)
@@ -363,8 +363,10 @@ def test_an_altered_file_is_named_with_its_remedy(copy: Plan, file: str, remedy:
             run, storage.read_json(folder / "run.json", ""),
             storage.read_torch(folder / "snapshots.pt"), store, Path(copy.study.data),
         )  # fmt: skip
-    told = str(caught.value)
-    assert f"{path}: truncated or altered" in told and remedy in told and "delete" in told
+    reported = str(caught.value)
+    assert (
+        f"{path}: truncated or altered" in reported and remedy in reported and "delete" in reported
+    )
 
 
 # --- the workflow ---------------------------------------------------------------------------------

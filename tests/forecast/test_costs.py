@@ -46,15 +46,15 @@ def plan_of(losses: list[str], tricks: list[str], **changes: Any) -> Plan:
 )
 def test_a_small_step_is_what_a_hand_counts(loss: str, critic: int, actor: int) -> None:
     run = tiny_run("ring", loss, settings={"networks": {"mlp": {"depth": 1}}})
-    who = build.train_state(run, (2,), 8, CPU)
-    weights = [p.numel() for p in who.generator.parameters() if p.dim() == 2]
+    train_state = build.train_state(run, (2,), 8, CPU)
+    weights = [p.numel() for p in train_state.generator.parameters() if p.dim() == 2]
     assert weights == [32, 16]
-    weights = [p.numel() for p in who.discriminator.parameters() if p.dim() == 2]
+    weights = [p.numel() for p in train_state.discriminator.parameters() if p.dim() == 2]
     assert weights == [16, 8]
     # G's step: G and D forward, back through D to its input (not to its weights: they are not
     # trained here), back through G to its weights and to its hidden layer
     actor = 2 * 16 * (48 + 24 + 24 + (48 + 16))
-    assert flops.count(run, who, (2,), 8) == critic + actor
+    assert flops.count(run, train_state, (2,), 8) == critic + actor
 
 
 @pytest.mark.parametrize("trick", ["none", "gradient-penalty", "spectral-norm", "unrolled", "ema"])
@@ -66,15 +66,15 @@ def test_counted_without_values_is_counted_with_them(
     if loss == "wgan-gp" and trick == "gradient-penalty":
         return  # no such cell
     run, store = tiny_run("digits", loss, trick), stores["digits"]
-    who = build.train_state(run, store.shape, store.classes, CPU)
+    train_state = build.train_state(run, store.shape, store.classes, CPU)
     batch = torch.zeros(16, 1, 8, 8), torch.zeros(16, dtype=torch.long)
-    trainer = trainer_of(run, who, {0: batch})
+    trainer = trainer_of(run, train_state, {0: batch})
     schedule = trainer.begin(0)
     with Arithmetic() as critic:
         trainer.discriminator(schedule)
     with Arithmetic() as actor:
         trainer.generator(schedule)
-    real = critic.total + actor.total / who.n_critic
+    real = critic.total + actor.total / train_state.n_critic
     again = build.train_state(run, store.shape, store.classes, CPU)
     assert real > 0 and flops.count(run, again, store.shape, store.classes) == real
 
@@ -93,49 +93,49 @@ def test_sizes_are_those_of_the_files(
 ) -> None:
     run = tiny_run("digits", "vaegan", "ema")
     _, saved = trained(run)
-    who = build.train_state(run, (1, 8, 8), 10, CPU)
-    told = flops.sizes(run, who)
+    train_state = build.train_state(run, (1, 8, 8), 10, CPU)
+    reported = flops.sizes(run, train_state)
     storage.write_torch(tmp_path / "snapshot.pt", saved["snapshots"][-1])
     storage.write_torch(tmp_path / "checkpoint.pt", saved["networks"])
     storage.write_torch(tmp_path / "state.pt", {k: saved[k] for k in ("networks", "optimizers")})
     for name, size in (
-        ("snapshot", told.snapshot), ("checkpoint", told.checkpoint), ("state", told.state)
+        ("snapshot", reported.snapshot), ("checkpoint", reported.checkpoint), ("state", reported.state)
     ):  # fmt: skip
         # torch's archive has a header and up to 64 bytes of padding for each tensor
         file = (tmp_path / f"{name}.pt").stat().st_size
         assert size < file < size + 400 * 1024, name
-    assert told.snapshot < told.checkpoint < told.state
+    assert reported.snapshot < reported.checkpoint < reported.state
 
 
 def test_cells_beyond_the_axes_are_combined(tmp_path: Path) -> None:
     """Of 3 losses x 4 tricks, 6 cells are counted, and the others follow near enough."""
     plan = plan_of(["nonsaturating", "lsgan", "dragan"], ["none", "packing", "r1", "relativistic"])
-    told = Costs(plan, tmp_path)
+    reported = Costs(plan, tmp_path)
     counted = []
 
     def find(run: Any) -> float:
         counted.append(run.cell)
-        store = told.stores["ring"]
-        return flops.count(run, told._state(run), store.shape, store.classes)
+        store = reported.stores["ring"]
+        return flops.count(run, reported._state(run), store.shape, store.classes)
 
-    found = told._along_axes(find, lambda one, plain, other: one * other / plain)
-    assert len(counted) == 6 and len(found) == 12
-    assert found.keys() == {run.cell for run in plan.runs}
-    for cell in found.keys() - set(counted):
-        assert found[cell] == pytest.approx(find(told.runs[cell]), rel=0.5), cell
+    actual = reported._along_axes(find, lambda one, plain, other: one * other / plain)
+    assert len(counted) == 6 and len(actual) == 12
+    assert actual.keys() == {run.cell for run in plan.runs}
+    for cell in actual.keys() - set(counted):
+        assert actual[cell] == pytest.approx(find(reported.runs[cell]), rel=0.5), cell
 
 
 def test_time_ends_with_patience_and_the_rest_follows(tmp_path, monkeypatch) -> None:
     plan = plan_of(["nonsaturating", "lsgan", "wgan-gp"], ["none"])
-    told = Costs(plan, tmp_path)
+    reported = Costs(plan, tmp_path)
     timed = []
     monkeypatch.setattr(
         Costs, "measure", lambda self, run: timed.append(run) or 1e-9 * self.work[run.cell]
     )
-    seconds, n = told.timed(patience=0.0)
+    seconds, n = reported.timed(patience=0.0)
     assert n == len(timed) == 1
-    assert seconds == pytest.approx({cell: 1e-9 * work for cell, work in told.work.items()})
-    assert told.timed(patience=60.0)[1] == 3
+    assert seconds == pytest.approx({cell: 1e-9 * work for cell, work in reported.work.items()})
+    assert reported.timed(patience=60.0)[1] == 3
 
 
 def test_a_measured_step_is_timed_without_data(tmp_path: Path) -> None:
@@ -153,15 +153,15 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
     monkeypatch.setattr(Costs, "sizes", dict.fromkeys([("ring", "mlp", "hinge", "none", "base")],
                                                       Sizes(1_000_000, 5_000_000, 9_000_000)))  # fmt: skip
     plan = plan_of(["hinge"], ["none"], keep=keep, seeds=[0, 1, 2])
-    room = disk.disk_space(Costs(plan, tmp_path / "t"), jobs=4)
+    space = disk.disk_space(Costs(plan, tmp_path / "t"), jobs=4)
     # 8 samples of 2 numbers, twice, and the strips of two snapshots
     beside = (2 * 8 + 2 * STRIP) * 2 + 3 * disk.ROW + disk.RECORDS
     run = snapshots * 1_000_000 + checkpoints * 5_000_000 + beside
-    assert (room.run, room.kept) == (run, 3 * run)
-    assert room.working == 4 * (2 * 9_000_000 + 3 * 2 * 1_000_000 + 5_000_000)
+    assert (space.run, space.kept) == (run, 3 * run)
+    assert space.working == 4 * (2 * 9_000_000 + 3 * 2 * 1_000_000 + 5_000_000)
     # 500 points of two float32 and a label, and their features
-    assert room.data == 500 * (2 * 4 + 8) + 500 * 2 * 4
-    assert room.peak == room.data + room.kept + room.working
+    assert space.data == 500 * (2 * 4 + 8) + 500 * 2 * 4
+    assert space.peak == space.data + space.kept + space.working
     # what is done takes no more
     states = dict(zip(plan.by_id, ("done", "stale", "missing"), strict=True))
     monkeypatch.setattr(disk, "progress", lambda _plan, run: Progress(states[run.id]))
@@ -173,7 +173,7 @@ def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     changes = {"settings": {"networks": {"mlp": {"width": 256, "depth": 3}}}}
     plan = plan_of(["hinge", "wgan-gp"], ["none"], **changes)
-    told = disk.disk_space(Costs(plan, tmp_path / "t"), jobs=1)
+    reported = disk.disk_space(Costs(plan, tmp_path / "t"), jobs=1)
     store = Costs(plan, tmp_path / "s").stores["ring"]
     for run in plan.runs:
         state = checkpoint.Checkpoints(tmp_path / "results/state" / run.id, "")
@@ -182,13 +182,13 @@ def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
         status = loop.train(run, store, state, CPU)
         checkpoint.finish(run, store, plan.folder(run), state, status, "cpu")
     used = sum(path.stat().st_size for path in (tmp_path / "results").rglob("*.*"))
-    assert used < told.kept < 1.5 * used
+    assert used < reported.kept < 1.5 * used
 
 
 def test_a_full_disk_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = disk.DiskSpace(data=1, kept=3_000_000_000, working=2, run=4, free=2_000_000_000)
+    space = disk.DiskSpace(data=1, kept=3_000_000_000, working=2, run=4, free=2_000_000_000)
     with pytest.raises(GanloreError) as error:
-        room.check("study x")
+        space.check("study x")
     for words in ("up to 3.0 GB", "2.0 GB are free", "snapshots: last", "check_room: false"):
         assert words in str(error.value)
     disk.DiskSpace(data=1, kept=3, working=2, run=4, free=9).check("study x")
@@ -248,8 +248,8 @@ def test_budgets_are_the_published_ones() -> None:
 
 
 def test_durations_and_sizes_are_readable() -> None:
-    told = [formatting.duration(3600 * hours) for hours in (0.001, 0.5, 2.25, 12345)]
-    assert told == ["4 seconds", "30 minutes", "2.2 hours", "12,345 hours"]
+    reported = [formatting.duration(3600 * hours) for hours in (0.001, 0.5, 2.25, 12345)]
+    assert reported == ["4 seconds", "30 minutes", "2.2 hours", "12,345 hours"]
     assert [formatting.size(n) for n in (5, 1500, 2.5e7, 3.2e9, 4e12)] == [
         "5 B", "1.5 kB", "25 MB", "3.2 GB", "4.0 TB",
     ]  # fmt: skip

@@ -29,36 +29,42 @@ PLAN = expand(
 def test_no_forward_pass_is_computed_twice_in_a_step_for_the_same_input(run, stores) -> None:
     bench = Bench(run, stores[run.dataset.name])
     for step in range(2):  # what a loss keeps from step to step is in the second
-        for turn in TURNS:
-            assert not step_costs.watch(bench, turn, step).twice, turn
+        for phase in TURNS:
+            assert not step_costs.watch(bench, phase, step).twice, phase
 
 
 @dataclass
 class Wasteful(Nonsaturating):
     """Judges real images once more, in a batch of another size."""
 
-    def discriminator(self, game):
-        return super().discriminator(game) + 0 * game.discriminate(game.real[:3]).mean()
+    def discriminator(self, training_step):
+        return (
+            super().discriminator(training_step)
+            + 0 * training_step.discriminate(training_step.real[:3]).mean()
+        )
 
 
 @dataclass
 class Forgetful(Nonsaturating):
     """Generates the step's samples once more."""
 
-    def generator(self, game):
-        return super().generator(game) + 0 * game.state.generator(game.latent).mean()
+    def generator(self, training_step):
+        return (
+            super().generator(training_step)
+            + 0 * training_step.state.generator(training_step.latent).mean()
+        )
 
 
 @pytest.mark.parametrize(
-    "wrong, turn, told",
+    "wrong, phase, reported",
     [(Wasteful, "discriminator", "D.trunk"), (Forgetful, "generator", "G.body")],
 )
-def test_a_pass_that_is_computed_twice_is_found(wrong, turn, told, stores) -> None:
+def test_a_pass_that_is_computed_twice_is_found(wrong, phase, reported, stores) -> None:
     bench = Bench(tiny_run(), stores["ring"])
     bench.state.loss = wrong()
     bench._generator_loss = bench.state.loss.generator
-    assert told in step_costs.watch(bench, turn).twice
-    other = TURNS[1 - TURNS.index(turn)]
+    assert reported in step_costs.watch(bench, phase).twice
+    other = TURNS[1 - TURNS.index(phase)]
     assert not step_costs.watch(bench, other).twice
 
 
@@ -94,8 +100,8 @@ COUNTS = {
 @pytest.mark.parametrize("cell", COUNTS)
 def test_passes_are_counted_as_they_are(cell, stores) -> None:
     bench = Bench(tiny_run(loss=cell[0], trick=cell[1]), stores["ring"])
-    found = tuple(step_costs.watch(bench, turn).passes(16) for turn in TURNS)
-    assert found == COUNTS[cell]
+    actual = tuple(step_costs.watch(bench, phase).passes(16) for phase in TURNS)
+    assert actual == COUNTS[cell]
 
 
 def test_arithmetic_is_that_of_the_matrix_products(stores) -> None:

@@ -92,8 +92,8 @@ def test_no_critic_has_batch_norm(network: str, shape: tuple[int, ...]) -> None:
         pytest.skip("this network needs points")
     family = registry.create("network", network, {"width": 8})
     critic = family.discriminator(Spec(shape, 4)).train()
-    found = [name for name, layer in critic.named_modules() if isinstance(layer, NORMS[:4])]
-    assert not found, f"{network}'s discriminator norms over the batch in {found}"
+    actual = [name for name, layer in critic.named_modules() if isinstance(layer, NORMS[:4])]
+    assert not actual, f"{network}'s discriminator norms over the batch in {actual}"
     images = torch.randn(6, *shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(images)[0], images)
     assert gradient[0].abs().sum() > 0
@@ -113,16 +113,16 @@ def test_a_penalty_belongs_to_the_loss_s_own_step(name: str) -> None:
     real = torch.randn(16, 3, generator=rng).requires_grad_()
     fake = real.detach().clone().requires_grad_()
 
-    def judge(x: torch.Tensor) -> torch.Tensor:
+    def quality(x: torch.Tensor) -> torch.Tensor:
         return critic(x).squeeze(1)
 
-    logits = judge(real), judge(fake)
-    game = SimpleNamespace(
+    logits = quality(real), quality(fake)
+    step = SimpleNamespace(
         real=real, fake=fake, real_logits=logits[0], fake_logits=logits[1], logits=logits,
-        rng=rng, discriminate=judge, log={}, scheduled=lambda plugin, name: 0.05,
+        rng=rng, discriminate=quality, log={}, scheduled=lambda plugin, name: 0.05,
     )  # fmt: skip
     loss = logit_loss(name)
-    whole, plain = loss.discriminator(game), loss.discriminator_loss(*logits)
+    whole, plain = loss.discriminator(step), loss.discriminator_loss(*logits)
     (moved,) = torch.autograd.grad(whole - plain, critic.weight)
     assert (moved > 0).all()  # towards a gentler slope: |w| = 3.5 is beyond 1, and beyond 0
 
@@ -150,9 +150,9 @@ def test_a_relativistic_generator_s_loss_is_used() -> None:
         if type(loss).generator is not LogitLoss.generator:
             continue  # more than logits: tests/losses/test_losses_with_modules.py
         real, fake = torch.tensor([1.0, -1.0]), torch.tensor([0.5, -2.0])
-        game = SimpleNamespace(relative=True, fake_logits=fake, logits=(real, fake))
+        step = SimpleNamespace(relative=True, fake_logits=fake, logits=(real, fake))
         higher = SimpleNamespace(relative=True, fake_logits=fake, logits=(real + 0.5, fake))
-        assert float(loss.generator(game)) != float(loss.generator(higher)), name
+        assert float(loss.generator(step)) != float(loss.generator(higher)), name
 
 
 def test_the_ring_has_eight_modes() -> None:
@@ -175,5 +175,8 @@ def test_no_sigmoid_of_a_logit(kind: str) -> None:
             for node in ast.walk(ast.parse(path.read_text()))
             if isinstance(node, (ast.Attribute, ast.Name))
         }
-        found = {word for word in names if "sigmoid" in word.lower()} - {"logsigmoid", "LogSigmoid"}
-        assert not found, f"{path} has {sorted(found)}"
+        actual = {word for word in names if "sigmoid" in word.lower()} - {
+            "logsigmoid",
+            "LogSigmoid",
+        }
+        assert not actual, f"{path} has {sorted(actual)}"

@@ -207,35 +207,37 @@ MODULES: dict[str, Callable[[], dict[str, nn.Module]]] = {
 }
 
 
-def scene(name: str, turn: Any) -> Step:
+def scene(name: str, phase: Any) -> Step:
     """A step in which all networks are known: real samples (2, 0), generated ones (-2, 0)."""
     loss = registry.create("loss", name, SETTINGS.get(name, {}))
     critic: Any = Redraw() if name == "began" else Line()
     modules = nn.ModuleDict(MODULES.get(name, dict)())
-    who = TrainState(cast("Any", Shift()), critic, modules, loss, (), loss.n_critic)
+    train_state = TrainState(cast("Any", Shift()), critic, modules, loss, (), loss.n_critic)
     real, labels = torch.tensor([[2.0], [0.0]]), torch.tensor([0, 1])
-    game = Step(who, turn, real, labels, torch.Generator().manual_seed(0), at_step(who), 1)
+    training_step = Step(
+        train_state, phase, real, labels, torch.Generator().manual_seed(0), at_step(train_state), 1
+    )
     # the noise; then, for who asks, the category as one-hot and the code
-    game.latent = torch.tensor([[-2.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, -1.0]])
-    return game
+    training_step.latent = torch.tensor([[-2.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, -1.0]])
+    return training_step
 
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_values(name: str) -> None:
     """Every loss: what both networks minimise in a step, and the gradient of each."""
     critic, actor, slope, steeper = GOLDEN[name]
-    game = scene(name, "discriminator")
-    value = game.state.loss.discriminator(game)
+    training_step = scene(name, "discriminator")
+    value = training_step.state.loss.discriminator(training_step)
     assert float(value.detach()) == pytest.approx(critic, abs=1e-5)
-    (found,) = torch.autograd.grad(value, cast("Any", game.state.discriminator).s)
-    assert float(found) == pytest.approx(steeper, abs=1e-5)
-    game = scene(name, "generator")
-    value = game.state.loss.generator(game)
+    (actual,) = torch.autograd.grad(value, cast("Any", training_step.state.discriminator).s)
+    assert float(actual) == pytest.approx(steeper, abs=1e-5)
+    training_step = scene(name, "generator")
+    value = training_step.state.loss.generator(training_step)
     assert float(value.detach()) == pytest.approx(actor, abs=1e-5)
-    (found,) = torch.autograd.grad(value, cast("Any", game.state.generator).b)
+    (actual,) = torch.autograd.grad(value, cast("Any", training_step.state.generator).b)
     if callable(slope):
         slope = (slope(2.0, -2.0) + slope(0.0, 0.0)) / 2
-    assert float(found) == pytest.approx(slope, abs=1e-5)
+    assert float(actual) == pytest.approx(slope, abs=1e-5)
 
 
 def make(name: str) -> LogitLoss:
@@ -370,12 +372,12 @@ def test_the_relative_form_of_the_generator(name: str) -> None:
     """Swapped roles; but a saturating loss stays one: minus the discriminator's."""
     loss = make(name)
     real, fake = torch.tensor([2.0, 0.5]), torch.tensor([-1.0, 0.25])
-    found = float(loss.relative_generator_loss(real, fake))
+    actual = float(loss.relative_generator_loss(real, fake))
     saturating = name == "minimax"
     expected = (
         -loss.discriminator_loss(real, fake) if saturating else loss.discriminator_loss(fake, real)
     )
-    assert found == pytest.approx(float(expected))
+    assert actual == pytest.approx(float(expected))
 
 
 def test_interpolation_has_one_weight_for_each_sample() -> None:
@@ -397,12 +399,12 @@ def test_gradient_norm_is_finite_where_the_gradient_is_zero() -> None:
 
 def test_clipping_bounds_every_weight() -> None:
     parameters = [torch.randn(4, 4), torch.randn(4)]
-    game = SimpleNamespace(discriminator_parameters=parameters, log={})
-    make("wgan").after_discriminator(game)
+    training_step = SimpleNamespace(discriminator_parameters=parameters, log={})
+    make("wgan").after_discriminator(training_step)
     assert all(p.abs().max() <= 0.01 for p in parameters)
     # what the history has of it: the share of the twenty weights that stand at the bound
     at_bound = sum(int((p.abs() == 0.01).sum()) for p in parameters)
-    assert float(game.log["share_at_bound"]()) == pytest.approx(at_bound / 20)
+    assert float(training_step.log["share_at_bound"]()) == pytest.approx(at_bound / 20)
 
 
 F_DIVERGENCES = {
@@ -470,15 +472,15 @@ def test_a_hopeless_sample_still_pulls(name: str) -> None:
 
 def test_jensen_shannon_and_nonsaturating_are_one_loss() -> None:
     """They differ by constants, so the gradients are the same for both networks."""
-    found = []
+    actual = []
     for name in ("fgan-jensen-shannon", "nonsaturating"):
         real = torch.linspace(-20, 20, 64, requires_grad=True)
         fake = torch.linspace(15, -25, 64, requires_grad=True)
         loss = make(name)
         critic = torch.autograd.grad(loss.discriminator_loss(real, fake), (real, fake))
         actor = torch.autograd.grad(loss.generator_loss(fake), fake)
-        found.append([*critic, *actor])
-    for one, other in zip(*found, strict=True):
+        actual.append([*critic, *actor])
+    for one, other in zip(*actual, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
 
@@ -492,15 +494,17 @@ def test_r3gan_penalises_both_kinds_with_a_falling_weight(progress: float, gamma
     real = torch.randn(5, 2, 3, 3, generator=rng).requires_grad_()
     fake = torch.randn(5, 2, 3, 3, generator=rng).requires_grad_()
     logits = critic(real), critic(fake)
-    game = SimpleNamespace(
+    training_step = SimpleNamespace(
         real=real, fake=fake, real_logits=logits[0], fake_logits=logits[1], logits=logits,
         log={}, scheduled=lambda plugin, name: plugin.scheduled(Moment(0, 0, progress))[name],
     )  # fmt: skip
     loss = make("r3gan")
     plain = float(loss.discriminator_loss(*logits).detach())
-    assert float(loss.discriminator(game).detach()) == pytest.approx(plain + 9 * gamma, rel=1e-5)
-    assert float(game.log["r1"]) == pytest.approx(9, rel=1e-5)
-    assert float(game.log["r2"]) == pytest.approx(9, rel=1e-5)
+    assert float(loss.discriminator(training_step).detach()) == pytest.approx(
+        plain + 9 * gamma, rel=1e-5
+    )
+    assert float(training_step.log["r1"]) == pytest.approx(9, rel=1e-5)
+    assert float(training_step.log["r2"]) == pytest.approx(9, rel=1e-5)
 
 
 def test_r3gan_compares_partners_and_not_all_with_all() -> None:

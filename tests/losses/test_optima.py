@@ -142,9 +142,9 @@ def test_a_trained_discriminator_has_the_best_logit(name: str) -> None:
     seen = (np.abs(GRID) < 4) & (np.arange(len(GRID)) % 40 == 0)
     if name == "hinge":  # at p = q every logit between the margins is as good
         seen &= np.abs(LOG_RATIO) > 0.2
-    found = train_table(make(name), LOG_RATIO[seen])
+    actual = train_table(make(name), LOG_RATIO[seen])
     tolerance = 0.03 if name == "hinge" else 1e-3
-    np.testing.assert_allclose(found, OPTIMA[name][0](LOG_RATIO[seen]), atol=tolerance)
+    np.testing.assert_allclose(actual, OPTIMA[name][0](LOG_RATIO[seen]), atol=tolerance)
 
 
 @pytest.mark.parametrize("name", OPTIMA)
@@ -155,8 +155,8 @@ def test_the_loss_there_is_the_divergence(name: str) -> None:
     """
     best, worth = OPTIMA[name]
     real, fake = halves(make(name), torch.from_numpy(best(LOG_RATIO)))
-    found = integral(DENSITY_P * real.numpy() + DENSITY_Q * fake.numpy())
-    assert found == pytest.approx(worth, abs=1e-5)
+    actual = integral(DENSITY_P * real.numpy() + DENSITY_Q * fake.numpy())
+    assert actual == pytest.approx(worth, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", OPTIMA)
@@ -192,6 +192,6 @@ def test_a_network_trained_on_samples_finds_the_logit_of_nonsaturating() -> None
         optimizer.step()
     often = (GRID > -2) & (GRID < 2.5)
     with torch.no_grad():
-        found = discriminator(torch.from_numpy(GRID[often]).float()[:, None]).numpy()
-    assert np.abs(found - LOG_RATIO[often]).max() < 0.25
-    assert np.abs(found - LOG_RATIO[often]).mean() < 0.08
+        actual = discriminator(torch.from_numpy(GRID[often]).float()[:, None]).numpy()
+    assert np.abs(actual - LOG_RATIO[often]).max() < 0.25
+    assert np.abs(actual - LOG_RATIO[often]).mean() < 0.08

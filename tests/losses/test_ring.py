@@ -68,14 +68,14 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return datasets.prepare("ring", plugin, settings, tmp_path_factory.mktemp("data") / "ring")
 
 
-def judge(who: TrainState) -> tuple[int, float]:
+def quality(train_state: TrainState) -> tuple[int, float]:
     """Modes found, and the share of samples within three standard deviations of one."""
     centres = registry.create("dataset", "ring", RING).centres()
-    who.generator.eval()
+    train_state.generator.eval()
     rng = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        latent = who.loss.latent(2_500, 2, rng)
-        samples = who.generator(latent, torch.randint(8, (2_500,), generator=rng))
+        latent = train_state.loss.latent(2_500, 2, rng)
+        samples = train_state.generator(latent, torch.randint(8, (2_500,), generator=rng))
     distance, mode = torch.cdist(samples, torch.from_numpy(centres).float()).min(1)
     good = distance < 3 * RING["std"]
     return len(mode[good].unique()), float(good.float().mean())
@@ -93,12 +93,12 @@ def test_learns_the_ring(name: str, ring: Store, tmp_path: Path) -> None:
         grids=[{"datasets": ["ring"], "networks": ["mlp"], "losses": [name], "tricks": ["none"]}],
     )
     run = expand(study).runs[0]
-    who = build.train_state(run, ring.shape, ring.classes, CPU)
-    assert judge(who)[1] < 0.1  # it begins elsewhere
+    train_state = build.train_state(run, ring.shape, ring.classes, CPU)
+    assert quality(train_state)[1] < 0.1  # it begins elsewhere
     state = checkpoint.Checkpoints(tmp_path, checkpoint.identity(run, ring), math.inf)
     assert loop.train(run, ring, state, CPU) == "done"
-    checkpoint.load_networks(who, storage.read_sealed(state.path)["networks"])
-    modes, high_quality = judge(who)
+    checkpoint.load_networks(train_state, storage.read_sealed(state.path)["networks"])
+    modes, high_quality = quality(train_state)
     print(f"{name}: {modes} modes, {high_quality:.2f} of high quality")
     assert modes >= 7
     # a generator that fills the disc would have 8 (.15)^2 = .18

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from cleanfid import fid as cleanfid
-from hypothesis import given, settings
+from hypothesis import inputs, settings
 from hypothesis import strategies as st
 from torch_fidelity import metric_fid
 
@@ -143,7 +143,9 @@ def test_agrees_with_torch_fidelity():
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32), n=st.integers(2, 30), m=st.integers(2, 30), d=st.integers(1, 15))
+@inputs(
+    seed=st.integers(0, 2**32), n=st.integers(2, 30), m=st.integers(2, 30), d=st.integers(1, 15)
+)
 def test_symmetric_and_blind_to_order_rotation_and_shift(seed, n, m, d):
     rng = np.random.default_rng(seed)
     real, fake = correlated(rng, n, d), correlated(rng, m, d, shift=0.5)
@@ -189,9 +191,9 @@ def test_the_quick_trace_is_used_and_refused_where_digits_are_lost(monkeypatch):
     lost = [decaying(90, 20, seed, decay=9) for seed in (0, 1)]
     expected = [fid(*pair) for pair in (regular, lost)]
     monkeypatch.setattr(frechet, "_QUICK_FROM", 2)
-    found = [fid(*pair) for pair in (regular, lost)]
+    actual = [fid(*pair) for pair in (regular, lost)]
     assert tried[0] is not None and tried[1] is None
-    assert found == pytest.approx(expected, rel=1e-9)
+    assert actual == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_unit_that_never_fires_leaves_no_cholesky_factor(monkeypatch):

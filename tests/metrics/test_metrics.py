@@ -60,22 +60,22 @@ def test_the_direction_of_every_metric():
     real, good = (centres[modes] + rng.standard_normal((80, 2)) for _ in range(2))
     bad = np.tile([[40.0, 40], [41, 40]], (40, 1))
     images = rng.standard_normal((6, 4))
-    told = {"asked": modes, "codes": modes, "originals": images, "modes_before": modes}
-    told["mode_shares"] = np.full(4, 0.25)
+    reported = {"asked": modes, "codes": modes, "originals": images, "modes_before": modes}
+    reported["mode_shares"] = np.full(4, 0.25)
     first = measure_all(
         Comparison(
             real,
             good,
             modes,
             high_quality=np.ones(80, dtype=bool),
-            **told,
+            **reported,
             reconstructions=images,
             probabilities=np.eye(4)[modes],
         )
     )
     second = measure_all(
         Comparison(
-            real, bad, np.full(80, 3), high_quality=np.zeros(80, dtype=bool), **told,
+            real, bad, np.full(80, 3), high_quality=np.zeros(80, dtype=bool), **reported,
             reconstructions=images + 1, probabilities=np.full((80, 4), 0.25),
         )
     )  # fmt: skip
@@ -268,9 +268,9 @@ def test_what_is_known_of_the_data_is_computed_once_for_all_samples():
         return features.mean()
 
     for fake in samples:
-        known = Comparison(real, fake, reference=reference)
-        assert known.of_real(mean) == real.mean()
-        assert measure_all(known) == measure_all(Comparison(real, fake))
+        available = Comparison(real, fake, reference=reference)
+        assert available.of_real(mean) == real.mean()
+        assert measure_all(available) == measure_all(Comparison(real, fake))
     assert len(calls) == 1
 
 
@@ -306,12 +306,12 @@ def test_what_is_known_can_be_given_to_another_reference():
     real, fake = clouds()
     first = Reference(real)
     expected = measure_all(Comparison(real, fake, reference=first, n_pairs=30))
-    known = {name: tuple(map(np.copy, parts)) for name, parts in first.computed.items()}
-    assert any(name.startswith("first 30: ") for name in known)
-    again = Comparison(real, fake, reference=Reference(real, known), n_pairs=30)
+    available = {name: tuple(map(np.copy, parts)) for name, parts in first.computed.items()}
+    assert any(name.startswith("first 30: ") for name in available)
+    again = Comparison(real, fake, reference=Reference(real, available), n_pairs=30)
     assert measure_all(again) == expected
     # it is taken, and not computed again
-    known["first 30: kernel._within_real"] = (np.array(7.0),)
-    known["frechet._gaussian"] = (np.zeros(6), np.zeros((6, 1)))
-    other = measure_all(Comparison(real, fake, reference=Reference(real, known), n_pairs=30))
+    available["first 30: kernel._within_real"] = (np.array(7.0),)
+    available["frechet._gaussian"] = (np.zeros(6), np.zeros((6, 1)))
+    other = measure_all(Comparison(real, fake, reference=Reference(real, available), n_pairs=30))
     assert {name for name in expected if other[name] != expected[name]} == {"fid", "kid"}

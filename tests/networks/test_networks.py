@@ -159,8 +159,8 @@ def test_networks_have_the_papers_numbers_of_parameters(name: str, size: int) ->
     spec = Spec((3, size, size), LATENT)
     networks = family(name)
     with torch.device("meta"):
-        found = size_of(networks.generator(spec)), size_of(networks.discriminator(spec))
-    assert found == COUNTS[name, size]
+        actual = size_of(networks.generator(spec)), size_of(networks.discriminator(spec))
+    assert actual == COUNTS[name, size]
 
 
 def test_totals_are_those_that_were_added_up_elsewhere() -> None:
@@ -189,8 +189,8 @@ def test_conditional_resnets_have_tables_of_classes() -> None:
 
 
 def test_sizes_are_halved_by_hand() -> None:
-    found = {size: stages((1, size, size)) for size in (4, 6, 8, 12, 14, 16, 20, 28, 32, 48, 64)}
-    assert found == {
+    actual = {size: stages((1, size, size)) for size in (4, 6, 8, 12, 14, 16, 20, 28, 32, 48, 64)}
+    assert actual == {
         4: (2, 1), 6: (3, 1), 8: (2, 2), 12: (3, 2), 14: (7, 1), 16: (4, 2), 20: (5, 2), 28: (7, 2),
         32: (4, 3), 48: (6, 3), 64: (4, 4),
     }  # fmt: skip
@@ -230,12 +230,12 @@ def test_attention_finds_its_place(name: str, size: int) -> None:
     """Once in each network, at half resolution."""
     generator, discriminator = made(name, size, width=2)
     seen: list[tuple[int, ...]] = []
-    for network, given in ((generator, noise()), (discriminator, images(size))):
+    for network, arguments in ((generator, noise()), (discriminator, images(size))):
         attend(network)
         for part in network.modules():
             if isinstance(part, Attention):
                 part.register_forward_hook(lambda _, x, y: seen.append(tuple(y.shape[2:])))
-        network(given)
+        network(arguments)
     assert seen == [(size // 2, size // 2)] * 2
 
 
@@ -334,10 +334,12 @@ def test_every_parameter_has_a_gradient(name: str) -> None:
 @pytest.mark.parametrize("size", [28, 32])
 def test_another_memory_format_gives_the_same_numbers(name: str, size: int) -> None:
     pairs = zip(made(name, size, width=4), (noise().double(), images(size).double()), strict=True)
-    for network, given in pairs:
-        expected = network.double()(given).detach()
+    for network, arguments in pairs:
+        expected = network.double()(arguments).detach()
         network.to(memory_format=torch.channels_last)
-        other = given.to(memory_format=torch.channels_last) if given.dim() == 4 else given
+        other = (
+            arguments.to(memory_format=torch.channels_last) if arguments.dim() == 4 else arguments
+        )
         assert torch.allclose(network(other), expected, atol=1e-9 * float(expected.std()), rtol=0)
 
 
@@ -348,12 +350,12 @@ def test_they_run_in_bfloat16(name: str, classes: int) -> None:
     labels = torch.arange(8) % 3 if classes else None
     generator, discriminator = made(name, 28, classes, width=4)
 
-    def judged() -> torch.Tensor:
+    def claim_results() -> torch.Tensor:
         return discriminator(generator(noise(8), labels), labels)
 
-    exact = judged().detach()
+    exact = claim_results().detach()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rounded = judged()
+        rounded = claim_results()
         rounded.sum().backward()
     assert torch.allclose(rounded.float(), exact, atol=0.05 * float(exact.abs().max()) + 1e-4)
     for network in (generator, discriminator):
@@ -506,8 +508,11 @@ def test_they_train_with_every_loss_and_every_trick_that_changes_networks(
 
 
 def test_what_they_do_not_train_with_has_a_reason_of_its_own() -> None:
-    told = {(gap.network, gap.trick): gap.reason for gap in PLAN.missing}
-    assert "8x8" in told["resnet", "progressive"]
-    assert ("sndcgan", "progressive") not in told and ("infogan-small", "progressive") not in told
+    reported = {(gap.network, gap.trick): gap.reason for gap in PLAN.missing}
+    assert "8x8" in reported["resnet", "progressive"]
+    assert ("sndcgan", "progressive") not in reported and (
+        "infogan-small",
+        "progressive",
+    ) not in reported
     needs = why_not("ring", "sndcgan")
     assert needs is not None and "images" in needs.text

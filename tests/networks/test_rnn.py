@@ -60,9 +60,9 @@ def test_the_cell_is_torchs(directions: int, length: int) -> None:
     theirs = torchs(own, 3)
     sequence = torch.randn(length, 4, 3, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(length, 4, 5 * directions, dtype=torch.float64)
-    found, expected = own(sequence), theirs(sequence)[0]
-    assert torch.allclose(found, expected, atol=1e-12, rtol=0)
-    one = torch.autograd.grad((found * weight).sum(), sequence)[0]
+    actual, expected = own(sequence), theirs(sequence)[0]
+    assert torch.allclose(actual, expected, atol=1e-12, rtol=0)
+    one = torch.autograd.grad((actual * weight).sum(), sequence)[0]
     other = torch.autograd.grad((expected * weight).sum(), sequence)[0]
     assert torch.allclose(one, other, atol=1e-12, rtol=0)
 
@@ -75,8 +75,8 @@ def test_the_cell_is_the_papers_step_by_step() -> None:
     u = own.recall[0].weight[:, 0].tolist()
     assert b == [0, 1, 0, 0]  # the forget gate begins open
     state = cell = 0.0
-    found = own(torch.tensor(x, dtype=torch.float64).reshape(3, 1, 1)).flatten().tolist()
-    for value, out in zip(x, found, strict=True):
+    actual = own(torch.tensor(x, dtype=torch.float64).reshape(3, 1, 1)).flatten().tolist()
+    for value, out in zip(x, actual, strict=True):
         sums = [w[k] * value + u[k] * state + b[k] for k in range(4)]
         enter, keep, show = (1 / (1 + math.exp(-s)) for s in sums[:3])
         cell = keep * cell + enter * math.tanh(sums[3])
@@ -108,13 +108,13 @@ def test_second_derivatives_on_a_gpu() -> None:
     """Where cuDNN's own LSTM has none."""
     cpu = drawn(family().discriminator(Spec(SHAPE, 4)))
     images = torch.randn(3, *SHAPE)
-    found = []
+    actual = []
     for device in ("cpu", "cuda"):
         network, seen = cpu.to(device), images.to(device).requires_grad_()
         (gradient,) = torch.autograd.grad(network(seen).sum(), seen, create_graph=True)
         parameters = list(network.trunk.parameters())
-        found.append([g.cpu() for g in torch.autograd.grad(gradient.square().sum(), parameters)])
-    for one, other in zip(*found, strict=True):
+        actual.append([g.cpu() for g in torch.autograd.grad(gradient.square().sum(), parameters)])
+    for one, other in zip(*actual, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
 
 
@@ -157,12 +157,12 @@ def test_a_row_depends_on_its_own_and_earlier_noise_alone(latent: int, layers: i
             assert (jacobian[row, place] != 0) == (place // piece <= row), (row, place)
 
 
-@pytest.mark.parametrize("told", ["codes", "classes"])
-def test_every_row_hears_codes_and_label(told: str) -> None:
+@pytest.mark.parametrize("reported", ["codes", "classes"])
+def test_every_row_hears_codes_and_label(reported: str) -> None:
     """InfoGAN's code is for the whole image, not for the row at whose place it stands."""
-    generator = drawn(family().generator(Spec(SHAPE, 12, batch_norm=False, **{told: 3})))
+    generator = drawn(family().generator(Spec(SHAPE, 12, batch_norm=False, **{reported: 3})))
     jacobian = torch.autograd.functional.jacobian(
-        lambda given: generator.body(given[None])[0].sum((0, 2)), torch.randn(15)
+        lambda arguments: generator.body(arguments[None])[0].sum((0, 2)), torch.randn(15)
     )
     assert (jacobian[:, 12:] != 0).all()
 
@@ -186,28 +186,30 @@ def test_rows_stand_where_they_belong() -> None:
 def test_each_row_is_normalised_by_itself() -> None:
     norm = RowNorm(3, 4).train()
     rows = torch.randn(3, 50, 4) * torch.tensor([1.0, 5.0, 0.1])[:, None, None] + 7
-    found = norm(rows)
+    actual = norm(rows)
     for row in range(3):
         centred = rows[row] - rows[row].mean(0)
         expected = centred / (centred.square().mean(0) + 1e-5).sqrt()
-        assert torch.allclose(found[row], expected, atol=1e-4)
+        assert torch.allclose(actual[row], expected, atol=1e-4)
 
 
 def test_a_conditional_generator_hears_the_label_at_each_row() -> None:
     spec = Spec(SHAPE, 12, classes=3)
     generator = drawn(family().generator(spec)).eval()
     noise = torch.randn(1, 12)
-    told = torch.nn.functional.one_hot(torch.tensor([2]), 3).float().requires_grad_()
+    reported = torch.nn.functional.one_hot(torch.tensor([2]), 3).float().requires_grad_()
     heard = []
-    hook = generator.body.memory.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    hook = generator.body.memory.register_forward_pre_hook(
+        lambda _, arguments: heard.append(arguments[0])
+    )
     image = generator(noise, torch.tensor([2]))
     hook.remove()
-    assert torch.equal(heard[0][:, 0, 2:], told.expand(6, 3))
+    assert torch.equal(heard[0][:, 0, 2:], reported.expand(6, 3))
     assert torch.equal(heard[0][:, 0, :2], noise.reshape(6, 2))
-    again = generator.body(torch.cat([noise, told], 1))
+    again = generator.body(torch.cat([noise, reported], 1))
     assert torch.equal(again, image)
     for row in range(6):
-        (gradient,) = torch.autograd.grad(again[0, :, row].sum(), told, retain_graph=True)
+        (gradient,) = torch.autograd.grad(again[0, :, row].sum(), reported, retain_graph=True)
         assert gradient.abs().min() > 0
     others = generator(noise.expand(3, -1), torch.arange(3))
     assert not torch.allclose(others[0], others[1])

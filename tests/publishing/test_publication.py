@@ -84,8 +84,8 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_a_clone_without_runs_and_data_verifies(clone: Path) -> None:
-    found = publication.verify(RESULTS)
-    assert found.wrong == [] and found.checked > 25
+    actual = publication.verify(RESULTS)
+    assert actual.wrong == [] and actual.checked > 25
     assert "0 findings" in ok("verify", str(RESULTS))
     assert sorted(path.name for path in clone.rglob("*.pt")) == []
     assert publication.find() == [RESULTS]
@@ -105,7 +105,7 @@ def test_a_number_in_a_table_is_tied_to_its_run(clone: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, old, new, told",
+    "name, old, new, reported",
     [
         ("history.csv", "dragan,none,base,0,2,", "dragan,none,base,0,3,", "rows in history.csv are not"),
         ("runs.csv", ",done,6,", ",done,7,", "row in runs.csv is not what its record tells"),
@@ -117,10 +117,10 @@ def test_a_number_in_a_table_is_tied_to_its_run(clone: Path) -> None:
         ("extractors/ring/coordinates/record.json", "{", "{ ", "another extractor coordinates"),
     ],
 )  # fmt: skip
-def test_records_and_tables_agree_to_the_letter(clone, name, old, new, told) -> None:
+def test_records_and_tables_agree_to_the_letter(clone, name, old, new, reported) -> None:
     edit(RESULTS / name, old, new)
     rehash(name)
-    assert told in findings()
+    assert reported in findings()
 
 
 def test_a_run_that_is_left_out_is_missed(clone: Path) -> None:
@@ -161,9 +161,9 @@ def test_what_an_older_version_did_not_make_is_a_note(clone: Path) -> None:
         (REPORTS / name).unlink()
         del manifest["files"]["reports"][name]
     path.write_text(json.dumps(manifest))
-    found = publication.verify(RESULTS)
-    assert len(found.wrong) == 1 and "tables/cells.csv: not what" in found.wrong[0]
-    assert [note.split(":")[0] for note in found.notes if "this version makes it" in note] == [
+    actual = publication.verify(RESULTS)
+    assert len(actual.wrong) == 1 and "tables/cells.csv: not what" in actual.wrong[0]
+    assert [note.split(":")[0] for note in actual.notes if "this version makes it" in note] == [
         "reports/tiny/leaderboard.csv", "reports/tiny/tables/leaderboard.tex"]  # fmt: skip
 
 
@@ -193,9 +193,9 @@ def test_other_code_or_study_is_a_note_and_no_finding(clone: Path) -> None:
             table.read_text().replace(plan.run(record["run"]["id"]).training_code(), "0" * 16)
         )
     rehash("runs.csv")
-    found = publication.verify(RESULTS)
-    assert found.wrong == []
-    notes = "\n".join(found.notes)
+    actual = publication.verify(RESULTS)
+    assert actual.wrong == []
+    notes = "\n".join(actual.notes)
     assert "2 of 2 runs were trained with other code" in notes
     assert "tiny.yaml is not what it was" in notes
 
@@ -263,14 +263,14 @@ def test_a_place_of_this_machine_is_not_published(again: Any) -> None:
 def test_a_page_tells_a_published_result(clone: Path) -> None:
     """Each number comes from the published tables: changed there, it changes on the page."""
     cells = pd.read_csv(REPORTS / "tables/cells.csv").sort_values("fid")
-    shown = published.published(clone, "tiny")
-    told = [(loss, fid.split("±")[0].strip()) for loss, fid in shown.fid_rows]
-    assert shown.trick_names == []
-    assert told == [(row.loss, formatting.number(row.fid)) for row in cells.itertuples()]
+    displayed = published.published(clone, "tiny")
+    reported = [(loss, fid.split("±")[0].strip()) for loss, fid in displayed.fid_rows]
+    assert displayed.trick_names == []
+    assert reported == [(row.loss, formatting.number(row.fid)) for row in cells.itertuples()]
 
     setting = {"runs": 2, "seeds": 1, "images": "96", "n_fake": "50", "n_real": "100"}
-    assert {key: shown.setting[key] for key in setting} == setting
-    assert [record["extractor"] for record in shown.extractors] == ["coordinates"]
+    assert {key: displayed.setting[key] for key in setting} == setting
+    assert [record["extractor"] for record in displayed.extractors] == ["coordinates"]
     floor = pd.read_csv(RESULTS / "floor.csv").set_index("metric")["value"]
     assert published.published(clone, "tiny").fid_of_real == formatting.number(floor["fid"])
 

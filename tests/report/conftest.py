@@ -20,6 +20,6 @@ def tidy(plan: Plan) -> tables.Tables:
 
 
 @pytest.fixture(scope="session")
-def found(plan: Plan, tidy: tables.Tables) -> list[matrices.Matrix]:
+def actual(plan: Plan, tidy: tables.Tables) -> list[matrices.Matrix]:
     ends = tables.finals(tidy.metrics)
     return matrices.matrices(plan, tidy, ends, tables.cells(tidy, ends))

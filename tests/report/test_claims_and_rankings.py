@@ -31,7 +31,7 @@ def claiming(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 
 @pytest.fixture(scope="module")
-def judged(claiming: Plan) -> list[ClaimResult]:
+def results_of_claims(claiming: Plan) -> list[ClaimResult]:
     return comparison.claim_results(claiming, tables.read(claiming))
 
 
@@ -43,10 +43,10 @@ def with_fid(matrix: Matrix, values: dict[tuple[str, str], list[float]]) -> Matr
     return dataclasses.replace(matrix, finals=ends)
 
 
-def test_a_change_is_the_geometric_mean_over_pairs_of_seeds(found: list[Matrix]) -> None:
+def test_a_change_is_the_geometric_mean_over_pairs_of_seeds(actual: list[Matrix]) -> None:
     """Halved, halved and quartered: a mean log ratio of -4/3 log 2, s = log(2) / sqrt(3)."""
     matrix = with_fid(
-        found[0], {("cgan", "none"): [8.0, 4.0, 16.0], ("cgan", "packing"): [4.0, 2.0, 4.0]}
+        actual[0], {("cgan", "none"): [8.0, 4.0, 16.0], ("cgan", "packing"): [4.0, 2.0, 4.0]}
     )
     table = matrices.improvements(matrix).set_index(["loss", "trick"])
     row = table.loc[("cgan", "packing")]
@@ -59,12 +59,12 @@ def test_a_change_is_the_geometric_mean_over_pairs_of_seeds(found: list[Matrix])
     assert "none" not in table.index.get_level_values("trick")
 
 
-def test_pairs_of_which_a_run_diverged_are_counted_and_in_no_mean(found: list[Matrix]) -> None:
-    table = matrices.improvements(found[0]).set_index(["loss", "trick"])
+def test_pairs_of_which_a_run_diverged_are_counted_and_in_no_mean(actual: list[Matrix]) -> None:
+    table = matrices.improvements(actual[0]).set_index(["loss", "trick"])
     assert tuple(table.loc[("lsgan", "relativistic"), ["n", "n_lost"]]) == (1, 2)
     assert tuple(table.loc[("minimax", "packing"), ["n", "n_lost"]]) == (0, 3)
     assert math.isnan(table.loc[("minimax", "packing"), "log_ratio"])
-    lost = with_fid(found[0], {("cgan", "none"): [8.0, math.nan, 16.0]})
+    lost = with_fid(actual[0], {("cgan", "none"): [8.0, math.nan, 16.0]})
     again = matrices.improvements(lost).set_index(["loss", "trick"])
     assert tuple(again.loc[("cgan", "packing"), ["n", "n_lost"]]) == (2, 1)
 
@@ -75,30 +75,30 @@ def test_changes_are_told_as_percent_and_as_multiples(ratio: float, text: str) -
     assert short_change(math.log(ratio)) == text
 
 
-def test_the_figure_of_changes_marks_what_excludes_none(found: list[Matrix]) -> None:
-    matrix = with_fid(found[0], {("cgan", "none"): [8.0, 4.0, 16.0], ("cgan", "packing"): [4.1, 2.0, 7.9],
+def test_the_figure_of_changes_marks_what_excludes_none(actual: list[Matrix]) -> None:
+    matrix = with_fid(actual[0], {("cgan", "none"): [8.0, 4.0, 16.0], ("cgan", "packing"): [4.1, 2.0, 7.9],
                                  ("vaegan", "none"): [8.0, 4.0, 16.0], ("vaegan", "packing"): [2.0, 9.0, 15.0]})  # fmt: skip
     figure = interaction.interaction(matrix, matrices.improvements(matrix))
-    shown = {text.get_text(): text for text in figure.axes[0].texts}
+    displayed = {text.get_text(): text for text in figure.axes[0].texts}
     sure = short_change(np.mean(np.log([4.1 / 8, 0.5, 7.9 / 16])))
     unsure = short_change(np.mean(np.log([0.25, 2.25, 15 / 16])))
-    assert shown[f"● {sure}"].get_fontweight() == "bold"
-    assert shown[unsure].get_fontweight() == "normal"
-    assert "3 lost" in shown and "n/a" in shown
+    assert displayed[f"● {sure}"].get_fontweight() == "bold"
+    assert displayed[unsure].get_fontweight() == "normal"
+    assert "3 lost" in displayed and "n/a" in displayed
 
 
-def test_blocks_have_every_loss_and_a_diverged_run_is_worst(found: list[Matrix]) -> None:
+def test_blocks_have_every_loss_and_a_diverged_run_is_worst(actual: list[Matrix]) -> None:
     """relativistic does not go with wgan: it makes no block."""
-    values, left_out = ranking.blocks(found[0])
+    values, left_out = ranking.blocks(actual[0])
     assert left_out == ["relativistic"]
     assert set(values.index.get_level_values("trick")) == {"none", "packing"}
     assert values.shape == (6, 5)
     assert np.isinf(values.loc["packing", "minimax"]).all()
 
 
-def test_ranks_are_the_averages_over_blocks(found: list[Matrix], tidy: tables.Tables) -> None:
-    (drawing,) = ranking.of_matrix(found[0], tidy.runs)
-    values, _ = ranking.blocks(found[0])
+def test_ranks_are_the_averages_over_blocks(actual: list[Matrix], tidy: tables.Tables) -> None:
+    (drawing,) = ranking.of_matrix(actual[0], tidy.runs)
+    values, _ = ranking.blocks(actual[0])
     ranks = pd.Series(stats.rankdata(values, axis=1).mean(axis=0), values.columns)
     for name, mean in ranks.items():
         assert f"{name} {mean:.2f}" in drawing.alt
@@ -123,16 +123,16 @@ def test_the_diagram_has_every_name_at_its_rank_and_a_bar_for_each_group() -> No
     assert "critical difference 1.05" in ax.get_title(loc="left")
 
 
-def test_two_losses_have_no_ranking(found: list[Matrix], tidy: tables.Tables) -> None:
-    ends = found[0].finals
-    few = dataclasses.replace(found[0], finals=ends[ends["loss"].isin(["lsgan", "cgan"])])
+def test_two_losses_have_no_ranking(actual: list[Matrix], tidy: tables.Tables) -> None:
+    ends = actual[0].finals
+    few = dataclasses.replace(actual[0], finals=ends[ends["loss"].isin(["lsgan", "cgan"])])
     assert list(ranking.of_matrix(few, tidy.runs)) == []
 
 
 def test_costs_have_the_interval_of_their_runs(
-    plan: Plan, tidy: tables.Tables, found: list[Matrix]
+    plan: Plan, tidy: tables.Tables, actual: list[Matrix]
 ) -> None:
-    matrix = heat.with_spread(found[0], tidy.runs, "step_ms")
+    matrix = heat.with_spread(actual[0], tidy.runs, "step_ms")
     runs = tidy.runs
     mine = runs[
         (runs["dataset"] == "digits") & (runs["loss"] == "cgan") & (runs["trick"] == "packing")
@@ -147,9 +147,9 @@ def test_costs_have_the_interval_of_their_runs(
 
 
 def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(
-    judged: list[ClaimResult],
+    results_of_claims: list[ClaimResult],
 ) -> None:
-    tests = list(judged[0].tests)
+    tests = list(results_of_claims[0].tests)
     for ax, measured in zip(verdicts.differences(tests).axes, tests, strict=True):
         drawn = {line.get_label(): line for line in ax.lines}
         assert list(drawn["seeds"].get_xdata()) == list(measured.values["difference"])
@@ -168,23 +168,23 @@ def test_a_claims_figure_has_every_seed_the_interval_and_the_margin(
         )
 
 
-def test_ratios_are_ticked_as_factors(judged: list[ClaimResult]) -> None:
-    ax = verdicts.differences([judged[0].tests[0]]).axes[0]
+def test_ratios_are_ticked_as_factors(results_of_claims: list[ClaimResult]) -> None:
+    ax = verdicts.differences([results_of_claims[0].tests[0]]).axes[0]
     for place, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True):
         assert float(label.get_text().removeprefix("×")) == pytest.approx(math.exp(place), rel=5e-3)
     assert "×1" in [label.get_text() for label in ax.get_xticklabels()]
 
 
 def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
-    claiming: Plan, judged: list[ClaimResult], tmp_path: Path
+    claiming: Plan, results_of_claims: list[ClaimResult], tmp_path: Path
 ) -> None:
     tidy = tables.read(claiming)
     ends = tables.finals(tidy.metrics)
-    found = matrices.matrices(claiming, tidy, ends, tables.cells(tidy, ends))
-    lines = claims.lines(judged, found, tmp_path)
+    actual = matrices.matrices(claiming, tidy, ends, tables.cells(tidy, ends))
+    lines = claims.lines(results_of_claims, actual, tmp_path)
     verdicts = [line.result.verdict for line in lines]
     assert verdicts == ["holds", "contradicted", "undecided", "does not hold", "not tested"]
-    assert claims.tally(judged) == dict.fromkeys(VERDICTS, 1)
+    assert claims.tally(results_of_claims) == dict.fromkeys(VERDICTS, 1)
     assert lines[4].figure is None and lines[4].result.deciding.rendered == ""
     slow = dict(lines[2].sides[0]["treatment"])
     assert slow == {"lsgan (digits, dcgan, slow)": "cell-digits-dcgan-slow-lsgan-none"}

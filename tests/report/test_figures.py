@@ -24,8 +24,8 @@ def texts(figure: Figure) -> list[str]:
     return [text.get_text() for ax in figure.axes for text in ax.texts]
 
 
-def test_the_heat_map_has_the_numbers_of_the_table(found: list[Matrix]) -> None:
-    matrix = found[0]
+def test_the_heat_map_has_the_numbers_of_the_table(actual: list[Matrix]) -> None:
+    matrix = actual[0]
     figure = heat.heat_map(matrix)
     ax = figure.axes[0]
     columns, rows = matrix.losses, matrix.tricks
@@ -34,18 +34,18 @@ def test_the_heat_map_has_the_numbers_of_the_table(found: list[Matrix]) -> None:
     names = [label.get_text().replace("\n", "") for label in ax.get_xticklabels()]
     assert names == columns
     assert [label.get_text() for label in ax.get_yticklabels()] == rows
-    shown = texts(figure)
+    displayed = texts(figure)
     for _, row in matrix.cells.iterrows():
         if math.isfinite(row["fid"]):
             mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
-            assert mean in shown and (not half or f"± {half}" in shown)
-    assert shown.count("n/a") == len(matrix.missing)
-    assert "3 of 3\ndiverged" in shown and "2 of 3 diverged" in shown
+            assert mean in displayed and (not half or f"± {half}" in displayed)
+    assert displayed.count("n/a") == len(matrix.missing)
+    assert "3 of 3\ndiverged" in displayed and "2 of 3 diverged" in displayed
     assert formatting.number(matrix.floor["fid"]) in ax.get_title("left")
 
 
-def test_the_heat_map_is_coloured_by_the_table(found: list[Matrix]) -> None:
-    matrix = found[0]
+def test_the_heat_map_is_coloured_by_the_table(actual: list[Matrix]) -> None:
+    matrix = actual[0]
     mesh = heat.heat_map(matrix).axes[0].collections[0]
     drawn = np.ma.filled(mesh.get_array(), math.nan)
     wanted = heat.grid_of(matrix, "fid")
@@ -61,8 +61,8 @@ def test_long_names_are_broken_and_lose_nothing() -> None:
     assert broken[0] == "lsgan"
 
 
-def test_the_longer_axis_goes_down_the_page(found: list[Matrix]) -> None:
-    matrix = found[0]
+def test_the_longer_axis_goes_down_the_page(actual: list[Matrix]) -> None:
+    matrix = actual[0]
     few = dataclasses.replace(matrix, losses=matrix.losses[:3])
     assert few.losses_down == (len(matrix.tricks) < 3)
     many = dataclasses.replace(matrix, tricks=matrix.tricks[:2])
@@ -73,17 +73,17 @@ def test_the_longer_axis_goes_down_the_page(found: list[Matrix]) -> None:
 
 @pytest.mark.parametrize(("factor", "logarithmic"), [(1.0, False), (100.0, True)])
 def test_the_scale_is_logarithmic_beyond_a_decade(
-    found: list[Matrix], factor: float, logarithmic: bool
+    actual: list[Matrix], factor: float, logarithmic: bool
 ) -> None:
-    cells = found[0].cells.copy()
+    cells = actual[0].cells.copy()
     cells["fid"] = np.linspace(10, 10 + 5 * factor, len(cells))
-    matrix = dataclasses.replace(found[0], cells=cells)
+    matrix = dataclasses.replace(actual[0], cells=cells)
     norm = heat.heat_map(matrix).axes[0].collections[0].norm
     assert isinstance(norm, LogNorm) == logarithmic
 
 
-def test_the_dot_plot_has_every_seed(found: list[Matrix]) -> None:
-    matrix = found[1]
+def test_the_dot_plot_has_every_seed(actual: list[Matrix]) -> None:
+    matrix = actual[1]
     figure = dots.dot_plot(matrix, [("fid", "FID", True), ("modes", "Modes", False)])
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert [name.split("\n")[0] for name in names] == matrix.losses
@@ -93,14 +93,14 @@ def test_the_dot_plot_has_every_seed(found: list[Matrix]) -> None:
     assert drawn == sorted(matrix.finals["fid"].dropna())
 
 
-def test_there_is_one_panel_for_each_trick(found: list[Matrix]) -> None:
+def test_there_is_one_panel_for_each_trick(actual: list[Matrix]) -> None:
     for draw in (quality.precision_recall, curves.learning_curves):
-        assert len(draw(found[0]).axes) == len(found[0].tricks)
-        assert len(draw(found[1]).axes) == 1
+        assert len(draw(actual[0]).axes) == len(actual[0].tricks)
+        assert len(draw(actual[1]).axes) == 1
 
 
-def test_curves_are_the_means_of_the_snapshots(found: list[Matrix]) -> None:
-    matrix = found[1]
+def test_curves_are_the_means_of_the_snapshots(actual: list[Matrix]) -> None:
+    matrix = actual[1]
     fid = matrix.metrics[(matrix.metrics["metric"] == "fid") & (matrix.metrics["loss"] == "lsgan")]
     line = curves.learning_curves(matrix).axes[0].lines[matrix.losses.index("lsgan")]
     assert np.allclose(line.get_ydata(), fid.groupby("images")["value"].mean())
@@ -111,18 +111,18 @@ def test_forty_names_look_different() -> None:
     assert len({str(look) for look in looks}) == 40
 
 
-def test_the_same_figure_has_the_same_bytes(tmp_path: Path, found: list[Matrix]) -> None:
+def test_the_same_figure_has_the_same_bytes(tmp_path: Path, actual: list[Matrix]) -> None:
     for name in ("a", "b"):
-        _drawing.save(cost.cost(found[0]), tmp_path / name, "cost")
+        _drawing.save(cost.cost(actual[0]), tmp_path / name, "cost")
     for kind in ("svg", "pdf"):
         first, second = ((tmp_path / n / f"cost.{kind}").read_bytes() for n in ("a", "b"))
         assert first == second
 
 
 def test_inline_names_are_unique_and_colours_follow_the_page(
-    tmp_path: Path, found: list[Matrix]
+    tmp_path: Path, actual: list[Matrix]
 ) -> None:
-    svg = _drawing.save(heat.heat_map(found[0]), tmp_path, "heat")
+    svg = _drawing.save(heat.heat_map(actual[0]), tmp_path, "heat")
     element, width = _drawing.inline(svg, "heat", 'a "map"')
     assert 'id="heat-figure_1"' in element and 'aria-label="a &quot;map&quot;"' in element
     assert "var(--ink)" in element and _drawing.INK not in element and width > 200

@@ -42,8 +42,8 @@ def test_signs_are_escaped(text: str, expected: str) -> None:
 
 
 def test_every_piece_of_a_study_is_sound(plan: Plan, tidy: tables.Tables) -> None:
-    found = files.texts(Results(plan, tidy))
-    pieces = {name: text for name, text in found.items() if name.endswith(".tex")}
+    actual = files.texts(Results(plan, tidy))
+    pieces = {name: text for name, text in actual.items() if name.endswith(".tex")}
     assert len(pieces) >= 3
     for name, text in pieces.items():
         assert texsyntax.problems(text) == [], name
@@ -53,10 +53,10 @@ def test_every_piece_of_a_study_is_sound(plan: Plan, tidy: tables.Tables) -> Non
             )
 
 
-def test_cells_mark_what_is_missing(found: list[matrices.Matrix]) -> None:
-    text = latex.cells(found[0])
+def test_cells_mark_what_is_missing(actual: list[matrices.Matrix]) -> None:
+    text = latex.cells(actual[0])
     rows = {line.split(" & ")[0]: line for line in text.splitlines() if " & " in line}
-    row = found[0].cell("wgan", "none")
+    row = actual[0].cell("wgan", "none")
     assert row is not None
     mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
     assert rf"${mean} \pm {half}$" in rows["none"]
@@ -65,8 +65,8 @@ def test_cells_mark_what_is_missing(found: list[matrices.Matrix]) -> None:
     assert r"95 \% t interval" in text and "1,438 real" in text
 
 
-def test_names_that_latex_would_read_are_escaped(found: list[matrices.Matrix]) -> None:
-    matrix = dataclasses.replace(found[0], dataset="my_data & 50%")
+def test_names_that_latex_would_read_are_escaped(actual: list[matrices.Matrix]) -> None:
+    matrix = dataclasses.replace(actual[0], dataset="my_data & 50%")
     assert texsyntax.problems(latex.cells(matrix).replace(r"\label", "%")) == []
 
 

@@ -35,12 +35,12 @@ def test_ranks_are_those_of_the_runs(board: pd.DataFrame, tidy: tables.Tables) -
                 pd.Series(mine[key]).mean() if not all(map(math.isnan, mine[key])) else math.inf,
             ),
         )
-        shown = board[(board["dataset"] == dataset) & (board["rank"] > 0)]
-        assert [tuple(row) for row in shown[tables.CELL].to_numpy()] == order
-        assert list(shown["rank"]) == list(range(1, len(order) + 1))
-        assert list(shown["n_diverged"]) == [sum(map(math.isnan, mine[key])) for key in order]
+        displayed = board[(board["dataset"] == dataset) & (board["rank"] > 0)]
+        assert [tuple(row) for row in displayed[tables.CELL].to_numpy()] == order
+        assert list(displayed["rank"]) == list(range(1, len(order) + 1))
+        assert list(displayed["n_diverged"]) == [sum(map(math.isnan, mine[key])) for key in order]
         means = [pd.Series(mine[key]).mean() for key in order]
-        assert shown["fid"].tolist() == pytest.approx(means, nan_ok=True)
+        assert displayed["fid"].tolist() == pytest.approx(means, nan_ok=True)
 
 
 def test_real_data_stands_on_top(board: pd.DataFrame, tidy: tables.Tables) -> None:
@@ -80,9 +80,9 @@ def test_the_page_and_the_file_have_the_same_numbers(plan: Plan, board: pd.DataF
     assert again["fid"].equals(board["fid"]) and list(again) == leaderboard.COLUMNS
     section = text[text.index('id="leaderboard"') :]
     section = section[: section.index("</section>")]
-    shown = [part.split('"')[0] for part in section.split('data-board="fid" data-value="')[1:]]
+    displayed = [part.split('"')[0] for part in section.split('data-board="fid" data-value="')[1:]]
     best = board[board["rank"] <= leaderboard.SHOWN]["fid"]
-    assert shown == [str(value) for value in best]
+    assert displayed == [str(value) for value in best]
     assert section.count('class="real"') == 2 and "359 held-out samples" in section
 
 

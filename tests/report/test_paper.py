@@ -42,7 +42,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 @pytest.fixture(scope="module")
-def told(results: Results, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def reported(results: Results, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return paper.data(tmp_path_factory.mktemp("none"), results)
 
 
@@ -59,14 +59,14 @@ def strings(value: Any) -> list[str]:
     return [str(value)]
 
 
-def test_every_number_in_it_is_of_the_tables(told: dict[str, Any], tmp_path: Path) -> None:
-    known = {token for given in strings(told) for token in TOKEN.findall(given)}
-    shown = set(TOKEN.findall(text(paper.typeset(tmp_path, told)).replace("-\n", "")))
-    assert shown and shown <= known
-    assert told["numbers"]["digits-dcgan-best-fid"].split()[0] in shown
+def test_every_number_in_it_is_of_the_tables(reported: dict[str, Any], tmp_path: Path) -> None:
+    expected = {token for inputs in strings(reported) for token in TOKEN.findall(inputs)}
+    displayed = set(TOKEN.findall(text(paper.typeset(tmp_path, reported)).replace("-\n", "")))
+    assert displayed and displayed <= expected
+    assert reported["numbers"]["digits-dcgan-best-fid"].split()[0] in displayed
 
 
-def test_the_template_has_no_number_of_its_own(told: dict[str, Any], tmp_path: Path) -> None:
+def test_the_template_has_no_number_of_its_own(reported: dict[str, Any], tmp_path: Path) -> None:
     """With letters for all digits of what it is given, it shows no digit at all."""
 
     def blank(value: Any) -> Any:
@@ -76,15 +76,15 @@ def test_the_template_has_no_number_of_its_own(told: dict[str, Any], tmp_path: P
             return [blank(item) for item in value]
         return re.sub(r"\d", "x", value) if isinstance(value, str) else value
 
-    shown = text(paper.typeset(tmp_path, blank(told)))
-    assert "xx.x" in shown and not re.findall(r".*\d.*", shown)
+    displayed = text(paper.typeset(tmp_path, blank(reported)))
+    assert "xx.x" in displayed and not re.findall(r".*\d.*", displayed)
 
 
 def test_the_same_tables_give_the_same_bytes(
-    results: Results, told: dict[str, Any], tmp_path: Path
+    results: Results, reported: dict[str, Any], tmp_path: Path
 ) -> None:
     """In another process, in another folder, at another time."""
-    (tmp_path / "told.json").write_text(json.dumps(told))
+    (tmp_path / "told.json").write_text(json.dumps(reported))
     code = (
         "import json, pathlib, sys; from ganlore.report import paper; told = pathlib.Path('told.json'); "
         "sys.stdout.buffer.write(paper.typeset(pathlib.Path(), json.loads(told.read_text())))"
@@ -100,8 +100,8 @@ def test_the_same_tables_give_the_same_bytes(
     assert not {"/CreationDate", "/ModDate"} & set(pypdf.PdfReader(path).metadata or {})
 
 
-def test_it_depends_on_no_font_of_the_machine(told: dict[str, Any], tmp_path: Path) -> None:
-    page = pypdf.PdfReader(io.BytesIO(paper.typeset(tmp_path, told))).pages[0]
+def test_it_depends_on_no_font_of_the_machine(reported: dict[str, Any], tmp_path: Path) -> None:
+    page = pypdf.PdfReader(io.BytesIO(paper.typeset(tmp_path, reported))).pages[0]
     fonts = page["/Resources"]["/Font"].values()
     names = {str(font.get_object()["/BaseFont"]).split("+")[1] for font in fonts}
     assert names and all(name.startswith(("LibertinusSerif", "DejaVuSansMono", "NewCM"))
@@ -111,35 +111,37 @@ def test_it_depends_on_no_font_of_the_machine(told: dict[str, Any], tmp_path: Pa
 def test_the_default_study_takes_two_pages(tmp_path: Path) -> None:
     """With thirty-two claims, most of them on several lines, and a figure across the page."""
     plan = synthetic_study.make(synthetic_study.small(tmp_path))
-    told = paper.data(tmp_path, Results(plan, tables.read(plan)))
+    reported = paper.data(tmp_path, Results(plan, tables.read(plan)))
     row = {"statement": "Something is better than something else when it is long", "effect":
            "−12.3 % (−24.5 % to −6.7 %)", "measure": "movement of FID over the last third",
            "verdict": "does not hold", "tests": "3", "n": "10"}  # fmt: skip
-    told["verdicts"] = [{"id": f"C{i:02}", **row} for i in range(1, 33)]
-    told["rule"] = list(paper.verdicts.RULE)
+    reported["verdicts"] = [{"id": f"C{i:02}", **row} for i in range(1, 33)]
+    reported["rule"] = list(paper.verdicts.RULE)
     figure = '#set page(width: 20in, height: 14in)\n#text("a figure")'
     import typst
 
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "heat.pdf").write_bytes(typst.compile(figure.encode()))
-    told["figures"] = [{"file": "heat.pdf", "height": 9.8, "alt": "A heat map", "caption": "FID"}]
-    made = pypdf.PdfReader(io.BytesIO(paper.typeset(tmp_path, told)))
+    reported["figures"] = [
+        {"file": "heat.pdf", "height": 9.8, "alt": "A heat map", "caption": "FID"}
+    ]
+    made = pypdf.PdfReader(io.BytesIO(paper.typeset(tmp_path, reported)))
     assert len(made.pages) == 2
-    shown = [page.extract_text() for page in made.pages]
-    assert "C32" in shown[0] and "a figure" in shown[1] and "References" in shown[1]
+    displayed = [page.extract_text() for page in made.pages]
+    assert "C32" in displayed[0] and "a figure" in displayed[1] and "References" in displayed[1]
 
 
 def test_one_seed_and_no_claims_make_a_paper(tmp_path: Path) -> None:
     grids = [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["lsgan"], "tricks": ["none"]}]
     plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0], grids=grids))
     made = paper.write(tmp_path, Results(plan, tables.read(plan)))
-    shown = " ".join(text(made.read_bytes()).split())
-    assert "1 network: 1 loss on ring, 1 seed for each of 1 cell" in shown
-    assert "claims" not in shown and "Verdicts" not in shown and "±" not in shown
+    displayed = " ".join(text(made.read_bytes()).split())
+    assert "1 network: 1 loss on ring, 1 seed for each of 1 cell" in displayed
+    assert "claims" not in displayed and "Verdicts" not in displayed and "±" not in displayed
 
 
-def test_what_typst_refuses_is_told(told: dict[str, Any], tmp_path: Path) -> None:
-    lacking = {**told, "numbers": {}}
+def test_what_typst_refuses_is_told(reported: dict[str, Any], tmp_path: Path) -> None:
+    lacking = {**reported, "numbers": {}}
     with pytest.raises(GanloreError, match=r"paper\.typ: typst cannot make .*paper\.pdf"):
         paper.typeset(tmp_path, lacking)
 
@@ -148,41 +150,41 @@ def test_what_typst_refuses_is_told(told: dict[str, Any], tmp_path: Path) -> Non
 
 
 def test_numbers_are_the_same_in_json_and_latex(results: Results) -> None:
-    found = files.texts(results)
-    told = json.loads(found["numbers.json"])
-    assert texsyntax.problems(found["numbers.tex"]) == []
-    assert texsyntax.macros(found["numbers.tex"]) == {
-        latex.macro(name).removeprefix("\\"): latex.escape(text) for name, text in told.items()
+    actual = files.texts(results)
+    reported = json.loads(actual["numbers.json"])
+    assert texsyntax.problems(actual["numbers.tex"]) == []
+    assert texsyntax.macros(actual["numbers.tex"]) == {
+        latex.macro(name).removeprefix("\\"): latex.escape(text) for name, text in reported.items()
     }
 
 
 def test_every_number_that_the_paper_names_is_a_macro(results: Results) -> None:
     """And what it looks up by a data set or a matrix is there for each of them."""
-    told, source = values.of(results), paper.TEMPLATE.read_text()
+    reported, source = values.of(results), paper.TEMPLATE.read_text()
     plain = re.findall(r'(?:\bn|many)\("([a-z0-9-]+)"', source)
-    assert len(plain) > 15 and set(plain) <= told.keys()
+    assert len(plain) > 15 and set(plain) <= reported.keys()
     for suffix in re.findall(r'd\.name \+ "(-[a-z-]+)"', source):
-        assert {f"{name}{suffix}" for name in results.plan.datasets} <= told.keys()
+        assert {f"{name}{suffix}" for name in results.plan.datasets} <= reported.keys()
     always = set(re.findall(r'm\.key \+ "(-[a-z-]+)"', source)) - {"-dearest", "-dearest-time"}
     for suffix in always:
-        assert {f"{values.prefix(m)}{suffix}" for m in results.matrices} <= told.keys()
+        assert {f"{values.prefix(m)}{suffix}" for m in results.matrices} <= reported.keys()
 
 
 def test_numbers_are_those_of_the_runs(results: Results, plan: Plan) -> None:
-    told, runs = values.of(results), results.plan.runs
-    assert told["runs"] == str(len(runs)) == "18"
-    assert (told["cells"], told["seeds"], told["datasets"]) == ("6", "3", "2")
-    assert (told["losses"], told["tricks"], told["claims"]) == ("4", "1", "2")
+    reported, runs = values.of(results), results.plan.runs
+    assert reported["runs"] == str(len(runs)) == "18"
+    assert (reported["cells"], reported["seeds"], reported["datasets"]) == ("6", "3", "2")
+    assert (reported["losses"], reported["tricks"], reported["claims"]) == ("4", "1", "2")
     lost = sum(len(seeds) for cell, seeds in synthetic_study.DIVERGED.items()
                if cell in {(r.dataset.name, r.loss.name, r.trick) for r in runs})  # fmt: skip
-    assert told["diverged"] == str(lost) and lost > 0
-    assert told["smallest-p"] == "0.250" and told["level"] == "95"
-    counted = [int(told[f"claims-{v.replace(' ', '-')}"]) for v in VERDICTS]
+    assert reported["diverged"] == str(lost) and lost > 0
+    assert reported["smallest-p"] == "0.250" and reported["level"] == "95"
+    counted = [int(reported[f"claims-{v.replace(' ', '-')}"]) for v in VERDICTS]
     assert sum(counted) == 2
     fid = results.tidy.metrics.query("metric == 'fid' and dataset == 'digits' and step == 100")
     means = fid.groupby(["loss", "trick"])["value"].mean().drop(("minimax", "packing"))
-    assert told["digits-dcgan-best"] == means.idxmin()[0]
-    assert told["digits-dcgan-best-fid"].startswith(f"{means.min():.1f} ± ")
+    assert reported["digits-dcgan-best"] == means.idxmin()[0]
+    assert reported["digits-dcgan-best-fid"].startswith(f"{means.min():.1f} ± ")
 
 
 # -- the verdicts ----------------------------------------------------------------------------------

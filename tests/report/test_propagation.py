@@ -34,8 +34,8 @@ NUMERAL = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 def files(plan: Plan) -> Files:
     folder = Path(plan.study.reports)
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+    actual = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in actual}
 
 
 def change(plan: Plan) -> tuple[float, float]:
@@ -57,10 +57,10 @@ def pdf_text(data: bytes) -> str:
     return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages)
 
 
-def paper_text(found: Files) -> str:
+def paper_text(actual: Files) -> str:
     """The paper without its figure, whose ticks are coordinates."""
-    drawn = pdf_text(found["figures/aggregates-digits-dcgan-base.pdf"]).split()
-    lines = pdf_text(found["paper.pdf"]).splitlines()
+    drawn = pdf_text(actual["figures/aggregates-digits-dcgan-base.pdf"]).split()
+    lines = pdf_text(actual["paper.pdf"]).splitlines()
     return "\n".join(line for line in lines if not set(line.split()) <= set(drawn))
 
 
@@ -80,13 +80,13 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, Files]:
     return before, files(plan)
 
 
-def table(found: Files, name: str) -> pd.DataFrame:
-    return pd.read_csv(io.BytesIO(found[name]), dtype=str, keep_default_na=False)
+def table(actual: Files, name: str) -> pd.DataFrame:
+    return pd.read_csv(io.BytesIO(actual[name]), dtype=str, keep_default_na=False)
 
 
 def changed_cells(builds: tuple[Files, Files], name: str) -> tuple[pd.DataFrame, set[str]]:
     """The rows of a CSV that changed, as they are now, and the columns in which they did."""
-    before, after = (table(found, name) for found in builds)
+    before, after = (table(actual, name) for actual in builds)
     assert list(before) == list(after) and len(before) == len(after), name
     differs = before.ne(after)
     return after[differs.any(axis=1)], set(differs.columns[differs.any()])
@@ -151,22 +151,24 @@ def test_only_what_derives_from_it_changes_in_a_table(
     } & changed  # and the number itself is among them
 
 
-def estimates(found: Files) -> tuple[str, str]:
+def estimates(actual: Files) -> tuple[str, str]:
     """Mean and half-width of the cell as a reader sees them."""
-    cells = table(found, "tables/cells.csv")
+    cells = table(actual, "tables/cells.csv")
     for column, value in CELL.items():
         cells = cells[cells[column] == value]
     row = cells.iloc[0]
     return formatting.spread(*(float(row[f"fid{end}"]) for end in ("", "_low", "_high")))
 
 
-def shown(found: Files) -> dict[str, str]:
+def displayed(actual: Files) -> dict[str, str]:
     """The text of every place where readers meet numbers."""
     return {
-        "index.html": page_text(found["index.html"]),
-        "paper.pdf": paper_text(found),
-        "heat": pdf_text(found["figures/heat-fid-digits-dcgan-base.pdf"]),
-        **{name: data.decode() for name, data in found.items() if name.endswith((".tex", ".json"))},
+        "index.html": page_text(actual["index.html"]),
+        "paper.pdf": paper_text(actual),
+        "heat": pdf_text(actual["figures/heat-fid-digits-dcgan-base.pdf"]),
+        **{
+            name: data.decode() for name, data in actual.items() if name.endswith((".tex", ".json"))
+        },
     }
 
 
@@ -178,7 +180,7 @@ def derived(builds: tuple[Files, Files]) -> set[tuple[str, str]]:
     """The pairs (before, after) of texts that a change of this number explains."""
     pairs: set[tuple[str, str]] = set()
     for name in (name for name in builds[0] if name.endswith(".csv")):
-        before, after = (table(found, name) for found in builds)
+        before, after = (table(actual, name) for actual in builds)
         rows = before.ne(after).any(axis=1)
         for (_, old), (_, new) in zip(before[rows].iterrows(), after[rows].iterrows(), strict=True):
             for column in before:
@@ -208,7 +210,7 @@ def _texts(old: Any, new: Any, column: str) -> Iterator[tuple[str, str]]:
 def test_every_text_changes_in_these_numbers_alone(builds: tuple[Files, Files]) -> None:
     """Number by number: a text is as before, but for numbers that derive from the changed one."""
     explained = derived(builds)
-    before, after = (shown(found) for found in builds)
+    before, after = (displayed(actual) for actual in builds)
     for name, old in before.items():
         words = NUMERAL.split(old), NUMERAL.split(after[name])
         assert words[0] == words[1], name
@@ -221,12 +223,12 @@ def stale(builds: tuple[Files, Files]) -> list[str]:
     """The places in which the cell's mean stands as it was before the change."""
     old = estimates(builds[0])[0]
     assert old != estimates(builds[1])[0]
-    return [name for name, text in shown(builds[1]).items() if old in NUMERAL.findall(text)]
+    return [name for name, text in displayed(builds[1]).items() if old in NUMERAL.findall(text)]
 
 
 def test_the_old_number_is_left_nowhere(builds: tuple[Files, Files]) -> None:
-    (old, _), (new, _) = (estimates(found) for found in builds)
-    before, after = (shown(found) for found in builds)
+    (old, _), (new, _) = (estimates(actual) for actual in builds)
+    before, after = (displayed(actual) for actual in builds)
     places = {name: NUMERAL.findall(text).count(old) for name, text in before.items()}
     assert places == {name: NUMERAL.findall(text).count(new) for name, text in after.items()}
     assert stale(builds) == []
@@ -247,16 +249,16 @@ def test_a_number_typed_by_hand_is_found(
     typed = tmp_path / "paper.typ"
     typed.write_text(template.replace(lookup, estimates(builds[0])[0]))
     monkeypatch.setattr(paper, "TEMPLATE", typed)
-    told = json.loads(json.dumps(_told(builds[1])))
-    assert stale((builds[0], {**builds[1], "paper.pdf": paper.typeset(tmp_path, told)})) == [
+    reported = json.loads(json.dumps(_told(builds[1])))
+    assert stale((builds[0], {**builds[1], "paper.pdf": paper.typeset(tmp_path, reported)})) == [
         "paper.pdf"
     ]
 
 
-def _told(found: Files) -> dict[str, Any]:
+def _told(actual: Files) -> dict[str, Any]:
     """A paper without tables and figures, of the numbers of a build."""
     return {
-        "title": "A study", "study": "small", "numbers": json.loads(found["numbers.json"]),
+        "title": "A study", "study": "small", "numbers": json.loads(actual["numbers.json"]),
         "losses": ["cgan"], "tricks": [], "datasets": [], "policy": "", "rule": [], "kinds": [],
         "verdicts": [], "matrices": [{"key": "digits-dcgan", "title": "digits"}], "board": [],
         "figures": [], "machines": ["one"], "references": [],
@@ -265,9 +267,9 @@ def _told(found: Files) -> dict[str, Any]:
 
 def test_the_pages_templates_have_rules_numbers_alone() -> None:
     """What they write out is a bound of a rule or of a scale, never a result."""
-    known = {"-1", "1", "0.05", "2", "5", "95"}  # images in [-1, 1]; bounds, levels; 2/2^n
+    expected = {"-1", "1", "0.05", "2", "5", "95"}  # images in [-1, 1]; bounds, levels; 2/2^n
     for template in sorted(TEMPLATES.glob("*.html")):
         source = template.read_text()
         prose = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", source, flags=re.DOTALL)
         prose = re.sub(r"<(style|script).*?</\1>|<[^>]*>", "", prose, flags=re.DOTALL)
-        assert set(re.findall(r"-?\d+(?:\.\d+)?", prose)) <= known, template.name
+        assert set(re.findall(r"-?\d+(?:\.\d+)?", prose)) <= expected, template.name

@@ -60,8 +60,8 @@ def test_features_that_only_training_uses_are_told_apart(text: str, tmp_path: Pa
     """And only where a run has any."""
 
     def row(page: str, title: str) -> list[str]:
-        found = re.search(rf'<th scope="row">{title}</th>(.*?)</tr>', page, re.DOTALL)
-        return re.findall(r'<td class="prose">(.*?)</td>', found[1]) if found else []
+        actual = re.search(rf'<th scope="row">{title}</th>(.*?)</tr>', page, re.DOTALL)
+        return re.findall(r'<td class="prose">(.*?)</td>', actual[1]) if actual else []
 
     measured = ["classifier, test accuracy 98.9 %", "coordinates"]
     assert row(text, "in the features of") == measured
@@ -98,24 +98,24 @@ def test_nothing_is_loaded_from_elsewhere(text: str, page: Page, plan: Plan) -> 
 
 
 def test_every_cell_has_its_strip_its_number_and_its_fold(
-    page: Page, plan: Plan, found: list[matrices.Matrix]
+    page: Page, plan: Plan, actual: list[matrices.Matrix]
 ) -> None:
-    shown = {a["data-cell"]: a["data-value"] for _, a in page.elements if "data-cell" in a}
+    displayed = {a["data-cell"]: a["data-value"] for _, a in page.elements if "data-cell" in a}
     folds = {a["id"] for tag, a in page.elements if tag == "details" and "id" in a}
-    assert len(shown) == len({run.cell for run in plan.runs})
-    for matrix in found:
+    assert len(displayed) == len({run.cell for run in plan.runs})
+    for matrix in actual:
         for (loss, trick), row in matrix.cells.iterrows():
             anchor = f"cell-{matrix.slug}-{loss}-{trick}"
-            assert shown[anchor] == str(row["fid"]) and anchor in folds
+            assert displayed[anchor] == str(row["fid"]) and anchor in folds
 
 
 def test_numbers_are_the_tables(text: str, page: Page, plan: Plan) -> None:
     table = pd.read_csv(Path(plan.study.reports) / "tables/cells.csv", keep_default_na=False,
                         na_values=[""])  # fmt: skip
     for metric in ("fid", "fid_best", "recall", "modes"):
-        shown = [float(str(a["data-value"])) for _, a in page.elements
+        displayed = [float(str(a["data-value"])) for _, a in page.elements
                  if a.get("data-metric") == metric]  # fmt: skip
-        assert sorted(map(str, shown)) == sorted(map(str, table[metric]))
+        assert sorted(map(str, displayed)) == sorted(map(str, table[metric]))
     for row in table.to_dict("records"):
         mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
         assert mean in text and half in text
@@ -138,9 +138,9 @@ def test_what_only_some_losses_have_is_shown_for_them_alone(text: str, page: Pag
     table = pd.read_csv(Path(plan.study.reports) / "tables/cells.csv")
     for metric, losses in (("asked_share", {"cgan"}), ("reconstruction_mse", {"vaegan"})):
         mine = table[table["loss"].isin(losses) & (table["dataset"] == "digits")]
-        shown = [a["data-value"] for _, a in page.elements if a.get("data-metric") == metric]
-        known = sorted(float(v) for v in shown if v not in ("nan", ""))
-        assert known == pytest.approx(sorted(mine[metric].dropna()))
+        displayed = [a["data-value"] for _, a in page.elements if a.get("data-metric") == metric]
+        expected = sorted(float(v) for v in displayed if v not in ("nan", ""))
+        assert expected == pytest.approx(sorted(mine[metric].dropna()))
     captions = ["A row for each class that was asked for", "Held-out samples, and below each"]
     for caption in captions:
         assert sum(caption in (a.get("alt") or "") for _, a in page.elements) == 3
@@ -193,8 +193,8 @@ def test_critic_steps_and_the_tricks_that_change_them_are_told() -> None:
     from ganlore.report import study
 
     rows = [("hinge", "none", 5), ("lsgan", "none", 1), ("hinge", "ttur", 1), ("lsgan", "ttur", 1)]
-    told = study.critic_steps(pd.DataFrame(rows, columns=["loss", "trick", "n_critic"]))
-    assert told == {"plain": {1: ["lsgan"], 5: ["hinge"]}, "changed": {"ttur": ["hinge"]}}
+    reported = study.critic_steps(pd.DataFrame(rows, columns=["loss", "trick", "n_critic"]))
+    assert reported == {"plain": {1: ["lsgan"], 5: ["hinge"]}, "changed": {"ttur": ["hinge"]}}
 
 
 def test_a_combination_is_shown_with_its_parts(tmp_path: Path) -> None:

@@ -78,9 +78,9 @@ class Watched:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM)
-        yield found
-        found.close()
+        actual = driver.chromium.launch(executable_path=CHROMIUM)
+        yield actual
+        actual.close()
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +102,16 @@ def path(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def desk(browser: playwright.Browser, path: Path) -> Iterator[Watched]:
-    found = Watched(browser, path, viewport={"width": 1280, "height": 900})
-    yield found
-    found.context.close()
+    actual = Watched(browser, path, viewport={"width": 1280, "height": 900})
+    yield actual
+    actual.context.close()
 
 
 @pytest.fixture
 def claims(browser: playwright.Browser, claiming: Path) -> Iterator[playwright.Page]:
-    found = Watched(browser, claiming, viewport={"width": 1280, "height": 900})
-    yield found.page
-    found.context.close()
+    actual = Watched(browser, claiming, viewport={"width": 1280, "height": 900})
+    yield actual.page
+    actual.context.close()
 
 
 def column(table: playwright.Locator, index: int) -> list[str]:
@@ -137,12 +137,12 @@ def test_nothing_is_asked_for_and_nothing_complained_of(desk: Watched, path: Pat
 
 
 def test_every_figure_and_picture_has_a_text(desk: Watched) -> None:
-    shown = desk.page.evaluate(
+    displayed = desk.page.evaluate(
         """() => [...document.querySelectorAll("img, svg:not([aria-hidden])")]
              .filter((e) => !e.parentElement.closest("svg"))
              .map((e) => e.getAttribute("alt") ?? (e.getAttribute("role") === "img" ? e.getAttribute("aria-label") : ""))"""
     )
-    assert len(shown) > 20 and all(text and len(text) > 5 for text in shown)
+    assert len(displayed) > 20 and all(text and len(text) > 5 for text in displayed)
     figures = desk.page.locator("figure.drawn svg[role=img]")
     texts = figures.evaluate_all("all => all.map((e) => e.getAttribute('aria-label'))")
     assert len(texts) == desk.page.locator("figure.drawn").count() == len(set(texts))
@@ -160,40 +160,42 @@ def test_the_files_of_every_figure_are_there(desk: Watched, path: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_stand_out(browser: playwright.Browser, path: Path, scheme: str) -> None:
-    found = Watched(browser, path, color_scheme=scheme, viewport={"width": 1280, "height": 900})
-    found.page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
-    paper = found.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    actual = Watched(browser, path, color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    actual.page.evaluate(
+        "for (const fold of document.querySelectorAll('details')) fold.open = true"
+    )
+    paper = actual.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     red = int(paper.removeprefix("rgb(").split(",")[0])
     assert (red < 60) == (scheme == "dark")
-    assert found.page.evaluate(CONTRAST) == []
-    found.context.close()
+    assert actual.page.evaluate(CONTRAST) == []
+    actual.context.close()
 
 
 def test_a_phone_scrolls_down_only(browser: playwright.Browser, path: Path) -> None:
     """With all folds open, too; what is wide scrolls inside its own box, which keys can reach."""
-    found = Watched(browser, path, viewport={"width": 390, "height": 844}, is_mobile=True)
+    actual = Watched(browser, path, viewport={"width": 390, "height": 844}, is_mobile=True)
     for _ in range(2):
-        width = found.page.evaluate("document.documentElement.scrollWidth")
+        width = actual.page.evaluate("document.documentElement.scrollWidth")
         assert width <= 390
-        found.page.evaluate("for (const f of document.querySelectorAll('details')) f.open = true")
-    boxes = found.page.evaluate(
+        actual.page.evaluate("for (const f of document.querySelectorAll('details')) f.open = true")
+    boxes = actual.page.evaluate(
         """() => [...document.querySelectorAll(".scroll")].filter((e) => e.scrollWidth > e.clientWidth)
              .map((e) => [e.tabIndex, e.getAttribute("role"), e.getAttribute("aria-label")])"""
     )
     assert boxes
     assert all(index == 0 and role == "region" and label for index, role, label in boxes)
-    found.context.close()
+    actual.context.close()
 
 
 def test_print_cuts_nothing(browser: playwright.Browser, path: Path) -> None:
     """On a landscape A4 page inside its margins; tables fit, what is wide on the screen as well."""
-    found = Watched(browser, path, viewport={"width": 1032, "height": 703})  # 273 x 186 mm
-    found.page.emulate_media(media="print", color_scheme="light")
-    assert found.page.evaluate(CUT) == []
-    assert found.page.evaluate("document.documentElement.scrollWidth") <= 1032
-    pdf = found.page.pdf(prefer_css_page_size=True)
+    actual = Watched(browser, path, viewport={"width": 1032, "height": 703})  # 273 x 186 mm
+    actual.page.emulate_media(media="print", color_scheme="light")
+    assert actual.page.evaluate(CUT) == []
+    assert actual.page.evaluate("document.documentElement.scrollWidth") <= 1032
+    pdf = actual.page.pdf(prefer_css_page_size=True)
     assert pdf.startswith(b"%PDF") and len(pdf) > 50_000
-    found.context.close()
+    actual.context.close()
 
 
 def test_print_shows_what_claims_rest_on(claims: playwright.Page) -> None:
@@ -211,9 +213,9 @@ def test_the_first_screen_has_the_question_and_the_verdicts(claims: playwright.P
     assert column(claims.locator("table.verdicts"), 1) == ["C01", "C02", "C03", "C04", "C05"]
     words = ["✓ holds", "✗ contradicted", "? undecided", "≈ does not hold", "– not tested"]
     assert column(claims.locator("table.verdicts"), 3) == words
-    told = effects_in_the_table(claims)
+    reported = effects_in_the_table(claims)
     effects = [text.split("\n")[0] for text in column(claims.locator("table.verdicts"), 4)]
-    assert effects == [*told, "–"]
+    assert effects == [*reported, "–"]
 
 
 def effects_in_the_table(page: playwright.Page) -> list[str]:
@@ -228,11 +230,11 @@ def effects_in_the_table(page: playwright.Page) -> list[str]:
 def test_a_study_without_claims_begins_with_what_it_has(
     browser: playwright.Browser, plain: Path
 ) -> None:
-    found = Watched(browser, plain, viewport={"width": 1280, "height": 900})
-    assert found.page.locator("h1").inner_text() == "A small study"
-    assert found.page.locator("table.verdicts, #articles").count() == 0
-    assert found.page.locator("main section").first.get_attribute("aria-labelledby") == "rankings"
-    found.context.close()
+    actual = Watched(browser, plain, viewport={"width": 1280, "height": 900})
+    assert actual.page.locator("h1").inner_text() == "A small study"
+    assert actual.page.locator("table.verdicts, #articles").count() == 0
+    assert actual.page.locator("main section").first.get_attribute("aria-labelledby") == "rankings"
+    actual.context.close()
 
 
 def test_a_verdict_leads_to_its_figure_and_its_article(claims: playwright.Page) -> None:
@@ -271,19 +273,21 @@ def test_tables_sort_by_key_and_say_so(desk: Watched) -> None:
             desk.page.keyboard.press(key)
             assert head.get_attribute("aria-sort") == direction
             assert table.locator("[aria-sort]").count() == 1
-            shown = cells.evaluate_all(
+            displayed = cells.evaluate_all(
                 "all => all.map((e) => e.dataset.value ?? e.innerText.trim())"
             )
-            known = [float(value) for value in shown if value != "nan"] if numeric else shown
-            assert known == sorted(known, reverse=direction == "descending")
-            assert len(set(known)) > 2
+            expected = (
+                [float(value) for value in displayed if value != "nan"] if numeric else displayed
+            )
+            assert expected == sorted(expected, reverse=direction == "descending")
+            assert len(set(expected)) > 2
     assert desk.page.locator("table.sortable tr.na td").first.is_visible()
 
 
 def test_what_has_no_value_is_last_either_way(browser: playwright.Browser, plain: Path) -> None:
     """A cell of which every run diverged."""
-    found = Watched(browser, plain)
-    table = found.page.locator("#tables ~ * table.sortable").first
+    actual = Watched(browser, plain)
+    table = actual.page.locator("#tables ~ * table.sortable").first
     button = table.get_by_role("columnheader", name="FID ↓", exact=True).get_by_role("button")
     for _ in range(2):
         button.click()
@@ -291,7 +295,7 @@ def test_what_has_no_value_is_last_either_way(browser: playwright.Browser, plain
             "all => all.map((e) => e.dataset.value)"
         )
         assert values[-1] == "nan" and "nan" not in values[:-1]
-    found.context.close()
+    actual.context.close()
 
 
 def test_tables_filter_and_say_how_many_are_left(desk: Watched) -> None:

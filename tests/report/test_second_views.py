@@ -43,31 +43,31 @@ def test_a_trick_that_halves_every_fid_is_worth_log_2_and_always_better():
 
 
 def test_the_interquartile_mean_is_that_of_the_ratios():
-    found = matrix()
-    wide = found.finals.pivot(index="train_seed", columns=["trick", "loss"], values="fid")
+    actual = matrix()
+    wide = actual.finals.pivot(index="train_seed", columns=["trick", "loss"], values="fid")
     scores = np.sort(
         np.log(wide["none"][list(LOSSES)] / wide["helps"][list(LOSSES)]).to_numpy().ravel()
     )
     quarter = len(scores) // 4
     expected = scores[quarter : len(scores) - quarter].mean()
-    table = robustness.of_tricks(found).set_index("trick")
+    table = robustness.of_tricks(actual).set_index("trick")
     assert table.loc["helps", "iqm"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_diverged_run_counts_as_the_worst_of_the_matrix():
-    found = matrix(lost=("lsgan", "helps", 2))
-    worst = np.log(found.finals["fid"].max())
-    assert robustness.logs(found).loc[2, ("helps", "lsgan")] == worst
-    table = robustness.of_tricks(found).set_index("trick")
+    actual = matrix(lost=("lsgan", "helps", 2))
+    worst = np.log(actual.finals["fid"].max())
+    assert robustness.logs(actual).loc[2, ("helps", "lsgan")] == worst
+    table = robustness.of_tricks(actual).set_index("trick")
     # it loses against all six plain runs of its loss, the other five win: 5/6 of one loss of three
     assert table.loc["helps", "probability"] == pytest.approx((5 / 6 + 2) / 3)
 
 
 def test_profiles_count_runs_by_brute_force():
-    found = matrix()
-    curves, at = robustness.profiles(found, ["some"], n=30)
+    actual = matrix()
+    curves, at = robustness.profiles(actual, ["some"], n=30)
     ours, plain = curves["some"]
-    mine = found.finals[found.finals["loss"] != "wgan"]  # `some` does not go with it
+    mine = actual.finals[actual.finals["loss"] != "wgan"]  # `some` does not go with it
     for trick, shares in (("some", ours), ("none", plain)):
         values = mine.loc[mine["trick"] == trick, "fid"].to_numpy()
         expected = [(values <= limit * (1 + 1e-12)).mean() for limit in at]

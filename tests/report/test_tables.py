@@ -93,9 +93,9 @@ def test_cost_is_relative_to_the_plain_loss(example: pd.DataFrame) -> None:
     assert example.loc["r1", "step_memory_relative"] == 1.5
 
 
-def test_what_a_trick_costs_is_told_over_its_losses(found) -> None:
+def test_what_a_trick_costs_is_told_over_its_losses(actual) -> None:
     """Median, least and most of the ratios to each loss's plain form; a wrong base would show."""
-    digits = found[0]
+    digits = actual[0]
     costs = matrices.costs_of_tricks(digits)
     assert tables.PLAIN not in costs.index
     for trick, row in costs.iterrows():
@@ -142,14 +142,14 @@ def test_mean_and_half_width_have_the_same_decimals(
 
 
 def test_matrices_have_every_cell_and_every_reason(
-    plan: Plan, found: list[matrices.Matrix]
+    plan: Plan, actual: list[matrices.Matrix]
 ) -> None:
-    assert [matrix.dataset for matrix in found] == ["digits", "ring"]
-    cells = {(m.dataset, *key) for m in found for key in m.cells.index}
+    assert [matrix.dataset for matrix in actual] == ["digits", "ring"]
+    cells = {(m.dataset, *key) for m in actual for key in m.cells.index}
     assert cells == {(run.dataset.name, run.loss.name, run.trick) for run in plan.runs}
-    reasons = {(m.dataset, *key): why for m in found for key, why in m.missing.items()}
+    reasons = {(m.dataset, *key): why for m in actual for key, why in m.missing.items()}
     assert reasons == {(c.dataset, c.loss, c.trick): c.reason for c in plan.missing}
-    assert reasons and found[0].tricks[0] == "none"
+    assert reasons and actual[0].tricks[0] == "none"
 
 
 def test_csv_loses_no_bit(plan: Plan, tidy: tables.Tables) -> None:

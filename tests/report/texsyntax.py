@@ -21,37 +21,37 @@ def problems(text: str) -> list[str]:
 
 def _environments(code: str) -> list[str]:
     """What is begun and not ended, or ended and not begun."""
-    found, opened = [], []
+    actual, opened = [], []
     for place in re.finditer(r"\\(begin|end)\{(\w+\*?)\}", code):
         if place[1] == "begin":
             opened.append(place[2])
         elif not opened or opened.pop() != place[2]:
-            found.append(f"{place[2]} was not begun")
-    return found + [f"{name} is not ended" for name in opened]
+            actual.append(f"{place[2]} was not begun")
+    return actual + [f"{name} is not ended" for name in opened]
 
 
 def _tokens(code: str) -> list[str]:
     """Braces and mathematics that do not close; signs and commands that LaTeX does not take."""
     tokens = TOKEN.findall(code)
-    found, depth, math = [], 0, False
+    actual, depth, math = [], 0, False
     for token in tokens:
         depth += (token == "{") - (token == "}")
         math ^= token == "$"
         if depth < 0:
-            found.append("a brace closes nothing")
+            actual.append("a brace closes nothing")
             depth = 0
         if (token in "_^" and not math) or token in "#~" or token[0] == "%":
-            found.append(f"{token} is not escaped")
+            actual.append(f"{token} is not escaped")
         if token[0] == "\\" and token[1].isalpha() and not token.startswith("\\ganlore"):
-            found += [f"unknown command {token}"] * (token[1:] not in KNOWN)
+            actual += [f"unknown command {token}"] * (token[1:] not in KNOWN)
         if not token.isascii():
-            found.append(f"beyond ASCII: {token!r}")
-    return found + ["braces are open"] * (depth > 0) + ["mathematics is open"] * math
+            actual.append(f"beyond ASCII: {token!r}")
+    return actual + ["braces are open"] * (depth > 0) + ["mathematics is open"] * math
 
 
 def _rows(code: str) -> list[str]:
     """Rows of a tabular that have not as many cells as it has columns."""
-    found = []
+    actual = []
     for spec, body in re.findall(
         r"\\begin\{tabular\}\{((?:[^{}]|\{[^{}]*\})*)\}(.*?)\\end\{tabular\}", code, re.DOTALL
     ):
@@ -60,17 +60,17 @@ def _rows(code: str) -> list[str]:
             spans = [int(n) - 1 for n in re.findall(r"\\multicolumn\{(\d+)\}", row)]
             cells = len(re.findall(r"(?<!\\)&", row)) + 1 + sum(spans)
             if cells != columns:
-                found.append(f"{cells} cells in {columns} columns: {row}")
-    return found
+                actual.append(f"{cells} cells in {columns} columns: {row}")
+    return actual
 
 
 def macros(text: str) -> dict[str, str]:
     """The macros that a file defines, with their texts."""
     lines = [line for line in text.splitlines() if line and not line.startswith("%")]
-    found = {}
+    actual = {}
     for line in lines:
         match = re.fullmatch(r"\\newcommand\{\\([a-zA-Z]+)\}\{(.*)\}", line)
         assert match, f"no definition of a macro of letters: {line}"
-        assert match[1] not in found, f"defined twice: {match[1]}"
-        found[match[1]] = match[2]
-    return found
+        assert match[1] not in actual, f"defined twice: {match[1]}"
+        actual[match[1]] = match[2]
+    return actual

@@ -58,11 +58,11 @@ def trainer_moment(number: int) -> Moment:
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.id)
 def test_a_step_reads_no_number_but_its_schedule_s(run, stores, fitted) -> None:
     """Equal weights, batch, random numbers and scheduled numbers: equal bits at any progress."""
-    found = []
+    actual = []
     for moment in (Moment(13, 13, 13 / STEPS), Moment(29, 29, 29 / STEPS)):
         trainer = loop.build_trainer(run, stores[run.dataset.name], CPU, fitted(run))
-        found.append(losses_at(trainer, 13, moment))
-    for one, other in zip(*found, strict=True):
+        actual.append(losses_at(trainer, 13, moment))
+    for one, other in zip(*actual, strict=True):
         assert torch.equal(one, other)
 
 

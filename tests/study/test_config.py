@@ -26,7 +26,7 @@ AXES = {"datasets": ["ring"], "networks": ["mlp"]}
 
 
 @pytest.mark.parametrize(
-    "changes, told",
+    "changes, reported",
     [
         ({"grids": [{**AXES, "losses": ["wgn"]}]}, ["loss 'wgn'", "'wgan'", "hinge", "grids.0.losses"]),
         ({"grids": [{**AXES, "tricks": ["spectral_norm"]}]}, ["trick", "'spectral-norm'"]),
@@ -64,14 +64,14 @@ AXES = {"datasets": ["ring"], "networks": ["mlp"]}
         ({"name": "My Study"}, ["name", "My Study"]),
     ],
 )  # fmt: skip
-def test_a_wrong_study_is_refused_with_the_reason(changes, told) -> None:
+def test_a_wrong_study_is_refused_with_the_reason(changes, reported) -> None:
     text = refused(**changes)
-    for part in told:
+    for part in reported:
         assert part in text, text
 
 
 @pytest.mark.parametrize(
-    "dataset, extractors, told",
+    "dataset, extractors, reported",
     [
         ("digits", ["clasifier"], ["protocol.extractors", "extractor 'clasifier'", "'classifier'"]),
         ("digits", [], ["protocol.extractors", "at least 1 item"]),
@@ -81,10 +81,10 @@ def test_a_wrong_study_is_refused_with_the_reason(changes, told) -> None:
         ("mnist", ["channel-classifier"], ["channel-classifier", "mnist", "its own class"]),
     ],
 )
-def test_an_extractor_that_cannot_be_used_is_refused(dataset, extractors, told) -> None:
+def test_an_extractor_that_cannot_be_used_is_refused(dataset, extractors, reported) -> None:
     grids = [{"datasets": [dataset], "networks": ["mlp"]}]
     text = refused(grids=grids, protocol={"extractors": extractors})
-    assert all(part in text for part in told), text
+    assert all(part in text for part in reported), text
 
 
 def test_the_protocol_chooses_the_extractors_and_training_may_have_the_others() -> None:
@@ -98,9 +98,9 @@ def test_the_protocol_chooses_the_extractors_and_training_may_have_the_others() 
     ]
     own = expand(tiny(grids=grids))
     assert {tuple(run.extractors) for run in own.runs} == {("classifier",)}
-    given = expand(tiny(grids=grids, protocol={"extractors": ["residual-classifier"]}))
-    assert {tuple(run.extractors) for run in given.runs} == {("residual-classifier",)}
-    assert [run.trick for run in given.runs] == ["ema"] and "other features" in given.missing[
+    inputs = expand(tiny(grids=grids, protocol={"extractors": ["residual-classifier"]}))
+    assert {tuple(run.extractors) for run in inputs.runs} == {("residual-classifier",)}
+    assert [run.trick for run in inputs.runs] == ["ema"] and "other features" in inputs.missing[
         0
     ].reason
     assert (

@@ -66,7 +66,7 @@ def test_two_files_of_one_name_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "old, new, told",
+    "old, new, reported",
     [
         ("LOSS = Mine", "", "ends with one line `LOSS = <its class>`"),
         ("= 2.0", "= compute()", "cannot be read without running"),
@@ -74,9 +74,9 @@ def test_two_files_of_one_name_are_refused(folder: Path) -> None:
         ("LOSS = Mine", "LOSS = Yours", "neither defined nor imported"),
     ],
 )
-def test_a_wrong_plug_in_is_told_with_its_place(folder: Path, old, new, told) -> None:
+def test_a_wrong_plug_in_is_told_with_its_place(folder: Path, old, new, reported) -> None:
     (folder / "wrong.py").write_text(LOSS.replace(old, new))
-    with pytest.raises(GanloreError, match=told) as caught:
+    with pytest.raises(GanloreError, match=reported) as caught:
         registry.declaration("loss", "wrong")
     assert "wrong.py" in str(caught.value)
 

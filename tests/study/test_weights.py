@@ -61,10 +61,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
-        yield found
-        found.shutdown()
+    with Server() as actual:
+        threading.Thread(target=actual.serve_forever, daemon=True).start()
+        yield actual
+        actual.shutdown()
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_it_is_fetched_once(server: Server, wanted: Weights, tmp_path: Path) -> 
     assert path == tmp_path / "weights/network.pt" and path.read_bytes() == CONTENT
     assert weights.fetch(wanted, tmp_path) == path
     assert server.asked == [""]
-    assert [found.name for found in path.parent.iterdir()] == ["network.pt"]
+    assert [actual.name for actual in path.parent.iterdir()] == ["network.pt"]
     assert wanted.check(tmp_path) == (path, wanted.sha256)
 
 
@@ -86,9 +86,9 @@ def test_a_cut_download_goes_on_where_it_was(server: Server, wanted: Weights, tm
     server.cut = 1_500_000
     with pytest.raises(GanloreError) as caught:
         weights.fetch(wanted, tmp_path)
-    told = str(caught.value)
-    assert "the connection was cut; 1,500,000 bytes are kept" in told
-    assert f"ganlore fetch inception --data {tmp_path}" in told
+    reported = str(caught.value)
+    assert "the connection was cut; 1,500,000 bytes are kept" in reported
+    assert f"ganlore fetch inception --data {tmp_path}" in reported
     assert not wanted.path(tmp_path).exists()  # nothing that could be taken for the file
     server.cut = None
     assert weights.fetch(wanted, tmp_path).read_bytes() == CONTENT
@@ -174,8 +174,8 @@ def test_the_command(server: Server, wanted: Weights, tmp_path: Path, monkeypatc
     own = tmp_path / "own.pt"
     own.write_bytes(b"mine")
     monkeypatch.setenv("GANLORE_MINE", str(own))
-    found = weights.required("mine")
-    assert found.check(tmp_path) == (own, hashlib.sha256(b"mine").hexdigest())
+    actual = weights.required("mine")
+    assert actual.check(tmp_path) == (own, hashlib.sha256(b"mine").hexdigest())
     server.asked.clear()
     assert CliRunner().invoke(app, ["fetch", "mine", "--data", str(tmp_path)]).exit_code == 0
     assert server.asked == []

@@ -23,12 +23,12 @@ SPARSE = {"training": {"snapshots": 1, "history": 3}}
 
 def losses_by_n_critic() -> dict[int, list[str]]:
     """The losses by their n_critic: three generator steps of each are enough."""
-    found: dict[int, list[str]] = {}
+    actual: dict[int, list[str]] = {}
     for name in registry.find("loss"):
-        found.setdefault(registry.declaration("loss", name).settings({})["n_critic"], []).append(
+        actual.setdefault(registry.declaration("loss", name).settings({})["n_critic"], []).append(
             name
         )
-    return found
+    return actual
 
 
 PLAN = expand(
@@ -57,8 +57,8 @@ def test_trains_finite_and_reproducible_and_both_networks_learn(run, trained, st
     assert status == "done"
     for row in saved["history"]:
         # a layer without a gradient has no slope: kernels that tell nothing of far-apart points
-        told = {name: value for name, value in row.items() if name != "d_gradient_slope"}
-        assert all(math.isfinite(value) for value in told.values()), row
+        reported = {name: value for name, value in row.items() if name != "d_gradient_slope"}
+        assert all(math.isfinite(value) for value in reported.values()), row
     for part in saved["networks"].values():
         assert all(bool(value.isfinite().all()) for value in part.values())
     again = trained(run)[1]
@@ -155,9 +155,9 @@ def test_cells_of_a_seed_begin_equal_where_they_are_alike(stores) -> None:
 
     def weights(network) -> dict[str, torch.Tensor]:
         """By the layer's own names: a weight that is parametrised is drawn as any other."""
-        found = network.state_dict()
+        actual = network.state_dict()
         return {
-            n.replace("parametrizations.", "").removesuffix(".original"): found[n] for n in found
+            n.replace("parametrizations.", "").removesuffix(".original"): actual[n] for n in actual
         }
 
     starts = [
@@ -212,15 +212,22 @@ def test_the_studies_that_ship_hold_all_losses(name: str, seeds: int) -> None:
 def test_every_combination_is_finite_at_large_logits(run, stores) -> None:
     """Losses, penalties and gradients, in both turns, with logits of the order of 10,000."""
     store = stores[run.dataset.name]
-    who = build.train_state(run, store.shape, store.classes, torch.device("cpu"))
-    classify = who.discriminator.classify
-    who.discriminator.classify = lambda features, labels=None: 1e4 * classify(features, labels)
+    train_state = build.train_state(run, store.shape, store.classes, torch.device("cpu"))
+    classify = train_state.discriminator.classify
+    train_state.discriminator.classify = lambda features, labels=None: (
+        1e4 * classify(features, labels)
+    )
     batch = Batches(store, 16, 0, torch.device("cpu"))[0]
-    for turn, network in (("discriminator", who.discriminator), ("generator", who.generator)):
-        game = Step(who, turn, *batch, torch.Generator().manual_seed(0), at_step(who), 4)
-        value = getattr(who.loss, turn)(game)
-        if turn == "discriminator":
-            value = value + sum(trick.penalty(game) for trick in who.tricks)
+    for phase, network in (
+        ("discriminator", train_state.discriminator),
+        ("generator", train_state.generator),
+    ):
+        step = Step(
+            train_state, phase, *batch, torch.Generator().manual_seed(0), at_step(train_state), 4
+        )
+        value = getattr(train_state.loss, phase)(step)
+        if phase == "discriminator":
+            value = value + sum(trick.penalty(step) for trick in train_state.tricks)
         assert value.isfinite()
         parameters = [p for p in network.parameters() if p.requires_grad]
         for gradient in torch.autograd.grad(value, parameters, allow_unused=True):
@@ -243,8 +250,8 @@ def test_every_combination_pulls_the_right_way(run, stores) -> None:
         seen = real, fake
         for trick in tricks:
             seen = trick.logits(*seen)
-        found = torch.autograd.grad(objective(*seen), (real, fake), allow_unused=True)
-        return tuple(0.0 if g is None else float(g.sum()) for g in found)
+        actual = torch.autograd.grad(objective(*seen), (real, fake), allow_unused=True)
+        return tuple(0.0 if g is None else float(g.sum()) for g in actual)
 
     real, fake = gradients(loss.discriminator_loss, 0.25)  # above the target of generated samples
     assert real < 0 < fake
@@ -256,18 +263,20 @@ def test_every_combination_pulls_the_right_way(run, stores) -> None:
 def _pulls_through_a_step(run, stores) -> None:
     """The same for a loss that is no function of two batches of logits: through its whole step."""
     store = stores[run.dataset.name]
-    who = build.train_state(run, store.shape, store.classes, torch.device("cpu"))
-    for module in who.modules.values():
+    train_state = build.train_state(run, store.shape, store.classes, torch.device("cpu"))
+    for module in train_state.modules.values():
         for state in module.buffers():
             state.fill_(0.5)  # a weight of generated samples that begins at 0 would hide its sign
     batch = Batches(store, 16, 0, torch.device("cpu"))[0]
-    for turn in ("discriminator", "generator"):
-        game = Step(who, turn, *batch, torch.Generator().manual_seed(0), at_step(who), 4)
+    for phase in ("discriminator", "generator"):
+        step = Step(
+            train_state, phase, *batch, torch.Generator().manual_seed(0), at_step(train_state), 4
+        )
         logits = [torch.zeros(16, requires_grad=True), torch.zeros(16, requires_grad=True)]
-        game._real, game._fake = ((torch.zeros(16, 1), leaf) for leaf in logits)
-        value = getattr(who.loss, turn)(game)
+        step._real, step._fake = ((torch.zeros(16, 1), leaf) for leaf in logits)
+        value = getattr(train_state.loss, phase)(step)
         real, fake = torch.autograd.grad(value, logits, allow_unused=True)
-        if turn == "discriminator":
+        if phase == "discriminator":
             assert (real < 0).all() and (fake > 0).all()
         else:
             assert (fake < 0).all()

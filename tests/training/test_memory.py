@@ -44,7 +44,7 @@ def test_a_gradient_penalty_keeps_more_than_no_penalty(trained) -> None:
         trick: trained(tiny_run(trick=trick))[1]["history"]
         for trick in ("none", "gradient-penalty")
     }
-    kept = {trick: {row["step_memory_mb"] for row in found} for trick, found in rows.items()}
+    kept = {trick: {row["step_memory_mb"] for row in actual} for trick, actual in rows.items()}
     assert len(kept["none"]) == 1  # the same in every step
     assert 0 < max(kept["none"]) < min(kept["gradient-penalty"])
 
@@ -69,7 +69,7 @@ def test_a_step_leaves_nothing_behind_in_the_meter() -> None:
 
 def test_few_of_the_rows_are_weighed_and_each_says_the_most_so_far(trained) -> None:
     run = tiny_run("digits", trick="progressive", training={"budget": 16 * 24, "history": 24})
-    found = [row["step_memory_mb"] for row in trained(run)[1]["history"]]
-    assert found == sorted(found) and found[0] > 0
-    assert found[-1] > found[0]  # a network that has grown keeps more
+    actual = [row["step_memory_mb"] for row in trained(run)[1]["history"]]
+    assert actual == sorted(actual) and actual[0] > 0
+    assert actual[-1] > actual[0]  # a network that has grown keeps more
     assert sparse(list(range(1, 25)), 5) == [1, 5, 9, 13, 17, 21, 24]

@@ -145,15 +145,15 @@ def test_no_step_waits_for_a_gpu(stores, loss: str) -> None:
 
 def first_losses(made: Trainer) -> dict[str, tuple[Tensor, Tensor]]:
     """Each phase's loss in step 0, and its gradient by all weights of the phase's network."""
-    found = {}
+    actual = {}
     schedule = made.begin(0)
     for phase in ("discriminator", "generator"):
         network = getattr(made.state, phase)
         loss = getattr(made.see(phase, schedule), f"{phase}_loss")()
         weights = [p for p in network.parameters() if p.requires_grad]
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-        found[phase] = loss.detach(), torch.cat([g.flatten() for g in gradients if g is not None])
-    return found
+        actual[phase] = loss.detach(), torch.cat([g.flatten() for g in gradients if g is not None])
+    return actual
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -162,8 +162,8 @@ def test_bf16_is_near_fp32(stepper, loss: str) -> None:
     exact, rough = (
         first_losses(stepper(cell(loss, "none", precision=p))) for p in ("fp32", "bf16")
     )
-    for turn, (value, gradient) in exact.items():
-        other, near = rough[turn]
+    for phase_name, (value, gradient) in exact.items():
+        other, near = rough[phase_name]
         assert other.dtype == near.dtype == torch.float32
         assert torch.isfinite(near).all() and not torch.equal(gradient, near)
         assert float(other) == pytest.approx(float(value), rel=0.02, abs=1e-3)
@@ -189,8 +189,8 @@ def watched(network: torch.nn.Module) -> Iterator[list[tuple[bool, torch.dtype]]
     """Of each call of a convolution: whether its input carries a gradient, and the result's type."""
     seen: list[tuple[bool, torch.dtype]] = []
 
-    def hook(module: torch.nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
-        seen.append((given[0].requires_grad, out.dtype))
+    def hook(module: torch.nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+        seen.append((inputs[0].requires_grad, out.dtype))
 
     first = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d))
     handle = first.register_forward_hook(hook)
@@ -213,17 +213,17 @@ def test_what_is_differentiated_twice_is_exact(stepper, loss, trick, critic, act
     made = stepper(cell(loss, trick, precision="bf16"))
     schedule = made.begin(0)
     names = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
-    for turn, expected in ((made.discriminator, critic), (made.generator, actor)):
+    for phase_name, expected in ((made.discriminator, critic), (made.generator, actor)):
         with watched(made.state.discriminator) as seen:
-            turn(schedule)
+            phase_name(schedule)
         assert {(carries, names[dtype]) for carries, dtype in seen} == expected
 
 
 def test_logits_are_exact_in_bf16(stepper) -> None:
     made = stepper(cell("hinge", "none", precision="bf16"))
-    game = made.see("discriminator", made.begin(0))
-    assert game.real_logits.dtype == game.real_features.dtype == torch.float32
-    assert game.generated.dtype == torch.float32
+    training_step = made.see("discriminator", made.begin(0))
+    assert training_step.real_logits.dtype == training_step.real_features.dtype == torch.float32
+    assert training_step.generated.dtype == torch.float32
 
 
 def test_computed_weights_are_exact_in_bf16(stepper) -> None:
@@ -361,7 +361,7 @@ def flags() -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "given, expected",
+    "inputs, expected",
     [
         ({}, ["ieee"] * 3 + [True, False, False, None]),
         ({"precision": "bf16"}, ["ieee"] * 3 + [True, False, False, None]),
@@ -369,13 +369,13 @@ def flags() -> list[Any]:
         ({"deterministic": True}, ["ieee"] * 3 + [False, True, True, ":4096:8"]),
     ],
 )
-def test_kernels_are_chosen_for_a_run_alone(monkeypatch, given, expected) -> None:
+def test_kernels_are_chosen_for_a_run_alone(monkeypatch, inputs, expected) -> None:
     monkeypatch.delenv(precision.WORKSPACE, raising=False)
     before = flags()
-    with precision.kernels(schema.Training(**given)):
+    with precision.kernels(schema.Training(**inputs)):
         assert flags() == expected
     assert flags() == before
-    with pytest.raises(KeyError), precision.kernels(schema.Training(**given)):
+    with pytest.raises(KeyError), precision.kernels(schema.Training(**inputs)):
         raise KeyError
     assert flags() == before
 

@@ -61,46 +61,52 @@ def test_the_budget_is_images_shown_to_the_discriminator(stores, monkeypatch, lo
 )
 def test_no_forward_pass_is_done_twice(stores, loss, trick, critic, actor) -> None:
     run = tiny_run(loss=loss, trick=trick)
-    who = build.train_state(run, (2,), 8, CPU)
+    train_state = build.train_state(run, (2,), 8, CPU)
     calls = 0
 
     def hook(*_):
         nonlocal calls
         calls += 1
 
-    who.discriminator.trunk.register_forward_hook(hook)
+    train_state.discriminator.trunk.register_forward_hook(hook)
     made = []
-    who.generator.register_forward_hook(lambda *_: made.append(1))
+    train_state.generator.register_forward_hook(lambda *_: made.append(1))
     batches = Batches(stores["ring"], 16, 0, CPU)
-    step = Step(who, "discriminator", *batches[0], torch.Generator(), at_step(who), 4)
-    value = who.loss.discriminator(step) + sum(trick.penalty(step) for trick in who.tricks)
+    step = Step(
+        train_state, "discriminator", *batches[0], torch.Generator(), at_step(train_state), 4
+    )
+    value = train_state.loss.discriminator(step) + sum(
+        trick.penalty(step) for trick in train_state.tricks
+    )
     assert (calls, len(made)) == (critic, 1)
     assert value.requires_grad
     calls = 0
-    step = Step(who, "generator", *batches[0], torch.Generator(), at_step(who), 4)
-    who.loss.generator(step)
+    step = Step(train_state, "generator", *batches[0], torch.Generator(), at_step(train_state), 4)
+    train_state.loss.generator(step)
     assert (calls, len(made)) == (actor, 2)
 
 
 def test_a_step_changes_only_its_own_network(stores) -> None:
     run = tiny_run()
-    who = build.train_state(run, (2,), 8, CPU)
-    optimizer_g, optimizer_d = who.optimizers
+    train_state = build.train_state(run, (2,), 8, CPU)
+    optimizer_g, optimizer_d = train_state.optimizers
     batches = Batches(stores["ring"], 16, 0, CPU)
 
     def weights(network: torch.nn.Module) -> list[torch.Tensor]:
         return [parameter.detach().clone() for parameter in network.parameters()]
 
-    start = weights(who.generator), weights(who.discriminator)
-    step = Step(who, "discriminator", *batches[0], torch.Generator(), at_step(who), 4)
-    trainer.minimise(optimizer_d, who.loss.discriminator(step))
-    assert equal(start[0], weights(who.generator))
-    middle = weights(who.discriminator)
+    start = weights(train_state.generator), weights(train_state.discriminator)
+    step = Step(
+        train_state, "discriminator", *batches[0], torch.Generator(), at_step(train_state), 4
+    )
+    trainer.minimise(optimizer_d, train_state.loss.discriminator(step))
+    assert equal(start[0], weights(train_state.generator))
+    middle = weights(train_state.discriminator)
     assert not equal(start[1], middle)
-    step = Step(who, "generator", *batches[0], torch.Generator(), at_step(who), 4)
-    trainer.minimise(optimizer_g, who.loss.generator(step))
-    assert equal(middle, weights(who.discriminator))
-    assert not equal(start[0], weights(who.generator))
+    step = Step(train_state, "generator", *batches[0], torch.Generator(), at_step(train_state), 4)
+    trainer.minimise(optimizer_g, train_state.loss.generator(step))
+    assert equal(middle, weights(train_state.discriminator))
+    assert not equal(start[0], weights(train_state.generator))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +225,7 @@ def test_divergence_is_a_status_with_its_step(trained) -> None:
 def test_global_randomness_of_a_plug_in_is_keyed_by_the_step(trained, monkeypatch) -> None:
     """Even code that draws from torch's global generator is the same when it is run again."""
     trick = registry.load("trick", "none")
-    monkeypatch.setattr(trick, "view", lambda self, x, game: x + 0.1 * torch.randn_like(x))
+    monkeypatch.setattr(trick, "view", lambda self, x, training_step: x + 0.1 * torch.randn_like(x))
     torch.manual_seed(1)
     one = trained(tiny_run())[1]
     torch.manual_seed(2)
@@ -271,11 +277,13 @@ def test_the_critic_s_weights_are_clipped_after_each_step(trained) -> None:
 
 def test_each_network_has_its_own_learning_rate() -> None:
     run = tiny_run(trick="ttur", training={"optimizer": {"lr": 2e-4, "betas": [0.1, 0.7]}})
-    who = build.train_state(run, (2,), 8, CPU)
-    groups = [optimizer.param_groups[0] for optimizer in who.optimizers]
+    train_state = build.train_state(run, (2,), 8, CPU)
+    groups = [optimizer.param_groups[0] for optimizer in train_state.optimizers]
     assert [group["lr"] for group in groups] == pytest.approx([1e-4, 4e-4])
     assert all(group["betas"] == (0.1, 0.7) for group in groups)
-    for group, network in zip(groups, (who.generator, who.discriminator), strict=True):
+    for group, network in zip(
+        groups, (train_state.generator, train_state.discriminator), strict=True
+    ):
         assert {id(p) for p in group["params"]} == {id(p) for p in network.parameters()}
 
 

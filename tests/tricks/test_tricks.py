@@ -18,17 +18,25 @@ from ganlore.training import build
 from tiny import at_step, equal, tiny_run
 
 
-def player(stores, run):
+def make_state(stores, run):
     store = stores[run.dataset.name]
     return build.train_state(run, store.shape, store.classes, torch.device("cpu"))
 
 
-def game(stores, run, turn="discriminator"):
-    who = player(stores, run)
+def step_of(stores, run, phase="discriminator"):
+    train_state = make_state(stores, run)
     store = stores[run.dataset.name]
     images = torch.randn(8, *store.shape, generator=torch.Generator().manual_seed(0))
     rng = torch.Generator().manual_seed(1)
-    return Step(who, turn, images, torch.zeros(8, dtype=torch.int64), rng, at_step(who), 4)
+    return Step(
+        train_state,
+        phase,
+        images,
+        torch.zeros(8, dtype=torch.int64),
+        rng,
+        at_step(train_state),
+        4,
+    )
 
 
 def test_every_trick_has_a_tip_and_a_paper() -> None:
@@ -51,10 +59,10 @@ def test_spectral_norm_is_one_in_training_evaluation_and_after_a_round_trip(
     stores, dataset, loss
 ) -> None:
     run = tiny_run(dataset, loss, trick="spectral-norm")
-    who = player(stores, run)
+    train_state = make_state(stores, run)
     images, labels = torch.randn(8, *stores[dataset].shape), torch.arange(8)
     for _ in range(200):  # one power iteration for each forward pass
-        who.discriminator(images, labels)
+        train_state.discriminator(images, labels)
 
     def largest(network: nn.Module) -> list[float]:
         kinds = (nn.Linear, nn.Conv2d, nn.Embedding)
@@ -63,25 +71,25 @@ def test_spectral_norm_is_one_in_training_evaluation_and_after_a_round_trip(
         assert (loss == "cgan") == any(isinstance(m, nn.Embedding) for m in layers)
         return [float(torch.linalg.matrix_norm(m.weight.detach().flatten(1), 2)) for m in layers]
 
-    assert largest(who.discriminator) == pytest.approx(
-        [1.0] * len(largest(who.discriminator)), abs=1e-3
+    assert largest(train_state.discriminator) == pytest.approx(
+        [1.0] * len(largest(train_state.discriminator)), abs=1e-3
     )
-    who.discriminator.eval()
-    assert largest(who.discriminator) == pytest.approx(
-        [1.0] * len(largest(who.discriminator)), abs=1e-3
+    train_state.discriminator.eval()
+    assert largest(train_state.discriminator) == pytest.approx(
+        [1.0] * len(largest(train_state.discriminator)), abs=1e-3
     )
-    other = player(stores, run)
-    other.discriminator.load_state_dict(copy.deepcopy(who.discriminator.state_dict()))
+    other = make_state(stores, run)
+    other.discriminator.load_state_dict(copy.deepcopy(train_state.discriminator.state_dict()))
     other.discriminator.eval()
-    assert equal(other.discriminator(images, labels), who.discriminator(images, labels))
+    assert equal(other.discriminator(images, labels), train_state.discriminator(images, labels))
 
 
 def test_spectral_norm_makes_no_power_iteration_in_evaluation(stores) -> None:
-    who = player(stores, tiny_run(trick="spectral-norm"))
-    who.discriminator.eval()
-    before = copy.deepcopy(who.discriminator.state_dict())
-    who.discriminator(torch.randn(8, 2))
-    assert equal(before, who.discriminator.state_dict())
+    train_state = make_state(stores, tiny_run(trick="spectral-norm"))
+    train_state.discriminator.eval()
+    before = copy.deepcopy(train_state.discriminator.state_dict())
+    train_state.discriminator(torch.randn(8, 2))
+    assert equal(before, train_state.discriminator.state_dict())
 
 
 @pytest.mark.parametrize("m", [1, 2, 4])
@@ -105,8 +113,8 @@ def test_packing_of_one_is_no_packing_bit_for_bit(trained, dataset) -> None:
 
 def test_packing_widens_the_first_layer_only(stores) -> None:
     for dataset in ("ring", "digits"):
-        plain = player(stores, tiny_run(dataset)).discriminator.state_dict()
-        packed = player(stores, tiny_run(dataset, trick="packing")).discriminator.state_dict()
+        plain = make_state(stores, tiny_run(dataset)).discriminator.state_dict()
+        packed = make_state(stores, tiny_run(dataset, trick="packing")).discriminator.state_dict()
         changed = [name for name in plain if plain[name].shape != packed[name].shape]
         assert len(changed) == 1
         assert all(torch.equal(plain[n], packed[n]) for n in plain if n not in changed)
@@ -121,7 +129,7 @@ def test_relativistic_logits_both_ways() -> None:
 
 def test_relativistic_generator_swaps_roles_and_counts_both_halves(stores) -> None:
     """By hand for the non-saturating loss: E sp(-(f - E r)) + E sp(r - E f)."""
-    step = game(stores, tiny_run(trick="relativistic"), "generator")
+    step = step_of(stores, tiny_run(trick="relativistic"), "generator")
     real, fake = step.real_logits, step.fake_logits
     sp = nn.functional.softplus
     by_hand = sp(-(fake - real.mean())).mean() + sp(real - fake.mean()).mean()
@@ -133,7 +141,7 @@ def test_relativistic_generator_swaps_roles_and_counts_both_halves(stores) -> No
 
 def test_r1_is_half_gamma_times_the_squared_gradient(stores) -> None:
     run = tiny_run("digits", trick="r1", settings={"tricks": {"r1": {"gamma": 3.0}}})
-    step = game(stores, run)
+    step = step_of(stores, run)
     images = step.images.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(step.state.discriminator(images).sum(), images)
     by_hand = 1.5 * gradient.flatten(1).square().sum(1).mean()
@@ -152,10 +160,10 @@ def test_gradient_penalty_pulls_the_norm_to_one(trained) -> None:
             settings={"networks": {"mlp": {"width": 32}}},
         )
         _, saved = trained(run)
-        who = build.train_state(run, (2,), 8, torch.device("cpu"))
-        who.discriminator.load_state_dict(saved["networks"]["discriminator"])
+        train_state = build.train_state(run, (2,), 8, torch.device("cpu"))
+        train_state.discriminator.load_state_dict(saved["networks"]["discriminator"])
         points = torch.randn(200, 2, generator=torch.Generator().manual_seed(0)) * 0.5
-        norms[trick] = penalties.gradient_norms(who.discriminator, points).detach()
+        norms[trick] = penalties.gradient_norms(train_state.discriminator, points).detach()
     assert abs(float(norms["gradient-penalty"].mean()) - 1) < 0.25
     assert (norms["gradient-penalty"] - 1).square().mean() < (norms["none"] - 1).square().mean()
 
@@ -179,10 +187,12 @@ def test_ema_equals_its_closed_form() -> None:
         generator.direction.fill_(float(n + 1))
         nn.init.constant_(encoder.weight, start + n + 1)
         loss = SimpleNamespace(evaluated_modules=("encoder",))
-        who = SimpleNamespace(generator=generator, n_critic=2, loss=loss)
+        train_state = SimpleNamespace(generator=generator, n_critic=2, loss=loss)
         decay = trick.scheduled(Moment(2 * n + 1, n, 0.0))["decay"]
         trick.after_generator(
-            SimpleNamespace(modules=modules, state=who, scheduled=lambda *_, decay=decay: decay)
+            SimpleNamespace(
+                modules=modules, state=train_state, scheduled=lambda *_, decay=decay: decay
+            )
         )
         decay = min(0.3, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * (n + 1)
@@ -205,11 +215,11 @@ def test_ema_keeps_the_unit_vectors_of_spectral_normalisation() -> None:
     modules = trick.modules(generator, nn.Identity(), {})
     vectors = generator.parametrizations.weight[0]
     vectors._u.copy_(torch.tensor([0.0, 0.0, 0.0, 1.0]))
-    who = SimpleNamespace(
+    train_state = SimpleNamespace(
         generator=generator, n_critic=1, loss=SimpleNamespace(evaluated_modules=())
     )
     trick.after_generator(
-        SimpleNamespace(modules=modules, state=who, scheduled=lambda plugin, name: 0.1)
+        SimpleNamespace(modules=modules, state=train_state, scheduled=lambda plugin, name: 0.1)
     )
     mine = modules["ema"].parametrizations.weight[0]
     assert mine._u.tolist() == [0, 0, 0, 1] and torch.equal(mine._v, vectors._v)
@@ -225,9 +235,11 @@ def test_ema_does_not_change_training(trained) -> None:
 
 def test_tricks_of_a_combination_fold_from_left_to_right(stores) -> None:
     """Packing first, then what comes after it sees packs; n_critic and rates fold likewise."""
-    who = player(stores, tiny_run("digits", loss="hinge", trick="packing+ttur+spectral-norm"))
-    assert [trick.name for trick in who.tricks] == ["packing", "ttur", "spectral-norm"]
-    assert who.n_critic == 1
-    first = next(m for m in who.discriminator.modules() if isinstance(m, nn.Conv2d))
+    train_state = make_state(
+        stores, tiny_run("digits", loss="hinge", trick="packing+ttur+spectral-norm")
+    )
+    assert [trick.name for trick in train_state.tricks] == ["packing", "ttur", "spectral-norm"]
+    assert train_state.n_critic == 1
+    first = next(m for m in train_state.discriminator.modules() if isinstance(m, nn.Conv2d))
     assert first.weight.shape[1] == 2
     assert hasattr(first, "parametrizations")

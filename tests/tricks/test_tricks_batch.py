@@ -46,22 +46,22 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def player(stores, run):
+def make_state(stores, run):
     store = stores[run.dataset.name]
     return build.train_state(run, store.shape, store.classes, CPU)
 
 
-def game(stores, run, turn="discriminator", who=None, n=8):
+def step_of(stores, run, phase="discriminator", train_state=None, n=8):
     shape = stores[run.dataset.name].shape
     images = torch.randn(n, *shape, generator=rng())
     labels = torch.zeros(n, dtype=torch.int64)
     return Step(
-        who or player(stores, run),
-        turn,
+        train_state or make_state(stores, run),
+        phase,
         images,
         labels,
         rng(1),
-        at_step(who or player(stores, run)),
+        at_step(train_state or make_state(stores, run)),
         4,
     )
 
@@ -70,8 +70,8 @@ def game(stores, run, turn="discriminator", who=None, n=8):
 def test_no_pass_is_made_twice(trick, stores) -> None:
     bench = step_costs.Bench(tiny_run("digits", trick=trick), stores["digits"])
     for step in range(2):
-        for turn in step_costs.TURNS:
-            assert not step_costs.watch(bench, turn, step).twice, turn
+        for phase in step_costs.TURNS:
+            assert not step_costs.watch(bench, phase, step).twice, phase
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_lecam_s_averages_begin_as_a_plain_mean() -> None:
 
 @pytest.mark.parametrize("loss", ["wgan-gp", "began", "nonsaturating"])
 def test_lecam_s_penalty_by_hand(stores, loss) -> None:
-    step = game(stores, tiny_run("digits", loss, "lecam"))
+    step = step_of(stores, tiny_run("digits", loss, "lecam"))
     trick, anchors = step.state.tricks[0], step.modules["lecam"]
     assert float(trick.penalty(step).detach()) == 0  # nothing is known before the first step
     anchors.update(torch.tensor([3.0, -40.0]), trick.decay)
@@ -135,9 +135,9 @@ def test_lecam_s_gradient_goes_through_the_logits_alone() -> None:
     modules["lecam"].update(torch.tensor([1.0, -2.0]), trick.decay)
     real, fake = (torch.randn(4, generator=rng(seed), requires_grad=True) for seed in (0, 1))
     step = SimpleNamespace(modules=modules, real_logits=real, fake_logits=fake)
-    found = torch.autograd.grad(trick.penalty(step), (real, fake))
-    torch.testing.assert_close(found[0], 0.3 * 2 / 4 * (real + 2).detach())
-    torch.testing.assert_close(found[1], 0.3 * 2 / 4 * (fake - 1).detach())
+    actual = torch.autograd.grad(trick.penalty(step), (real, fake))
+    torch.testing.assert_close(actual[0], 0.3 * 2 / 4 * (real + 2).detach())
+    torch.testing.assert_close(actual[1], 0.3 * 2 / 4 * (fake - 1).detach())
 
 
 def test_lecam_follows_the_logits_of_the_steps_in_training(stores) -> None:
@@ -148,8 +148,8 @@ def test_lecam_follows_the_logits_of_the_steps_in_training(stores) -> None:
     for step in range(3):
         made, _ = bench.trainer.discriminator(bench.trainer.begin(step))
         logits = torch.stack([made.real_logits, made.fake_logits]).detach()
-        judged = bench.state.discriminator(made.real)
-        assert not torch.equal(judged, made.real_logits)  # the weights have moved since
+        claim_results = bench.state.discriminator(made.real)
+        assert not torch.equal(claim_results, made.real_logits)  # the weights have moved since
         seen.append(logits.mean(1))
     weights = torch.tensor([0.99**2, 0.99, 1])
     by_hand = (weights[:, None] * torch.stack(seen)).sum(0) / weights.sum()
@@ -173,13 +173,13 @@ def test_lecam_without_weight_changes_nothing(trained) -> None:
 def test_the_spread_is_that_of_each_group(n: int, group: int) -> None:
     """With numpy: M = max(1, N // group) groups, sample i in group i mod M."""
     features = torch.randn(n, 5, generator=rng(), dtype=torch.float64)
-    found = spread(features, group)
+    actual = spread(features, group)
     groups = max(1, n // group)
     for i in range(n):
         mine = features.numpy()[i % groups :: groups]
         assert group <= len(mine) <= 2 * group or n < group
         by_hand = np.sqrt(mine.var(axis=0) + 1e-8).mean()
-        assert float(found[i]) == pytest.approx(by_hand, rel=1e-9)
+        assert float(actual[i]) == pytest.approx(by_hand, rel=1e-9)
 
 
 def test_the_spread_of_equal_samples_has_a_finite_gradient() -> None:
@@ -195,13 +195,13 @@ def test_closeness_by_a_loop_over_pairs() -> None:
     kernels = Kernels(6, kernels=3, dimension=2).double()
     features = torch.randn(5, 6, generator=rng(), dtype=torch.float64)
     with torch.no_grad():
-        found = kernels(features).numpy()
+        actual = kernels(features).numpy()
         tensor = kernels.rows.weight.numpy().reshape(3, 2, 6)  # T: kernel, dimension, feature
     m = np.einsum("na,bca->nbc", features.numpy(), tensor)
     for i in range(5):
         for b in range(3):
             by_hand = sum(math.exp(-np.abs(m[i, b] - m[j, b]).sum()) for j in range(5))
-            assert found[i, b] == pytest.approx(by_hand, rel=1e-9)
+            assert actual[i, b] == pytest.approx(by_hand, rel=1e-9)
 
 
 def test_kernels_begin_at_a_scale_that_tells_samples_apart() -> None:
@@ -238,8 +238,8 @@ WIDER = {"minibatch-stddev": 1, "minibatch-discrimination": 100}
 @pytest.mark.parametrize("dataset, loss", [("digits", "cgan"), ("ring", "began")])
 def test_the_head_alone_widens_and_begins_as_it_was(stores, trick, dataset, loss) -> None:
     """Old columns keep their weights, new ones are 0; features keep their width."""
-    plain = player(stores, tiny_run(dataset, loss)).discriminator
-    with_it = player(stores, tiny_run(dataset, loss, trick)).discriminator
+    plain = make_state(stores, tiny_run(dataset, loss)).discriminator
+    with_it = make_state(stores, tiny_run(dataset, loss, trick)).discriminator
     one, other = (next(m for m in d.modules() if isinstance(m, Discriminator))
                   for d in (plain, with_it))  # fmt: skip
     assert isinstance(with_it, AutoEncoder) == (loss == "began")
@@ -258,50 +258,52 @@ def test_the_head_alone_widens_and_begins_as_it_was(stores, trick, dataset, loss
 @pytest.mark.parametrize("trick", WIDER)
 def test_logits_depend_on_the_batch_by_the_statistic(stores, trick) -> None:
     """A logit is what it was plus the new columns times the statistic of its own batch."""
-    who = player(stores, tiny_run("digits", trick=trick))
-    head = who.discriminator.head
+    train_state = make_state(stores, tiny_run("digits", trick=trick))
+    head = train_state.discriminator.head
     images = torch.randn(8, 1, 8, 8, generator=rng())
     with torch.no_grad():
-        before = who.discriminator(images)
-        head.layer.weight[:, who.discriminator.width :] = 0.5
-        features = who.discriminator.features(images)
+        before = train_state.discriminator(images)
+        head.layer.weight[:, train_state.discriminator.width :] = 0.5
+        features = train_state.discriminator.features(images)
         (statistic,) = head.statistics
         expected = before + 0.5 * statistic(features).sum(1)
-        torch.testing.assert_close(who.discriminator(images), expected)
-        assert not torch.allclose(who.discriminator(images[:4]), expected[:4])
+        torch.testing.assert_close(train_state.discriminator(images), expected)
+        assert not torch.allclose(train_state.discriminator(images[:4]), expected[:4])
 
 
 @pytest.mark.parametrize("trick", WIDER)
 def test_real_and_generated_images_are_batches_of_their_own(stores, trick) -> None:
     run = tiny_run("digits", trick=trick)
-    who = player(stores, run)
+    train_state = make_state(stores, run)
     with torch.no_grad():
-        who.discriminator.head.layer.weight[:, who.discriminator.width :] = 0.5
-    step = game(stores, run, who=who)
+        train_state.discriminator.head.layer.weight[:, train_state.discriminator.width :] = 0.5
+    step = step_of(stores, run, train_state=train_state)
     step.discriminator_loss()
-    assert torch.equal(step.real_logits, who.discriminator(step.real))
-    assert torch.equal(step.fake_logits, who.discriminator(step.fake))
-    both = who.discriminator(torch.cat([step.real, step.fake]))
+    assert torch.equal(step.real_logits, train_state.discriminator(step.real))
+    assert torch.equal(step.fake_logits, train_state.discriminator(step.fake))
+    both = train_state.discriminator(torch.cat([step.real, step.fake]))
     assert not torch.allclose(both[:8], step.real_logits)
 
 
 def test_a_penalty_s_gradient_includes_the_others_logits(stores) -> None:
     """What the docstring says: of the sum of all logits, not of a sample's own."""
     run = tiny_run(trick="minibatch-stddev+r1", settings={"tricks": {"r1": {"gamma": 2.0}}})
-    who = player(stores, run)
+    train_state = make_state(stores, run)
     with torch.no_grad():
-        who.discriminator.head.layer.weight[:, -1] = 3.0
-    step = game(stores, run, who=who)
-    jacobian = torch.autograd.functional.jacobian(who.discriminator, step.images)
+        train_state.discriminator.head.layer.weight[:, -1] = 3.0
+    step = step_of(stores, run, train_state=train_state)
+    jacobian = torch.autograd.functional.jacobian(train_state.discriminator, step.images)
     by_hand = jacobian.sum(0).square().sum(1).mean()  # (logit, sample, dimension)
     own = jacobian.diagonal(dim1=0, dim2=1).square().sum(0).mean()
-    assert float(who.tricks[1].penalty(step).detach()) == pytest.approx(float(by_hand), rel=1e-4)
+    assert float(train_state.tricks[1].penalty(step).detach()) == pytest.approx(
+        float(by_hand), rel=1e-4
+    )
     assert float(by_hand) != pytest.approx(float(own), rel=1e-2)
 
 
 def test_statistics_stand_beside_each_other(stores) -> None:
-    who = player(stores, tiny_run(trick="minibatch-discrimination+minibatch-stddev"))
-    head, width = who.discriminator.head, who.discriminator.width
+    train_state = make_state(stores, tiny_run(trick="minibatch-discrimination+minibatch-stddev"))
+    head, width = train_state.discriminator.head, train_state.discriminator.width
     assert [s.width for s in head.statistics] == [100, 1]
     assert head.layer.weight.shape == (1, width + 101)
     features = torch.randn(8, width, generator=rng())
@@ -316,7 +318,7 @@ def test_kernels_are_keyed_by_the_seed(stores) -> None:
     grids = [{**place, "tricks": ["minibatch-discrimination"]}]
     runs = expand(tiny(seeds=[0, 1], grids=grids)).runs
     first, again, other = (
-        player(stores, run).discriminator.head.statistics[0].rows.weight
+        make_state(stores, run).discriminator.head.statistics[0].rows.weight
         for run in (runs[0], runs[0], runs[1])
     )
     assert torch.equal(first, again) and not torch.equal(first, other)
@@ -329,14 +331,14 @@ def largest(layer: nn.Module) -> float:
 @pytest.mark.parametrize("trick", WIDER)
 def test_spectral_norm_holds_for_the_wider_head(stores, trick) -> None:
     """Put on afterwards it normalises all columns together, and the kernels."""
-    who = player(stores, tiny_run(trick=f"{trick}+spectral-norm"))
-    head = who.discriminator.head
+    train_state = make_state(stores, tiny_run(trick=f"{trick}+spectral-norm"))
+    head = train_state.discriminator.head
     with torch.no_grad():
         head.layer.parametrizations.weight.original[:, -1] = 5.0
     for _ in range(100):
-        who.discriminator(torch.randn(8, 2, generator=rng()))
-    assert head.layer.weight.shape[1] == who.discriminator.width + WIDER[trick]
-    layers = [m for m in who.discriminator.modules() if isinstance(m, nn.Linear)]
+        train_state.discriminator(torch.randn(8, 2, generator=rng()))
+    assert head.layer.weight.shape[1] == train_state.discriminator.width + WIDER[trick]
+    layers = [m for m in train_state.discriminator.modules() if isinstance(m, nn.Linear)]
     assert len(layers) == 3 + (trick == "minibatch-discrimination")
     assert [largest(layer) for layer in layers] == pytest.approx([1.0] * len(layers), abs=1e-3)
 
@@ -344,8 +346,8 @@ def test_spectral_norm_holds_for_the_wider_head(stores, trick) -> None:
 @pytest.mark.parametrize("more", [*WIDER, "minibatch-discrimination+minibatch-stddev"])
 def test_a_head_that_is_normalised_already_stays_so(stores, more) -> None:
     """Tricks fold from left to right: new columns stand beside it, and are not normalised."""
-    before = player(stores, tiny_run(trick="spectral-norm")).discriminator
-    after = player(stores, tiny_run(trick=f"spectral-norm+{more}")).discriminator
+    before = make_state(stores, tiny_run(trick="spectral-norm")).discriminator
+    after = make_state(stores, tiny_run(trick=f"spectral-norm+{more}")).discriminator
     layer = after.head.layer
     while isinstance(layer, Beside):
         assert not parametrize.is_parametrized(layer.more) and not layer.more.weight.any()
@@ -355,8 +357,8 @@ def test_a_head_that_is_normalised_already_stays_so(stores, more) -> None:
     assert torch.equal(layer.parametrizations.weight.original, original)
     images = torch.randn(8, 2, generator=rng())
     for _ in range(100):
-        found, expected = after(images), before(images)
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+        actual, expected = after(images), before(images)
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
 
 
 # -- self-attention --------------------------------------------------------------------------------
@@ -370,7 +372,7 @@ def test_attention_by_a_loop_over_places() -> None:
         attention.gain.fill_(0.7)
     picture = torch.randn(2, 8, 2, 3, generator=rng(), dtype=torch.float64)
     with torch.no_grad():
-        found = attention(picture).numpy()
+        actual = attention(picture).numpy()
         rows = attention.weights(picture).numpy()
     query, key, value, out = (
         layer.weight.detach().numpy()[:, :, 0, 0]
@@ -385,7 +387,7 @@ def test_attention_by_a_loop_over_places() -> None:
             assert rows[sample, j] == pytest.approx(shares, rel=1e-9)
             gathered = sum(share * (value @ x) for share, x in zip(shares, places, strict=True))
             by_hand = 0.7 * (out @ gathered) + mine
-            assert found[sample, :, j // 3, j % 3] == pytest.approx(by_hand, rel=1e-9)
+            assert actual[sample, :, j // 3, j % 3] == pytest.approx(by_hand, rel=1e-9)
     assert rows.sum(2) == pytest.approx(np.ones((2, 6)))
 
 
@@ -395,8 +397,8 @@ def attentions(network: nn.Module) -> list[Attention]:
 
 @pytest.mark.parametrize("loss", ["nonsaturating", "began", "cgan"])
 def test_a_gain_of_0_is_no_attention_bit_for_bit(stores, loss) -> None:
-    plain = game(stores, tiny_run("digits", loss), "generator")
-    with_it = game(stores, tiny_run("digits", loss, "self-attention"), "generator")
+    plain = step_of(stores, tiny_run("digits", loss), "generator")
+    with_it = step_of(stores, tiny_run("digits", loss, "self-attention"), "generator")
     assert len(attentions(with_it.state.generator)) == 1
     assert len(attentions(with_it.state.discriminator)) == (2 if loss == "began" else 1)
     assert torch.equal(plain.generated, with_it.generated)
@@ -410,18 +412,18 @@ def test_attention_stands_at_half_resolution(size: int) -> None:
     spec = Spec((3, size, size), 4)
     seen = []
 
-    def note(module, given, out) -> None:
-        seen.append((tuple(given[0].shape[2:]), tuple(out.shape[2:])))
+    def note(module, inputs, out) -> None:
+        seen.append((tuple(inputs[0].shape[2:]), tuple(out.shape[2:])))
 
-    for network, given in (
+    for network, inputs in (
         (family.generator(spec), torch.randn(2, 4)),
         (family.discriminator(spec), torch.randn(2, *spec.shape)),
     ):
-        before = network(given)
+        before = network(inputs)
         attend(network)
         (attention,) = attentions(network)
         attention.register_forward_hook(note)
-        assert torch.equal(network(given), before)
+        assert torch.equal(network(inputs), before)
     assert seen == [((size // 2, size // 2),) * 2] * 2
 
 
@@ -467,7 +469,7 @@ def test_a_network_without_a_place_for_attention_is_told() -> None:
 
 
 def test_the_gain_learns_first_and_the_layers_after_it(stores, trained) -> None:
-    step = game(stores, tiny_run("digits", trick="self-attention"))
+    step = step_of(stores, tiny_run("digits", trick="self-attention"))
     (attention,) = attentions(step.state.discriminator)
     loss = step.discriminator_loss()
     wanted = (attention.gain, attention.query.weight, attention.out.weight)
@@ -481,10 +483,10 @@ def test_the_gain_learns_first_and_the_layers_after_it(stores, trained) -> None:
 
 @pytest.mark.parametrize("trick", ["self-attention", "sagan"])
 def test_a_critic_that_attends_judges_each_sample_by_itself(stores, trick) -> None:
-    who = player(stores, tiny_run("digits", trick=trick))
+    train_state = make_state(stores, tiny_run("digits", trick=trick))
     with torch.no_grad():
-        attentions(who.discriminator)[0].gain.fill_(2.0)
-    critic = who.discriminator.eval()
+        attentions(train_state.discriminator)[0].gain.fill_(2.0)
+    critic = train_state.discriminator.eval()
     images = torch.randn(6, 1, 8, 8, generator=rng())
     alone = torch.cat([critic(image[None]) for image in images])
     torch.testing.assert_close(critic(images), alone, atol=1e-5, rtol=1e-5)
@@ -493,13 +495,13 @@ def test_a_critic_that_attends_judges_each_sample_by_itself(stores, trick) -> No
 
 
 def test_attention_needs_feature_maps() -> None:
-    for dataset, network, told in (
+    for dataset, network, reported in (
         ("ring", "mlp", "points have none"),
         ("digits", "mlp", "recurrent networks have none"),
         ("digits", "rnn", "recurrent networks have none"),
     ):
         for trick in ("self-attention", "sagan"):
-            assert told in why_not(dataset, network, "hinge", [trick]).text
+            assert reported in why_not(dataset, network, "hinge", [trick]).text
     assert why_not("digits", "dcgan", "hinge", ["self-attention"]) is None
 
 
@@ -552,11 +554,11 @@ def test_settings_of_parts_reach_sagan(stores) -> None:
             variants=variants,
         )
     )  # fmt: skip
-    base, slow = (player(stores, run).optimizers for run in plan.runs)
+    base, slow = (make_state(stores, run).optimizers for run in plan.runs)
     rates = [[o.param_groups[0]["lr"] for o in pair] for pair in (base, slow)]
     assert rates[0] == pytest.approx([5e-5, 8e-4]) and rates[1] == pytest.approx([2e-4, 2e-4])
     assert plan.runs[0].training_hash() != plan.runs[1].training_hash()
-    assert player(stores, plan.runs[0]).n_critic == 1
+    assert make_state(stores, plan.runs[0]).n_critic == 1
     again = Run.model_validate_json(plan.runs[0].model_dump_json())
     assert again == plan.runs[0]  # as a job is handed over
     with pytest.raises(GanloreError, match="ratio"):
@@ -627,18 +629,20 @@ def test_list_and_plan_show_what_sagan_combines(tmp_path, monkeypatch) -> None:
     grids = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge", "wgan"],
               "tricks": ["none", "sagan"]}]  # fmt: skip
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(schema.merge(TINY, {"grids": grids})))
-    told = CliRunner().invoke(app, ["plan", "study.yaml", "--no-measure"]).output
-    assert "3 runs" in told and "digits dcgan wgan sagan: spectral-norm-both with wgan" in told
+    reported = CliRunner().invoke(app, ["plan", "study.yaml", "--no-measure"]).output
+    assert (
+        "3 runs" in reported and "digits dcgan wgan sagan: spectral-norm-both with wgan" in reported
+    )
 
 
 def test_sagan_normalises_attention_too(stores) -> None:
     run = tiny_run("digits", trick="sagan")
-    who = player(stores, run)
+    train_state = make_state(stores, run)
     images, latent = torch.randn(8, 1, 8, 8, generator=rng()), torch.randn(8, 4, generator=rng())
     for _ in range(200):
-        who.discriminator(images)
-        who.generator(latent)
-    for network in (who.generator, who.discriminator):
+        train_state.discriminator(images)
+        train_state.generator(latent)
+    for network in (train_state.generator, train_state.discriminator):
         (attention,) = attentions(network)
         layers = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
         assert set(attention.children()) <= set(layers)
@@ -689,7 +693,7 @@ def test_what_comes_after_normalisation_is_not_normalised(stores, normalise) -> 
         (f"self-attention+{normalise}", True),
         (f"{normalise}+self-attention", False),
     ):
-        critic = player(stores, tiny_run("digits", trick=order)).discriminator
+        critic = make_state(stores, tiny_run("digits", trick=order)).discriminator
         (attention,) = attentions(critic)
         assert {parametrize.is_parametrized(layer) for layer in attention.children()} == {expected}
         others = [m for m in critic.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
@@ -700,7 +704,7 @@ def test_what_comes_after_normalisation_is_not_normalised(stores, normalise) -> 
 class Shift(Trick):
     """Adds the number of a sample in its batch."""
 
-    def view(self, images, game):
+    def view(self, images, training_step):
         places = torch.arange(len(images), dtype=images.dtype)
         return images + places.reshape(-1, *[1] * (images.dim() - 1))
 
@@ -713,7 +717,7 @@ def test_views_fold_from_left_to_right(stores) -> None:
         ((packing, Shift()), [0, 0, 1, 1, 2, 2, 3, 3]),
         ((Shift(), packing), [0, 1, 2, 3, 4, 5, 6, 7]),
     ):
-        step = game(stores, run)
+        step = step_of(stores, run)
         step.state.tricks = tricks
         seen = (step.real.reshape(8, 2) - step.images)[:, 0]
         assert seen.tolist() == pytest.approx(expected, abs=1e-5)

@@ -36,21 +36,21 @@ def stepper_of(stores, run):
     return loop.build_trainer(run, stores["digits"], CPU)
 
 
-def at_level(who, level: int, alpha: float = 1.0):
+def at_level(train_state, level: int, alpha: float = 1.0):
     """All networks at a level, the growing trick included."""
-    for trick in who.tricks:
+    for trick in train_state.tricks:
         if hasattr(trick, "level_at"):
             trick.level_at = lambda progress: (level, alpha)
-            trick.stage({"level": level, "share": alpha}, who.networks)
-    return who
+            trick.stage({"level": level, "share": alpha}, train_state.networks)
+    return train_state
 
 
-def player(stores, run, level: int = 0, alpha: float = 1.0):
+def make_state(stores, run, level: int = 0, alpha: float = 1.0):
     return at_level(stepper_of(stores, run).state, level, alpha)
 
 
-def noise(who, n: int = 8):
-    return who.loss.latent(n, 4, torch.Generator().manual_seed(3))
+def noise(train_state, n: int = 8):
+    return train_state.loss.latent(n, 4, torch.Generator().manual_seed(3))
 
 
 def images(n: int = 8, size: int = 8):
@@ -84,16 +84,26 @@ def test_shrinking_takes_back_what_enlarging_did_to_the_bit(times: int) -> None:
 @pytest.mark.parametrize("loss", ["nonsaturating", "infogan", "cgan"])
 def test_what_the_discriminator_sees_is_the_very_image_that_was_drawn(stores, loss, trick) -> None:
     stepper = stepper_of(stores, run_of(loss, trick, training={"budget": 16 * 30}))
-    who = stepper.state
-    game = stepper.see("generator", stepper.begin(0))
-    assert game.generated.shape == (16, 1, 8, 8) and game.fake.shape == (16, 1, 4, 4)
-    assert torch.equal(blocks(game.fake), game.generated)
-    assert torch.allclose(game.real, means(stepper.batches[0][0]), atol=1e-6)
-    assert torch.equal(game.images, blocks(game.real))
-    game = stepper.see("generator", stepper.begin(29))
-    assert torch.equal(game.fake, game.generated) and game.fake.shape == (16, 1, 8, 8)
-    assert torch.equal(game.real, stepper.batches[29][0]) and game.real is game.images
-    assert who.tricks[0].doublings == 0
+    train_state = stepper.state
+    training_step = stepper.see("generator", stepper.begin(0))
+    assert training_step.generated.shape == (16, 1, 8, 8) and training_step.fake.shape == (
+        16,
+        1,
+        4,
+        4,
+    )
+    assert torch.equal(blocks(training_step.fake), training_step.generated)
+    assert torch.allclose(training_step.real, means(stepper.batches[0][0]), atol=1e-6)
+    assert torch.equal(training_step.images, blocks(training_step.real))
+    training_step = stepper.see("generator", stepper.begin(29))
+    assert torch.equal(
+        training_step.fake, training_step.generated
+    ) and training_step.fake.shape == (16, 1, 8, 8)
+    assert (
+        torch.equal(training_step.real, stepper.batches[29][0])
+        and training_step.real is training_step.images
+    )
+    assert train_state.tricks[0].doublings == 0
 
 
 def test_real_images_fade_as_generated_ones_do(stores) -> None:
@@ -115,9 +125,9 @@ def test_packs_are_the_same_in_either_order(stores, trick) -> None:
     seen = []
     for order in (f"packing+{trick}", f"{trick}+packing"):
         stepper = stepper_of(stores, run_of(trick=order))
-        game = stepper.see("discriminator", stepper.begin(0))
-        seen.append((game.real, game.fake, game.real_logits))
-        assert game.real.shape == (8, 2, 4, 4) and game.real_logits.shape == (8,)
+        training_step = stepper.see("discriminator", stepper.begin(0))
+        seen.append((training_step.real, training_step.fake, training_step.real_logits))
+        assert training_step.real.shape == (8, 2, 4, 4) and training_step.real_logits.shape == (8,)
     assert equal(*seen)
 
 
@@ -194,8 +204,8 @@ def test_images_that_have_no_smaller_size_are_refused() -> None:
 @pytest.mark.parametrize("network", ["dcgan", "mlp"])
 def test_the_last_level_is_the_network_itself(stores, network) -> None:
     """The same weights by the same names, so the same images and logits, bit for bit."""
-    grown = player(stores, run_of(network=network), level=1)
-    plain = player(stores, run_of(trick="none", network=network))
+    grown = make_state(stores, run_of(network=network), level=1)
+    plain = make_state(stores, run_of(trick="none", network=network))
     latent, x = noise(plain), images()
     assert torch.equal(grown.generator(latent), plain.generator(latent))
     assert torch.equal(grown.discriminator(x), plain.discriminator(x))
@@ -210,12 +220,12 @@ def test_the_last_level_is_the_network_itself(stores, network) -> None:
 
 @pytest.mark.parametrize("network", ["dcgan", "mlp"])
 def test_a_fade_begins_at_the_smaller_images_and_ends_at_the_larger(stores, network) -> None:
-    who = player(stores, run_of(network=network))
-    latent, x = noise(who), images()
+    train_state = make_state(stores, run_of(network=network))
+    latent, x = noise(train_state), images()
 
     def go(level: int, alpha: float = 1.0):
-        at_level(who, level, alpha)
-        return who.generator(latent), who.discriminator(x if level else means(x))
+        at_level(train_state, level, alpha)
+        return train_state.generator(latent), train_state.discriminator(x if level else means(x))
 
     low, high = go(0), go(1)
     assert torch.equal(low[0], blocks(means(low[0])))
@@ -234,41 +244,41 @@ def test_a_fade_begins_at_the_smaller_images_and_ends_at_the_larger(stores, netw
 
 def test_a_fading_discriminator_by_hand(stores) -> None:
     """Features: part 1 of alpha part 0(x) + (1 - alpha) leaky(conv(mean of 2x2 pixels))."""
-    who = player(stores, run_of(), level=1, alpha=0.25)
-    trunk, x = who.discriminator.trunk, images()
-    conv, head = trunk.from_rgb[0][0], who.discriminator.head
+    train_state = make_state(stores, run_of(), level=1, alpha=0.25)
+    trunk, x = train_state.discriminator.trunk, images()
+    conv, head = trunk.from_rgb[0][0], train_state.discriminator.head
     small = means(x)
     entered = torch.einsum("nchw,oc->nohw", small, conv.weight[:, :, 0, 0])
     entered = functional.leaky_relu(entered + conv.bias[:, None, None], 0.2)
     mixed = 0.25 * trunk[0](x) + 0.75 * entered
     expected = head(trunk[1](mixed).flatten(1)).squeeze(1)
-    assert torch.allclose(who.discriminator(x), expected, atol=1e-6)
-    at_level(who, 0)
+    assert torch.allclose(train_state.discriminator(x), expected, atol=1e-6)
+    at_level(train_state, 0)
     expected = head(trunk[1](entered).flatten(1)).squeeze(1)
-    assert torch.allclose(who.discriminator(small), expected, atol=1e-6)
+    assert torch.allclose(train_state.discriminator(small), expected, atol=1e-6)
 
 
 def test_a_decoder_redraws_images_of_the_level_s_size(stores) -> None:
     for trick in TRICKS:
-        who = player(stores, run_of("began", trick))
-        assert who.discriminator(images(size=4)).shape == (8, 1, 4, 4)
-        at_level(who, 1)
-        assert who.discriminator(images()).shape == (8, 1, 8, 8)
-    at_level(who := player(stores, run_of("began")), 1, 0.0)
-    redrawn = who.discriminator(images())
-    at_level(who, 0)
-    assert torch.allclose(redrawn, blocks(who.discriminator(means(images()))), atol=1e-6)
+        train_state = make_state(stores, run_of("began", trick))
+        assert train_state.discriminator(images(size=4)).shape == (8, 1, 4, 4)
+        at_level(train_state, 1)
+        assert train_state.discriminator(images()).shape == (8, 1, 8, 8)
+    at_level(train_state := make_state(stores, run_of("began")), 1, 0.0)
+    redrawn = train_state.discriminator(images())
+    at_level(train_state, 0)
+    assert torch.allclose(redrawn, blocks(train_state.discriminator(means(images()))), atol=1e-6)
 
 
 def test_replaced_parts_are_those_that_grow(stores) -> None:
     """Who finds `Stages` and replaces a part, as attention does, changes every level that has it."""
-    who = player(stores, run_of())
-    (stages,) = (m for m in who.generator.modules() if isinstance(m, Stages))
+    train_state = make_state(stores, run_of())
+    (stages,) = (m for m in train_state.generator.modules() if isinstance(m, Stages))
     assert len(stages) == len(list(stages)) == len(stages.shapes) == 3
-    before = who.generator(noise(who))
+    before = train_state.generator(noise(train_state))
     place = stages.shapes.index((4, 4, 4))
     stages[place] = nn.Sequential(stages[place], nn.ReLU(), nn.Threshold(10.0, 0.0))
-    after = who.generator(noise(who))
+    after = train_state.generator(noise(train_state))
     assert not torch.equal(before, after)
     assert len(after.unique()) == 1  # all features are 0 behind the threshold: the bias is left
 
@@ -286,21 +296,21 @@ def test_stage_two_takes_over_at_its_share() -> None:
 @pytest.mark.parametrize("network", ["dcgan", "mlp", "rnn"])
 def test_stage_two_draws_from_stage_one_s_image_codes_and_label(stores, loss, network) -> None:
     """By hand: its generator is given the code of stage I's image, the loss's codes, the label."""
-    who = player(stores, run_of(loss, "stacking", network), level=1)
-    latent = noise(who)
+    train_state = make_state(stores, run_of(loss, "stacking", network), level=1)
+    latent = noise(train_state)
     labels = torch.arange(8) if loss == "cgan" else None
-    generator = who.generator
+    generator = train_state.generator
     first, reader, second = generator.body
     generator.eval()
     assert first.shape == reader.spec.shape == (1, 4, 4) and second.shape == (1, 8, 8)
     code = reader(first(latent, labels))
     expected = second(torch.cat([code, latent[:, 4:]], 1), labels)
     assert torch.equal(generator(latent, labels), expected)
-    given = []
-    second.body.register_forward_pre_hook(lambda _, x: given.append(x[0]))
+    inputs = []
+    second.body.register_forward_pre_hook(lambda _, x: inputs.append(x[0]))
     drawn = generator(latent, labels)
     widths = {"nonsaturating": 0, "infogan": 12, "cgan": 10}
-    assert given[0].shape == (8, 64 + widths[loss])
+    assert inputs[0].shape == (8, 64 + widths[loss])
     other = latent.clone()
     other[:, :4] += 1  # the noise is heard through stage I's image alone
     assert not torch.equal(generator(other, labels), drawn)
@@ -309,11 +319,11 @@ def test_stage_two_draws_from_stage_one_s_image_codes_and_label(stores, loss, ne
 
 
 def test_an_encoder_learns_through_the_frozen_stage(stores) -> None:
-    who = player(stores, run_of("gan-mse", "stacking"), level=1)
-    code = noise(who).requires_grad_()
-    who.generator(code).square().sum().backward()
+    train_state = make_state(stores, run_of("gan-mse", "stacking"), level=1)
+    code = noise(train_state).requires_grad_()
+    train_state.generator(code).square().sum().backward()
     assert code.grad is not None and code.grad.abs().sum() > 0
-    first, reader, second = who.generator.body
+    first, reader, second = train_state.generator.body
     assert all(p.grad is None for p in first.parameters())
     assert all(p.grad is not None for p in (*reader.parameters(), *second.parameters()))
 
@@ -339,7 +349,7 @@ def test_each_stage_moves_in_its_own_time_alone(stores, loss, training) -> None:
 
     def state():
         states = {stage: [m.state_dict() for m in modules] for stage, modules in parts.items()}
-        for part in (part for found in states.values() for part in found):
+        for part in (part for actual in states.values() for part in actual):
             for name in [name for name in part if "extra_state" in name]:
                 part.pop(name)
         return copy.deepcopy(states)
@@ -360,32 +370,34 @@ def test_each_stage_moves_in_its_own_time_alone(stores, loss, training) -> None:
 
 def test_stage_two_sees_stage_one_as_it_will_be_sampled(stores) -> None:
     """Stage I is in evaluation mode in stage II, whatever mode the generator is put into."""
-    who = player(stores, run_of("vaegan", "stacking"))
-    first, _, second = who.generator.body
-    who.generator(noise(who))
+    train_state = make_state(stores, run_of("vaegan", "stacking"))
+    first, _, second = train_state.generator.body
+    train_state.generator(noise(train_state))
     before = copy.deepcopy(first.state_dict())
-    at_level(who, 1)
-    who.generator.eval()
-    who.generator.train()
+    at_level(train_state, 1)
+    train_state.generator.eval()
+    train_state.generator.train()
     assert not first.training and second.training
-    who.generator(noise(who))
+    train_state.generator(noise(train_state))
     assert equal(before, first.state_dict())
-    alone = first(noise(who))
-    assert torch.allclose(torch.cat([first(row[None]) for row in noise(who)]), alone, atol=1e-6)
-    at_level(who, 0)
+    alone = first(noise(train_state))
+    assert torch.allclose(
+        torch.cat([first(row[None]) for row in noise(train_state)]), alone, atol=1e-6
+    )
+    at_level(train_state, 0)
     assert first.training
 
 
 def test_features_of_both_stages_have_one_width(stores) -> None:
-    who = player(stores, run_of("infogan", "stacking"))
-    one, two = who.discriminator.critics
-    assert one.width < two.width == who.discriminator.width
-    features = who.discriminator.features(images(size=4))
+    train_state = make_state(stores, run_of("infogan", "stacking"))
+    one, two = train_state.discriminator.critics
+    assert one.width < two.width == train_state.discriminator.width
+    features = train_state.discriminator.features(images(size=4))
     assert features.shape == (8, two.width) and not features[:, one.width :].any()
-    logits = who.discriminator.classify(features)
+    logits = train_state.discriminator.classify(features)
     assert torch.equal(logits, one(images(size=4)))
-    at_level(who, 1)
-    assert torch.equal(who.discriminator(images()), two(images()))
+    at_level(train_state, 1)
+    assert torch.equal(train_state.discriminator(images()), two(images()))
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -432,21 +444,21 @@ def test_a_run_resumed_before_within_and_after_a_change_has_the_same_bits(
 def test_a_snapshot_is_evaluated_at_its_own_stage(stores, trained, trick, levels) -> None:
     run = run_of(trick=trick, training={"budget": 16 * 12, "snapshots": 4})
     _, saved = trained(run)
-    who = player(stores, run)
-    who.evaluated.eval()
-    drawn = sampling.draw(who, run, stores["digits"])
+    train_state = make_state(stores, run)
+    train_state.evaluated.eval()
+    drawn = sampling.draw(train_state, run, stores["digits"])
     for snapshot, (level, alpha) in zip(saved["snapshots"], levels, strict=True):
-        sampling.load(who, snapshot)
+        sampling.load(train_state, snapshot)
         with torch.no_grad():
             samples = drawn.generator(drawn.latent)
-        inside = who.evaluated if trick == "stacking+ema" else who.evaluated.body
+        inside = train_state.evaluated if trick == "stacking+ema" else train_state.evaluated.body
         assert (inside.level, inside.share) == (level, pytest.approx(alpha))
         assert torch.equal(samples, blocks(means(samples))) == (level == 0)
         with torch.no_grad():
-            expected = player(stores, run, level, inside.share)
+            expected = make_state(stores, run, level, inside.share)
             expected.evaluated.load_state_dict(snapshot["weights"])
             assert torch.equal(samples, expected.evaluated.eval()(drawn.latent))
-    sampling.load(who, saved["snapshots"][0])  # and back again
+    sampling.load(train_state, saved["snapshots"][0])  # and back again
     assert (inside.level, inside.share) == (0, 1.0)
 
 
@@ -455,20 +467,20 @@ def test_an_average_of_weights_follows_the_stage(stores, trick) -> None:
     stepper = stepper_of(stores, run_of(trick=f"{trick}+ema", training={"budget": 16 * 12}))
     for step in range(12):
         stepper.step(step)
-        found = [
+        actual = [
             [value.tolist() for name, value in network.state_dict().items() if "extra" in name]
             for network in (stepper.state.generator, stepper.state.evaluated)
         ]
-        assert found[0] == found[1] == [list(stepper.state.tricks[0].level_at(step / 12))]
-    assert found[0][0][0] == 1
+        assert actual[0] == actual[1] == [list(stepper.state.tricks[0].level_at(step / 12))]
+    assert actual[0][0][0] == 1
 
 
 # -- cost ------------------------------------------------------------------------------------------
 
 
-def arithmetic(stores, trick: str, step: int, turn: str = "discriminator", **changes) -> int:
+def arithmetic(stores, trick: str, step: int, phase: str = "discriminator", **changes) -> int:
     run = run_of(trick=trick, training={"budget": 16 * 30}, **changes)
-    return step_costs.arithmetic(step_costs.Bench(run, stores["digits"]), turn, step)
+    return step_costs.arithmetic(step_costs.Bench(run, stores["digits"]), phase, step)
 
 
 @pytest.mark.parametrize("network", ["dcgan", "mlp"])
@@ -521,8 +533,8 @@ def test_no_forward_pass_is_computed_twice_at_any_stage(stores, loss, trick) -> 
     run = run_of(loss, trick, training={"budget": 16 * 30})
     bench = step_costs.Bench(run, stores["digits"])
     for step in (0, 12, 29):
-        for turn in step_costs.TURNS:
-            assert not step_costs.watch(bench, turn, step).twice, (step, turn)
+        for phase in step_costs.TURNS:
+            assert not step_costs.watch(bench, phase, step).twice, (step, phase)
 
 
 # -- what is declared ------------------------------------------------------------------------------

@@ -51,15 +51,23 @@ class Linear(features.Extractor):
         return [flat[:, :1], 2 * flat[:, 1:]]
 
 
-def game(stores, run, extractors, images=None) -> Step:
+def step_of(stores, run, extractors, images=None) -> Step:
     """A generator's turn."""
     store = stores["digits"]
-    who = build.train_state(run, store.shape, store.classes, CPU)
-    who.extractors = extractors
+    train_state = build.train_state(run, store.shape, store.classes, CPU)
+    train_state.extractors = extractors
     if images is None:
         images = torch.randn(8, *store.shape, generator=torch.Generator().manual_seed(0)).tanh()
     labels = torch.arange(8) % store.classes
-    return Step(who, "generator", images, labels, torch.Generator().manual_seed(1), at_step(who), 4)
+    return Step(
+        train_state,
+        "generator",
+        images,
+        labels,
+        torch.Generator().manual_seed(1),
+        at_step(train_state),
+        4,
+    )
 
 
 # -- the term --------------------------------------------------------------------------------------
@@ -70,7 +78,7 @@ def test_the_term_is_the_squared_distance_of_means_averaged_over_layers(stores) 
     run = tiny_run(
         "digits", trick="perceptual", settings={"tricks": {"perceptual": {"weight": 3.0}}}
     )
-    step = game(stores, run, {NAME: Linear()})
+    step = step_of(stores, run, {NAME: Linear()})
     loss = float(step.generator_loss().detach())
     adversarial = float(step.state.loss.generator(step).detach())
     away = (step.images.mean(0) - step.generated.detach().mean(0)).flatten()
@@ -80,7 +88,7 @@ def test_the_term_is_the_squared_distance_of_means_averaged_over_layers(stores) 
 
 
 def test_it_is_zero_where_generated_images_are_the_real_ones(stores, fitted) -> None:
-    step = game(stores, RUN, fitted(RUN))
+    step = step_of(stores, RUN, fitted(RUN))
     (trick,) = step.state.tricks
     assert float(trick.mismatch(step).detach()) > 0.1  # an untrained generator's
     step.generated = step.images.flip(0)  # in another order: only the batch counts
@@ -88,7 +96,7 @@ def test_it_is_zero_where_generated_images_are_the_real_ones(stores, fitted) -> 
 
 
 def test_the_gradient_reaches_the_generator_and_nothing_else(stores, fitted) -> None:
-    step = game(stores, RUN, fitted(RUN))
+    step = step_of(stores, RUN, fitted(RUN))
     (trick,) = step.state.tricks
     distance = trick.mismatch(step)
     weights = list(step.state.generator.parameters())
@@ -104,7 +112,7 @@ def test_the_gradient_reaches_the_generator_and_nothing_else(stores, fitted) -> 
 
 
 def test_following_the_gradient_makes_the_term_smaller(stores, fitted) -> None:
-    step = game(stores, RUN, fitted(RUN))
+    step = step_of(stores, RUN, fitted(RUN))
     (trick,) = step.state.tricks
     fake = step.generated.detach().clone().requires_grad_()
     values = []
@@ -140,13 +148,13 @@ def test_a_weight_of_zero_changes_no_bit(trained) -> None:
 
 @pytest.mark.parametrize("trick", ["packing+perceptual", "perceptual+packing"])
 def test_it_sees_images_as_they_are_not_as_the_discriminator_does(stores, fitted, trick) -> None:
-    step = game(stores, tiny_run("digits", trick=trick), fitted(RUN))
-    alone = game(stores, RUN, fitted(RUN))
+    step = step_of(stores, tiny_run("digits", trick=trick), fitted(RUN))
+    alone = step_of(stores, RUN, fitted(RUN))
     for part in step.state.tricks:
-        part.view = lambda images, game: 0 * images
+        part.view = lambda images, training_step: 0 * images
     assert not step.fake.any()
-    found = next(part for part in step.state.tricks if part.name == "perceptual")
-    assert torch.equal(found.mismatch(step), alone.state.tricks[0].mismatch(alone))
+    actual = next(part for part in step.state.tricks if part.name == "perceptual")
+    assert torch.equal(actual.mismatch(step), alone.state.tricks[0].mismatch(alone))
 
 
 def test_two_batches_of_data_are_two_nths_apart(stores, fitted) -> None:
@@ -165,7 +173,7 @@ def test_two_batches_of_data_are_two_nths_apart(stores, fitted) -> None:
 
 def test_no_pass_is_made_twice_and_each_is_counted(stores, fitted) -> None:
     bench = Bench(RUN, stores["digits"], fitted(RUN))
-    seen = {turn: step_costs.watch(bench, turn) for turn in TURNS}
+    seen = {phase: step_costs.watch(bench, phase) for phase in TURNS}
     assert not any(watched.twice for watched in seen.values())
     assert NAME not in seen["discriminator"].passes(16)
     # real and generated images, of which one has a gradient
@@ -235,19 +243,19 @@ def test_total_variances_are_those_of_all_images_whatever_the_chunks(monkeypatch
         by_hand = [phi.double().var(0, correction=0).sum() for phi in network.activations(images)]
         for chunk in (7, 30):
             monkeypatch.setattr(residual_classifier, "CHUNK", chunk)
-            found = residual_classifier._total_variances(network, images)
-            assert torch.allclose(found, torch.stack(by_hand), rtol=1e-6)
+            actual = residual_classifier._total_variances(network, images)
+            assert torch.allclose(actual, torch.stack(by_hand), rtol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (1, 28, 28), (2, 7, 5)])
 def test_layers_go_down_to_four_pixels(shape) -> None:
     network = residual_classifier.Network(shape, 10, 4)
-    found = network.activations(torch.randn(2, *shape))
-    assert all(phi.shape[0] == 2 for phi in found) and network(torch.randn(2, *shape)).shape == (
+    actual = network.activations(torch.randn(2, *shape))
+    assert all(phi.shape[0] == 2 for phi in actual) and network(torch.randn(2, *shape)).shape == (
         2,
         10,
     )
-    assert len(found) == 2 + math.ceil(math.log2(shape[1] / 4))
+    assert len(actual) == 2 + math.ceil(math.log2(shape[1] / 4))
 
 
 def test_an_extractor_without_layers_says_so() -> None:
@@ -309,7 +317,7 @@ def test_the_code_of_the_extractor_is_code_of_its_runs_alone(monkeypatch) -> Non
     for run, uses in ((RUN, True), (PLAIN, False)):
         files = []
         with monkeypatch.context() as patch:
-            patch.setattr(fingerprint, "of", lambda given, files=files: files.extend(given) or "")
+            patch.setattr(fingerprint, "of", lambda inputs, files=files: files.extend(inputs) or "")
             fingerprint.training.__wrapped__(
                 run.network.name, run.loss.name, run._trick_files, run.training_extractors
             )
@@ -384,14 +392,14 @@ def test_a_study_is_collected_verified_and_each_run_tells_what_it_used(finished)
     assert set(tables["metrics"].extractor) == {"classifier"}
     assert set(tables["floor"].extractor) == {"classifier"}
     data = Path(finished.study.data)
-    told = {}
+    reported = {}
     for run in finished.runs:
-        told[run.trick] = storage.read_json(finished.folder(run) / "run.json", "")
+        reported[run.trick] = storage.read_json(finished.folder(run) / "run.json", "")
         evaluated = storage.read_json(finished.folder(run) / "evaluation.json", "")
         assert list(evaluated["extractors"]) == ["classifier"]
     digest = storage.sha256(data / "extractors/digits" / NAME / "record.json")
-    assert told["perceptual"]["extractors"] == {NAME: digest}
-    assert "extractors" not in told["none"]
+    assert reported["perceptual"]["extractors"] == {NAME: digest}
+    assert "extractors" not in reported["none"]
     assert verify.verify(finished).wrong == []
     assert {status.progress(finished, run).state for run in finished.runs} == {"done"}
     history = tables["history"]
@@ -458,5 +466,5 @@ def test_the_cost_of_a_run_can_be_measured_before_it_is_fitted(stores, tmp_path)
         )
     )
     with hurried():
-        told = costs.Costs(plan, tmp_path)
-        assert told.measure(plan.runs[0]) > 0 and all(told.work.values())
+        reported = costs.Costs(plan, tmp_path)
+        assert reported.measure(plan.runs[0]) > 0 and all(reported.work.values())

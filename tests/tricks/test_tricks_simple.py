@@ -30,22 +30,22 @@ def draws(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def player(stores, run):
+def make_state(stores, run):
     store = stores[run.dataset.name]
     return build.train_state(run, store.shape, store.classes, CPU)
 
 
-def game(stores, run, turn="discriminator", progress=0.0, seed=1):
+def step_of(stores, run, phase="discriminator", progress=0.0, seed=1):
     store = stores[run.dataset.name]
     images = torch.randn(8, *store.shape, generator=draws(0))
     labels = torch.arange(8)
     return Step(
-        player(stores, run),
-        turn,
+        make_state(stores, run),
+        phase,
         images,
         labels,
         draws(seed),
-        at_step(player(stores, run), 0, progress),
+        at_step(make_state(stores, run), 0, progress),
         4,
     )
 
@@ -72,12 +72,12 @@ def test_paired_logits_both_ways() -> None:
 
 def test_paired_cross_entropy_is_twice_the_papers_one_half_in_both_turns(stores) -> None:
     """E sp(-(r - f)) for the discriminator, E sp(-(f - r)) for the generator, of equal halves."""
-    for turn, sign in (("discriminator", 1), ("generator", -1)):
-        step = game(stores, tiny_run(trick="relativistic-paired"), turn)
+    for phase, sign in (("discriminator", 1), ("generator", -1)):
+        step = step_of(stores, tiny_run(trick="relativistic-paired"), phase)
         difference = step.real_logits - step.fake_logits
         by_hand = 2 * functional.softplus(-sign * difference).mean()
-        found = getattr(step.state.loss, turn)(step)
-        assert number(found) == pytest.approx(number(by_hand), rel=1e-6)
+        actual = getattr(step.state.loss, phase)(step)
+        assert number(actual) == pytest.approx(number(by_hand), rel=1e-6)
     assert not step.real_logits.requires_grad and step.fake_logits.requires_grad
 
 
@@ -92,16 +92,16 @@ def test_paired_has_no_meaning_where_logits_are_relative_already(other: str) -> 
 
 @pytest.mark.parametrize("dataset", ["ring", "digits"])
 def test_dragan_is_the_nonsaturating_loss_with_this_penalty(dataset, stores) -> None:
-    loss = game(stores, tiny_run(dataset, "dragan"))
-    trick = game(stores, tiny_run(dataset, trick="dragan-penalty"))
+    loss = step_of(stores, tiny_run(dataset, "dragan"))
+    trick = step_of(stores, tiny_run(dataset, trick="dragan-penalty"))
     assert torch.equal(loss.discriminator_loss(), trick.discriminator_loss())
 
 
 def test_dragan_penalty_by_hand_around_the_data_only(stores) -> None:
-    step = game(stores, chosen("ring", "hinge", "dragan-penalty", weight=3.0, scale=0.2))
+    step = step_of(stores, chosen("ring", "hinge", "dragan-penalty", weight=3.0, scale=0.2))
     step.images = 3 * step.images  # of a spread that is not 1
     state = step.rng.get_state()
-    found = step.state.tricks[0].penalty(step)
+    actual = step.state.tricks[0].penalty(step)
     rng = draws()
     rng.set_state(state)
     spread = step.images.numpy().std(ddof=1)
@@ -109,7 +109,7 @@ def test_dragan_penalty_by_hand_around_the_data_only(stores) -> None:
     points.requires_grad_()
     (gradient,) = torch.autograd.grad(step.state.discriminator(points).sum(), points)
     norms = gradient.square().sum(1).sqrt()
-    assert number(found) == pytest.approx(number(3 * (norms - 1).square().mean()), rel=1e-5)
+    assert number(actual) == pytest.approx(number(3 * (norms - 1).square().mean()), rel=1e-5)
     assert "generated" not in vars(step)  # not even asked for
 
 
@@ -117,7 +117,7 @@ def test_dragan_penalty_by_hand_around_the_data_only(stores) -> None:
 
 
 def test_r2_is_half_gamma_times_the_squared_gradient_at_generated_samples(stores) -> None:
-    step = game(stores, chosen("digits", trick="r2", gamma=3.0))
+    step = step_of(stores, chosen("digits", trick="r2", gamma=3.0))
     images = step.generated.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(step.state.discriminator(images).sum(), images)
     by_hand = 1.5 * gradient.square().sum((1, 2, 3)).mean()
@@ -126,14 +126,14 @@ def test_r2_is_half_gamma_times_the_squared_gradient_at_generated_samples(stores
 
 def test_r1_and_r2_are_r3gans_penalties(stores) -> None:
     """At the same gamma, on the same networks and samples."""
-    whole = game(stores, tiny_run(loss="r3gan"))
-    found = whole.state.loss.discriminator(whole)
+    whole = step_of(stores, tiny_run(loss="r3gan"))
+    actual = whole.state.loss.discriminator(whole)
     paired = functional.softplus(whole.fake_logits - whole.real_logits).mean()
-    parts = game(stores, tiny_run(trick="r1+r2"))
+    parts = step_of(stores, tiny_run(trick="r1+r2"))
     for trick in parts.state.tricks:
         trick.gamma = whole.state.loss.gamma
     penalty = sum(trick.penalty(parts) for trick in parts.state.tricks)
-    assert number(found - paired) == pytest.approx(number(penalty), rel=1e-3)
+    assert number(actual - paired) == pytest.approx(number(penalty), rel=1e-3)
 
 
 # -- spectral-norm-both ----------------------------------------------------------------------------
@@ -141,15 +141,15 @@ def test_r1_and_r2_are_r3gans_penalties(stores) -> None:
 
 def largest(network: nn.Module) -> list[float]:
     """The largest singular value of each layer's matrix, inputs of transposed layers in columns."""
-    found = []
+    actual = []
     for layer in network.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.Embedding)):
             weight = layer.weight.detach()
             if isinstance(layer, nn.ConvTranspose2d):  # (inputs, outputs, ...)
                 weight = weight.transpose(0, 1)
-            found.append(float(torch.linalg.svdvals(weight.flatten(1))[0]))
-    assert len(found) > 2
-    return found
+            actual.append(float(torch.linalg.svdvals(weight.flatten(1))[0]))
+    assert len(actual) > 2
+    return actual
 
 
 @pytest.mark.parametrize(
@@ -159,32 +159,32 @@ def test_both_networks_have_singular_values_of_one(dataset, loss, stores) -> Non
     """In training, in evaluation and after a round trip through what a checkpoint keeps."""
     settings = {"networks": {"mlp": {"width": 8, "depth": 3}, "dcgan": {"width": 4}}}
     run = tiny_run(dataset, loss, trick="spectral-norm-both", settings=settings)
-    who = player(stores, run)
+    train_state = make_state(stores, run)
     images, labels = torch.randn(8, *stores[dataset].shape), torch.arange(8)
     noise = torch.randn(8, 4)
-    told = labels if loss == "cgan" else None
+    reported = labels if loss == "cgan" else None
     with torch.no_grad():
         for _ in range(30):  # one power iteration for each forward pass
-            who.discriminator(images, told)
-            who.generator(noise, told)
-    networks = {"generator": who.generator, "discriminator": who.discriminator}
+            train_state.discriminator(images, reported)
+            train_state.generator(noise, reported)
+    networks = {"generator": train_state.generator, "discriminator": train_state.discriminator}
     for network in networks.values():
         assert largest(network) == pytest.approx([1.0] * len(largest(network)), abs=0.02)
         before = copy.deepcopy(network.state_dict())
         network.eval()
         assert largest(network) == pytest.approx([1.0] * len(largest(network)), abs=0.02)
         assert equal(before, network.state_dict())  # no power iteration
-    other = player(stores, run)
+    other = make_state(stores, run)
     for name, network in networks.items():
         again = getattr(other, name)
         again.load_state_dict(copy.deepcopy(network.state_dict()))
-        given = images if name == "discriminator" else noise
-        assert equal(again.eval()(given, told), network(given, told))
+        inputs = images if name == "discriminator" else noise
+        assert equal(again.eval()(inputs, reported), network(inputs, reported))
 
 
 def test_spectral_norm_of_both_begins_as_that_of_one_and_keeps_batch_norm(stores) -> None:
-    both = player(stores, tiny_run("digits", trick="spectral-norm-both"))
-    one = player(stores, tiny_run("digits", trick="spectral-norm"))
+    both = make_state(stores, tiny_run("digits", trick="spectral-norm-both"))
+    one = make_state(stores, tiny_run("digits", trick="spectral-norm"))
     assert equal(both.discriminator.state_dict(), one.discriminator.state_dict())
     norms = [m for m in both.generator.modules() if isinstance(m, nn.BatchNorm2d)]
     assert norms and not any(hasattr(m, "parametrizations") for m in norms)
@@ -245,25 +245,29 @@ def test_losses_with_a_label_are_known() -> None:
     assert set(LABELLED) >= {"improved-gan", "vaegan", "gan-mse", "gan-mae", "fgan-jensen-shannon"}
     for name in LOSSES:
         if name not in LABELLED:
-            told = why_not("digits", "mlp", name, ["label-smoothing"])
-            assert told is not None and told.plugin == "label-smoothing" and told.other == name
+            reported = why_not("digits", "mlp", name, ["label-smoothing"])
+            assert (
+                reported is not None
+                and reported.plugin == "label-smoothing"
+                and reported.other == name
+            )
 
 
 @pytest.mark.parametrize("label", [0.9, 0.6])
 @pytest.mark.parametrize("loss", LABELLED)
 def test_a_smoothed_label_is_another_label_to_the_real_logits(loss, label, stores) -> None:
     """The whole step's gradient is that of the term with the other label, and of no other term."""
-    step = game(stores, chosen("digits", loss, "label-smoothing", label=label))
-    found = real_gradient(step, Step.discriminator_loss)
+    step = step_of(stores, chosen("digits", loss, "label-smoothing", label=label))
+    actual = real_gradient(step, Step.discriminator_loss)
     by_hand = real_gradient(step, lambda changed: against_label(loss, changed.real_logits, label))
-    assert torch.allclose(found, by_hand, atol=1e-6)
+    assert torch.allclose(actual, by_hand, atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", LABELLED)
 def test_a_smoothed_label_changes_the_loss_by_the_exact_difference_and_a_constant(
     loss, stores
 ) -> None:
-    step = game(stores, chosen("digits", loss, "label-smoothing"))
+    step = step_of(stores, chosen("digits", loss, "label-smoothing"))
     constants = []
     for scale in (0.1, 4.0):
         logits = scale * torch.linspace(-1, 1, 8, dtype=torch.float64)
@@ -281,16 +285,16 @@ def test_only_losses_with_a_label_have_the_trick(loss: str) -> None:
     if not isinstance(plugin, LogitLoss):
         return
     real = torch.linspace(-3, 3, 7, requires_grad=True)
-    (found,) = torch.autograd.grad(plugin.discriminator_loss(real, torch.zeros(7)), real)
+    (actual,) = torch.autograd.grad(plugin.discriminator_loss(real, torch.zeros(7)), real)
     terms = [against_label(form, real, 1.0) for form in ("nonsaturating", "lsgan")]
-    alike = [torch.allclose(torch.autograd.grad(term, real)[0], found) for term in terms]
+    alike = [torch.allclose(torch.autograd.grad(term, real)[0], actual) for term in terms]
     # a pair's difference from logits of 0 looks like a logit, but there is no label on logits
     assert any(alike) or loss not in LABELLED or plugin.relative
 
 
 @pytest.mark.parametrize("compare", ["relativistic", "relativistic-paired"])
 def test_the_label_is_that_of_the_compared_logit(compare, stores) -> None:
-    step = game(stores, tiny_run(trick=f"{compare}+label-smoothing"))
+    step = step_of(stores, tiny_run(trick=f"{compare}+label-smoothing"))
     real, fake = step.real_logits, step.fake_logits
     other = fake.mean() if compare == "relativistic" else fake
     mine = real.mean() if compare == "relativistic" else real
@@ -301,37 +305,37 @@ def test_the_label_is_that_of_the_compared_logit(compare, stores) -> None:
 def test_smoothing_is_one_sided(stores) -> None:
     """Neither the generator nor the label of generated samples knows of it."""
     smooth, plain = (
-        game(stores, tiny_run(trick=name), "generator") for name in ("label-smoothing", "none")
+        step_of(stores, tiny_run(trick=name), "generator") for name in ("label-smoothing", "none")
     )
     assert torch.equal(smooth.generator_loss(), plain.generator_loss())
-    step = game(stores, tiny_run(trick="label-smoothing"))
+    step = step_of(stores, tiny_run(trick="label-smoothing"))
     leaf = torch.linspace(-2, 2, 8, requires_grad=True)
     step._real, step._fake = (torch.zeros(8, 1), torch.zeros(8)), (torch.zeros(8, 1), leaf)
-    (found,) = torch.autograd.grad(step.discriminator_loss(), leaf)
-    assert torch.allclose(found, leaf.sigmoid().detach() / 8)
+    (actual,) = torch.autograd.grad(step.discriminator_loss(), leaf)
+    assert torch.allclose(actual, leaf.sigmoid().detach() / 8)
 
 
 # -- instance-noise --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("turn", ["discriminator", "generator"])
+@pytest.mark.parametrize("phase", ["discriminator", "generator"])
 @pytest.mark.parametrize("progress, spread", [(0.0, 0.4), (0.5, 0.25), (1.0, 0.1)])
-def test_noise_has_the_schedules_spread_on_both_kinds(progress, spread, turn, stores) -> None:
+def test_noise_has_the_schedules_spread_on_both_kinds(progress, spread, phase, stores) -> None:
     run = chosen("digits", trick="instance-noise", start=0.4, end=0.1)
-    step = game(stores, run, turn, progress)
+    step = step_of(stores, run, phase, progress)
     real, fake = step.real - step.images, (step.fake - step.generated).detach()
     for noise in (real, fake):
         assert float(noise.std()) == pytest.approx(spread, rel=0.15)
         assert abs(float(noise.mean())) < 0.2 * spread
     correlation = torch.corrcoef(torch.stack([real.flatten(), fake.flatten()]))[0, 1]
     assert abs(float(correlation)) < 0.2
-    assert step.fake.requires_grad == (turn == "generator")
+    assert step.fake.requires_grad == (phase == "generator")
 
 
 def test_noise_is_none_at_the_end_and_where_it_is_not_chosen(stores) -> None:
-    step = game(stores, tiny_run(trick="instance-noise"), progress=1.0)
+    step = step_of(stores, tiny_run(trick="instance-noise"), progress=1.0)
     assert torch.equal(step.real, step.images) and torch.equal(step.fake, step.generated)
-    plain = game(stores, tiny_run())
+    plain = step_of(stores, tiny_run())
     assert plain.real is plain.images and plain.fake is plain.generated
 
 
@@ -364,11 +368,11 @@ def test_colours_are_drawn_for_each_image_from_the_papers_ranges() -> None:
     assert torch.allclose(chroma, chroma[:, :1])
     saturation = chroma[:, 0] / contrast[:, 0]
     ranges = [(brightness, -0.5, 0.5), (saturation, 0, 2), (contrast[:, 0], 0.5, 1.5)]
-    for found, low, high in ranges:
+    for actual, low, high in ranges:
         tenth = (high - low) / 10
-        assert low <= found.min() < low + tenth and high - tenth < found.max() <= high
-        assert float(found.mean()) == pytest.approx((low + high) / 2, abs=tenth / 2)
-    drawn = torch.stack([found for found, _, _ in ranges])
+        assert low <= actual.min() < low + tenth and high - tenth < actual.max() <= high
+        assert float(actual.mean()) == pytest.approx((low + high) / 2, abs=tenth / 2)
+    drawn = torch.stack([actual for actual, _, _ in ranges])
     assert (torch.corrcoef(drawn) - torch.eye(3)).abs().max() < 0.2
 
 
@@ -402,8 +406,8 @@ def test_a_move_is_a_shifted_copy_of_each_image_by_itself(shape, high, wide, edg
     places = (2 * high + 1) * (2 * wide + 1)
     x = torch.randn(40 * places, 2, *shape, generator=draws(3))
     y = _augment.move(x, _augment.moves(x, 1 / 8, draws(), stay), edge)
-    found = found_moves(x, y, high, wide, edge)
-    counts = Counter(found)
+    actual = found_moves(x, y, high, wide, edge)
+    counts = Counter(actual)
     assert len(counts) == (places if stay else places - 1) and None not in counts
     assert stay or (0, 0) not in counts
     assert min(counts.values()) > 15 and max(counts.values()) < 80  # 40 expected of each
@@ -442,18 +446,18 @@ def test_augmentation_is_differentiable_twice() -> None:
     trick = registry.create("trick", "diffaugment", {})
     x = images(1, 2, 4).requires_grad_()
 
-    def seen(given: torch.Tensor) -> torch.Tensor:
-        return trick.view(given, SimpleNamespace(images=x, rng=draws(6))) ** 2
+    def seen(inputs: torch.Tensor) -> torch.Tensor:
+        return trick.view(inputs, SimpleNamespace(images=x, rng=draws(6))) ** 2
 
     assert float(seen(x).detach().abs().sum()) > 0
     assert torch.autograd.gradcheck(seen, (x,))
     assert torch.autograd.gradgradcheck(seen, (x,))
 
 
-@pytest.mark.parametrize("turn", ["discriminator", "generator"])
-def test_both_kinds_are_augmented_alike_in_both_turns(turn, stores) -> None:
+@pytest.mark.parametrize("phase", ["discriminator", "generator"])
+def test_both_kinds_are_augmented_alike_in_both_turns(phase, stores) -> None:
     """The same images, once as real and once as generated: other draws of the same changes."""
-    step = game(stores, tiny_run("digits", trick="diffaugment"), turn)
+    step = step_of(stores, tiny_run("digits", trick="diffaugment"), phase)
     step.images = torch.ones(8, 1, 8, 8)
     step.generated = step.images
     before = step.rng.get_state()
@@ -494,7 +498,7 @@ def test_each_part_of_the_policy_can_be_left_out(settings) -> None:
 
 def test_images_of_a_pack_are_augmented_by_themselves_in_either_order(stores) -> None:
     first, last = (
-        game(stores, tiny_run("digits", trick=name))
+        step_of(stores, tiny_run("digits", trick=name))
         for name in ("diffaugment+packing", "packing+diffaugment")
     )
     assert first.real.shape == (4, 2, 8, 8)
@@ -504,7 +508,7 @@ def test_images_of_a_pack_are_augmented_by_themselves_in_either_order(stores) ->
 @pytest.mark.parametrize("trick", ["diffaugment", "instance-noise", "packing+diffaugment"])
 def test_what_is_compared_with_real_images_is_seen_as_they_are(trick, stores) -> None:
     """A reconstruction without error has no feature error, whatever tricks draw."""
-    step = game(stores, tiny_run("digits", "vaegan", trick), "generator")
+    step = step_of(stores, tiny_run("digits", "vaegan", trick), "generator")
     step.reconstruct = lambda codes: step.images + 0 * codes.sum()
     step.state.loss.generator(step)
     assert number(step.log["feature_error"]) == 0
@@ -522,23 +526,23 @@ def test_consistency_by_hand_for_a_linear_discriminator() -> None:
     trick = registry.create("trick", "consistency", {})
     x, weight = images(6, 1, 8), torch.randn(64, dtype=torch.float64).requires_grad_()
 
-    def judge(given: torch.Tensor) -> torch.Tensor:
-        return given.flatten(1) @ weight
+    def quality(inputs: torch.Tensor) -> torch.Tensor:
+        return inputs.flatten(1) @ weight
 
     step = SimpleNamespace(
         images=x,
         rng=draws(),
-        discriminate=judge,
-        real_logits=judge(x),
-        view_as_real=lambda given: given,
+        discriminate=quality,
+        real_logits=quality(x),
+        view_as_real=lambda inputs: inputs,
     )
-    found = trick.penalty(step)
+    actual = trick.penalty(step)
     change = (x - trick.transform(x, SimpleNamespace(rng=draws()))).flatten(1)
     said = change @ weight.detach()
-    assert number(found) == pytest.approx(float(10 * said.square().mean()))
-    (gradient,) = torch.autograd.grad(found, weight)
+    assert number(actual) == pytest.approx(float(10 * said.square().mean()))
+    (gradient,) = torch.autograd.grad(actual, weight)
     assert torch.allclose(gradient, 20 * (said[:, None] * change).mean(0))
-    assert float(found.detach()) > 0
+    assert float(actual.detach()) > 0
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -557,9 +561,9 @@ def test_consistency_shifts_and_mirrors_where_it_is_asked_to(flip) -> None:
 @pytest.mark.parametrize("others", ["", "diffaugment+instance-noise+", "packing+"])
 def test_consistency_is_zero_where_the_image_stays(others, stores) -> None:
     """What else is drawn for an image is drawn once: the change alone is what is penalised."""
-    still = game(stores, chosen("digits", "cgan", f"{others}consistency", shift=0.0))
+    still = step_of(stores, chosen("digits", "cgan", f"{others}consistency", shift=0.0))
     assert number(still.state.tricks[-1].penalty(still)) < 1e-9
-    step = game(stores, tiny_run("digits", "cgan", f"{others}consistency"))
+    step = step_of(stores, tiny_run("digits", "cgan", f"{others}consistency"))
     assert number(step.state.tricks[-1].penalty(step)) > 1e-7
 
 
@@ -575,8 +579,8 @@ ALL = [
 @pytest.mark.parametrize("trick", ALL)
 def test_no_forward_pass_is_computed_twice(trick, loss, stores) -> None:
     bench = step_costs.Bench(tiny_run("digits", loss, trick), stores["digits"])
-    for turn in step_costs.TURNS:
-        assert not step_costs.watch(bench, turn).twice, turn
+    for phase in step_costs.TURNS:
+        assert not step_costs.watch(bench, phase).twice, phase
 
 
 @pytest.mark.parametrize("network", ["dcgan", "rnn", "mlp"])
@@ -610,10 +614,10 @@ def test_the_average_of_a_normalised_generator_is_sampled_from(trained, stores) 
     """The snapshot's layers still have a largest singular value near 1."""
     run = tiny_run("digits", trick="spectral-norm-both+ema")
     _, saved = trained(run)
-    who = player(stores, run)
+    train_state = make_state(stores, run)
     for part in ("generator", "discriminator"):
-        getattr(who, part).load_state_dict(saved["networks"][part])
-    who.modules.load_state_dict(saved["networks"]["modules"])
-    samples = who.evaluated.eval()(torch.randn(5, 4, generator=draws()))
+        getattr(train_state, part).load_state_dict(saved["networks"][part])
+    train_state.modules.load_state_dict(saved["networks"]["modules"])
+    samples = train_state.evaluated.eval()(torch.randn(5, 4, generator=draws()))
     assert samples.shape == (5, 1, 8, 8) and samples.isfinite().all()
-    assert float(samples.std()) > 0 and max(largest(who.evaluated)) < 1.5
+    assert float(samples.std()) > 0 and max(largest(train_state.evaluated)) < 1.5

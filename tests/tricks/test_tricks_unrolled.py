@@ -58,36 +58,36 @@ class Problem:
                 if isinstance(layer, nn.LeakyReLU):
                     setattr(part, name, nn.Softplus())
         for step in range(3):
-            loss = self.game("discriminator", step).discriminator_loss()
+            loss = self.step_of("discriminator", step).discriminator_loss()
             trainer.minimise(self.state.optimizers[1], loss)
-            self.state.loss.after_discriminator(self.game("discriminator", step))
+            self.state.loss.after_discriminator(self.step_of("discriminator", step))
         self.statistics = copy.deepcopy(dict(self.state.generator.named_buffers()))
 
-    def game(self, turn: str, step: int) -> Step:
+    def step_of(self, phase: str, step: int) -> Step:
         # every turn begins from the same statistics of batch norm, which reconstructions use
         self.state.generator.load_state_dict(self.statistics, strict=False)
         seen = torch.Generator().manual_seed(100 + step)
         images = torch.randn(8, 2, generator=seen)
         return Step(
-            self.state, turn, images, torch.arange(8), seen, at_step(self.state, step, 0.0), 4
+            self.state, phase, images, torch.arange(8), seen, at_step(self.state, step, 0.0), 4
         )
 
     def gradient(self) -> list[Tensor]:
-        value = self.game("generator", 9).generator_loss()
+        value = self.step_of("generator", 9).generator_loss()
         return list(torch.autograd.grad(value, list(self.state.generator.parameters())))
 
     def slope(self, direction: list[Tensor], value, size: float = 1e-6) -> float:
         """The finite difference of a function of the generator's parameters."""
-        found = []
+        actual = []
         for sign in (1, -1):
             with torch.no_grad():
                 for p, d in zip(self.state.generator.parameters(), direction, strict=True):
                     p.add_(d, alpha=sign * size)
-            found.append(float(value().detach()))
+            actual.append(float(value().detach()))
             with torch.no_grad():
                 for p, d in zip(self.state.generator.parameters(), direction, strict=True):
                     p.sub_(d, alpha=sign * size)
-        return (found[0] - found[1]) / (2 * size)
+        return (actual[0] - actual[1]) / (2 * size)
 
     def steps(self, k: int, objective, constrain=lambda parameter: parameter) -> nn.Module:
         """A copy of the discriminator after k steps of a copy of its optimiser."""
@@ -104,13 +104,13 @@ class Problem:
         return critic
 
 
-def halves(critic, game: Step) -> tuple[Tensor, Tensor]:
+def halves(critic, training_step: Step) -> tuple[Tensor, Tensor]:
     """Logits on real and on generated points, from one pass."""
-    return critic(torch.cat([game.images, game.generated.detach()])).chunk(2)
+    return critic(torch.cat([training_step.images, training_step.generated.detach()])).chunk(2)
 
 
-def binary(critic, game) -> Tensor:
-    real, fake = halves(critic, game)
+def binary(critic, training_step) -> Tensor:
+    real, fake = halves(critic, training_step)
     return sp(-real).mean() + sp(fake).mean()
 
 
@@ -120,43 +120,46 @@ def squares(critic, points: Tensor) -> Tensor:
     return gradient.square().sum(1)
 
 
-def penalised(critic, game) -> Tensor:
+def penalised(critic, training_step) -> Tensor:
     """Gulrajani's penalty, with the weights that the step's own generator gives."""
-    rng = game.rng.clone_state()
+    rng = training_step.rng.clone_state()
     weight = torch.rand(8, 1, generator=rng)
-    points = weight * game.images + (1 - weight) * game.generated
-    return binary(critic, game) + 10 * (squares(critic, points).sqrt() - 1).square().mean()
+    points = weight * training_step.images + (1 - weight) * training_step.generated
+    return binary(critic, training_step) + 10 * (squares(critic, points).sqrt() - 1).square().mean()
 
 
-def paired(critic, game) -> Tensor:
+def paired(critic, training_step) -> Tensor:
     """R3GAN: sp(f - r) + g/2 (R1 + R2)."""
-    real, fake = critic(game.images), critic(game.generated.detach())
-    r1, r2 = squares(critic, game.images), squares(critic, game.generated)
+    real, fake = critic(training_step.images), critic(training_step.generated.detach())
+    r1, r2 = squares(critic, training_step.images), squares(critic, training_step.generated)
     return sp(fake - real).mean() + 0.7 / 2 * (r1.mean() + r2.mean())
 
 
-def averaged(critic, game) -> Tensor:
-    real, fake = halves(critic, game)
+def averaged(critic, training_step) -> Tensor:
+    real, fake = halves(critic, training_step)
     return sp(fake.mean() - real).mean() + sp(fake - real.mean()).mean()
 
 
-def packed(critic, game) -> Tensor:
-    return binary(lambda points: critic(points.reshape(8, 4)), game)
+def packed(critic, training_step) -> Tensor:
+    return binary(lambda points: critic(points.reshape(8, 4)), training_step)
 
 
-def matched(critic, game) -> Tensor:
+def matched(critic, training_step) -> Tensor:
     """Feature matching, the generator's part."""
-    mean = [critic.features(points).mean(0) for points in (game.images, game.generated)]
+    mean = [
+        critic.features(points).mean(0)
+        for points in (training_step.images, training_step.generated)
+    ]
     return (mean[0] - mean[1]).square().sum()
 
 
-def swapped(critic, game) -> Tensor:
-    real, fake = critic(game.images), critic(game.generated)
+def swapped(critic, training_step) -> Tensor:
+    real, fake = critic(training_step.images), critic(training_step.generated)
     return sp(real.mean() - fake).mean() + sp(real - fake.mean()).mean()
 
 
-def fooled(critic, game) -> Tensor:
-    return sp(-critic(game.generated)).mean()
+def fooled(critic, training_step) -> Tensor:
+    return sp(-critic(training_step.generated)).mean()
 
 
 PLAIN = ({}, binary, fooled)
@@ -168,17 +171,21 @@ CASES = {
     "penalties of both kinds": (
         {"loss": "r3gan", "losses": {"r3gan": {"gamma": 0.7}}, "kind": "adam"},
         paired,
-        lambda critic, game: sp(critic(game.images) - critic(game.generated)).mean(),
+        lambda critic, training_step: sp(
+            critic(training_step.images) - critic(training_step.generated)
+        ).mean(),
     ),
     "clipping": (
         {"loss": "wgan", "losses": {"wgan": {"clip": 0.3}}, "kind": "rmsprop"},
-        lambda critic, game: critic(game.generated.detach()).mean() - critic(game.images).mean(),
-        lambda critic, game: -critic(game.generated).mean(),
+        lambda critic, training_step: (
+            critic(training_step.generated.detach()).mean() - critic(training_step.images).mean()
+        ),
+        lambda critic, training_step: -critic(training_step.generated).mean(),
     ),
     "packing": (
         {"others": "packing"},
         packed,
-        lambda critic, game: sp(-critic(game.generated.reshape(4, 4))).mean(),
+        lambda critic, training_step: sp(-critic(training_step.generated.reshape(4, 4))).mean(),
     ),
     "comparison": ({"others": "relativistic", "kind": "adam"}, averaged, swapped),
     "features": ({"loss": "improved-gan", "kind": "adam"}, binary, matched),
@@ -198,19 +205,19 @@ def test_the_gradient_is_that_of_explicit_steps(double, case, k) -> None:
     constrain = problem.state.loss.constrain if case == "clipping" else lambda parameter: parameter
 
     def ahead() -> Tensor:
-        game = problem.game("generator", 9)
-        _ = game.generated  # as drawn first
-        critic = problem.steps(k, lambda critic: objective(critic, game), constrain)
-        return answer(critic, game)
+        training_step = problem.step_of("generator", 9)
+        _ = training_step.generated  # as drawn first
+        critic = problem.steps(k, lambda critic: objective(critic, training_step), constrain)
+        return answer(critic, training_step)
 
-    found = problem.gradient()
-    by_hand = problem.slope(found, ahead)
+    actual = problem.gradient()
+    by_hand = problem.slope(actual, ahead)
     assert by_hand > 1e-8
-    assert float(sum(g.square().sum() for g in found)) == pytest.approx(by_hand, rel=1e-5)
+    assert float(sum(g.square().sum() for g in actual)) == pytest.approx(by_hand, rel=1e-5)
     # and in a direction that was not made from it
     rng = torch.Generator().manual_seed(0)
-    other = [torch.randn(g.shape, generator=rng) for g in found]
-    along = float(sum((g * d).sum() for g, d in zip(found, other, strict=True)))
+    other = [torch.randn(g.shape, generator=rng) for g in actual]
+    along = float(sum((g * d).sum() for g, d in zip(actual, other, strict=True)))
     assert along == pytest.approx(problem.slope(other, ahead), rel=1e-4, abs=1e-8)
 
 
@@ -225,13 +232,13 @@ def test_the_second_order_path_is_there(double) -> None:
     """Plain, against D^k held constant, and against D^k: three gradients."""
     problem = Problem(a_run(3, kind="adam"))
     ahead = problem.gradient()
-    plain = problem.game("generator", 9)
-    constant = problem.game("generator", 9)
+    plain = problem.step_of("generator", 9)
+    constant = problem.step_of("generator", 9)
     constant.use_discriminator(problem.steps(3, lambda critic: binary(critic, constant)))
     weights = list(problem.state.generator.parameters())
     others = [
-        torch.autograd.grad(problem.state.loss.generator(game), weights)
-        for game in (plain, constant)
+        torch.autograd.grad(problem.state.loss.generator(training_step), weights)
+        for training_step in (plain, constant)
     ]
 
     def distance(one, other) -> float:
@@ -248,46 +255,48 @@ def test_each_of_vaegan_s_parts_goes_its_own_way(double) -> None:
     By hand: the discriminator's steps see G(z) and reconstructions of fixed codes.
     """
     problem = Problem(a_run(2, "vaegan", kind="rmsprop"))
-    who, encoder = problem.state, problem.state.modules["encoder"]
-    _ = problem.game("generator", 9).generated
-    statistics = copy.deepcopy(dict(who.generator.named_buffers()))
+    train_state, encoder = problem.state, problem.state.modules["encoder"]
+    _ = problem.step_of("generator", 9).generated
+    statistics = copy.deepcopy(dict(train_state.generator.named_buffers()))
 
-    def parts(game, encoded: bool):
-        rng = game.rng.clone_state()
-        mean, log_variance = encoder(game.images).chunk(2, dim=1)
+    def parts(training_step, encoded: bool):
+        rng = training_step.rng.clone_state()
+        mean, log_variance = encoder(training_step.images).chunk(2, dim=1)
         noise = torch.randn(mean.shape, generator=rng)
         codes = mean + (log_variance / 2).exp() * noise
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
-        _ = game.generated
-        who.generator.load_state_dict(statistics, strict=False)  # constants of the derivative
-        redrawn = game.reconstruct(codes if encoded else codes.detach())
+        _ = training_step.generated
+        train_state.generator.load_state_dict(
+            statistics, strict=False
+        )  # constants of the derivative
+        redrawn = training_step.reconstruct(codes if encoded else codes.detach())
         return redrawn, kl
 
-    def error(critic, game, redrawn) -> Tensor:
-        there = critic.features(game.images) - critic.features(redrawn)
+    def error(critic, training_step, redrawn) -> Tensor:
+        there = critic.features(training_step.images) - critic.features(redrawn)
         return 0.5 * there.square().sum(1).mean()
 
-    def critic(game) -> nn.Module:
-        redrawn = parts(game, encoded=False)[0].detach()
-        return problem.steps(2, lambda d: binary(d, game) + sp(d(redrawn)).mean())
+    def critic(training_step) -> nn.Module:
+        redrawn = parts(training_step, encoded=False)[0].detach()
+        return problem.steps(2, lambda d: binary(d, training_step) + sp(d(redrawn)).mean())
 
     def generator_s() -> Tensor:
-        game = problem.game("generator", 9)
-        d, redrawn = critic(game), parts(game, encoded=False)[0]
-        adversarial = fooled(d, game) + sp(-d(redrawn)).mean()
-        return adversarial + who.loss.weight * error(d, game, redrawn)
+        training_step = problem.step_of("generator", 9)
+        d, redrawn = critic(training_step), parts(training_step, encoded=False)[0]
+        adversarial = fooled(d, training_step) + sp(-d(redrawn)).mean()
+        return adversarial + train_state.loss.weight * error(d, training_step, redrawn)
 
-    found = problem.gradient()
-    slope = float(sum(g.square().sum() for g in found))
-    assert slope == pytest.approx(problem.slope(found, generator_s), rel=1e-5)
+    actual = problem.gradient()
+    slope = float(sum(g.square().sum() for g in actual))
+    assert slope == pytest.approx(problem.slope(actual, generator_s), rel=1e-5)
 
     weights = list(encoder.parameters())
-    found = torch.autograd.grad(problem.game("generator", 9).generator_loss(), weights)
-    start = problem.game("generator", 9)
+    actual = torch.autograd.grad(problem.step_of("generator", 9).generator_loss(), weights)
+    start = problem.step_of("generator", 9)
     discriminator = critic(start)
     redrawn, kl = parts(start, encoded=True)
     value = kl + error(discriminator, start, redrawn)
-    for one, other in zip(found, torch.autograd.grad(value, weights), strict=True):
+    for one, other in zip(actual, torch.autograd.grad(value, weights), strict=True):
         torch.testing.assert_close(one, other)
 
 
@@ -303,10 +312,10 @@ def test_what_learns_with_the_discriminator_does_not_learn_from_looking_ahead(do
     problem = Problem(a_run(loss="infogan"))
     q = list(problem.state.modules["q"].parameters())
     (trick,) = problem.state.tricks
-    fooled = trick.wrap_generator_loss(lambda game: sp(-game.fake_logits).mean())
-    found = torch.autograd.grad(fooled(problem.game("generator", 9)), q, allow_unused=True)
-    assert all(gradient is None for gradient in found)
-    value = problem.game("generator", 9).generator_loss()
+    fooled = trick.wrap_generator_loss(lambda training_step: sp(-training_step.fake_logits).mean())
+    actual = torch.autograd.grad(fooled(problem.step_of("generator", 9)), q, allow_unused=True)
+    assert all(gradient is None for gradient in actual)
+    value = problem.step_of("generator", 9).generator_loss()
     assert all(gradient.abs().sum() > 0 for gradient in torch.autograd.grad(value, q))
 
 
@@ -348,12 +357,12 @@ def test_parameters_may_have_made_different_numbers_of_steps(double) -> None:
     weights = list(problem.state.discriminator.parameters())
     ours.state[weights[0]]["step"].fill_(1)
     ours.state.pop(weights[-1])
-    game = problem.game("generator", 9)
+    training_step = problem.step_of("generator", 9)
     ahead = lookahead.Ahead(problem.state.discriminator, ours, lambda parameter: parameter)
     for _ in range(2):
-        ahead.step(0.5 * binary(ahead.critic, game))
-    critic = problem.steps(2, lambda critic: binary(critic, game))
-    torch.testing.assert_close(ahead.critic(game.images), critic(game.images))
+        ahead.step(0.5 * binary(ahead.critic, training_step))
+    critic = problem.steps(2, lambda critic: binary(critic, training_step))
+    torch.testing.assert_close(ahead.critic(training_step.images), critic(training_step.images))
     assert weights[-1] not in ours.state
 
 
@@ -363,12 +372,16 @@ def test_power_iterations_go_on_as_they_would(double) -> None:
     Not by finite differences: the vectors are constants of a step's derivative.
     """
     problem = Problem(a_run(others="spectral-norm", kind="adam"))
-    game, who = problem.game("generator", 9), problem.state
-    ahead = lookahead.Ahead(who.discriminator, who.optimizers[1], lambda parameter: parameter)
+    training_step, train_state = problem.step_of("generator", 9), problem.state
+    ahead = lookahead.Ahead(
+        train_state.discriminator, train_state.optimizers[1], lambda parameter: parameter
+    )
     for _ in range(3):
-        ahead.step(game.look_ahead(ahead.critic).discriminator_loss())
-    critic = problem.steps(3, lambda critic: binary(critic, game))
-    torch.testing.assert_close(ahead.critic(game.images), critic(game.images), rtol=1e-10, atol=0)
+        ahead.step(training_step.look_ahead(ahead.critic).discriminator_loss())
+    critic = problem.steps(3, lambda critic: binary(critic, training_step))
+    torch.testing.assert_close(
+        ahead.critic(training_step.images), critic(training_step.images), rtol=1e-10, atol=0
+    )
 
 
 def test_none_ahead_is_no_trick_bit_for_bit(trained) -> None:
@@ -384,25 +397,28 @@ def test_none_ahead_is_no_trick_bit_for_bit(trained) -> None:
 def test_the_discriminator_itself_stays_as_it_is(loss) -> None:
     others = "" if loss == "wgan" else "spectral-norm"
     problem = Problem(a_run(2, loss, others, kind="adam"))
-    who = problem.state
+    train_state = problem.state
 
     def everything():
-        network = {**who.discriminator.state_dict(), **dict(who.modules.named_buffers())}
-        flags = [p.requires_grad for p in who.discriminator.parameters()]
-        return copy.deepcopy((network, who.optimizers[1].state_dict(), flags))
+        network = {
+            **train_state.discriminator.state_dict(),
+            **dict(train_state.modules.named_buffers()),
+        }
+        flags = [p.requires_grad for p in train_state.discriminator.parameters()]
+        return copy.deepcopy((network, train_state.optimizers[1].state_dict(), flags))
 
-    before, start = everything(), copy.deepcopy(who.generator.state_dict())
-    game = problem.game("generator", 9)
-    trainer.minimise(who.optimizers[0], game.generator_loss())
+    before, start = everything(), copy.deepcopy(train_state.generator.state_dict())
+    training_step = problem.step_of("generator", 9)
+    trainer.minimise(train_state.optimizers[0], training_step.generator_loss())
     assert equal(before, everything())
-    assert not equal(start, who.generator.state_dict())
-    assert who.discriminator.training
+    assert not equal(start, train_state.generator.state_dict())
+    assert train_state.discriminator.training
     alone = Problem(a_run(0, loss, others, kind="adam"))
-    other = alone.game("generator", 9)
+    other = alone.step_of("generator", 9)
     other.generator_loss()
-    assert game.log.keys() == other.log.keys()  # what is only thought of is not recorded
+    assert training_step.log.keys() == other.log.keys()  # what is only thought of is not recorded
     if loss != "vaegan":  # whose posterior is drawn while it looks ahead, with the same numbers
-        assert equal(game.rng.get_state(), other.rng.get_state())
+        assert equal(training_step.rng.get_state(), other.rng.get_state())
 
 
 def test_it_goes_on_after_a_break_to_the_same_bits(stores) -> None:

@@ -109,16 +109,16 @@ class Published(Dataset):
 
     def from_folder(self) -> dict[str, Split]:
         """Both splits from `train/` and `test/`, with a folder for each class."""
-        found = {split: listing(Path(self.path, split), bool(self.names)) for split in SPLITS}
-        self.check_counts({split: len(part) for split, part in found.items()})
-        return load(found, self.frame(), self.names or None, self.name)
+        listings = {split: listing(Path(self.path, split), bool(self.names)) for split in SPLITS}
+        self.check_counts({split: len(part) for split, part in listings.items()})
+        return load(listings, self.frame(), self.names or None, self.name)
 
-    def check_counts(self, found: dict[str, int]) -> None:
+    def check_counts(self, counts: dict[str, int]) -> None:
         """Compare the numbers of samples with those that were published."""
         for split, expected in self.counts.items():
-            if found[split] != expected:
+            if counts[split] != expected:
                 raise GanloreError(
-                    f"data set {self.name}: {self.path} has {found[split]} pictures for the split "
+                    f"data set {self.name}: {self.path} has {counts[split]} pictures for the split "
                     f"{split}, expected {expected}\n  for a selection of pictures use the data set "
                     "`folder`, which takes any number"
                 )

@@ -195,8 +195,8 @@ class Costs:
 
     def _in_turns(self) -> Iterator[Cell]:
         """The cells, those of each block in turn: a network that comes late is not left out."""
-        for turn in itertools.zip_longest(*self._blocks()):
-            yield from filter(None, turn)
+        for group in itertools.zip_longest(*self._blocks()):
+            yield from filter(None, group)
 
     def measure(self, run: Run) -> float:
         """Seconds of a run, from a few of its steps after as many that are not timed."""
