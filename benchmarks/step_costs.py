@@ -94,7 +94,7 @@ class Bench:
 
 @dataclass
 class Watch:
-    """Passes through the parts of a player, while it watches.
+    """Passes through the parts of a training state, while it watches.
 
     Attributes:
         parts: networks and modules by name.

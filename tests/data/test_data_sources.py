@@ -1,4 +1,4 @@
-"""Published data sets from archives and from folders, whole or told what is wrong with them."""
+"""Published data sets from archives and from folders, whole, or with an error that says what is wrong."""
 
 from __future__ import annotations
 

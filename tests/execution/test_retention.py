@@ -1,4 +1,4 @@
-"""What a study keeps of its runs: files that were discarded are told as such, all others are missed."""
+"""What a study keeps of its runs: files that were discarded are reported as such, all others are missed."""
 
 from __future__ import annotations
 

@@ -254,7 +254,7 @@ def test_an_edited_loss_cannot_leave_a_stale_table(project: Project) -> None:
 def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project) -> None:
     every = project.checkpoints()
     project.study(keep={"snapshots": "last", "checkpoints": "none"})
-    assert set(project.planned()) == {"collect", "report"}  # which are told the study
+    assert set(project.planned()) == {"collect", "report"}  # which receive the study
     for path in every:
         (project.folder / path).unlink()
     project.snakemake()

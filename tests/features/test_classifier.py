@@ -62,7 +62,7 @@ def test_growth_widens_each_halving() -> None:
 
 
 def test_only_data_that_may_be_mirrored_are(tmp_path: Path, monkeypatch: Any) -> None:
-    """Left and right are the classes here: mirrored, they cannot be told apart."""
+    """Left and right are the classes here: mirrored, they cannot be distinguished."""
     store = prepared(tmp_path)
     assert classifier().fit(store)[1]["test_accuracy"] > 0.95
     reported = {**store.manifest, "mirrored": True}

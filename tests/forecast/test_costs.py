@@ -1,4 +1,4 @@
-"""What a study is told to cost before it starts: arithmetic, hours, disk."""
+"""The forecast of a study: arithmetic, hours, disk."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
 
 
 def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
-    """What two runs leave on the disk is below what was told, and not far below."""
+    """What two runs leave on the disk is below the forecast, and not far below."""
     monkeypatch.chdir(tmp_path)
     changes = {"settings": {"networks": {"mlp": {"width": 256, "depth": 3}}}}
     plan = plan_of(["hinge", "wgan-gp"], ["none"], **changes)

@@ -88,9 +88,9 @@ COUNTS = {
     ("nonsaturating", "none"): ("G 1f, D 2f 2b", "G 1f 1b, D 1f 1b"),
     # the penalty judges one more batch; its gradient arrives there once, in `grad`
     ("wgan-gp", "none"): ("G 1f, D 3f 3b, 1 2nd", "G 1f 1b, D 1f 1b"),
-    # from the step's own logits: nothing is judged again, but the real half is gone through twice
+    # from the step's own logits: nothing is classified again, but the real half is gone through twice
     ("nonsaturating", "r1"): ("G 1f, D 2f 3b, 1 2nd", "G 1f 1b, D 1f 1b"),
-    # real images are judged in the generator's turn, without a gradient
+    # real images are classified in the generator's phase, without a gradient
     ("nonsaturating", "relativistic"): ("G 1f, D 2f 2b", "G 1f 1b, D 2f 1b"),
     # half as many packs as images
     ("nonsaturating", "packing"): ("G 1f, D 1f 1b", "G 1f 1b, D 0.5f 0.5b"),

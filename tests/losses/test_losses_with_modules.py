@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 def play(
     stores: dict[str, Store], loss: str, trick: str = "none", dataset: str = "ring", **changes: Any
 ) -> TrainState:
-    """A player at step 0."""
+    """A training state at step 0."""
     run = tiny_run(dataset, loss, trick, **changes)
     store = stores[dataset]
     return build.train_state(run, store.shape, store.classes, CPU)

@@ -2,7 +2,7 @@
 
 The ring is that of the studies with wider modes (standard deviation .05), as a thousand steps have
 to do. The optimiser is one for all (`ADAM`, its rate falls over the run), and what belongs to a loss is
-its paper's, but for what its row says: a budget this small has no room for five critic steps, nor for
+its paper's, but for what its row says: a budget this small does not suffice for five critic steps, nor for
 strong penalties.
 
 What does not hold here, measured with 1,000 steps: with its published weight of 10 DRAGAN's generator

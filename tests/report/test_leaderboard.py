@@ -89,5 +89,5 @@ def test_the_page_and_the_file_have_the_same_numbers(plan: Plan, board: pd.DataF
 def test_a_page_shows_the_first_ranks_alone(board: pd.DataFrame) -> None:
     (digits, ring) = leaderboard.groups(board, ranks=2)
     assert [row["rank"] for row in digits["rows"]] == [0, 1, 2]
-    assert (digits["n"], digits["shown"]) == ((board["dataset"] == "digits").sum() - 1, 2)
-    assert (ring["n"], ring["shown"], ring["n_seeds"], ring["n_floor"]) == (3, 2, 3, "2,500")
+    assert (digits["n"], digits["listed"]) == ((board["dataset"] == "digits").sum() - 1, 2)
+    assert (ring["n"], ring["listed"], ring["n_seeds"], ring["n_floor"]) == (3, 2, 3, "2,500")

@@ -84,10 +84,10 @@ def test_the_same_tables_give_the_same_bytes(
     results: Results, reported: dict[str, Any], tmp_path: Path
 ) -> None:
     """In another process, in another folder, at another time."""
-    (tmp_path / "told.json").write_text(json.dumps(reported))
+    (tmp_path / "content.json").write_text(json.dumps(reported))
     code = (
-        "import json, pathlib, sys; from ganlore.report import paper; told = pathlib.Path('told.json'); "
-        "sys.stdout.buffer.write(paper.typeset(pathlib.Path(), json.loads(told.read_text())))"
+        "import json, pathlib, sys; from ganlore.report import paper; content = pathlib.Path('content.json'); "
+        "sys.stdout.buffer.write(paper.typeset(pathlib.Path(), json.loads(content.read_text())))"
     )
     other = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True

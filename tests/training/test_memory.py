@@ -30,7 +30,7 @@ def test_what_is_kept_twice_counts_once_and_weights_do_not_count() -> None:
     assert meter.peak == FLOAT * 8 * 10
 
 
-def test_what_is_let_go_counts_no_longer() -> None:
+def test_what_is_freed_counts_no_longer() -> None:
     """Two steps one after the other need no more at a time than the larger one."""
     layer = nn.Linear(100, 50)
     with Meter(layer.parameters()) as meter:

@@ -1,4 +1,4 @@
-"""Progressive growing and stacking: what is drawn, judged and learned at which resolution."""
+"""Progressive growing and stacking: what is drawn, classified and learned at which resolution."""
 
 from __future__ import annotations
 

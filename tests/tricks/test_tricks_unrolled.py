@@ -45,7 +45,7 @@ def a_run(k: int = 2, loss: str = "nonsaturating", others: str = "", kind: str =
 
 
 class Problem:
-    """A player whose discriminator has made three steps, and what a generator's turn will see."""
+    """A state whose discriminator has made three steps, and the generator's next step."""
 
     def __init__(self, run) -> None:
         self.run = run

@@ -13,7 +13,7 @@ __all__ = ["jobs", "main", "studies"]  # imported for the commands that they reg
 
 
 def main() -> None:
-    """Run a command; a user's mistake is told without a traceback and ends with status 1."""
+    """Run a command; a user's mistake is reported without a traceback and ends with status 1."""
     try:
         app()
     except GanloreError as error:

@@ -101,7 +101,7 @@ def disk_space(
 ) -> None:
     """Check that the disk has space for what is left of a study; fails with status 3 if not.
 
-    The Snakefile asks this before the first job. Where it cannot be told, that is no failure.
+    The Snakefile asks this before the first job. Where it cannot be computed, that is no failure.
     """
     import tempfile
 

@@ -187,7 +187,7 @@ def places() -> list[Place]:
 def gaps() -> list[Gap]:
     """What has no meaning together, by `grid.why_not`; each reason once, at its smallest cause.
 
-    A loss that needs labels is told once for all tricks, on the data sets that have none.
+    A loss that needs labels is listed once for all tricks, on the data sets that have none.
     """
     where = tuple(places())
     facts = [registry.declaration(k, n).facts for k in ("loss", "trick") for n in own(k)]

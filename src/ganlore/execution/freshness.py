@@ -144,5 +144,4 @@ def discarded(keep: Keep, folder: Path) -> frozenset[str]:
         record = storage.read_json(folder / "evaluation.json", "run snakemake")
     except GanloreError:
         return frozenset()
-    # older records have the key `let_go`
-    return frozenset([*keep.discarded, *record.get("discarded", record.get("let_go", ()))])
+    return frozenset([*keep.discarded, *record.get("discarded", ())])

@@ -156,7 +156,7 @@ def take(names: list[str], each: int, where: Path) -> tuple[str, IO[str]] | None
         fcntl.flock(guard, fcntl.LOCK_EX)  # one job looks at a time, so that all see whole counts
         best: tuple[int, str, IO[str]] | None = None
         for name in names:
-            # those of a job that was told of more slots count as well
+            # those of a job with a larger number of slots count as well
             here = {int(path.suffix[1:]) for path in where.glob(f"{_file(name)}.[0-9]*")}
             locks = {n: _lock(where / f"{_file(name)}.{n}") for n in sorted({*here, *range(each)})}
             load = sum(lock is None for lock in locks.values())

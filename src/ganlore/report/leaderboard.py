@@ -65,7 +65,7 @@ def groups(table: pd.DataFrame, ranks: int = SHOWN) -> list[dict[str, Any]]:
 
     Returns:
         For each data set and extractor `dataset`, `extractor`, `protocol` as words, `n_seeds` of a
-        cell at most, `n` ranks in all, `shown` of them, `n_floor` samples in place of generated
+        cell at most, `n` ranks in all, `listed` of them, `n_floor` samples in place of generated
         ones in the row of real data, and `rows`, with that row first where there is one.
     """
     parts = []
@@ -79,7 +79,7 @@ def groups(table: pd.DataFrame, ranks: int = SHOWN) -> list[dict[str, Any]]:
                 "protocol": matrices.protocol(ranked.iloc[0].to_dict()),
                 "n_seeds": int(ranked["n_seeds"].max()),
                 "n": n,
-                "shown": min(n, ranks),
+                "listed": min(n, ranks),
                 "n_floor": f"{real['n_fake'].iloc[0]:,}" if len(real) else "",
                 "rows": rows[rows["rank"] <= ranks].to_dict("records"),
             }

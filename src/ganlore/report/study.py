@@ -105,7 +105,7 @@ def critic_steps(runs: pd.DataFrame) -> dict[str, Any]:
 def settings(plan: Plan) -> dict[str, str]:
     """The settings that losses and tricks had in the study's base variant, as words.
 
-    Where each loss has an optimiser of its own, that is told with them.
+    Where each loss has an optimiser of its own, it is listed with them.
     """
     words: dict[str, str] = {}
     for run in plan.runs:

@@ -14,7 +14,7 @@ from ganlore.study.run import Plan
 WIDTH = 110
 
 SHORT = 3
-"""So many losses are told by name."""
+"""So many losses are listed by name."""
 
 _TAKEN = {
     "end": "{of}",
@@ -35,7 +35,7 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
 
     Args:
         test: the test.
-        sets: named lists of losses; where a side has just those, it is told by the name.
+        sets: named lists of losses; where a side has just those, the name is used.
     """
     what = _TAKEN[test.take].format(of=_label(test.of), along=_label(test.along))
     if test.distance_from is not None:

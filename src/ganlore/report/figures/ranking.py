@@ -69,7 +69,7 @@ def blocks(matrix: Matrix) -> tuple[pd.DataFrame, list[str]]:
 
 
 def critical_difference(ranking: Ranking, what: str) -> Figure:
-    """Names at both sides of an axis of average ranks; a bar joins those not told apart.
+    """Names at both sides of an axis of average ranks; a bar joins those that do not differ.
 
     Args:
         ranking: of the names.

@@ -1,5 +1,5 @@
 // Sorting: a click on a column's head; numbers by their full value, empty ones last.
-const told = (cell) => cell.dataset.value ?? cell.textContent.trim();
+const valueOf = (cell) => cell.dataset.value ?? cell.textContent.trim();
 const sorting = (table) => {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
@@ -10,7 +10,7 @@ const sorting = (table) => {
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
       const rows = [...table.tBodies[0].rows].sort((a, b) => {
-        const [x, y] = [told(a.cells[column]), told(b.cells[column])];
+        const [x, y] = [valueOf(a.cells[column]), valueOf(b.cells[column])];
         const [p, q] = [x, y].map((text) => (text === "" ? NaN : Number(text)));
         if (Number.isNaN(p) !== Number.isNaN(q)) return Number.isNaN(p) ? 1 : -1;
         return (up ? 1 : -1) * (Number.isNaN(p) ? x.localeCompare(y) : p - q);
@@ -22,7 +22,7 @@ const sorting = (table) => {
 
 // Buttons that keep the rows with one value in a column.
 const choosing = (table, column, rows, update) => {
-  const values = [...new Set(rows.map((row) => told(row.cells[column])))];
+  const values = [...new Set(rows.map((row) => valueOf(row.cells[column])))];
   const chosen = new Set();
   const buttons = values.map((value) => {
     const button = make("button", { type: "button", ariaPressed: "false" }, value);
@@ -33,7 +33,7 @@ const choosing = (table, column, rows, update) => {
     });
     return button;
   });
-  return { buttons, keep: (row) => chosen.size === 0 || chosen.has(told(row.cells[column])) };
+  return { buttons, keep: (row) => chosen.size === 0 || chosen.has(valueOf(row.cells[column])) };
 };
 
 // The rows that are shown, in their order, as a file: numbers with all their digits.
@@ -42,7 +42,7 @@ const saving = (table) => {
   const button = make("button", { type: "button" }, "CSV of these rows");
   button.addEventListener("click", () => {
     const rows = [...table.tHead.rows, ...table.tBodies[0].rows].filter((row) => !row.hidden);
-    const lines = rows.map((row) => [...row.cells].map((cell) => quoted(told(cell).replace(/\s+/g, " "))).join(","));
+    const lines = rows.map((row) => [...row.cells].map((cell) => quoted(valueOf(cell).replace(/\s+/g, " "))).join(","));
     const address = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
     make("a", { href: address, download: `${table.dataset.download}.csv` }).click();
     URL.revokeObjectURL(address);

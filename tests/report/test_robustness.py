@@ -1,4 +1,4 @@
-"""Second views of made-up runs: by hand, and by other ways of computing them."""
+"""Robustness checks of made-up runs: by hand, and by other ways of computing them."""
 
 from __future__ import annotations
 
