@@ -16,7 +16,7 @@ default (`plain`), and with the settings that are recommended for the device (`f
 the memory settings that a study's jobs have (`worker_server.MEMORY`).
 
 Every measurement is a process of its own. The loops take turns, round after round, so that all see
-the machine in the same moods; a ratio is taken within a round, and medians over rounds are reported.
+the machine in the same moods; a ratio is taken within a round; medians over rounds are given.
 """
 
 from __future__ import annotations
