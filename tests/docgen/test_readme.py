@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from ganlore import metrics
 from ganlore.data import Store
 from ganlore.study import schema
+from ganlore.study.expand import expand
 from tiny import REPOSITORY, TINY
 
 README = (REPOSITORY / "README.md").read_text()
@@ -65,14 +68,38 @@ def test_a_loss_and_a_trick_of_one_file_each_join_a_study(tmp_path: Path) -> Non
 
 
 def test_the_data_set_example_can_be_prepared(tmp_path: Path) -> None:
-    ((name, code),) = examples(CONTRIBUTING).items()
-    path = tmp_path / "plugins" / "data" / Path(name).name
+    path = tmp_path / "plugins" / "data" / "spiral.py"
     path.parent.mkdir(parents=True)
-    path.write_text(code)
+    path.write_text(examples(CONTRIBUTING)["src/ganlore/data/spiral.py"])
     run(tmp_path, "ganlore", "prepare", "spiral")
     store = Store.open(tmp_path / "data/prepared/spiral")
     assert store.samples("train").shape == (10_000, 2) and store.classes == 0
     run(tmp_path, "ganlore", "extract", "spiral", "coordinates")
+
+
+def test_the_metric_example_is_measured_with_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = examples(CONTRIBUTING)["src/ganlore/metrics/mean_distance.py"]
+    (tmp_path / "mean_distance.py").write_text(code)
+    monkeypatch.setattr(metrics, "__path__", [*metrics.__path__, str(tmp_path)])
+    assert metrics.metrics()["mean_distance"].paper.startswith("arXiv:")
+    real = np.random.default_rng(0).normal(size=(50, 3))
+    for kind in (np.float64, np.float32):
+        comparison = metrics.Comparison(
+            real.astype(kind), (real + np.array([3, 4, 0])).astype(kind)
+        )
+        values = metrics.measure_all(comparison)
+        assert values["mean_distance"] == pytest.approx(5) and values["fid"] == pytest.approx(25)
+
+
+def test_the_study_of_contributing_is_planned(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```yaml\n(# configs/mine.yaml.*?)```", CONTRIBUTING, flags=re.S)
+    (tmp_path / "mine.yaml").write_text(block)
+    shutil.copy(REPOSITORY / "configs/smoke.yaml", tmp_path)
+    plan = expand(schema.load(tmp_path / "mine.yaml"))
+    assert {run.dataset.name for run in plan.runs} == {"digits"}
+    assert ("nonsaturating", "ema") in {(run.loss.name, run.trick) for run in plan.runs}
 
 
 def test_links_lead_somewhere() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from cleanfid import fid as cleanfid
-from hypothesis import inputs, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_fidelity import metric_fid
 
@@ -143,9 +143,7 @@ def test_agrees_with_torch_fidelity():
 
 
 @settings(max_examples=25, deadline=None)
-@inputs(
-    seed=st.integers(0, 2**32), n=st.integers(2, 30), m=st.integers(2, 30), d=st.integers(1, 15)
-)
+@given(seed=st.integers(0, 2**32), n=st.integers(2, 30), m=st.integers(2, 30), d=st.integers(1, 15))
 def test_symmetric_and_blind_to_order_rotation_and_shift(seed, n, m, d):
     rng = np.random.default_rng(seed)
     real, fake = correlated(rng, n, d), correlated(rng, m, d, shift=0.5)

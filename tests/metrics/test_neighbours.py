@@ -4,7 +4,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import inputs, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prdc import compute_prdc
 from torch_fidelity import metric_prc
@@ -218,7 +218,7 @@ def test_hard_sets_of_many_dimensions(name, chunk_rows):
 
 
 @settings(max_examples=40, deadline=None)
-@inputs(
+@given(
     real=st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=6, max_size=14),
     fake=st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=6, max_size=14),
     chunk_rows=st.integers(1, 15),

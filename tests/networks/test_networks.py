@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ganlore.errors import GanloreError
 from ganlore.networks import Generator, Spec
-from ganlore.networks._convolutional import stages
+from ganlore.networks._convolutional import Convolutional, stages
 from ganlore.networks.resnet import ConditionalNorm, down, up
 from ganlore.steps import seeding
 from ganlore.study import registry
@@ -366,7 +366,13 @@ def test_they_run_in_bfloat16(name: str, classes: int) -> None:
 # -- how they begin --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(set(CONVOLUTIONAL) - {"resnet"}))
+def begins_small(name: str) -> bool:
+    """Whether a family draws its weights as `Convolutional` does."""
+    family = registry.load("network", name)
+    return getattr(family, "initialise", None) is Convolutional.initialise
+
+
+@pytest.mark.parametrize("name", filter(begins_small, CONVOLUTIONAL))
 def test_weights_begin_small(name: str) -> None:
     """N(0, 0.02), biases 0; gains 1, in DCGAN's paper N(1, 0.02)."""
     for network in made(name, 32, classes=10):
@@ -383,7 +389,8 @@ def test_weights_begin_small(name: str) -> None:
             if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)
         ]
         spread = float(torch.cat(norms).std()) if norms else 0.0
-        assert spread == pytest.approx(0.02 if name == "dcgan" and norms else 0.0, rel=0.1)
+        expected = registry.load("network", name).gain_spread if norms else 0.0
+        assert spread == pytest.approx(expected, rel=0.1)
         assert not norms or float(torch.cat(norms).mean()) == pytest.approx(1.0, abs=0.005)
 
 

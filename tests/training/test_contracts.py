@@ -115,17 +115,32 @@ def test_the_training_loop_is_short() -> None:
     assert sum(len(path.read_text().splitlines()) for path in modules) < 250
 
 
+SHAPES = {
+    "points": [(2,)],
+    "halving size": [(1, 8, 8), *((3, size, size) for size in (16, 28, 32, 64))],
+    "images": [(1, 8, 8), (3, 32, 32), (2, 7, 5), (1, 1, 1)],
+}
+"""Shapes of samples that a network can have, by the narrowest thing that it requires of them."""
+
+
+def small_network(name: str):
+    """A network family, of width 8 if it has that setting."""
+    settings = registry.declaration("network", name).model.model_fields
+    return registry.create("network", name, {"width": 8} if "width" in settings else {})
+
+
+def shapes_of(network: str) -> list[tuple[int, ...]]:
+    required = registry.declaration("network", network).fact("requires", {})
+    narrowest = (shapes for need, shapes in SHAPES.items() if need in required)
+    return next(narrowest, [*SHAPES["points"], *SHAPES["halving size"]])
+
+
 @pytest.mark.parametrize(
     "network, shape",
-    [
-        *(("mlp", (2,)), ("mlp", (1, 8, 8))),
-        *(("dcgan", (3, s, s)) for s in (8, 16, 28, 32, 64)),
-        *((name, (1, 8, 8)) for name in ("sndcgan", "resnet", "infogan-small")),
-        *(("rnn", shape) for shape in ((1, 8, 8), (3, 32, 32), (2, 7, 5), (1, 1, 1))),
-    ],
+    [(network, shape) for network in registry.find("network") for shape in shapes_of(network)],
 )
 def test_networks_have_the_shapes_that_they_promise(network: str, shape) -> None:
-    family = registry.create("network", network, {"width": 8})
+    family = small_network(network)
     spec = Spec(shape, latent=5)
     generator, discriminator = family.generator(spec), family.discriminator(spec)
     samples = generator(torch.randn(4, 5))
@@ -141,9 +156,7 @@ def test_networks_have_the_shapes_that_they_promise(network: str, shape) -> None
 @pytest.mark.parametrize("network", registry.find("network"))
 def test_discriminators_judge_each_sample_by_itself(network: str) -> None:
     """Penalties, packing and relativistic means need outputs that do not depend on the batch."""
-    family = registry.create("network", network, {"width": 8})
-    points = "points" in registry.declaration("network", network).fact("requires", {})
-    shape = (2,) if points else (1, 8, 8)
+    family, shape = small_network(network), shapes_of(network)[0]
     discriminator = family.discriminator(Spec(shape, 5)).train()
     images = torch.randn(6, *shape)
     alone = torch.cat([discriminator(image[None]) for image in images])

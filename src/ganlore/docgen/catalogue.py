@@ -146,6 +146,19 @@ def _first_line(method: object) -> str:
     return (inspect.getdoc(method) or "-").split("\n")[0]
 
 
+def properties() -> dict[str, tuple[list[str], list[str]]]:
+    """Properties of data, networks and losses: {name: (who provides it, who requires it)}."""
+    plugins = [registry.declaration(kind, name) for kind in registry.KINDS for name in own(kind)]
+    provided = {one.name: {*one.fact("provides", ()), *one.fact("provides_if", {})}
+                for one in plugins}  # fmt: skip
+    required = {one.name: set(one.fact("requires", {})) for one in plugins}
+    return {
+        thing: ([n for n in provided if thing in provided[n]],
+                [n for n in required if thing in required[n]])
+        for thing in sorted(set().union(*provided.values(), *required.values()))
+    }  # fmt: skip
+
+
 # -- what has no meaning together ------------------------------------------------------------------
 
 
@@ -239,26 +252,6 @@ class Matrix:
     places: tuple[Place, ...]
     alone: list[tuple[str, str]]
     pairs: dict[tuple[str, str], list[str]]
-
-    @property
-    def datasets(self) -> list[str]:
-        """Names of the data sets."""
-        return list(dict.fromkeys(place.dataset for place in self.places))
-
-    @property
-    def networks(self) -> list[str]:
-        """Names of the networks."""
-        return list(dict.fromkeys(place.network for place in self.places))
-
-    @property
-    def losses(self) -> list[str]:
-        """The losses that cannot be combined with some trick."""
-        return sorted({loss for loss, _ in self.pairs})
-
-    @property
-    def tricks(self) -> list[str]:
-        """The tricks that cannot be combined with some loss."""
-        return sorted({trick for _, trick in self.pairs})
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "note": catalogue.note,
     "n_critic_phrase": catalogue.n_critic_phrase,
     "hooks": catalogue.hooks,
+    "properties": catalogue.properties,
     "compatibility": catalogue.compatibility,
     "study": catalogue.study,
     "measured": performance.measured,
