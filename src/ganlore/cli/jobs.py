@@ -143,12 +143,12 @@ def evaluate(
         from ganlore import provenance, storage
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
-        from ganlore.execution import freshness
+        from ganlore.execution import freshness, records
 
         folder = results / "runs" / chosen.id
         remedy = f"delete {folder} and run `ganlore train` or snakemake"
         # of a training's files only this one is needed; another may be discarded
-        record = storage.read_json(folder / "run.json", remedy)
+        record = records.trained(chosen, folder)
         storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
         snapshots = storage.read_torch(folder / "snapshots.pt")
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)

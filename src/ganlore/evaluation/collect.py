@@ -7,6 +7,7 @@ The tables, each a Parquet file in the study's results folder:
 - `runs`: one row for each run: status, cost, sizes, optimiser, provenance.
 
 `floor.csv` has the metrics of real data against real data, which perfect samples would get.
+`tables.json` is their record: their hashes, and those of all records that they were made of.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ganlore import storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation import evaluate
-from ganlore.execution import freshness
+from ganlore.execution import freshness, records
 from ganlore.steps.schedule import beta2, learning_rate_factor, learning_rates
 from ganlore.study import registry
 from ganlore.study.run import Plan, Run
@@ -37,10 +38,8 @@ def check_run(plan: Plan, run: Run) -> dict[str, Any]:
             other settings, code or data than the study's and this package's as they are now.
     """
     folder = plan.folder(run)
-    remedy = f"delete {folder} and run snakemake"
     discarded = freshness.discarded(plan.study.keep, folder)
-    record = storage.read_record(folder / "run.json", remedy, optional=discarded)
-    evaluation = storage.read_record(folder / "evaluation.json", remedy)
+    record, evaluation = records.check_files(run, folder, discarded)
     freshness.changes(run, record, evaluation, Path(plan.study.data)).check(folder)
     return record
 
@@ -129,8 +128,13 @@ def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[st
 
 
 def write(plan: Plan, tables: dict[str, pd.DataFrame]) -> None:
-    """Write the tables atomically."""
+    """Write the tables atomically, and last their record."""
     folder = Path(plan.study.results)
-    for name in ("metrics", "history", "runs"):
-        storage.write_bytes(folder / f"{name}.parquet", tables[name].to_parquet(index=False))
-    storage.write_text(folder / "floor.csv", tables["floor"].to_csv(index=False))
+    contents: dict[str, bytes] = {
+        f"{name}.parquet": tables[name].to_parquet(index=False)
+        for name in ("metrics", "history", "runs")
+    }
+    contents["floor.csv"] = tables["floor"].to_csv(index=False).encode()
+    (folder / records.TABLES).unlink(missing_ok=True)
+    files = {name: storage.write_bytes(folder / name, data) for name, data in contents.items()}
+    storage.write_record(folder / records.TABLES, {**records.sources(plan), "files": files})

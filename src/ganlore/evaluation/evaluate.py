@@ -251,4 +251,4 @@ def write(
         "discarded": keep.discarded if keep else [],
         "files": files,
     }
-    storage.write_json(folder / "evaluation.json", record)
+    storage.write_record(folder / "evaluation.json", record)

@@ -1,4 +1,4 @@
-"""The report: figures, tables, and one page that holds all of it.
+"""The report: figures, tables, and one page that holds all of it, with a record of their hashes.
 
 `build` reads the tables that `collect` wrote and the samples of each run; every number of the page
 comes from them. The page's words are in `templates/`, a file for each section.
@@ -24,7 +24,7 @@ TEMPLATES = declarations.PACKAGE / "report" / "templates"
 
 
 def build(plan: Plan) -> Path:
-    """Write the report of a study: `index.html`, `figures/` and `tables/`.
+    """Write the report of a study: `index.html`, `figures/`, `tables/`, and last `report.json`.
 
     Args:
         plan: the study's plan; all its runs are in the tables.
@@ -75,6 +75,7 @@ def build(plan: Plan) -> Path:
     page = folder / "index.html"
     storage.write_text(page, _render(context))
     paper.write(folder, results)
+    files.seal(plan)
     return page
 
 

@@ -182,7 +182,7 @@ def finish(
         "environment": provenance.environment(),
         "files": files,
     }
-    storage.write_json(folder / "run.json", record)
+    storage.write_record(folder / "run.json", record)
     checkpoints.clear()
 
 

@@ -71,6 +71,7 @@ rule collect:
         RESULTS / "history.parquet",
         RESULTS / "runs.parquet",
         RESULTS / "floor.csv",
+        RESULTS / "tables.json",
     log:
         RESULTS / "logs/collect.log",
     params:
