@@ -19,7 +19,7 @@ from ganlore.cli.app import (
 )
 from ganlore.console import say
 from ganlore.errors import GanloreError
-from ganlore.execution import gpu_slots
+from ganlore.execution import gpu_slots, run_lock
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
@@ -114,8 +114,8 @@ def train(
     """Train one run, from its last saved state if there is one."""
     chosen, data, results = _run(run, study, settings, data, results)
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
-    # first of all: once torch has looked for GPUs it is too late to choose one
-    with gpu_slots.slot(chosen.training.device):
+    # before torch is imported: once that has looked for GPUs it is too late to choose one
+    with run_lock.held(state_folder, chosen.id), gpu_slots.slot(chosen.training.device):
         from ganlore import provenance
         from ganlore.cli.training import train as train_run
 
@@ -139,11 +139,13 @@ def evaluate(
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _run(run, study, settings, data, results)
-    with gpu_slots.slot(chosen.protocol.device):
+    lock = run_lock.held(results / "state" / chosen.id, chosen.id)
+    with lock, gpu_slots.slot(chosen.protocol.device):
         from ganlore import provenance, storage
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
         from ganlore.execution import freshness, records
+        from ganlore.training import history
 
         folder = results / "runs" / chosen.id
         remedy = f"delete {folder} and run `ganlore train` or snakemake"
@@ -151,6 +153,8 @@ def evaluate(
         record = records.trained(chosen, folder)
         storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
         snapshots = storage.read_torch(folder / "snapshots.pt")
+        steps = [snapshot["step"] for snapshot in snapshots]
+        history.check_snapshots(steps, chosen.training, record["steps"], folder)
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
         freshness.changes(chosen, record, data=data).check(folder)
         rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)

@@ -28,6 +28,7 @@ from ganlore.steps.schedule import beta2, learning_rate_factor, learning_rates
 from ganlore.study import registry
 from ganlore.study.run import Plan, Run
 from ganlore.training import build
+from ganlore.training import history as marks
 
 
 def check_run(plan: Plan, run: Run) -> dict[str, Any]:
@@ -61,12 +62,11 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
         folder = plan.folder(run)
         try:
             record = check_run(plan, run)
+            measured = _metrics(run, record, folder)
         except GanloreError as error:
             problems.append(str(error))
             continue
-        metrics.append(
-            pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
-        )
+        metrics.append(measured)
         history.append(pd.read_csv(folder / "history.csv").assign(**run.key))
         runs.append(_summary(run, record, history[-1]))
     if problems:
@@ -90,6 +90,17 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
         "runs": pd.DataFrame(runs),
         "floor": pd.DataFrame(floors),
     }
+
+
+def _metrics(run: Run, record: dict[str, Any], folder: Path) -> pd.DataFrame:
+    """A run's table of metrics, which has all its snapshots, but for those that diverged."""
+    table = pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
+    steps = sorted(int(step) for step in table.loc[table["status"] == "done", "step"].unique())
+    if "diverged" in set(table["status"]):
+        expected = marks.snapshot_steps(run.training, record["steps"])
+        steps += expected[len(steps) :]  # the snapshots from here on gave no finite sample
+    marks.check_snapshots(steps, run.training, record["steps"], folder)
+    return table
 
 
 def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[str, Any]:
