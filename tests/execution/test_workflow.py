@@ -306,6 +306,17 @@ def test_a_wrong_study_stops_before_the_first_job(project: Project) -> None:
     assert "Traceback" not in text
 
 
+def test_a_study_of_a_configfile_is_read_as_the_command_line_reads_it(project: Project) -> None:
+    """Snakemake reads the file too, as YAML 1.1, in which `yes` is true and true is 1."""
+    path = project.folder / "configs/default.yaml"
+    path.write_text(path.read_text().replace("batch: 16", "batch: yes"))
+    words = ("snakemake", "-n", "--cores", "1", "--configfile", "configs/default.yaml")
+    text = project.run(*words, check=False)
+    assert "training.batch = 'yes'" in text and "Traceback" not in text
+    path.write_text(path.read_text().replace("batch: yes", "batch: 016"))
+    assert "Nothing to be done" in project.run(*words)  # sixteen, as it was, and not fourteen
+
+
 def test_keys_can_be_changed_on_the_command_line(project: Project) -> None:
     text = project.run("snakemake", "-n", "--cores", "1", "--config", "seeds=[0,3]")
     assert Counter(re.findall(r"seed=(\d)", text)).keys() == {"3"}
