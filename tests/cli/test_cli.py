@@ -105,6 +105,31 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words, option",
+    [
+        (("train", "RUN", "--study", "STUDY", "--results", "elsewhere"), "--results"),
+        (("train", "RUN", "--study", "STUDY", "--data", "elsewhere"), "--data"),
+        (("evaluate", "RUN", "--study", "STUDY", "--results", "results"), "--results"),
+        (("evaluate", "RUN", "--study", "STUDY", "--data", "data"), "--data"),
+        (("train", "RUN", "--settings", "SETTINGS"), "RUN"),
+        (("train", "--study", "STUDY", "--settings", "SETTINGS"), "--study"),
+        (("evaluate", "RUN", "--settings", "SETTINGS"), "RUN"),
+        (("evaluate", "--study", "STUDY", "--settings", "SETTINGS"), "--study"),
+        (("plan", "STUDY", "--no-measure", "--tflops", "3"), "--tflops"),
+        (("plan", "STUDY", "--no-measure", "--seconds", "3"), "--seconds"),
+        (("plan", "STUDY", "--no-measure", "--cores", "3"), "--cores"),
+    ],
+)
+def test_an_option_without_an_effect_is_refused(study: str, words, option: str) -> None:
+    run = expand(schema.load(study)).runs[0]
+    meant = {"RUN": run.id, "STUDY": study, "SETTINGS": run.model_dump_json()}
+    result = RUNNER.invoke(app, [meant.get(word, word) for word in words])
+    assert result.exit_code == 1
+    assert f"{option} would have no effect" in str(result.exception)
+    assert not Path("elsewhere").exists() and not Path("results").exists()
+
+
 def test_help_reads_like_documentation() -> None:
     text = ok("--help")
     for command in [

@@ -12,10 +12,13 @@ from ganlore.cli.app import (
     DEFAULT,
     BenchmarkOption,
     DataOption,
+    RunDataOption,
+    RunResultsOption,
+    RunStudyOption,
     SettingsOption,
     StudyArgument,
-    StudyOption,
     app,
+    refuse,
 )
 from ganlore.console import say
 from ganlore.errors import GanloreError
@@ -102,17 +105,17 @@ def train(
     run: Annotated[
         str, typer.Argument(help="A run's path, for example digits/mlp/wgan-gp/ema/base/seed0.")
     ] = "",
-    study: StudyOption = DEFAULT,
+    study: RunStudyOption = None,
     settings: SettingsOption = None,
-    data: DataOption = Path("data"),
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    data: RunDataOption = None,
+    results: RunResultsOption = None,
     save_every: Annotated[
         float, typer.Option(help="Seconds between two saved states, for resuming.")
     ] = 30.0,
     benchmark: BenchmarkOption = None,
 ) -> None:
     """Train one run, from its last saved state if there is one."""
-    chosen, data, results = _run(run, study, settings, data, results)
+    chosen, data, results = _named(run, study, settings, data, results)
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
     # before torch is imported: once that has looked for GPUs it is too late to choose one
     with run_lock.held(state_folder, chosen.id), gpu_slots.slot(chosen.training.device):
@@ -128,17 +131,17 @@ def train(
 @app.command("evaluate")
 def evaluate(
     run: Annotated[str, typer.Argument(help="A trained run's path.")] = "",
-    study: StudyOption = DEFAULT,
+    study: RunStudyOption = None,
     settings: SettingsOption = None,
-    data: DataOption = Path("data"),
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    data: RunDataOption = None,
+    results: RunResultsOption = None,
     benchmark: BenchmarkOption = None,
     keep: Annotated[
         str | None, typer.Option(help="What will stay of the run, as JSON; all by default.")
     ] = None,
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
-    chosen, data, results = _run(run, study, settings, data, results)
+    chosen, data, results = _named(run, study, settings, data, results)
     lock = run_lock.held(results / "state" / chosen.id, chosen.id)
     with lock, gpu_slots.slot(chosen.protocol.device):
         from ganlore import provenance, storage
@@ -185,13 +188,17 @@ def report(study: StudyArgument = DEFAULT) -> None:
     say(str(reporting.build(plan)))
 
 
-def _run(
-    run: str, study: str, settings: str | None, data: Path, results: Path
+def _named(
+    run: str, study: str | None, settings: str | None, data: Path | None, results: Path | None
 ) -> tuple[Run, Path, Path]:
-    """The run that a command names, by its settings or by its path in a study."""
+    """The run that a command names, by its settings or by its path in a study, and its folders."""
     if settings:
-        return Run.model_validate_json(settings), data, results
+        refuse({"RUN": run or None, "--study": study}, "--settings is the whole run")
+        chosen = Run.model_validate_json(settings)
+        return chosen, data or Path("data"), results or Path("results")
     if not run:
         raise GanloreError("name a run, for example digits/mlp/wgan-gp/ema/base/seed0")
-    plan = expand(schema.load(study))
+    source = study or DEFAULT
+    refuse({"--data": data, "--results": results}, f"the study {source} names its own folders")
+    plan = expand(schema.load(source))
     return plan.run(run), Path(plan.study.data), Path(plan.study.results)
