@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ganlore import storage
 from ganlore.data import SPLITS, Store
 from ganlore.errors import GanloreError
+from ganlore.steps import threads
 from ganlore.study import registry
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def create(name: str, store: Store) -> Extractor:
     return extractor
 
 
+@threads.fixed()
 def fit(name: str, store: Store, folder: Path, device: torch.device | None = None) -> None:
     """Fit an extractor to a data set; write weights, the features of both splits, and a record.
 
