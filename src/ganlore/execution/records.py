@@ -16,6 +16,7 @@ from typing import Any
 
 from ganlore import provenance, storage
 from ganlore.errors import GanloreError
+from ganlore.execution import freshness
 from ganlore.study.run import Plan, Run
 
 Record = dict[str, Any]
@@ -64,6 +65,21 @@ def check_files(run: Run, folder: Path, discarded: Collection[str]) -> tuple[Rec
     storage.read_record(folder / TRAINED, remedy(folder), optional=discarded)
     storage.read_record(folder / EVALUATED, remedy(folder))
     return records
+
+
+def check_sizes(plan: Plan) -> None:
+    """Compare each run's records with their own hash, and the sizes of their files with them.
+
+    It reads no large file. Damage that leaves a size as it was is for `ganlore verify`.
+
+    Raises:
+        GanloreError: if something is missing or altered, with the first file that is.
+    """
+    for run in plan.runs:
+        folder = plan.folder(run)
+        optional = freshness.discarded(plan.study.keep, folder)
+        storage.check_sizes(folder / TRAINED, remedy(folder), optional)
+        storage.check_sizes(folder / EVALUATED, remedy(folder))
 
 
 def sources(plan: Plan) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from ganlore.analysis import tables
 from ganlore.analysis.claims import verdicts
 from ganlore.analysis.results import Results
 from ganlore.analysis.tables import PLAIN
+from ganlore.execution import records
 from ganlore.metrics import metrics as all_metrics
 from ganlore.report import cells, claims, files, leaderboard, paper, robustness, samples, study
 from ganlore.study import declarations
@@ -36,6 +37,7 @@ def build(plan: Plan) -> Path:
         GanloreError: if a table or a run's samples are missing, damaged, or not of this study.
     """
     folder = Path(plan.study.reports)
+    records.check_sizes(plan)
     tidy = tables.read(plan)
     results = Results(plan, tidy)
     files.write(folder, results)

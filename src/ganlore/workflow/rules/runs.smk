@@ -64,8 +64,7 @@ rule collect:
     input:
         FITTED_ALL,
         REFERENCES_ALL,
-        [PLAN.folder(run) / "run.json" for run in PLAN.runs],
-        [PLAN.folder(run) / "evaluation.json" for run in PLAN.runs],
+        MEASURED,
     output:
         RESULTS / "metrics.parquet",
         RESULTS / "history.parquet",

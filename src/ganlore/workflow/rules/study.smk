@@ -82,6 +82,14 @@ WEIGHTS = {
 }
 
 
+# What collection reads of each run, and what stays of it whatever the study keeps.
+MEASURED = [
+    PLAN.folder(run) / name
+    for run in PLAN.runs
+    for name in ("run.json", "history.csv", "evaluation.json", "metrics.csv")
+]
+
+
 def run_of(wildcards):
     """The run that a job's wildcards name."""
     return RUNS[RUN.format(**wildcards)]
