@@ -63,6 +63,7 @@ rule all:
     input:
         RESULTS / "metrics.parquet",
         REPORTS / "index.html",
+        MEASURED,
 
 
 rule data:

@@ -41,12 +41,12 @@ def fitted(extractors: Iterable[str], dataset: str, data: Path) -> dict[str, str
         data: the folder with fitted extractors.
 
     Raises:
-        GanloreError: if one is missing.
+        GanloreError: if one is missing or altered.
     """
     hashes = {}
     for name in extractors:
         record = data / "extractors" / dataset / name / "record.json"
-        storage.read_json(record, f"ganlore extract {dataset} {name} --data {data}")
+        storage.open_record(record, f"ganlore extract {dataset} {name} --data {data}")
         hashes[name] = storage.sha256(record)
     return hashes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -12,6 +12,8 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    ValidationInfo,
+    field_validator,
 )
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -27,6 +29,7 @@ __all__ = [
     "Channels",
     "Fraction",
     "Model",
+    "NoTruthAsNumber",
     "NonNegativeFloat",
     "NonNegativeInt",
     "Optimizer",
@@ -36,7 +39,24 @@ __all__ = [
 ]
 
 
-class Model(BaseModel):
+def _takes_truth(annotation: Any) -> bool:
+    return annotation in (bool, Any) or any(map(_takes_truth, get_args(annotation)))
+
+
+class NoTruthAsNumber(BaseModel):
+    """A model in which `true` is no number; pydantic would take it for 1."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool):
+            field = cls.model_fields[str(info.field_name)]
+            if not _takes_truth(field.annotation):
+                raise ValueError("a truth value is no number and no text")
+        return value
+
+
+class Model(NoTruthAsNumber):
     """A frozen model that rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

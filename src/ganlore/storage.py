@@ -1,4 +1,8 @@
-"""Atomic writes, which leave files whole or absent, and reads that check a recorded hash."""
+"""Atomic writes, which leave files whole or absent, and reads that check a recorded hash.
+
+A record is a JSON file with the hash and the size of each file beside it that it tells of, and with
+the hash of its own content, so that an edited key is noticed as a damaged file is.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 1 << 20
+
+SEAL = "sha256"
+"""The key of a record with the hash of its other keys."""
 
 
 def sha256(path: Path) -> str:
@@ -140,14 +147,61 @@ def read_json(path: Path, remedy: str) -> Any:
         ) from None
 
 
+def seal(record: dict[str, Any]) -> str:
+    """The SHA-256 of a record's keys but for `SEAL`, as JSON in one order without spaces."""
+    content = {key: value for key, value in record.items() if key != SEAL}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed(record: dict[str, Any]) -> dict[str, Any]:
+    """A record as JSON has it, with the hash of its content."""
+    content = json.loads(json.dumps(record))  # tuples become lists, keys become text
+    return {**content, SEAL: seal(content)}
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write a record atomically, with the size of each of its files and the hash of its content.
+
+    Args:
+        path: the record.
+        record: JSON-ready; `files` has the SHA-256 of each file, which lies in the same folder.
+    """
+    sizes = {name: (path.parent / name).stat().st_size for name in hashes(record)}
+    write_json(path, sealed({**record, "sizes": sizes}))
+
+
 def hashes(record: dict[str, Any]) -> dict[str, str]:
     """The SHA-256 of each file of a record, by the file's name."""
     files: dict[str, Any] = record["files"]
     return {k: v["sha256"] if isinstance(v, dict) else v for k, v in files.items()}
 
 
+def open_record(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a record and check the hash of its content; its files are not looked at.
+
+    Raises:
+        GanloreError: if it is missing, no record, altered, or names no files.
+    """
+    record = read_json(path, remedy)
+    if not isinstance(record, dict) or SEAL not in record:
+        raise GanloreError(
+            f"{path}: has no hash of its own content: of an earlier version, or altered\n"
+            f"  to make it again: {remedy}"
+        )
+    if (actual := seal(record)) != record[SEAL]:
+        raise GanloreError(
+            f"{path}: altered: its content is not that of its hash\n"
+            f"  expected sha256 {record[SEAL]}\n  found    sha256 {actual}\n"
+            f"  to make it again: {remedy}"
+        )
+    if not isinstance(record.get("files"), dict) or not record["files"]:
+        raise GanloreError(f"{path}: names no files\n  to make it again: {remedy}")
+    return record
+
+
 def read_record(path: Path, remedy: str, optional: Collection[str] = ()) -> dict[str, Any]:
-    """Read a record, and check the hash of each of its files, which are in the same folder.
+    """Read a record, and check its own hash and that of each of its files.
 
     Args:
         path: the record.
@@ -157,11 +211,31 @@ def read_record(path: Path, remedy: str, optional: Collection[str] = ()) -> dict
     Raises:
         GanloreError: if the record or a file is missing, truncated or altered.
     """
-    record: dict[str, Any] = read_json(path, remedy)
+    record = open_record(path, remedy)
     for name, digest in hashes(record).items():
         if name not in optional or (path.parent / name).exists():
             check(path.parent / name, digest, remedy)
     return record
+
+
+def check_sizes(path: Path, remedy: str, optional: Collection[str] = ()) -> None:
+    """As `read_record`, but of each file its size alone, which costs no reading.
+
+    Raises:
+        GanloreError: if the record is missing or altered, or a file is missing or of another size.
+    """
+    record = open_record(path, remedy)
+    for name, size in record["sizes"].items():
+        file = path.parent / name
+        if not file.exists():
+            if name in optional:
+                continue
+            raise GanloreError(f"{file}: missing\n  to make it again: {remedy}")
+        if (actual := file.stat().st_size) != size:
+            raise GanloreError(
+                f"{file}: truncated or altered: {actual} bytes, expected {size}\n"
+                f"  to make it again: {remedy}"
+            )
 
 
 def csv_text(rows: list[dict[str, Any]]) -> str:

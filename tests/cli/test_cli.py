@@ -12,6 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from ganlore import storage
 from ganlore.cli.main import app
 from ganlore.publishing import verify
 from ganlore.study import registry, schema
@@ -78,6 +79,9 @@ def test_train_evaluate_status_verify(study: str) -> None:
     record["settings"]["training"]["batch"] = 32  # someone tells another story
     (plan.folder(run) / "run.json").write_text(json.dumps(record))
     wrong = verify.verify(Plan(plan.study, (run,), ())).wrong
+    assert len(wrong) == 1 and "run.json: altered" in wrong[0]
+    storage.write_record(plan.folder(run) / "run.json", record)  # and gives it a hash that fits
+    wrong = verify.verify(Plan(plan.study, (run,), ())).wrong
     assert len(wrong) == 1 and "its settings were altered" in wrong[0]
 
 
@@ -99,6 +103,31 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.startswith("error: none.yaml: no such study file")
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words, option",
+    [
+        (("train", "RUN", "--study", "STUDY", "--results", "elsewhere"), "--results"),
+        (("train", "RUN", "--study", "STUDY", "--data", "elsewhere"), "--data"),
+        (("evaluate", "RUN", "--study", "STUDY", "--results", "results"), "--results"),
+        (("evaluate", "RUN", "--study", "STUDY", "--data", "data"), "--data"),
+        (("train", "RUN", "--settings", "SETTINGS"), "RUN"),
+        (("train", "--study", "STUDY", "--settings", "SETTINGS"), "--study"),
+        (("evaluate", "RUN", "--settings", "SETTINGS"), "RUN"),
+        (("evaluate", "--study", "STUDY", "--settings", "SETTINGS"), "--study"),
+        (("plan", "STUDY", "--no-measure", "--tflops", "3"), "--tflops"),
+        (("plan", "STUDY", "--no-measure", "--seconds", "3"), "--seconds"),
+        (("plan", "STUDY", "--no-measure", "--cores", "3"), "--cores"),
+    ],
+)
+def test_an_option_without_an_effect_is_refused(study: str, words, option: str) -> None:
+    run = expand(schema.load(study)).runs[0]
+    meant = {"RUN": run.id, "STUDY": study, "SETTINGS": run.model_dump_json()}
+    result = RUNNER.invoke(app, [meant.get(word, word) for word in words])
+    assert result.exit_code == 1
+    assert f"{option} would have no effect" in str(result.exception)
+    assert not Path("elsewhere").exists() and not Path("results").exists()
 
 
 def test_help_reads_like_documentation() -> None:

@@ -152,7 +152,7 @@ def test_a_diverged_run_is_a_row_and_not_a_failure(copy: Plan, stores) -> None:
         if weights.is_floating_point():
             weights.fill_(float("nan"))
     record["files"]["snapshots.pt"] = storage.write_torch(out / "snapshots.pt", snapshots)
-    storage.write_json(out / "run.json", record)
+    storage.write_record(out / "run.json", record)
     measure(copy, run, stores)
     tables = collect.collect(copy)
     mine = tables["metrics"][
@@ -199,7 +199,7 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
     snapshots = storage.read_torch(out / "snapshots.pt")
     snapshots[0]["weights"]["body.0.0.weight"].add_(1)
     trained["files"]["snapshots.pt"] = storage.write_torch(out / "snapshots.pt", snapshots)
-    storage.write_json(out / "run.json", trained)
+    storage.write_record(out / "run.json", trained)
     with pytest.raises(GanloreError, match=r"1 of 4 runs.*\n.*evaluated with other snapshots"):
         collect.collect(copy)
     settings = copy.runs[0].dataset.settings | {"radius": 2.0}
@@ -234,7 +234,7 @@ def test_a_stale_run_is_not_evaluated(copy: Plan) -> None:
 def test_runs_of_different_devices_are_not_mixed(copy: Plan) -> None:
     path = copy.folder(copy.runs[0]) / "run.json"
     record = storage.read_json(path, "")
-    storage.write_json(path, {**record, "device": "cuda"})
+    storage.write_record(path, {**record, "device": "cuda"})
     with pytest.raises(GanloreError, match="cpu and cuda"):
         collect.collect(copy)
 
@@ -311,7 +311,7 @@ def test_everyone_agrees_on_what_is_stale(copy: Plan, part: str, key: str) -> No
     if key == "settings_hash":  # else the record would contradict itself, which is another finding
         record["settings"]["training"]["batch"] = 32
         record[key] = Run.model_validate(record["settings"]).training_hash()
-    storage.write_json(path, record)
+    storage.write_record(path, record)
 
     word = {"run": freshness.TRAINING, "evaluation": freshness.EVALUATION}[part][key]
     message = f"{'trained' if part == 'run' else 'evaluated'} with other {word}"

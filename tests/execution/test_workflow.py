@@ -135,6 +135,25 @@ def test_a_finished_study_has_its_report_and_nothing_to_do(project: Project) -> 
     assert project.planned() == {}
 
 
+def test_what_was_deleted_or_damaged_is_seen_before_the_end(project: Project) -> None:
+    run = project.folder / "results/runs/ring/mlp/hinge/none/base/seed0"
+    record = (run / "evaluation.json").read_bytes()
+    (run / "evaluation.json").unlink()
+    assert project.planned()["evaluate"] == ["hinge/0"]
+    (run / "evaluation.json").write_bytes(record)
+    path = run / "metrics.csv"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert "collect" in project.planned()  # which refuses it
+    text = project.run("snakemake", "--cores", "1", check=False)
+    assert "metrics.csv: truncated or altered" in text
+    status = run / "checkpoint.pt"  # seen by its size alone, though its time is the old one
+    times = status.stat().st_atime_ns, status.stat().st_mtime_ns
+    status.write_bytes(status.read_bytes()[:-20])
+    os.utime(status, ns=times)
+    text = project.run("ganlore", "report", "configs/default.yaml", check=False)
+    assert "checkpoint.pt: truncated or altered" in text and "Traceback" not in text
+
+
 def test_every_job_has_a_warm_worker(finished: Project) -> None:
     logs = [*(finished.folder / "results/logs").rglob("seed*.log")]
     assert len(logs) == 4  # two runs, each trained and evaluated
@@ -304,6 +323,17 @@ def test_a_wrong_study_stops_before_the_first_job(project: Project) -> None:
     text = project.run("snakemake", "--cores", "1", check=False)
     assert "unknown loss 'wgn'" in text and "did you mean 'wgan'" in text
     assert "Traceback" not in text
+
+
+def test_a_study_of_a_configfile_is_read_as_the_command_line_reads_it(project: Project) -> None:
+    """Snakemake reads the file too, as YAML 1.1, in which `yes` is true and true is 1."""
+    path = project.folder / "configs/default.yaml"
+    path.write_text(path.read_text().replace("batch: 16", "batch: yes"))
+    words = ("snakemake", "-n", "--cores", "1", "--configfile", "configs/default.yaml")
+    text = project.run(*words, check=False)
+    assert "training.batch = 'yes'" in text and "Traceback" not in text
+    path.write_text(path.read_text().replace("batch: yes", "batch: 016"))
+    assert "Nothing to be done" in project.run(*words)  # sixteen, as it was, and not fourteen
 
 
 def test_keys_can_be_changed_on_the_command_line(project: Project) -> None:

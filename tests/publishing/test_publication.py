@@ -14,11 +14,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore import formatting
+from ganlore import formatting, storage
 from ganlore.cli.main import app
 from ganlore.docgen import published
 from ganlore.errors import GanloreError
 from ganlore.publishing import publication, publish
+from ganlore.report import files
 from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
@@ -74,7 +75,7 @@ def rehash(name: str, part: str = "results") -> None:
     manifest = json.loads(path.read_text())
     folder = RESULTS if part == "results" else REPORTS
     manifest["files"][part][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    path.write_text(json.dumps(manifest))
+    path.write_text(json.dumps(storage.sealed(manifest)))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -160,7 +161,7 @@ def test_what_an_older_version_did_not_make_is_a_note(clone: Path) -> None:
     for name in ("leaderboard.csv", "tables/leaderboard.tex", "tables/cells.csv"):
         (REPORTS / name).unlink()
         del manifest["files"]["reports"][name]
-    path.write_text(json.dumps(manifest))
+    path.write_text(json.dumps(storage.sealed(manifest)))
     actual = publication.verify(RESULTS)
     assert len(actual.wrong) == 1 and "tables/cells.csv: not what" in actual.wrong[0]
     assert [note.split(":")[0] for note in actual.notes if "this version makes it" in note] == [
@@ -182,7 +183,8 @@ def test_other_code_or_study_is_a_note_and_no_finding(clone: Path) -> None:
     lines = []
     for line in (RESULTS / "records.jsonl").read_text().splitlines():
         record = json.loads(line)
-        record["run"]["code_hash"] = "0" * 16  # trained by a version of another day
+        # trained by a version of another day
+        record["run"] = storage.sealed({**record["run"], "code_hash": "0" * 16})
         lines.append(json.dumps(record) + "\n")
     (RESULTS / "records.jsonl").write_text("".join(lines))
     rehash("records.jsonl")
@@ -226,6 +228,9 @@ def test_what_is_not_finished_is_not_published(again: Any) -> None:
 
 def test_a_report_of_other_numbers_is_not_published(again: Any) -> None:
     edit(Path("reports/tables/snapshots.csv"), ",fid,", ",kid,")
+    with pytest.raises(GanloreError, match=r"snapshots\.csv: truncated or altered"):
+        publish.publish(again, "tiny.yaml", RESULTS, REPORTS)
+    files.seal(again)
     with pytest.raises(GanloreError, match="this result is not sound"):
         publish.publish(again, "tiny.yaml", RESULTS, REPORTS)
     assert publication.find() == []

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ganlore import storage
+from ganlore.evaluation import collect
+from ganlore.execution import records
 from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan, Run
@@ -133,11 +135,20 @@ def make(plan: Plan) -> Plan:
         history += [{**run.key, "step": step, "d_loss": 1.0} for step in (10, 20)]
         runs.append(_run(run, rng, failed))
         _files(plan, run, rng, failed, runs[-1])
-    folder = Path(plan.study.results)
-    for name, rows in {"metrics": metrics, "history": history, "runs": runs}.items():
-        pd.DataFrame(rows).to_parquet(folder / f"{name}.parquet", index=False)
-    pd.DataFrame(_floor(plan)).to_csv(folder / "floor.csv", index=False)
+    tables = {"metrics": metrics, "history": history, "runs": runs, "floor": _floor(plan)}
+    collect.write(plan, {name: pd.DataFrame(rows) for name, rows in tables.items()})
     return plan
+
+
+def change_table(plan: Plan, name: str, table: pd.DataFrame) -> None:
+    """Put another table into a study, as if its runs had given it."""
+    path = Path(plan.study.results) / records.TABLES
+    record = storage.read_json(path, "")
+    data = table.to_parquet(index=False)
+    record["files"][f"{name}.parquet"] = storage.write_bytes(
+        path.with_name(f"{name}.parquet"), data
+    )
+    storage.write_record(path, record)
 
 
 def _quality(run: Run, rng: np.random.Generator, progress: float) -> float:
@@ -248,13 +259,16 @@ def _files(
         points = np.stack([np.cos(angle), np.sin(angle)], 1)
         arrays["samples"] = (points + 0.1 * noise * rng.standard_normal((n, 2))).astype("float32")
     files = {"samples.npz": storage.write_arrays(folder / "samples.npz", **arrays)}
-    storage.write_json(folder / "evaluation.json", {"files": files})
+    storage.write_record(folder / records.EVALUATED, {"id": run.id, "files": files})
     environment = {
         "git": {"commit": "0123456789abcdef", "dirty": False}, "python": "3.11.7",
         "versions": {"ganlore": "0.1.0", "torch": "2.15.0"}, "system": "Linux x86_64",
         "processor": "a processor", "cores": 2, "memory_gb": 23.5,
     }  # fmt: skip
-    storage.write_json(folder / "run.json", {"environment": environment})
+    history = {"history.csv": storage.write_text(folder / "history.csv", "step\n")}
+    storage.write_record(
+        folder / records.TRAINED, {"id": run.id, "environment": environment, "files": history}
+    )
 
 
 def _digits() -> np.ndarray:
@@ -267,22 +281,25 @@ def _data(data: Path, dataset: str, extractors: tuple[str, ...]) -> None:
     prepared = data / "prepared" / dataset
     manifest: dict[str, Any] = {
         "name": dataset, "source": f"where {dataset} comes from", "licence": "CC BY 4.0",
-        "citation": "Somebody 1998", "settings": {}, "files": {},
+        "citation": "Somebody 1998", "settings": {},
     }  # fmt: skip
-    record: dict[str, Any] = {"files": {}}
+    record: dict[str, Any] = {}
     if dataset == "digits":
         manifest |= {"shape": [1, 8, 8], "counts": {"train": 1438, "test": 359}, "classes": 10}
-        storage.write_array(prepared / "test.npy", _digits()[:359])
+        samples = _digits()[:359]
         record["test_accuracy"] = 0.98886
     else:
         manifest |= {"shape": [2], "counts": {"train": 100_000, "test": 10_000}, "classes": 8}
         angle = np.arange(10_000) % 8 * np.pi / 4
         points = np.stack([np.cos(angle), np.sin(angle)], 1)
         points += 0.01 * np.random.default_rng(0).standard_normal(points.shape)
-        storage.write_array(prepared / "test.npy", points.astype("float32"))
-    storage.write_json(prepared / "manifest.json", manifest)
+        samples = points.astype("float32")
+    manifest["files"] = {"test.npy": storage.write_array(prepared / "test.npy", samples)}
+    storage.write_record(prepared / "manifest.json", manifest)
     for name in extractors:
-        storage.write_json(data / "extractors" / dataset / name / "record.json", record)
+        path = data / "extractors" / dataset / name / "record.json"
+        weights = {"weights.pt": storage.write_bytes(path.with_name("weights.pt"), b"")}
+        storage.write_record(path, {**record, "files": weights})
 
 
 def _floor(plan: Plan) -> list[dict[str, Any]]:

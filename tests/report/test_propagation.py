@@ -18,6 +18,7 @@ import claimed
 import pandas as pd
 import pypdf
 import pytest
+import synthetic_study
 
 from ganlore import formatting
 from ganlore.report import paper
@@ -33,9 +34,12 @@ NUMERAL = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
 def files(plan: Plan) -> Files:
+    """A report's files but for their record, whose hashes change with any of them."""
     folder = Path(plan.study.reports)
     actual = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in actual}
+    texts = {str(path.relative_to(folder)): path.read_bytes() for path in actual}
+    del texts["report.json"]
+    return texts
 
 
 def change(plan: Plan) -> tuple[float, float]:
@@ -49,7 +53,7 @@ def change(plan: Plan) -> tuple[float, float]:
     assert here.sum() == 1
     old = float(rows.loc[here, "value"].item())
     rows.loc[here, "value"] = FACTOR * old
-    rows.to_parquet(path, index=False)
+    synthetic_study.change_table(plan, "metrics", rows)
     return old, FACTOR * old
 
 

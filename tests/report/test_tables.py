@@ -163,15 +163,21 @@ def test_csv_loses_no_bit(plan: Plan, tidy: tables.Tables) -> None:
 def test_missing_and_damaged_tables_are_named(tmp_path: Path) -> None:
     plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0]))
     floor = tmp_path / "results/floor.csv"
+    text = floor.read_text()
     floor.write_text("nonsense\n1\n")
-    with pytest.raises(GanloreError, match=r"floor\.csv.*\n.*run snakemake"):
+    with pytest.raises(
+        GanloreError, match=r"floor\.csv: truncated or altered(.*\n)+.*run snakemake"
+    ):
         tables.read(plan)
+    floor.write_text(text)
     history = tmp_path / "results/history.parquet"
-    history.write_bytes(history.read_bytes()[:100])
-    with pytest.raises(GanloreError, match=r"history\.parquet: damaged"):
+    whole = history.read_bytes()
+    history.write_bytes(whole[:100])
+    with pytest.raises(GanloreError, match=r"history\.parquet: truncated or altered"):
         tables.read(plan)
+    history.write_bytes(whole)
     (tmp_path / "results/metrics.parquet").unlink()
-    with pytest.raises(GanloreError, match=r"metrics\.parquet: missing\n.*snakemake"):
+    with pytest.raises(GanloreError, match=r"metrics\.parquet: missing\n(.*\n)+.*snakemake"):
         tables.read(plan)
 
 
@@ -186,6 +192,6 @@ def test_two_protocols_in_one_table_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "results/metrics.parquet"
     rows = pd.read_parquet(path)
     rows.loc[rows.index[0], "n_fake"] = 7
-    rows.to_parquet(path, index=False)
+    synthetic_study.change_table(plan, "metrics", rows)
     with pytest.raises(GanloreError, match="2 protocols"):
         tables.read(plan)

@@ -251,3 +251,90 @@ def test_studies_that_extend_each_other_are_told(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("extends: a.yaml")
     with pytest.raises(GanloreError, match="in a circle"):
         schema.load(tmp_path / "a.yaml")
+
+
+# -- the text of a study ---------------------------------------------------------------------------
+
+
+def written(folder: Path, text: str) -> Path:
+    """A study file of these lines, over the tiny study."""
+    (folder / "base.yaml").write_text(yaml.safe_dump(TINY))
+    path = folder / "study.yaml"
+    path.write_text(f"extends: base.yaml\n{text}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text, reported",
+    [
+        ("title: one\ntitle: two", ["title", "line"]),
+        ("training: {batch: 32, batch: 16}", ["batch", "line"]),
+        ("training:\n  batch: 32\n  latent: 4\n  batch: 16", ["batch", "line"]),
+        ("training: {batch: yes}", ["training.batch", "'yes'", "integer"]),
+        ("training: {batch: on}", ["training.batch", "'on'", "integer"]),
+        ("training: {batch: true}", ["training.batch", "True", "no number"]),
+        ("training: {divergence: true}", ["training.divergence", "True", "no number"]),
+        ("training: {latent: 1:30}", ["training.latent", "'1:30'", "integer"]),
+        ("settings: {losses: {wgan: {clip: true}}}", ["loss 'wgan'", "clip", "True", "no number"]),
+        ("seeds: [yes]", ["seeds.0", "'yes'"]),
+        ("%YAML 1.1\n---\ntitle: yes", ["YAML 1.2"]),
+        ("title: &a [*a]", ["alias refers to what contains it"]),
+        ("exclude: [{variant: nope, reason: x}]", ["variant 'nope'", "base", "exclude.0.variant"]),
+        ("exclude: [{loss: '', reason: x}]", ["loss ''", "exclude.0.loss"]),
+        ("exclude: [{trick: '', reason: x}]", ["trick ''", "exclude.0.trick"]),
+        ("exclude: [{network: '', reason: x}]", ["network ''", "exclude.0.network"]),
+        ("exclude: [{network: dcgan, reason: x}]", ["exclude.0", "no cell", "dcgan"]),
+        ("exclude: [{trick: ema+r1, reason: x}]", ["exclude.0", "no cell", "ema+r1"]),
+    ],
+)  # fmt: skip
+def test_a_study_is_read_as_yaml_1_2_and_to_the_letter(tmp_path, text, reported) -> None:
+    path = written(tmp_path, text)
+    if text.startswith("%"):
+        path.write_text(text)
+    with pytest.raises(GanloreError) as caught:
+        expand(schema.load(path))
+    for part in reported:
+        assert part in str(caught.value)
+
+
+def test_numbers_are_what_yaml_1_2_says(tmp_path: Path) -> None:
+    text = "training: {budget: 0o1400, batch: 020, latent: 1_0, divergence: 1e5}\ntitle: 2026-11-28"
+    study = schema.load(written(tmp_path, text))
+    training = study.training
+    assert (training.budget, training.batch, training.latent) == (768, 20, 10)
+    assert training.divergence == 1e5 and study.title == "2026-11-28"
+
+
+def test_a_document_that_grows_is_refused_at_once(tmp_path: Path) -> None:
+    import time
+
+    bomb = tmp_path / "bomb.yaml"
+    levels = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
+    bomb.write_text("\n".join(["a0: &a0 [x]", *levels, "title: *a9"]))
+    huge = tmp_path / "huge.yaml"
+    huge.write_text(f"seeds: [{'1, ' * 600_000}]")
+    deep = tmp_path / "deep.yaml"
+    deep.write_text(f"seeds: {'[' * 20_000}")
+    for path, reported in (
+        (bomb, "values once its aliases are written out"),
+        (huge, "bytes"),
+        (deep, "deep"),
+    ):
+        began = time.process_time()
+        with pytest.raises(GanloreError, match=reported):
+            schema.load(path)
+        assert time.process_time() - began < 2
+
+
+def test_json_with_a_key_twice_is_refused() -> None:
+    with pytest.raises(GanloreError, match="the key 'title' is written twice"):
+        schema.load('{"title": "a", "title": "b"}')
+
+
+def test_a_file_of_another_encoding_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("title: Größe".encode("latin-1"))
+    with pytest.raises(GanloreError, match=r"latin\.yaml: cannot be read as text in UTF-8"):
+        schema.load(path)
+    with pytest.raises(GanloreError, match="cannot be read"):
+        schema.load(tmp_path)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ganlore.analysis import estimators
 from ganlore.errors import GanloreError
+from ganlore.execution import records
 from ganlore.study.run import COSTS, Plan
 
 CELL = ["dataset", "network", "loss", "trick", "variant"]
@@ -54,9 +55,11 @@ def read(plan: Plan) -> Tables:
     """The tables of a plan, its runs' rows only.
 
     Raises:
-        GanloreError: if a table is missing or damaged, lacks a run of the plan, or mixes protocols.
+        GanloreError: if a table is missing, altered or of other runs than there are now, lacks a
+            run of the plan, or mixes protocols.
     """
     folder = Path(plan.study.results)
+    records.tables(plan)
     needed = {
         "metrics": [*CELL, "train_seed", "step", "images", "extractor", *PROTOCOL, "metric",
                     "value", "status"],
@@ -76,17 +79,10 @@ REMEDY = "run snakemake"
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    if not path.exists():
-        raise GanloreError(f"{path}: missing\n  to make it: {REMEDY}")
-    try:
-        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise GanloreError(
-            f"{path}: damaged ({error})\n  to make it again: delete it and {REMEDY}"
-        ) from None
+    table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     if lacking := [name for name in columns if name not in table]:
         raise GanloreError(
-            f"{path}: damaged or of another version: no column {', '.join(lacking)}\n"
+            f"{path}: of another version: no column {', '.join(lacking)}\n"
             f"  to make it again: delete it and {REMEDY}"
         )
     return table

@@ -12,14 +12,17 @@ from ganlore.cli.app import (
     DEFAULT,
     BenchmarkOption,
     DataOption,
+    RunDataOption,
+    RunResultsOption,
+    RunStudyOption,
     SettingsOption,
     StudyArgument,
-    StudyOption,
     app,
+    refuse,
 )
 from ganlore.console import say
 from ganlore.errors import GanloreError
-from ganlore.execution import gpu_slots
+from ganlore.execution import gpu_slots, run_lock
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
@@ -102,20 +105,20 @@ def train(
     run: Annotated[
         str, typer.Argument(help="A run's path, for example digits/mlp/wgan-gp/ema/base/seed0.")
     ] = "",
-    study: StudyOption = DEFAULT,
+    study: RunStudyOption = None,
     settings: SettingsOption = None,
-    data: DataOption = Path("data"),
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    data: RunDataOption = None,
+    results: RunResultsOption = None,
     save_every: Annotated[
         float, typer.Option(help="Seconds between two saved states, for resuming.")
     ] = 30.0,
     benchmark: BenchmarkOption = None,
 ) -> None:
     """Train one run, from its last saved state if there is one."""
-    chosen, data, results = _run(run, study, settings, data, results)
+    chosen, data, results = _named(run, study, settings, data, results)
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
-    # first of all: once torch has looked for GPUs it is too late to choose one
-    with gpu_slots.slot(chosen.training.device):
+    # before torch is imported: once that has looked for GPUs it is too late to choose one
+    with run_lock.held(state_folder, chosen.id), gpu_slots.slot(chosen.training.device):
         from ganlore import provenance
         from ganlore.cli.training import train as train_run
 
@@ -128,29 +131,33 @@ def train(
 @app.command("evaluate")
 def evaluate(
     run: Annotated[str, typer.Argument(help="A trained run's path.")] = "",
-    study: StudyOption = DEFAULT,
+    study: RunStudyOption = None,
     settings: SettingsOption = None,
-    data: DataOption = Path("data"),
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    data: RunDataOption = None,
+    results: RunResultsOption = None,
     benchmark: BenchmarkOption = None,
     keep: Annotated[
         str | None, typer.Option(help="What will stay of the run, as JSON; all by default.")
     ] = None,
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
-    chosen, data, results = _run(run, study, settings, data, results)
-    with gpu_slots.slot(chosen.protocol.device):
+    chosen, data, results = _named(run, study, settings, data, results)
+    lock = run_lock.held(results / "state" / chosen.id, chosen.id)
+    with lock, gpu_slots.slot(chosen.protocol.device):
         from ganlore import provenance, storage
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
-        from ganlore.execution import freshness
+        from ganlore.execution import freshness, records
+        from ganlore.training import history
 
         folder = results / "runs" / chosen.id
         remedy = f"delete {folder} and run `ganlore train` or snakemake"
         # of a training's files only this one is needed; another may be discarded
-        record = storage.read_json(folder / "run.json", remedy)
+        record = records.trained(chosen, folder)
         storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
         snapshots = storage.read_torch(folder / "snapshots.pt")
+        steps = [snapshot["step"] for snapshot in snapshots]
+        history.check_snapshots(steps, chosen.training, record["steps"], folder)
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
         freshness.changes(chosen, record, data=data).check(folder)
         rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
@@ -181,13 +188,17 @@ def report(study: StudyArgument = DEFAULT) -> None:
     say(str(reporting.build(plan)))
 
 
-def _run(
-    run: str, study: str, settings: str | None, data: Path, results: Path
+def _named(
+    run: str, study: str | None, settings: str | None, data: Path | None, results: Path | None
 ) -> tuple[Run, Path, Path]:
-    """The run that a command names, by its settings or by its path in a study."""
+    """The run that a command names, by its settings or by its path in a study, and its folders."""
     if settings:
-        return Run.model_validate_json(settings), data, results
+        refuse({"RUN": run or None, "--study": study}, "--settings is the whole run")
+        chosen = Run.model_validate_json(settings)
+        return chosen, data or Path("data"), results or Path("results")
     if not run:
         raise GanloreError("name a run, for example digits/mlp/wgan-gp/ema/base/seed0")
-    plan = expand(schema.load(study))
+    source = study or DEFAULT
+    refuse({"--data": data, "--results": results}, f"the study {source} names its own folders")
+    plan = expand(schema.load(source))
     return plan.run(run), Path(plan.study.data), Path(plan.study.results)

@@ -10,7 +10,7 @@ import typer
 
 from ganlore import formatting
 from ganlore.cli import listing
-from ganlore.cli.app import DEFAULT, StudyArgument, app
+from ganlore.cli.app import DEFAULT, StudyArgument, app, refuse
 from ganlore.console import say
 from ganlore.errors import GanloreError, unknown
 from ganlore.forecast import summary
@@ -72,25 +72,32 @@ def show_claims(study: StudyArgument = "configs/study.yaml") -> None:
 def plan_study(
     study: StudyArgument = DEFAULT,
     cores: Annotated[
-        int, typer.Option(help="Cores that snakemake will be given; 0 means all.")
-    ] = 0,
+        int | None, typer.Option(help="Cores that snakemake will be given; 0 means all.")
+    ] = None,
     measure: Annotated[
         bool, typer.Option(help="Count arithmetic, and time a few steps of each cell.")
     ] = True,
     tflops: Annotated[
-        float,
-        typer.Option(min=0.001, help="What a GPU that is not here sustains, in TFLOP/s."),
-    ] = summary.TFLOPS,
-    seconds: Annotated[float, typer.Option(help="Seconds to spend on timing.")] = 60.0,
+        float | None,
+        typer.Option(
+            min=0.001,
+            help=f"What a GPU that is not here sustains, in TFLOP/s; {summary.TFLOPS:g}.",
+        ),
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds to spend on timing; 60.")] = None,
 ) -> None:
     """Show what a study will do: runs, jobs, cells without a run, GPU hours, time and disk."""
     import os
 
+    if not measure:
+        options = {"--cores": cores, "--tflops": tflops, "--seconds": seconds}
+        refuse(options, "with --no-measure nothing is forecast")
     plan = expand(schema.load(study))
     for line in summary.outline(plan):
         typer.echo(line)
     if measure:
-        for line in summary.forecast(plan, cores or os.cpu_count() or 1, tflops, seconds):
+        speed, spent = tflops or summary.TFLOPS, 60.0 if seconds is None else seconds
+        for line in summary.forecast(plan, cores or os.cpu_count() or 1, speed, spent):
             typer.echo(line)
 
 

@@ -22,6 +22,9 @@ from ganlore.errors import GanloreError
 from ganlore.settings import PositiveFloat, PositiveInt
 
 SPLITS = ("train", "test")
+DESCRIPTIVE = ("source", "licence", "citation")
+"""The keys of a manifest that no result depends on."""
+
 CHUNK = 1000
 """Images that are processed at a time, which bounds the memory of intermediate results."""
 
@@ -110,7 +113,14 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """A hash of the data's files and settings, which a run records."""
+        """A hash of all of the manifest that can change a result, which a run records.
+
+        The manifests of earlier versions, which published results have, gave that of settings and
+        files alone.
+        """
+        if storage.SEAL in self.manifest:
+            decisive = {k: v for k, v in self.manifest.items() if k not in DESCRIPTIVE}
+            return storage.seal(decisive)[:16]
         text = json.dumps([self.manifest["settings"], self.manifest["files"]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -194,7 +204,7 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
         **dataset.extras(),
         "files": files,
     }
-    storage.write_json(folder / "manifest.json", manifest)
+    storage.write_record(folder / "manifest.json", manifest)
     return Store.open(folder)
 
 

@@ -7,6 +7,7 @@ The tables, each a Parquet file in the study's results folder:
 - `runs`: one row for each run: status, cost, sizes, optimiser, provenance.
 
 `floor.csv` has the metrics of real data against real data, which perfect samples would get.
+`tables.json` is their record: their hashes, and those of all records that they were made of.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from ganlore import storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation import evaluate
-from ganlore.execution import freshness
+from ganlore.execution import freshness, records
 from ganlore.steps.schedule import beta2, learning_rate_factor, learning_rates
 from ganlore.study import registry
 from ganlore.study.run import Plan, Run
 from ganlore.training import build
+from ganlore.training import history as marks
 
 
 def check_run(plan: Plan, run: Run) -> dict[str, Any]:
@@ -37,10 +39,8 @@ def check_run(plan: Plan, run: Run) -> dict[str, Any]:
             other settings, code or data than the study's and this package's as they are now.
     """
     folder = plan.folder(run)
-    remedy = f"delete {folder} and run snakemake"
     discarded = freshness.discarded(plan.study.keep, folder)
-    record = storage.read_record(folder / "run.json", remedy, optional=discarded)
-    evaluation = storage.read_record(folder / "evaluation.json", remedy)
+    record, evaluation = records.check_files(run, folder, discarded)
     freshness.changes(run, record, evaluation, Path(plan.study.data)).check(folder)
     return record
 
@@ -62,12 +62,11 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
         folder = plan.folder(run)
         try:
             record = check_run(plan, run)
+            measured = _metrics(run, record, folder)
         except GanloreError as error:
             problems.append(str(error))
             continue
-        metrics.append(
-            pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
-        )
+        metrics.append(measured)
         history.append(pd.read_csv(folder / "history.csv").assign(**run.key))
         runs.append(_summary(run, record, history[-1]))
     if problems:
@@ -91,6 +90,17 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
         "runs": pd.DataFrame(runs),
         "floor": pd.DataFrame(floors),
     }
+
+
+def _metrics(run: Run, record: dict[str, Any], folder: Path) -> pd.DataFrame:
+    """A run's table of metrics, which has all its snapshots, but for those that diverged."""
+    table = pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
+    steps = sorted(int(step) for step in table.loc[table["status"] == "done", "step"].unique())
+    if "diverged" in set(table["status"]):
+        expected = marks.snapshot_steps(run.training, record["steps"])
+        steps += expected[len(steps) :]  # the snapshots from here on gave no finite sample
+    marks.check_snapshots(steps, run.training, record["steps"], folder)
+    return table
 
 
 def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[str, Any]:
@@ -129,8 +139,13 @@ def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[st
 
 
 def write(plan: Plan, tables: dict[str, pd.DataFrame]) -> None:
-    """Write the tables atomically."""
+    """Write the tables atomically, and last their record."""
     folder = Path(plan.study.results)
-    for name in ("metrics", "history", "runs"):
-        storage.write_bytes(folder / f"{name}.parquet", tables[name].to_parquet(index=False))
-    storage.write_text(folder / "floor.csv", tables["floor"].to_csv(index=False))
+    contents: dict[str, bytes] = {
+        f"{name}.parquet": tables[name].to_parquet(index=False)
+        for name in ("metrics", "history", "runs")
+    }
+    contents["floor.csv"] = tables["floor"].to_csv(index=False).encode()
+    (folder / records.TABLES).unlink(missing_ok=True)
+    files = {name: storage.write_bytes(folder / name, data) for name, data in contents.items()}
+    storage.write_record(folder / records.TABLES, {**records.sources(plan), "files": files})

@@ -18,6 +18,7 @@ from ganlore.data import Store
 from ganlore.evaluation import sampling
 from ganlore.evaluation.reference import Kept
 from ganlore.execution import freshness
+from ganlore.steps import threads
 from ganlore.training import build
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def compare(
     )
 
 
+@threads.fixed()
 def evaluate(
     run: Run, record: dict[str, Any], snapshots: list[dict[str, Any]], store: Store, data: Path
 ) -> tuple[list[Row], dict[str, NDArray[Any]]]:
@@ -79,7 +81,6 @@ def evaluate(
         with the first few samples of each snapshot as `strip`, (snapshots, STRIP, ...). A
         run that diverged has a last row for each metric at its full budget, with an empty value.
     """
-    torch.set_num_threads(run.training.threads)
     device = build.device(run.protocol.device, "protocol.device")
     state = build.train_state(run, store.shape, store.classes, CPU)
     for module in (state.evaluated, *state.evaluated_modules.values()):
@@ -145,6 +146,7 @@ def _fields(extractor: features.Extractor, store: Store, evidence: Collection[st
     return fields if store.shares() is None else fields | {"mode_shares"}
 
 
+@threads.fixed()
 def floor(extractor: str, store: Store, data: Path, protocol: Protocol) -> list[Row]:
     """The metrics of the other split against the reference: real data in place of samples."""
     kept = Kept(store, extractor, data, protocol)
@@ -152,6 +154,7 @@ def floor(extractor: str, store: Store, data: Path, protocol: Protocol) -> list[
     return _floor(kept, store, extractor)[1] if stored is None else stored
 
 
+@threads.fixed()
 def refer(extractor: str, store: Store, data: Path, protocol: Protocol) -> Path:
     """Measure the data alone, and keep it for evaluations; gives the folder."""
     kept = Kept(store, extractor, data, protocol)
@@ -251,4 +254,4 @@ def write(
         "discarded": keep.discarded if keep else [],
         "files": files,
     }
-    storage.write_json(folder / "evaluation.json", record)
+    storage.write_record(folder / "evaluation.json", record)

@@ -97,4 +97,4 @@ class Kept:
             ),
             "floor.json": storage.write_json(self.folder / "floor.json", floor),
         }
-        storage.write_json(self.folder / "record.json", {**self._made_of, "files": files})
+        storage.write_record(self.folder / "record.json", {**self._made_of, "files": files})

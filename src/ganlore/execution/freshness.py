@@ -78,7 +78,7 @@ def evaluation_inputs(run: Run, trained: Record, extractors: dict[str, str] | No
         trained: its `run.json`.
         extractors: hashes of the extractors that measure it, None where one is missing.
     """
-    snapshots = trained["files"]["snapshots.pt"]
+    snapshots = storage.hashes(trained)["snapshots.pt"]
     values = (run.evaluation_hash(), run.evaluation_code(), extractors, snapshots)
     return dict(zip(EVALUATION, values, strict=True))
 
@@ -119,7 +119,7 @@ def _data_hash(data: Path, name: str) -> str | None:
     from ganlore.data import Store  # planning and `ganlore status` import no numpy at the start
 
     try:
-        manifest = storage.read_json(data / "prepared" / name / "manifest.json", "run snakemake")
+        manifest = storage.open_record(data / "prepared" / name / "manifest.json", "run snakemake")
     except GanloreError:
         return None
     return Store(data / "prepared" / name, manifest).digest
@@ -141,7 +141,7 @@ def discarded(keep: Keep, folder: Path) -> frozenset[str]:
             that is not evaluated yet may lack nothing.
     """
     try:
-        record = storage.read_json(folder / "evaluation.json", "run snakemake")
+        record = storage.open_record(folder / "evaluation.json", "run snakemake")
     except GanloreError:
         return frozenset()
     return frozenset([*keep.discarded, *record.get("discarded", ())])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from ganlore import storage
-from ganlore.execution import freshness
+from ganlore.errors import GanloreError
+from ganlore.execution import freshness, records
 from ganlore.study.run import Plan, Run
 
 BESIDE = 1.5
@@ -36,16 +36,8 @@ class Progress:
 
 def progress(plan: Plan, run: Run) -> Progress:
     """Where a run stands, from its small files; large ones are not hashed."""
-    folder = plan.folder(run)
-    if (folder / "run.json").exists():
-        record = storage.read_json(folder / "run.json", "run snakemake")
-        evaluation = folder / "evaluation.json"
-        evaluated = storage.read_json(evaluation, "run snakemake") if evaluation.exists() else None
-        if changes := freshness.changes(run, record, evaluated, Path(plan.study.data)):
-            return Progress("stale", f"{changes}; snakemake makes it again")
-        if evaluated is None:
-            return Progress("running", "trained, not yet evaluated", 0.9)
-        return Progress("done", record["status"], 1.0)
+    if (plan.folder(run) / records.TRAINED).exists():
+        return _trained(plan, run)
     state = Path(plan.study.results) / "state" / run.id
     if (state / "failed.json").exists():
         return Progress("failed", json.loads((state / "failed.json").read_text())["error"])
@@ -58,6 +50,21 @@ def progress(plan: Plan, run: Run) -> Progress:
     return Progress("missing")
 
 
+def _trained(plan: Plan, run: Run) -> Progress:
+    folder = plan.folder(run)
+    try:
+        record = records.trained(run, folder)
+        there = (folder / records.EVALUATED).exists()
+        evaluated = records.evaluated(run, folder) if there else None
+    except GanloreError as error:
+        return Progress("stale", str(error))
+    if changes := freshness.changes(run, record, evaluated, Path(plan.study.data)):
+        return Progress("stale", f"{changes}; snakemake makes it again")
+    if evaluated is None:
+        return Progress("running", "trained, not yet evaluated", 0.9)
+    return Progress("done", record["status"], 1.0)
+
+
 def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float | None:
     """Wall seconds to the end, from the runs that are done; None while there is none.
 
@@ -66,7 +73,7 @@ def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float |
     cells: dict[tuple[str, ...], list[float]] = {}
     for run in plan.runs:
         if stages[run.id].state == "done":
-            seconds = json.loads((plan.folder(run) / "run.json").read_text())["seconds"]
+            seconds = records.trained(run, plan.folder(run))["seconds"]
             for key in (run.cell, run.cell[:2]):
                 cells.setdefault(key, []).append(seconds)
     total = 0.0

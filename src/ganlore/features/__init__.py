@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from ganlore import storage
 from ganlore.data import SPLITS, Store
+from ganlore.errors import GanloreError
+from ganlore.steps import threads
 from ganlore.study import registry
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ def create(name: str, store: Store) -> Extractor:
     return extractor
 
 
+@threads.fixed()
 def fit(name: str, store: Store, folder: Path, device: torch.device | None = None) -> None:
     """Fit an extractor to a data set; write weights, the features of both splits, and a record.
 
@@ -108,8 +111,8 @@ def fit(name: str, store: Store, folder: Path, device: torch.device | None = Non
     for split in SPLITS:
         features = extractor.describe(store.samples(split)).features.astype(np.float32)
         files[f"{split}.npy"] = storage.write_array(folder / f"{split}.npy", features)
-    full = {"extractor": name, "dataset": store.name, **record, "files": files}
-    storage.write_json(folder / "record.json", full)
+    made_of = {"extractor": name, "dataset": store.name, "data_hash": store.digest}
+    storage.write_record(folder / "record.json", {**made_of, **record, "files": files})
 
 
 def fit_here(name: str, store: Store) -> Extractor:
@@ -123,13 +126,17 @@ def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
     """Load a fitted extractor, after checking its files against their record.
 
     Raises:
-        GanloreError: if a file is missing, truncated or altered.
+        GanloreError: if a file is missing, truncated or altered, or if it was fitted to other data.
     """
     remedy = (
         f"delete {folder} and run `ganlore extract {store.name} {name} --data {folder.parents[2]}`,"
         " or snakemake"
     )
-    storage.read_record(folder / "record.json", remedy)
+    record = storage.read_record(folder / "record.json", remedy)
+    if record["data_hash"] != store.digest:
+        raise GanloreError(
+            f"{folder}: fitted to other data than {store.folder} has\n  to make it again: {remedy}"
+        )
     extractor = create(name, store)
     extractor.load(storage.read_torch(folder / "weights.pt"), store)
     return extractor

@@ -93,7 +93,7 @@ class Costs:
             prepared = Path(self.plan.study.data) / "prepared" / name / "manifest.json"
             form = plugin.form()
             if prepared.exists():
-                manifest = storage.read_json(prepared, "run snakemake")
+                manifest = storage.open_record(prepared, "run snakemake")
                 form = tuple(manifest["shape"]), int(manifest["classes"])
             stand_in = _Anything(*form, batch) if form else plugin
             stores[name] = data.prepare(name, stand_in, settings, self.folder / name)

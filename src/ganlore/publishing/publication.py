@@ -3,8 +3,9 @@
 The chain that is followed for every number: a table of the report is made again from the published
 metrics; their rows have the hash that the run's evaluation recorded; the evaluation names the hash
 of the snapshots that the run's training recorded; both name the hashes of settings, data and
-extractors. That this version of the package has other code than the one that made the result is no
-error in the result: it is a note.
+extractors. Every record, `publication.json` too, has a hash of its own content. That this version
+of the package has other code than the one that made the result, or that an earlier version
+published it, which gave records no hash of their own, is no error in the result: it is a note.
 
 This finds what was altered or mixed up, by hand or by accident. It cannot tell that numbers were
 made up together with their records: for that the study is run again.
@@ -72,6 +73,11 @@ class Publication:
         """The folder of the report."""
         return Path(os.path.normpath(self.folder / str(self.manifest["reports"])))
 
+    @property
+    def sealed(self) -> bool:
+        """Whether its records have a hash of their own content, as those of this version have."""
+        return storage.SEAL in self.manifest
+
     @cached_property
     def records(self) -> dict[str, dict[str, Any]]:
         """Each run's `run`, `evaluation` and columns of its `history`, by the run's path."""
@@ -115,6 +121,7 @@ def verify(folder: Path) -> Findings:
     """
     publication = opened(folder)
     findings = Findings()
+    _check_own(findings, publication)
     if not _check_files(findings, publication):
         return findings  # what follows needs all of them
     _check_runs(findings, publication)
@@ -124,6 +131,22 @@ def verify(folder: Path) -> Findings:
         _check_tables(findings, publication, plan)
         _note_changes(findings, publication, plan)
     return findings
+
+
+def _check_own(findings: Findings, publication: Publication) -> None:
+    """`publication.json` has the hash of its own content, but for one of an earlier version."""
+    path = publication.folder / MANIFEST
+    if publication.sealed:
+        findings.expect(_whole(publication.manifest), f"{path}: altered\n  to mend it: {REMEDY}")
+    else:
+        findings.notes.append(
+            f"{path}: of an earlier version, whose records have no hash of their own content"
+        )
+
+
+def _whole(record: dict[str, Any]) -> bool:
+    """Whether a record has the hash of its own content."""
+    return record.get(storage.SEAL) == storage.seal(record)
 
 
 def _check_files(findings: Findings, publication: Publication) -> bool:
@@ -154,14 +177,14 @@ def _check_runs(findings: Findings, publication: Publication) -> None:
     for run, record in publication.records.items():
         where = f"{publication.folder}: {run}"
         trained, evaluated = record["run"], record["evaluation"]
-        measured = evaluated["files"]["metrics.csv"]
+        measured = storage.hashes(evaluated)["metrics.csv"]
         findings.expect(
             _sha256(metrics.get(run, [])) == measured,
             f"{where}: its rows in metrics.csv are not those that its evaluation recorded",
         )
         steps = [{name: row[name] for name in record["history"]} for row in history.get(run, [])]
         findings.expect(
-            _sha256(steps) == trained["files"]["history.csv"],
+            _sha256(steps) == storage.hashes(trained)["history.csv"],
             f"{where}: its rows in history.csv are not those that its training recorded",
         )
         findings.expect(
@@ -171,6 +194,8 @@ def _check_runs(findings: Findings, publication: Publication) -> None:
         )
         for text in _disagreements(run, trained, evaluated):
             findings.wrong.append(f"{where}: {text}")
+        for part in (trained, evaluated) if publication.sealed else ():
+            findings.expect(_whole(part), f"{where}: a record was altered")
         findings.checked += 1
 
 
@@ -188,7 +213,7 @@ def _disagreements(run: str, trained: dict[str, Any], evaluated: dict[str, Any])
     protocol["extractors"] = list(protocol["extractors"])
     if hashed(protocol) != evaluated["evaluation_hash"]:
         yield "its protocol is not that of its hash"
-    if evaluated["snapshots"] != trained["files"]["snapshots.pt"]:
+    if evaluated["snapshots"] != storage.hashes(trained)["snapshots.pt"]:
         yield "other snapshots were evaluated than those that its training left"
 
 
@@ -198,7 +223,11 @@ def _check_inputs(findings: Findings, publication: Publication) -> None:
     for run, record in publication.records.items():
         dataset = record["run"]["settings"]["dataset"]["name"]
         manifest = folder / "data" / dataset / "manifest.json"
-        digest = Store(manifest.parent, storage.read_json(manifest, "publish again")).digest
+        described = storage.read_json(manifest, "publish again")
+        digest = Store(manifest.parent, described).digest
+        findings.expect(
+            not publication.sealed or _whole(described), f"{manifest}: altered\n  {REMEDY}"
+        )
         findings.expect(
             record["run"]["data_hash"] == digest,
             f"{folder}: {run}: trained with other data than {manifest} tells of",

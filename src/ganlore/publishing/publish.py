@@ -30,13 +30,12 @@ from typing import Any
 from ganlore import provenance, storage
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect
+from ganlore.execution import records
 from ganlore.publishing import publication
+from ganlore.report import files as report_files
 from ganlore.study.run import Plan
 
 MEGABYTE = 1_000_000
-
-FILES = ("index.html", "paper.pdf", "leaderboard.csv", "numbers.json", "numbers.tex")
-"""Of a report, beside its folders."""
 
 
 def publish(
@@ -74,7 +73,7 @@ def publish(
     _forget(set(files), results, reports)
     hashes = {path: storage.write_bytes(path, data) for path, data in files.items()}
     manifest = _manifest(plan, source, hashes, results, reports)
-    storage.write_json(results / publication.MANIFEST, manifest)
+    storage.write_json(results / publication.MANIFEST, storage.sealed(manifest))
     if wrong := publication.verify(results).wrong:
         (results / publication.MANIFEST).unlink()
         raise GanloreError("\n".join([f"{results}: this result is not sound", *wrong[:10]]))
@@ -150,23 +149,23 @@ def _forget(files: set[Path], *folders: Path) -> None:
 def _results(plan: Plan) -> dict[str, bytes]:
     """The files of the results folder, by their path in it."""
     data = Path(plan.study.data)
-    records, metrics, history = [], [], []
+    lines, metrics, history = [], [], []
     for run in plan.runs:
         folder = plan.folder(run)
         record = collect.check_run(plan, run)
         steps = _rows((folder / "history.csv").read_text())
         metrics += _rows((folder / "metrics.csv").read_text())
         history += [{**run.key, **row} for row in steps]
-        records.append(
+        lines.append(
             {
                 "run": record,
-                "evaluation": json.loads((folder / "evaluation.json").read_text()),
+                "evaluation": records.evaluated(run, folder),
                 # the order of a run's columns, which a table of all runs cannot keep
                 "history": list(steps[0]) if steps else [],
             }
         )
     texts = {
-        "records.jsonl": "".join(json.dumps(record) + "\n" for record in records),
+        "records.jsonl": "".join(json.dumps(record) + "\n" for record in lines),
         "metrics.csv": storage.csv_text(metrics),
         "history.csv": storage.csv_text(history),
         **_tables(plan),
@@ -208,10 +207,5 @@ def _tables(plan: Plan) -> dict[str, str]:
 def _report(plan: Plan) -> dict[str, bytes]:
     """The files of the report, by their path in it."""
     folder = Path(plan.study.reports)
-    for name in FILES:
-        if not (folder / name).exists():
-            raise GanloreError(f"{folder / name}: missing\n  to make it: run snakemake")
-    drawn = (path for part in ("figures", "tables") for path in sorted((folder / part).rglob("*")))
-    paths = [path for path in drawn if path.is_file() and path.name[0] != "."]  # Snakemake's
-    paths += [folder / name for name in FILES]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    records.report(plan)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in report_files.paths(folder)}

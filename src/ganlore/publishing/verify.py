@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganlore import storage
 from ganlore.errors import GanloreError
-from ganlore.execution import freshness
+from ganlore.execution import freshness, records
+from ganlore.report import files
 from ganlore.study.run import Plan, Run
 
 
@@ -44,7 +44,7 @@ class Findings:
 
 
 def verify(plan: Plan) -> Findings:
-    """Check every file of a study against its record."""
+    """Check every file of a study against its record, and each record against its own hash."""
     data = Path(plan.study.data)
     findings = Findings()
     for name in plan.datasets:
@@ -57,24 +57,40 @@ def verify(plan: Plan) -> Findings:
         if path.exists():  # an evaluation can do without
             _record(findings, path)
     for run in plan.runs:
-        folder = plan.folder(run)
-        _record(findings, folder / "run.json", freshness.discarded(plan.study.keep, folder))
-        _record(findings, folder / "evaluation.json")
-        if (folder / "run.json").exists():
-            findings.checked += 1
-            findings.wrong += _stale(run, folder, data)
+        _run(findings, plan, run)
+    _collected(findings, plan)
     return findings
 
 
-def _record(findings: Findings, path: Path, optional: Collection[str] = ()) -> None:
-    """Check a record and the files that it tells of, of which some may be discarded."""
-    remedy = f"delete {path.parent} and run snakemake"
+def _collected(findings: Findings, plan: Plan) -> None:
+    """Check tables and report, and that they are made of what there is; each if it was begun."""
+    results, reports = Path(plan.study.results), Path(plan.study.reports)
+    begun = {
+        results / records.TABLES: [*results.glob("*.parquet"), results / "floor.csv"],
+        reports / records.REPORT: [reports / name for name in (*files.WHOLE, *files.FOLDERS)],
+    }
+    for path, beside in begun.items():
+        if any(file.exists() for file in (path, *beside)):
+            _record(findings, path, remedy="run snakemake")
+            if not findings.wrong:  # else it is of runs that are wrong or missing
+                _chain(findings, plan, path.name)
+
+
+def _record(
+    findings: Findings, path: Path, optional: Collection[str] = (), remedy: str = ""
+) -> bool:
+    """Check a record and the files that it tells of, of which some may be discarded.
+
+    Gives whether the record can be read.
+    """
+    remedy = remedy or records.remedy(path.parent)
     try:
-        files = storage.hashes(storage.read_json(path, remedy))
+        hashes = storage.hashes(storage.open_record(path, remedy))
     except GanloreError as error:
         findings.wrong.append(str(error))
-        return
-    for name, digest in files.items():
+        return False
+    findings.checked += 1
+    for name, digest in hashes.items():
         file = path.parent / name
         if name in optional and not file.exists():
             findings.discarded.append(file)
@@ -84,22 +100,41 @@ def _record(findings: Findings, path: Path, optional: Collection[str] = ()) -> N
             storage.check(file, digest, remedy)
         except GanloreError as error:
             findings.wrong.append(str(error))
+    return True
 
 
-def _stale(run: Run, folder: Path, data: Path) -> list[str]:
-    """Whether a run's record has the settings that its hash was made of, and is up to date."""
-    path, evaluation = folder / "run.json", folder / "evaluation.json"
-    record = json.loads(path.read_text())
+def _run(findings: Findings, plan: Plan, run: Run) -> None:
+    """Check a run's files, and that its records are its own, up to date, and of each other."""
+    folder = plan.folder(run)
+    optional = freshness.discarded(plan.study.keep, folder)
+    whole = _record(findings, folder / records.TRAINED, optional)
+    measured = _record(findings, folder / records.EVALUATED)
+    if whole:
+        findings.checked += 1
+        try:
+            _check_run(run, folder, Path(plan.study.data), measured)
+        except GanloreError as error:
+            findings.wrong.append(str(error))
+
+
+def _check_run(run: Run, folder: Path, data: Path, measured: bool) -> None:
+    """Raise a GanloreError where a run's records contradict themselves, the study or each other."""
+    record = records.trained(run, folder)
     settings_hash = Run.model_validate(record["settings"]).training_hash()
     if settings_hash != record["settings_hash"]:
-        return [
-            f"{path}: its settings were altered\n  expected hash {record['settings_hash']}\n"
-            f"  found    hash {settings_hash}\n"
-            f"  to make it again: delete {folder} and run snakemake"
-        ]
-    evaluated = json.loads(evaluation.read_text()) if evaluation.exists() else None
+        raise GanloreError(
+            f"{folder / records.TRAINED}: its settings were altered\n"
+            f"  expected hash {record['settings_hash']}\n  found    hash {settings_hash}\n"
+            f"  to make it again: {records.remedy(folder)}"
+        )
+    evaluated = records.evaluated(run, folder) if measured else None
+    freshness.changes(run, record, evaluated, data).check(folder)
+
+
+def _chain(findings: Findings, plan: Plan, name: str) -> None:
+    """Check that tables are of the runs that there are, or the report of the tables."""
+    findings.checked += 1
     try:
-        freshness.changes(run, record, evaluated, data).check(folder)
+        (records.tables if name == records.TABLES else records.report)(plan)
     except GanloreError as error:
-        return [str(error)]
-    return []
+        findings.wrong.append(str(error))

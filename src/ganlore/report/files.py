@@ -15,7 +15,10 @@ from ganlore import storage
 from ganlore.analysis import matrices, tables
 from ganlore.analysis.claims import results as claim_results
 from ganlore.analysis.results import Results
+from ganlore.errors import GanloreError
+from ganlore.execution import records
 from ganlore.report import claims, latex, leaderboard, values
+from ganlore.study.run import Plan
 
 
 def texts(results: Results) -> dict[str, str]:
@@ -70,7 +73,40 @@ def _csv(table: pd.DataFrame, index: bool = False) -> str:
     return str(table.to_csv(index=index, lineterminator="\n"))
 
 
+WHOLE = ("index.html", "paper.pdf", "leaderboard.csv", "numbers.json", "numbers.tex")
+"""Of a report, beside its folders."""
+
+FOLDERS = ("figures", "tables")
+
+
+def paths(folder: Path) -> list[Path]:
+    """The files of a report.
+
+    Raises:
+        GanloreError: if one of `WHOLE` is missing.
+    """
+    for name in WHOLE:
+        if not (folder / name).exists():
+            raise GanloreError(f"{folder / name}: missing\n  to make it: run snakemake")
+    drawn = (path for part in FOLDERS for path in sorted((folder / part).rglob("*")))
+    files = [path for path in drawn if path.is_file() and path.name[0] != "."]  # Snakemake's
+    return [*files, *(folder / name for name in WHOLE)]
+
+
+def seal(plan: Plan) -> None:
+    """Write the record of a finished report: its files' hashes, and that of its tables' record."""
+    folder, results = Path(plan.study.reports), Path(plan.study.results)
+    collected = storage.open_record(results / records.TABLES, "run snakemake")
+    record = {
+        "study": plan.study.name,
+        "tables": collected[storage.SEAL],
+        "files": {str(path.relative_to(folder)): storage.sha256(path) for path in paths(folder)},
+    }
+    storage.write_record(folder / records.REPORT, record)
+
+
 def write(folder: Path, results: Results) -> None:
-    """Write `texts` into the report's folder."""
+    """Write `texts` into the report's folder, which is without its record from now on."""
+    (folder / records.REPORT).unlink(missing_ok=True)
     for name, text in texts(results).items():
         storage.write_text(folder / name, text)

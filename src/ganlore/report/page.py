@@ -1,4 +1,4 @@
-"""The report: figures, tables, and one page that holds all of it.
+"""The report: figures, tables, and one page that holds all of it, with a record of their hashes.
 
 `build` reads the tables that `collect` wrote and the samples of each run; every number of the page
 comes from them. The page's words are in `templates/`, a file for each section.
@@ -14,6 +14,7 @@ from ganlore.analysis import tables
 from ganlore.analysis.claims import verdicts
 from ganlore.analysis.results import Results
 from ganlore.analysis.tables import PLAIN
+from ganlore.execution import records
 from ganlore.metrics import metrics as all_metrics
 from ganlore.report import cells, claims, files, leaderboard, paper, robustness, samples, study
 from ganlore.study import declarations
@@ -24,7 +25,7 @@ TEMPLATES = declarations.PACKAGE / "report" / "templates"
 
 
 def build(plan: Plan) -> Path:
-    """Write the report of a study: `index.html`, `figures/` and `tables/`.
+    """Write the report of a study: `index.html`, `figures/`, `tables/`, and last `report.json`.
 
     Args:
         plan: the study's plan; all its runs are in the tables.
@@ -36,6 +37,7 @@ def build(plan: Plan) -> Path:
         GanloreError: if a table or a run's samples are missing, damaged, or not of this study.
     """
     folder = Path(plan.study.reports)
+    records.check_sizes(plan)
     tidy = tables.read(plan)
     results = Results(plan, tidy)
     files.write(folder, results)
@@ -75,6 +77,7 @@ def build(plan: Plan) -> Path:
     page = folder / "index.html"
     storage.write_text(page, _render(context))
     paper.write(folder, results)
+    files.seal(plan)
     return page
 
 

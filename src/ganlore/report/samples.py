@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ganlore import storage
 from ganlore.errors import GanloreError
+from ganlore.execution import records
 from ganlore.study.run import Plan, Run
 
 REMEDY = "run snakemake"
@@ -126,7 +127,7 @@ class Album:
         self._plan = plan
         self._data = Path(plan.study.data) / "prepared"
         self._shapes: dict[str, list[int]] = {
-            name: storage.read_json(self._data / name / "manifest.json", REMEDY)["shape"]
+            name: storage.open_record(self._data / name / "manifest.json", REMEDY)["shape"]
             for name in plan.datasets
         }
         pixels = sum(math.prod(self._shapes[run.dataset.name][-2:]) for run in plan.runs)
@@ -147,10 +148,8 @@ class Album:
             GanloreError: if the file is missing or is not the one that was recorded.
         """
         folder, dataset = self._plan.folder(run), run.dataset.name
-        record = storage.read_json(folder / "evaluation.json", REMEDY)
-        path = storage.check(
-            folder / "samples.npz", record["files"]["samples.npz"], f"delete {folder} and {REMEDY}"
-        )
+        digest = storage.hashes(records.evaluated(run, folder))["samples.npz"]
+        path = storage.check(folder / "samples.npz", digest, records.remedy(folder))
         with np.load(path) as file:
             arrays = dict(file)
         arrays.pop("step", None)

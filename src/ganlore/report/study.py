@@ -14,6 +14,7 @@ from ganlore import formatting, storage
 from ganlore.analysis import estimators, tables
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN, Tables
+from ganlore.execution import records
 from ganlore.study import registry
 from ganlore.study.run import Plan, PlugIn, Run
 
@@ -22,12 +23,12 @@ def data(plan: Plan, tidy: Tables, dataset: str, matrices: list[Matrix]) -> dict
     """What a reader needs to know of a data set and how its runs were trained and measured."""
     root = Path(plan.study.data)
     remedy = "run snakemake"
-    manifest = storage.read_json(root / "prepared" / dataset / "manifest.json", remedy)
+    manifest = storage.open_record(root / "prepared" / dataset / "manifest.json", remedy)
     runs = [run for run in plan.runs if run.dataset.name == dataset]
     accuracies = {}
     for name in plan.extractors[dataset]:
         record = root / "extractors" / dataset / name / "record.json"
-        accuracies[name] = storage.read_json(record, remedy).get("test_accuracy")
+        accuracies[name] = storage.open_record(record, remedy).get("test_accuracy")
     measuring = plan.protocols[dataset][1]
     matrix = next(matrix for matrix in matrices if matrix.dataset == dataset)
     return {
@@ -75,8 +76,7 @@ def environments(plan: Plan) -> list[dict[str, Any]]:
     """The different machines and versions that the runs recorded, each with its number of runs."""
     recorded = []
     for run in plan.runs:
-        folder = plan.folder(run)
-        record = storage.read_json(folder / "run.json", f"delete {folder} and run snakemake")
+        record = records.trained(run, plan.folder(run))
         recorded.append(json.dumps(record["environment"]))
     return [{**json.loads(text), "runs": count} for text, count in Counter(recorded).items()]
 
@@ -130,7 +130,7 @@ def collapsed(plan: Plan, sections: list[dict[str, Any]]) -> list[dict[str, Any]
     cells = []
     for section in sections:
         manifest = Path(plan.study.data) / "prepared" / section["matrix"].dataset / "manifest.json"
-        classes = storage.read_json(manifest, "run snakemake")["classes"]
+        classes = storage.open_record(manifest, "run snakemake")["classes"]
         for cell in section["ranked"]:
             modes, precision = (cell["row"].get(key, math.nan) for key in ("modes", "precision"))
             if cell["row"]["fid_n"] and estimators.collapsed(modes, classes or math.nan, precision):

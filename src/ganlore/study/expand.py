@@ -14,7 +14,7 @@ from ganlore.study import claim_cells, compatibility, registry, schema
 from ganlore.study.claims import PLURAL
 from ganlore.study.explain import explain
 from ganlore.study.run import Cell, Missing, Plan, PlugIn, Run
-from ganlore.study.schema import Protocol, Study, Training, Variant
+from ganlore.study.schema import Exclusion, Protocol, Study, Training, Variant
 
 KINDS = ("dataset", "network", "loss", "trick")
 """Kinds of plug-in that a study may change."""
@@ -57,6 +57,7 @@ def expand(study: Study) -> Plan:
             for m in list(missing.values())[:5]
         )
         raise GanloreError(f"study {study.name}: no runs are left{reasons}")
+    _check_matches(study, {run.cell for run in runs.values()} | missing.keys())
     _check_protocols(study, runs.values())
     return Plan(study, tuple(runs.values()), tuple(missing.values()))
 
@@ -85,12 +86,21 @@ def _check_settings(study: Study) -> None:
                     registry.declaration(kind, name).settings(settings)
     for name, variant in study.variants.items():
         _changed(study.training, variant.training, f"study {study.name}: variants.{name}.training")
+    _check_exclusions(study)
+
+
+def _check_exclusions(study: Study) -> None:
+    """What the study leaves out must have names that exist."""
     for index, rule in enumerate(study.exclude):
+        where = f"study {study.name}: exclude.{index}"
         for kind in ("dataset", "network", "loss"):
-            if name := getattr(rule, kind):
-                registry.path_of(kind, name, f"study {study.name}: exclude.{index}.{kind}")
-        for name in (rule.trick or "").split("+") if rule.trick else ():
-            registry.path_of("trick", name, f"study {study.name}: exclude.{index}.trick")
+            if (name := getattr(rule, kind)) is not None:
+                registry.path_of(kind, name, f"{where}.{kind}")
+        for name in rule.trick.split("+") if rule.trick is not None else ():
+            registry.path_of("trick", name, f"{where}.trick")
+        variants = ["base", *study.variants]
+        if rule.variant is not None and rule.variant not in variants:
+            raise unknown("variant", rule.variant, variants, f"{where}.variant")
 
 
 def _cells(study: Study, grid: schema.Grid, where: str) -> Iterator[Cell]:
@@ -152,10 +162,25 @@ def _why_not(study: Study, cell: Cell, data: Data) -> str | None:
     if reason := compatibility.why_not(*names, data.plugin.settings, data.extractors):
         return str(reason)
     for rule in study.exclude:
-        wanted = rule.model_dump(exclude={"reason"}, exclude_none=True)
-        if all(getattr(cell, field) == value for field, value in wanted.items()):
+        if _matches(rule, cell):
             return f"left out by the study: {rule.reason}"
     return None
+
+
+def _matches(rule: Exclusion, cell: Cell) -> bool:
+    wanted = rule.model_dump(exclude={"reason"}, exclude_none=True)
+    return all(getattr(cell, field) == value for field, value in wanted.items())
+
+
+def _check_matches(study: Study, cells: Iterable[Cell]) -> None:
+    """A rule that leaves nothing out is a mistake in its names."""
+    for index, rule in enumerate(study.exclude):
+        if not any(_matches(rule, cell) for cell in cells):
+            names = rule.model_dump(exclude={"reason"}, exclude_none=True)
+            raise GanloreError(
+                f"study {study.name}: exclude.{index}: no cell of the study has {names}\n"
+                "  correct it, or leave it out"
+            )
 
 
 def _given(study: Study, variant: str, kind: str, name: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from ganlore.errors import GanloreError, unknown
+from ganlore.settings import NoTruthAsNumber
 from ganlore.study.declarations import PACKAGE, parse, read_class
 from ganlore.study.explain import explain
 
@@ -51,6 +52,12 @@ KINDS = {
     "dataset": Kind("data", "DATASET"),
     "extractor": Kind("features", "EXTRACTOR"),
 }
+
+
+class _Settings(NoTruthAsNumber):
+    """The settings of a plug-in: no others than it declares."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -199,7 +206,7 @@ def _declaration(kind: str, name: str, path: Path, _changed: int) -> Declaration
             f"found {len(targets)}"
         )
     summary, facts, fields = read_class(path, targets[0])
-    model = create_model(f"{name} settings", __config__=ConfigDict(extra="forbid"), **fields)
+    model = create_model(f"{name} settings", __base__=_Settings, **fields)
     return Declaration(kind, name, path, summary, facts, model)
 
 

@@ -6,15 +6,14 @@ These models are the one source: the JSON schema for editors and for Snakemake i
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
 
 from ganlore.errors import GanloreError
 from ganlore.settings import Fraction, Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt
+from ganlore.study import documents
 from ganlore.study.claims import Claims
 from ganlore.study.explain import explain
 
@@ -258,19 +257,17 @@ def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
         below: the files that extend it, for telling a circle.
 
     Raises:
-        GanloreError: if the file is missing, is not a YAML mapping, or extends itself.
+        GanloreError: if the file is missing, is not a mapping in YAML 1.2, or extends itself.
     """
     if path in below:
         circle = " -> ".join(str(p) for p in (*below, path))
         raise GanloreError(f"{path}: studies extend each other in a circle: {circle}")
     try:
-        document = yaml.safe_load(path.read_text())
+        document = documents.read(path)
     except FileNotFoundError:
         studies = [*path.parent.glob("*.yaml"), *Path("configs").glob("*.yaml")]
         near = ", ".join(sorted({str(p) for p in studies}))
         raise GanloreError(f"{path}: no such study file\n  there are: {near or '(none)'}") from None
-    except yaml.YAMLError as error:
-        raise GanloreError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(document, dict):
         raise GanloreError(f"{path}: expected a mapping of keys, found {type(document).__name__}")
     document = with_claims(document, path.parent)
@@ -309,7 +306,7 @@ def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Study:
     """
     text = str(source)
     inline = text.lstrip().startswith("{")
-    document = json.loads(text) if inline else read(Path(text))
+    document = documents.parse_json(text, "study") if inline else read(Path(text))
     return parse(merge(document, overrides or {}), "study" if inline else text)
 
 

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from ganlore import console, provenance, storage
+from ganlore.errors import GanloreError
 from ganlore.execution import freshness
 from ganlore.steps import TrainState
-from ganlore.training.history import History
+from ganlore.training.history import History, check_snapshots
 
 if TYPE_CHECKING:
     from ganlore.data import Store
@@ -65,6 +66,9 @@ class Checkpoints:
             self.clear()
             self.folder.mkdir(parents=True)
             return 0, 0.0
+        for path in self.folder.glob("snapshot-*.pt"):
+            if path.name not in saved["files"]:
+                path.unlink()  # of steps that are made again
         load_networks(state, saved["networks"])
         for optimizer, values in zip(state.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(values)
@@ -158,11 +162,18 @@ def finish(
 
     `snapshots.pt` and `checkpoint.pt` contain no times or paths, so that they are equal for two
     trainings of the same run. `extractors` are as in `identity`.
+
+    Raises:
+        GanloreError: if the last checkpoint or a snapshot is missing or damaged.
     """
     saved = storage.read_sealed(checkpoints.path)
-    assert saved is not None
+    if saved is None:
+        raise GanloreError(f"{checkpoints.path}: missing or damaged\n  to mend it: train again")
+    snapshots = checkpoints.snapshots()
+    steps = [snapshot["step"] for snapshot in snapshots]
+    check_snapshots(steps, run.training, saved["step"], checkpoints.folder)
     files = {
-        "snapshots.pt": storage.write_torch(folder / "snapshots.pt", checkpoints.snapshots()),
+        "snapshots.pt": storage.write_torch(folder / "snapshots.pt", snapshots),
         "checkpoint.pt": storage.write_torch(folder / "checkpoint.pt", saved["networks"]),
         "history.csv": storage.write_text(
             folder / "history.csv", storage.csv_text(saved["history"])
@@ -182,7 +193,7 @@ def finish(
         "environment": provenance.environment(),
         "files": files,
     }
-    storage.write_json(folder / "run.json", record)
+    storage.write_record(folder / "run.json", record)
     checkpoints.clear()
 
 

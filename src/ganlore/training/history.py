@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ganlore import provenance
+from ganlore.errors import GanloreError
 from ganlore.steps.step import Logged, Step
+
+if TYPE_CHECKING:
+    from ganlore.study.schema import Training
 
 Row = dict[str, float]
 
@@ -25,6 +31,32 @@ def marks(steps: int, count: int, multiple: int = 1) -> list[int]:
     """
     exact = (steps * (index + 1) / count for index in range(count))
     return sorted({round(mark) // multiple * multiple for mark in exact} - {0})
+
+
+def snapshot_steps(training: Training, done: int) -> list[int]:
+    """The steps of the snapshots of a run that has made so many steps."""
+    return [step for step in marks(training.steps, training.snapshots) if step <= done]
+
+
+def check_snapshots(steps: list[int], training: Training, done: int, folder: Path) -> None:
+    """Compare snapshots with the run's settings.
+
+    Args:
+        steps: those of the snapshots, or of the rows that measure them, in order.
+        training: the run's settings.
+        done: the steps that it has made.
+        folder: what to delete where they are wrong.
+
+    Raises:
+        GanloreError: if there are not those that the settings ask for.
+    """
+    expected = snapshot_steps(training, done)
+    if steps != expected:
+        raise GanloreError(
+            f"{folder}: snapshots after the steps {steps}, expected {expected} "
+            f"(training.snapshots = {training.snapshots}, {done} steps made)\n"
+            f"  to make it again: delete {folder} and run snakemake"
+        )
 
 
 def sparse(all_marks: list[int], count: int) -> list[int]:

@@ -13,7 +13,7 @@ from ganlore.execution import gpu
 from ganlore.steps import seeding
 from ganlore.training import build, memory, precision
 from ganlore.training.batches import Batches
-from ganlore.training.history import History, marks, sparse
+from ganlore.training.history import History, marks, snapshot_steps, sparse
 from ganlore.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def loop(trainer: Trainer, checkpoints: Checkpoints, training: Training, progres
     start, seconds_before = checkpoints.restore(state, history)
     log_at = set(marks(training.steps, training.history, state.n_critic))
     measure_memory_at = set(sparse(sorted(log_at), 5))  # measuring is slow, and it hardly changes
-    snapshot_at = set(marks(training.steps, training.snapshots))
+    snapshot_at = set(snapshot_steps(training, training.steps))
     if start and history.diverged(training.divergence):
         return "diverged"
     slow = training.device == "auto" and trainer.device.type == "cpu"

@@ -12,6 +12,7 @@ rule report:
         REPORTS / "numbers.json",
         REPORTS / "numbers.tex",
         REPORTS / "paper.pdf",
+        REPORTS / "report.json",
         directory(REPORTS / "figures"),
         directory(REPORTS / "tables"),
     log:

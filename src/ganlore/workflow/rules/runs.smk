@@ -64,13 +64,13 @@ rule collect:
     input:
         FITTED_ALL,
         REFERENCES_ALL,
-        [PLAN.folder(run) / "run.json" for run in PLAN.runs],
-        [PLAN.folder(run) / "evaluation.json" for run in PLAN.runs],
+        MEASURED,
     output:
         RESULTS / "metrics.parquet",
         RESULTS / "history.parquet",
         RESULTS / "runs.parquet",
         RESULTS / "floor.csv",
+        RESULTS / "tables.json",
     log:
         RESULTS / "logs/collect.log",
     params:

@@ -11,7 +11,9 @@ def read_study():
     document = {}
     for file in files:
         document = schema.merge(document, schema.read(file))
-    document = schema.merge(document, schema.with_claims(dict(config), file.parent))
+    # not `config`: that has the files as Snakemake reads them, where `yes` is true and 010 is eight
+    changes = dict(workflow.config_settings.config)
+    document = schema.merge(document, schema.with_claims(changes, file.parent))
     document.pop("extends", None)
     where = ", ".join(str(file) for file in files)
     return schema.parse(document, where)
@@ -78,6 +80,14 @@ WEIGHTS = {
     for name in sorted({name for many in PLAN.extractors.values() for name in many})
     if (found := weights.of(name))
 }
+
+
+# What collection reads of each run, and what stays of it whatever the study keeps.
+MEASURED = [
+    PLAN.folder(run) / name
+    for run in PLAN.runs
+    for name in ("run.json", "history.csv", "evaluation.json", "metrics.csv")
+]
 
 
 def run_of(wildcards):
