@@ -131,7 +131,7 @@ def read_json(path: Path, remedy: str) -> Any:
         GanloreError: if it is missing or not JSON; the message has `remedy`.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GanloreError(f"{path}: missing\n  to make it: {remedy}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -16,8 +16,8 @@ from ganlore.data import Store
 from ganlore.study import schema
 from tiny import REPOSITORY, TINY
 
-README = (REPOSITORY / "README.md").read_text()
-CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text()
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def examples(text: str) -> dict[str, str]:
@@ -42,7 +42,7 @@ def test_a_loss_and_a_trick_of_one_file_each_join_a_study(tmp_path: Path) -> Non
     assert set(actual) == {"plugins/losses/lsgan_zero.py", "plugins/tricks/drift.py"}
     for name, code in actual.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(code)
+        (tmp_path / name).write_text(code, encoding="utf-8")
     listed = run(tmp_path, "ganlore", "list")
     assert "lsgan-zero" in listed and ".5 E (f+1)^2" in listed and "drift" in listed
     # the smoke study as it ships, with less of everything
@@ -52,7 +52,9 @@ def test_a_loss_and_a_trick_of_one_file_each_join_a_study(tmp_path: Path) -> Non
         {**grid, "datasets": ["ring"], "networks": ["mlp"], "protocol": {}}
         for grid in smoke["grids"]
     ]
-    (tmp_path / "smoke.yaml").write_text(yaml.safe_dump({**smoke, **tiny, "grids": grids}))
+    (tmp_path / "smoke.yaml").write_text(
+        yaml.safe_dump({**smoke, **tiny, "grids": grids}), encoding="utf-8"
+    )
     snakemake = ["snakemake", "-s", str(REPOSITORY / "Snakefile"), "--cores", "2"]
     runs = [
         f"smoke/results/runs/ring/mlp/{cell}/base/seed0/evaluation.json"
@@ -68,7 +70,7 @@ def test_the_data_set_example_can_be_prepared(tmp_path: Path) -> None:
     ((name, code),) = examples(CONTRIBUTING).items()
     path = tmp_path / "plugins" / "data" / Path(name).name
     path.parent.mkdir(parents=True)
-    path.write_text(code)
+    path.write_text(code, encoding="utf-8")
     run(tmp_path, "ganlore", "prepare", "spiral")
     store = Store.open(tmp_path / "data/prepared/spiral")
     assert store.samples("train").shape == (10_000, 2) and store.classes == 0

@@ -85,7 +85,7 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
 def alive(pid: int) -> bool:
     try:
         # one that has ended, whose end nobody has asked for, is not alive
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except FileNotFoundError:
         return False
 
@@ -116,7 +116,7 @@ def test_a_worker_writes_the_same_bits(words, environment, tmp_path) -> None:
 def test_a_job_s_own_use_is_measured(words, environment, tmp_path) -> None:
     file = tmp_path / "used.tsv"
     assert call(words(RUN, "results", "--benchmark", str(file)), environment)[0] == 0
-    names, values = (line.split("\t") for line in file.read_text().splitlines())
+    names, values = (line.split("\t") for line in file.read_text(encoding="utf-8").splitlines())
     used = dict(zip(names, values, strict=True))
     assert float(used["max_rss"]) > 50 and 0 < float(used["cpu_time"]) <= float(used["s"]) + 1
 
@@ -196,7 +196,7 @@ def test_nothing_outlives_the_process_that_started_the_server(words, tmp_path) -
     with served(folder) as (owner, environment):
         job = subprocess.Popen(words(LONG), env=environment, stderr=subprocess.PIPE, text=True)
         worker = worker_of(tmp_path / "results")
-        server = int(Path(f"/proc/{worker}/stat").read_text().split()[3])
+        server = int(Path(f"/proc/{worker}/stat").read_text(encoding="utf-8").split()[3])
         assert alive(server) and server not in (owner.pid, job.pid)
         owner.kill()
         assert "the server of workers has ended" in job.communicate(timeout=60)[1]
@@ -217,7 +217,10 @@ def test_a_server_never_runs_code_that_has_changed(words, tmp_path) -> None:
     with served(folder, PYTHONPATH=str(source)) as (_, environment):
         assert call(words(RUN, "before"), environment)[::2] == (0, False)
         file = source / "ganlore/training/loop.py"
-        file.write_text(file.read_text().replace('return "done"', 'return "changed"'))
+        file.write_text(
+            file.read_text(encoding="utf-8").replace('return "done"', 'return "changed"'),
+            encoding="utf-8",
+        )
         status, said, torch = call(words(RUN, "after"), environment)
         assert (status, torch) == (0, True) and "changed" in said
 

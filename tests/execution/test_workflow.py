@@ -65,14 +65,14 @@ class Project:
     def study(self, **changes: Any) -> None:
         """Write the default study, with changed keys."""
         (self.folder / "configs/default.yaml").write_text(
-            yaml.safe_dump(schema.merge(STUDY, changes))
+            yaml.safe_dump(schema.merge(STUDY, changes)), encoding="utf-8"
         )
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / "src/ganlore" / file
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert old in text
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), encoding="utf-8")
 
     def run(self, *words: str, check: bool = True) -> str:
         """Run a command with the copy's code first on the path; gives all its output."""
@@ -138,7 +138,7 @@ def test_a_finished_study_has_its_report_and_nothing_to_do(project: Project) -> 
 def test_every_job_has_a_warm_worker(finished: Project) -> None:
     logs = [*(finished.folder / "results/logs").rglob("seed*.log")]
     assert len(logs) == 4  # two runs, each trained and evaluated
-    assert not [str(log) for log in logs if client.DECLINED in log.read_text()]
+    assert not [str(log) for log in logs if client.DECLINED in log.read_text(encoding="utf-8")]
 
 
 def test_one_more_seed_runs_only_that_seed(project: Project) -> None:
@@ -207,7 +207,7 @@ def test_an_extractor_is_fitted_before_the_training_that_uses_it(perceptual: Pro
     record = "data/extractors/digits/residual-classifier/record.json"
     assert record in trains["nonsaturating"] and record not in trains["hinge"]
     run = perceptual.folder / "results/runs/digits/mlp/nonsaturating/perceptual/base/seed0"
-    reported = json.loads((run / "run.json").read_text())["extractors"]
+    reported = json.loads((run / "run.json").read_text(encoding="utf-8"))["extractors"]
     assert reported == {"residual-classifier": storage.sha256(perceptual.folder / record)}
     assert "0 findings" in perceptual.run("ganlore", "verify")
 
@@ -236,7 +236,7 @@ def test_an_edited_extractor_reruns_what_uses_it(
 
 def test_a_figure_never_evaluates_again(project: Project) -> None:
     path = project.folder / "src/ganlore/report/figures/heat.py"
-    path.write_text(path.read_text() + "\n\nADDED = 1\n")
+    path.write_text(path.read_text(encoding="utf-8") + "\n\nADDED = 1\n", encoding="utf-8")
     assert set(project.planned()) == {"report"}
 
 

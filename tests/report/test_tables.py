@@ -163,7 +163,7 @@ def test_csv_loses_no_bit(plan: Plan, tidy: tables.Tables) -> None:
 def test_missing_and_damaged_tables_are_named(tmp_path: Path) -> None:
     plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0]))
     floor = tmp_path / "results/floor.csv"
-    floor.write_text("nonsense\n1\n")
+    floor.write_text("nonsense\n1\n", encoding="utf-8")
     with pytest.raises(GanloreError, match=r"floor\.csv.*\n.*run snakemake"):
         tables.read(plan)
     history = tmp_path / "results/history.parquet"

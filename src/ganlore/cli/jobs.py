@@ -60,7 +60,7 @@ def extract(
         folder = data / "extractors" / dataset / extractor
         store = Store.open(data / "prepared" / dataset)
         features.fit(extractor, store, folder, build.device(device, "--device"))
-        record = json.loads((folder / "record.json").read_text())
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
 
 

@@ -48,9 +48,11 @@ def progress(plan: Plan, run: Run) -> Progress:
         return Progress("done", record["status"], 1.0)
     state = Path(plan.study.results) / "state" / run.id
     if (state / "failed.json").exists():
-        return Progress("failed", json.loads((state / "failed.json").read_text())["error"])
+        return Progress(
+            "failed", json.loads((state / "failed.json").read_text(encoding="utf-8"))["error"]
+        )
     if (state / "progress.json").exists():
-        saved = json.loads((state / "progress.json").read_text())
+        saved = json.loads((state / "progress.json").read_text(encoding="utf-8"))
         share = saved["step"] / run.training.steps
         alive = psutil.pid_exists(saved["pid"])
         note = f"step {saved['step']} of {run.training.steps}"
@@ -66,7 +68,9 @@ def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float |
     cells: dict[tuple[str, ...], list[float]] = {}
     for run in plan.runs:
         if stages[run.id].state == "done":
-            seconds = json.loads((plan.folder(run) / "run.json").read_text())["seconds"]
+            seconds = json.loads((plan.folder(run) / "run.json").read_text(encoding="utf-8"))[
+                "seconds"
+            ]
             for key in (run.cell, run.cell[:2]):
                 cells.setdefault(key, []).append(seconds)
     total = 0.0

@@ -83,7 +83,7 @@ class Publication:
         """A file's text; a large one is there compressed, under its name and `.gz`."""
         plain = self.folder / name
         if plain.exists():
-            return plain.read_text()
+            return plain.read_text(encoding="utf-8")
         return gzip.decompress(plain.with_name(f"{name}.gz").read_bytes()).decode()
 
     def rows(self, name: str) -> dict[str, list[Row]]:
@@ -254,7 +254,7 @@ def _check_tables(findings: Findings, publication: Publication, plan: Plan) -> N
             findings.notes.append(f"{path}: this version makes it, the one that published did not")
             continue
         findings.expect(
-            path.exists() and _same(path.read_text(), text),
+            path.exists() and _same(path.read_text(encoding="utf-8"), text),
             f"{path}: not what the published metrics give\n"
             "  to mend it: make the report again with this version, and publish again",
         )

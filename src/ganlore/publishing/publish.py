@@ -154,13 +154,13 @@ def _results(plan: Plan) -> dict[str, bytes]:
     for run in plan.runs:
         folder = plan.folder(run)
         record = collect.check_run(plan, run)
-        steps = _rows((folder / "history.csv").read_text())
-        metrics += _rows((folder / "metrics.csv").read_text())
+        steps = _rows((folder / "history.csv").read_text(encoding="utf-8"))
+        metrics += _rows((folder / "metrics.csv").read_text(encoding="utf-8"))
         history += [{**run.key, **row} for row in steps]
         records.append(
             {
                 "run": record,
-                "evaluation": json.loads((folder / "evaluation.json").read_text()),
+                "evaluation": json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
                 # the order of a run's columns, which a table of all runs cannot keep
                 "history": list(steps[0]) if steps else [],
             }
@@ -201,7 +201,7 @@ def _tables(plan: Plan) -> dict[str, str]:
     tidy = tables.read(plan)
     return {
         "runs.csv": tidy.runs.to_csv(index=False, lineterminator="\n"),
-        "floor.csv": (Path(plan.study.results) / "floor.csv").read_text(),
+        "floor.csv": (Path(plan.study.results) / "floor.csv").read_text(encoding="utf-8"),
     }
 
 

@@ -89,7 +89,7 @@ def _record(findings: Findings, path: Path, optional: Collection[str] = ()) -> N
 def _stale(run: Run, folder: Path, data: Path) -> list[str]:
     """Whether a run's record has the settings that its hash was made of, and is up to date."""
     path, evaluation = folder / "run.json", folder / "evaluation.json"
-    record = json.loads(path.read_text())
+    record = json.loads(path.read_text(encoding="utf-8"))
     settings_hash = Run.model_validate(record["settings"]).training_hash()
     if settings_hash != record["settings_hash"]:
         return [
@@ -97,7 +97,7 @@ def _stale(run: Run, folder: Path, data: Path) -> list[str]:
             f"  found    hash {settings_hash}\n"
             f"  to make it again: delete {folder} and run snakemake"
         ]
-    evaluated = json.loads(evaluation.read_text()) if evaluation.exists() else None
+    evaluated = json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.exists() else None
     try:
         freshness.changes(run, record, evaluated, data).check(folder)
     except GanloreError as error:

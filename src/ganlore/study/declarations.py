@@ -47,7 +47,7 @@ NAMESPACE: dict[str, Any] = {
 def parse(path: Path) -> ast.Module:
     """The syntax tree of a file; a syntax error is a GanloreError with its place."""
     try:
-        return ast.parse(path.read_text(), filename=str(path))
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except SyntaxError as error:
         raise GanloreError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from None
 

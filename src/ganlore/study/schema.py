@@ -264,7 +264,7 @@ def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
         circle = " -> ".join(str(p) for p in (*below, path))
         raise GanloreError(f"{path}: studies extend each other in a circle: {circle}")
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         studies = [*path.parent.glob("*.yaml"), *Path("configs").glob("*.yaml")]
         near = ", ".join(sorted({str(p) for p in studies}))
