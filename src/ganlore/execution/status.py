@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
 from dataclasses import dataclass
@@ -10,9 +9,11 @@ from pathlib import Path
 
 import psutil
 
-from ganlore import storage
+from ganlore import records, storage
 from ganlore.execution import freshness
 from ganlore.study.run import Plan, Run
+
+AGAIN = "delete it and run snakemake"
 
 BESIDE = 1.5
 """Core-seconds that a run of the default study takes beside its training, most of them to evaluate
@@ -38,9 +39,11 @@ def progress(plan: Plan, run: Run) -> Progress:
     """Where a run stands, from its small files; large ones are not hashed."""
     folder = plan.folder(run)
     if (folder / "run.json").exists():
-        record = storage.read_json(folder / "run.json", "run snakemake")
+        record = storage.read_json(folder / "run.json", AGAIN, records.Trained)
         evaluation = folder / "evaluation.json"
-        evaluated = storage.read_json(evaluation, "run snakemake") if evaluation.exists() else None
+        evaluated = None
+        if evaluation.exists():
+            evaluated = storage.read_json(evaluation, AGAIN, records.Evaluated)
         if changes := freshness.changes(run, record, evaluated, Path(plan.study.data)):
             return Progress("stale", f"{changes}; snakemake makes it again")
         if evaluated is None:
@@ -48,11 +51,10 @@ def progress(plan: Plan, run: Run) -> Progress:
         return Progress("done", record["status"], 1.0)
     state = Path(plan.study.results) / "state" / run.id
     if (state / "failed.json").exists():
-        return Progress(
-            "failed", json.loads((state / "failed.json").read_text(encoding="utf-8"))["error"]
-        )
+        failed = storage.read_json(state / "failed.json", AGAIN, records.Failed)
+        return Progress("failed", failed["error"])
     if (state / "progress.json").exists():
-        saved = json.loads((state / "progress.json").read_text(encoding="utf-8"))
+        saved = storage.read_json(state / "progress.json", AGAIN, records.Progress)
         share = saved["step"] / run.training.steps
         alive = psutil.pid_exists(saved["pid"])
         note = f"step {saved['step']} of {run.training.steps}"
@@ -68,9 +70,8 @@ def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float |
     cells: dict[tuple[str, ...], list[float]] = {}
     for run in plan.runs:
         if stages[run.id].state == "done":
-            seconds = json.loads((plan.folder(run) / "run.json").read_text(encoding="utf-8"))[
-                "seconds"
-            ]
+            record = storage.read_json(plan.folder(run) / "run.json", AGAIN, records.Trained)
+            seconds = record["seconds"]
             for key in (run.cell, run.cell[:2]):
                 cells.setdefault(key, []).append(seconds)
     total = 0.0

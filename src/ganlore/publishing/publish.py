@@ -160,7 +160,7 @@ def _results(plan: Plan) -> dict[str, bytes]:
         records.append(
             {
                 "run": record,
-                "evaluation": json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
+                "evaluation": storage.read_json(folder / "evaluation.json", "run snakemake"),
                 # the order of a run's columns, which a table of all runs cannot keep
                 "history": list(steps[0]) if steps else [],
             }

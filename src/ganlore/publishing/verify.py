@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ganlore import storage
+from pydantic import ValidationError
+
+from ganlore import records, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness
 from ganlore.study.run import Plan, Run
@@ -48,29 +49,36 @@ def verify(plan: Plan) -> Findings:
     data = Path(plan.study.data)
     findings = Findings()
     for name in plan.datasets:
-        _record(findings, data / "prepared" / name / "manifest.json")
+        _record(findings, data / "prepared" / name / "manifest.json", shape=records.Manifest)
     for name, extractors in plan.extractors.items():
         for extractor in extractors:
-            _record(findings, data / "extractors" / name / extractor / "record.json")
+            fitted = data / "extractors" / name / extractor / "record.json"
+            _record(findings, fitted, shape=records.Fitted)
     for (name, extractor), protocol in plan.references.items():
         path = data / "extractors" / name / extractor / "reference" / protocol.place / "record.json"
         if path.exists():  # an evaluation can do without
-            _record(findings, path)
+            _record(findings, path, shape=records.Reference)
     for run in plan.runs:
         folder = plan.folder(run)
-        _record(findings, folder / "run.json", freshness.discarded(plan.study.keep, folder))
-        _record(findings, folder / "evaluation.json")
+        discarded = freshness.discarded(plan.study.keep, folder)
+        _record(findings, folder / "run.json", discarded, records.Trained)
+        _record(findings, folder / "evaluation.json", shape=records.Evaluated)
         if (folder / "run.json").exists():
             findings.checked += 1
             findings.wrong += _stale(run, folder, data)
     return findings
 
 
-def _record(findings: Findings, path: Path, optional: Collection[str] = ()) -> None:
+def _record(
+    findings: Findings,
+    path: Path,
+    optional: Collection[str] = (),
+    shape: type[records.Record] = records.Files,
+) -> None:
     """Check a record and the files that it tells of, of which some may be discarded."""
     remedy = f"delete {path.parent} and run snakemake"
     try:
-        files = storage.hashes(storage.read_json(path, remedy))
+        files = storage.hashes(storage.read_json(path, remedy, shape))
     except GanloreError as error:
         findings.wrong.append(str(error))
         return
@@ -89,15 +97,24 @@ def _record(findings: Findings, path: Path, optional: Collection[str] = ()) -> N
 def _stale(run: Run, folder: Path, data: Path) -> list[str]:
     """Whether a run's record has the settings that its hash was made of, and is up to date."""
     path, evaluation = folder / "run.json", folder / "evaluation.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
-    settings_hash = Run.model_validate(record["settings"]).training_hash()
+    remedy = f"delete {folder} and run snakemake"
+    try:
+        record = storage.read_json(path, remedy, records.Trained)
+        evaluated = None
+        if evaluation.exists():
+            evaluated = storage.read_json(evaluation, remedy, records.Evaluated)
+    except GanloreError:
+        return []  # `_record` has told of it
+    try:
+        settings_hash = Run.model_validate(record["settings"]).training_hash()
+    except (ValidationError, GanloreError) as error:
+        settings_hash = f"none: {str(error).splitlines()[0]}"
     if settings_hash != record["settings_hash"]:
         return [
             f"{path}: its settings were altered\n  expected hash {record['settings_hash']}\n"
             f"  found    hash {settings_hash}\n"
-            f"  to make it again: delete {folder} and run snakemake"
+            f"  to make it again: {remedy}"
         ]
-    evaluated = json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.exists() else None
     try:
         freshness.changes(run, record, evaluated, data).check(folder)
     except GanloreError as error:
