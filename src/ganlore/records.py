@@ -155,6 +155,7 @@ class Progress(Record):
     """`progress.json` of a run in training."""
 
     step: int
+    seconds: float
     pid: int
 
 

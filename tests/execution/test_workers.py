@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -124,12 +126,49 @@ def test_a_job_s_own_use_is_measured(words, environment, tmp_path) -> None:
 def test_errors_go_to_the_log_with_their_status(words, environment) -> None:
     mistake = [word if word != RUN.training_settings() else "{" for word in words()]
     status, said, torch = call(mistake, environment)
-    assert (status, torch) == (1, False) and "Traceback" in said
+    assert (status, torch) == (1, False) and "Traceback" not in said
+    assert said.startswith("error: --settings: not valid JSON")
     unknown = [*words(), "--nothing"]
     assert call(unknown, environment)[0] == 2
     nowhere = [*words(), "--data", "nowhere"]
     status, said, _ = call(nowhere, environment)
     assert status == 1 and "manifest.json: missing" in said and "Traceback" not in said
+
+
+def ask(
+    environment: dict[str, str], payload: bytes, size: int | None = None, files=(0, 1, 2)
+) -> bytes:
+    """Send a server a request as it is; gives its answer."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(60)
+        connection.connect(environment[client.ADDRESS])
+        head = (len(payload) if size is None else size).to_bytes(8, "big")
+        socket.send_fds(connection, [head], list(files))
+        try:
+            connection.sendall(payload)
+            connection.shutdown(socket.SHUT_WR)
+            return connection.recv(1)
+        except (BrokenPipeError, ConnectionResetError):  # declined before all of it was read
+            return b""
+
+
+def test_a_server_outlives_any_garbage(words, environment) -> None:
+    right = {**client.identity(), "cwd": "/", "umask": 18, "environment": {}, "arguments": ["list"]}
+    wrong = [
+        {}, [], None, 1, "text", right | {"environment": []}, right | {"environment": {"a": 1}},
+        right | {"environment": {"a=b": "c"}}, right | {"environment": {"a": "\0"}},
+        right | {"environment": {"a": "\ud800"}}, right | {"arguments": [1]},
+        right | {"arguments": None}, right | {"umask": "x"}, right | {"cwd": None},
+        right | {"python": "another"}, {k: v for k, v in right.items() if k != "package"},
+    ]  # fmt: skip
+    for request in wrong:
+        assert ask(environment, json.dumps(request).encode()) == b"", request
+    deep = b"[" * 100_000
+    for payload in (b"", b"{", b"\xff\xfe", b"\0" * 9, deep, deep + b"]" * 100_000):
+        assert ask(environment, payload) == b"", payload[:9]
+    assert ask(environment, b"{}", size=2**63) == b"" == ask(environment, b"{}", size=100)
+    assert ask(environment, json.dumps(right).encode(), files=(0,)) == b""
+    assert call(words(), environment)[::2] == (0, False)  # and works on
 
 
 def test_a_worker_that_is_killed_is_told(words, environment, tmp_path) -> None:

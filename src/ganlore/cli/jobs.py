@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +15,12 @@ from ganlore.cli.app import (
     StudyArgument,
     StudyOption,
     app,
+    finite,
 )
 from ganlore.console import say
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu_slots
-from ganlore.study import registry, schema
+from ganlore.study import explain, registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
 
@@ -34,7 +34,8 @@ def prepare(
     """Bring a data set into the store: arrays, labels, and a manifest with licence and hashes."""
     from ganlore import data as datasets
 
-    declared = registry.declaration("dataset", dataset).settings(json.loads(settings or "{}"))
+    asked = explain.mapping(settings or "{}", "--settings")
+    declared = registry.declaration("dataset", dataset).settings(asked)
     plugin = registry.create("dataset", dataset, declared)
     store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset)
     say(f"{store.folder}: {store.manifest['counts']}")
@@ -52,7 +53,7 @@ def extract(
     """Fit a feature extractor to a data set, and keep the features of its real samples."""
     # first of all: once torch has looked for GPUs it is too late to choose one
     with gpu_slots.slot(device):
-        from ganlore import features
+        from ganlore import features, records, storage
         from ganlore.data import Store
         from ganlore.training import build
 
@@ -60,7 +61,7 @@ def extract(
         folder = data / "extractors" / dataset / extractor
         store = Store.open(data / "prepared" / dataset)
         features.fit(extractor, store, folder, build.device(device, "--device"))
-        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        record = storage.read_json(folder / "record.json", "extract again", records.Fitted)
         say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
 
 
@@ -72,7 +73,7 @@ def reference(
     data: DataOption = Path("data"),
 ) -> None:
     """Measure the data alone: what evaluations reuse, and the floor that perfect samples get."""
-    chosen = schema.Protocol.model_validate_json(protocol)
+    chosen = explain.parsed(schema.Protocol, protocol, "--protocol")
     with gpu_slots.slot(chosen.device):
         from ganlore.data import Store
         from ganlore.evaluation import evaluate
@@ -107,7 +108,10 @@ def train(
     data: DataOption = Path("data"),
     results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
     save_every: Annotated[
-        float, typer.Option(help="Seconds between two saved states, for resuming.")
+        float,
+        typer.Option(
+            min=0, callback=finite, help="Seconds between two saved states, for resuming."
+        ),
     ] = 30.0,
     benchmark: BenchmarkOption = None,
 ) -> None:
@@ -139,8 +143,9 @@ def evaluate(
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _run(run, study, settings, data, results)
+    kept = explain.parsed(schema.Keep, keep, "--keep") if keep else None
     with gpu_slots.slot(chosen.protocol.device):
-        from ganlore import provenance, storage
+        from ganlore import provenance, records, storage
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
         from ganlore.execution import freshness
@@ -148,13 +153,12 @@ def evaluate(
         folder = results / "runs" / chosen.id
         remedy = f"delete {folder} and run `ganlore train` or snakemake"
         # of a training's files only this one is needed; another may be discarded
-        record = storage.read_json(folder / "run.json", remedy)
+        record = storage.read_json(folder / "run.json", remedy, records.Trained)
         storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
         snapshots = storage.read_torch(folder / "snapshots.pt")
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
         freshness.changes(chosen, record, data=data).check(folder)
         rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
-        kept = schema.Keep.model_validate_json(keep) if keep else None
         last = snapshots[-1] if snapshots else None
         evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
         if benchmark:
@@ -186,7 +190,7 @@ def _run(
 ) -> tuple[Run, Path, Path]:
     """The run that a command names, by its settings or by its path in a study."""
     if settings:
-        return Run.model_validate_json(settings), data, results
+        return explain.parsed(Run, settings, "--settings"), data, results
     if not run:
         raise GanloreError("name a run, for example digits/mlp/wgan-gp/ema/base/seed0")
     plan = expand(schema.load(study))

@@ -10,7 +10,7 @@ import typer
 
 from ganlore import formatting
 from ganlore.cli import listing
-from ganlore.cli.app import DEFAULT, StudyArgument, app
+from ganlore.cli.app import DEFAULT, StudyArgument, app, finite
 from ganlore.console import say
 from ganlore.errors import GanloreError, unknown
 from ganlore.forecast import summary
@@ -72,16 +72,20 @@ def show_claims(study: StudyArgument = "configs/study.yaml") -> None:
 def plan_study(
     study: StudyArgument = DEFAULT,
     cores: Annotated[
-        int, typer.Option(help="Cores that snakemake will be given; 0 means all.")
+        int, typer.Option(min=0, help="Cores that snakemake will be given; 0 means all.")
     ] = 0,
     measure: Annotated[
         bool, typer.Option(help="Count arithmetic, and time a few steps of each cell.")
     ] = True,
     tflops: Annotated[
         float,
-        typer.Option(min=0.001, help="What a GPU that is not here sustains, in TFLOP/s."),
+        typer.Option(
+            min=0.001, callback=finite, help="What a GPU that is not here sustains, in TFLOP/s."
+        ),
     ] = summary.TFLOPS,
-    seconds: Annotated[float, typer.Option(help="Seconds to spend on timing.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Seconds to spend on timing.")
+    ] = 60.0,
 ) -> None:
     """Show what a study will do: runs, jobs, cells without a run, GPU hours, time and disk."""
     import os
@@ -97,7 +101,7 @@ def plan_study(
 @app.command("disk-space")
 def disk_space(
     study: StudyArgument = DEFAULT,
-    jobs: Annotated[int, typer.Option(help="Runs that train side by side.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs that train side by side.")] = 1,
 ) -> None:
     """Check that the disk has space for what is left of a study; fails with status 3 if not.
 
@@ -126,7 +130,9 @@ def disk_space(
 @app.command("status")
 def status(
     study: StudyArgument = DEFAULT,
-    cores: Annotated[int, typer.Option(help="Cores that snakemake was given; 0 means all.")] = 0,
+    cores: Annotated[
+        int, typer.Option(min=0, help="Cores that snakemake was given; 0 means all.")
+    ] = 0,
 ) -> None:
     """Show how far a study is: done, running, failed, missing, and the time left."""
     import os
@@ -163,7 +169,9 @@ def publish(
     reports: Annotated[
         Path | None, typer.Option(help="Folder of the report; reports/<study>.")
     ] = None,
-    limit: Annotated[float, typer.Option(help="Megabytes that it may take.")] = 15.0,
+    limit: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Megabytes that it may take.")
+    ] = 15.0,
 ) -> None:
     """Copy a finished study's tables, records and report to where git keeps them, and check them.
 

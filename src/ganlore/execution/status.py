@@ -49,6 +49,11 @@ def progress(plan: Plan, run: Run) -> Progress:
         if evaluated is None:
             return Progress("running", "trained, not yet evaluated", 0.9)
         return Progress("done", record["status"], 1.0)
+    return _in_training(plan, run)
+
+
+def _in_training(plan: Plan, run: Run) -> Progress:
+    """Where a run stands that is not trained to its end."""
     state = Path(plan.study.results) / "state" / run.id
     if (state / "failed.json").exists():
         failed = storage.read_json(state / "failed.json", AGAIN, records.Failed)
@@ -58,7 +63,11 @@ def progress(plan: Plan, run: Run) -> Progress:
         share = saved["step"] / run.training.steps
         alive = psutil.pid_exists(saved["pid"])
         note = f"step {saved['step']} of {run.training.steps}"
-        return Progress("running" if alive else "interrupted", note, share)
+        if alive:
+            return Progress("running", note, share)
+        log = Path(plan.study.results) / "logs" / "train" / f"{run.id}.log"
+        ended = f"process {saved['pid']} was ended or crashed, and could not say why; see {log}"
+        return Progress("interrupted", f"{note}: {ended}", share)
     return Progress("missing")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import settings as shared_settings
+from ganlore import storage
 from ganlore.errors import GanloreError
 
 PACKAGE = Path(__file__).parents[1]
@@ -47,9 +48,13 @@ NAMESPACE: dict[str, Any] = {
 def parse(path: Path) -> ast.Module:
     """The syntax tree of a file; a syntax error is a GanloreError with its place."""
     try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        return ast.parse(storage.read_text(path), filename=str(path))
     except SyntaxError as error:
         raise GanloreError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from None
+    except (MemoryError, RecursionError, ValueError) as error:  # nested too deeply, or with a NUL
+        raise GanloreError(
+            f"{path}: not readable as Python: {error or 'nested too deeply'}"
+        ) from None
 
 
 def read_class(path: Path, name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

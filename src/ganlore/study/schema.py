@@ -6,17 +6,17 @@ These models are the one source: the JSON schema for editors and for Snakemake i
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
 
+from ganlore import storage
 from ganlore.errors import GanloreError
 from ganlore.settings import Fraction, Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt
 from ganlore.study.claims import Claims
-from ganlore.study.explain import explain
+from ganlore.study.explain import explain, mapping
 
 Names = Literal["all"] | list[str]
 TrickNames = Literal["all"] | list[str | list[str]]
@@ -264,7 +264,7 @@ def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
         circle = " -> ".join(str(p) for p in (*below, path))
         raise GanloreError(f"{path}: studies extend each other in a circle: {circle}")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(storage.read_text(path))
     except FileNotFoundError:
         studies = [*path.parent.glob("*.yaml"), *Path("configs").glob("*.yaml")]
         near = ", ".join(sorted({str(p) for p in studies}))
@@ -308,8 +308,10 @@ def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Study:
         overrides: keys put over the file's, as `snakemake --config` gives them.
     """
     text = str(source)
+    if not text.strip():
+        raise GanloreError("name a study's file, for example configs/smoke.yaml")
     inline = text.lstrip().startswith("{")
-    document = json.loads(text) if inline else read(Path(text))
+    document = mapping(text, "the study as JSON") if inline else read(Path(text))
     return parse(merge(document, overrides or {}), "study" if inline else text)
 
 
