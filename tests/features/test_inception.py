@@ -422,6 +422,6 @@ def test_what_trains_may_not_measure() -> None:
 def test_another_protocol_is_another_place() -> None:
     places = {
         schema.Protocol(**change).place
-        for change in ({}, {"reference": "test"}, {"n_real": 5}, {"n_fake": 5}, {"n_neighbours": 5})
+        for change in ({}, {"reference": "test"}, {"n_real": 6}, {"n_fake": 6}, {"n_neighbours": 6})
     }
     assert len(places) == 5

@@ -18,6 +18,7 @@ FACTS = frozenset(
         "captions",
         "combines",
         "batch_multiple_of",
+        "least_batch",
         "shape",
         "n_train",
         "mirrored",

@@ -40,6 +40,26 @@ def parsed(model: type[M], text: str, where: str) -> M:
         raise explain(error, model, where) from None
 
 
+def refuse_nul(document: Any, where: str) -> None:
+    """Refuse a text with a NUL, which ends names of files and arguments of programs.
+
+    Raises:
+        GanloreError: with the key that has it.
+    """
+    waiting: list[tuple[str, Any]] = [("", document)]
+    seen: set[int] = set()  # YAML's references may lead in a circle
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, str) and "\0" in value:
+            raise GanloreError(f"{where}: {key} = {value!r}: a text cannot have a NUL")
+        if isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for name, inner in items:
+                inside = f"{key}.{name}".lstrip(".")
+                waiting += [(inside, inner), (inside, name)]
+
+
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> GanloreError:
     """Pydantic's findings as one error that names key, value, what is allowed and the nearest."""
     lines = []

@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from ganlore.errors import GanloreError, unknown
 from ganlore.study.declarations import PACKAGE, parse, read_class
-from ganlore.study.explain import explain
+from ganlore.study.explain import explain, refuse_nul
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ class Declaration:
         Raises:
             GanloreError: for an unknown key or an impossible value.
         """
+        refuse_nul(values, f"settings of {self.kind} {self.name!r}")
         try:
             return self.model.model_validate(values).model_dump(mode="json")
         except ValidationError as error:
