@@ -17,6 +17,9 @@ class GanloreError(Exception):
     """
 
 
+LONG = 300
+"""Characters of a path that a message has; one that is longer is no path."""
+
 ADVICE = {
     errno.ENOSPC: "the disk is full: make space and start again; finished work is kept",
     errno.EDQUOT: "the quota of the disk is used up: make space and start again",
@@ -42,6 +45,8 @@ def of_system(error: OSError, path: object = None) -> GanloreError:
     """
     place = error.filename if error.filename is not None else path
     place = place.decode(errors="replace") if isinstance(place, bytes) else place
+    if isinstance(place, str) and len(place) > LONG:
+        place = f"{place[:LONG]}..."
     named = f"{place or '(no file named)'}: " if not isinstance(place, int) else ""
     reason = error.strerror or str(error) or type(error).__name__
     advice = ADVICE.get(error.errno or 0, "check the path and the disk, and start again")

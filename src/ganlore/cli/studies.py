@@ -210,7 +210,8 @@ def verify(
     places = [study] if study else [DEFAULT, *map(str, publication.find())]
     wrong = 0
     for place in places:
-        if Path(place).is_dir():
+        inline = place.lstrip().startswith("{")
+        if not inline and Path(place).is_dir():
             findings = publication.verify(Path(place))
         else:
             findings = verify_study(expand(schema.load(place)))
