@@ -29,7 +29,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError, create_model
 
 from ganlore.errors import GanloreError, unknown
 from ganlore.study.declarations import PACKAGE, parse, read_class
@@ -200,7 +200,11 @@ def _declaration(kind: str, name: str, path: Path, _changed: int) -> Declaration
             f"found {len(targets)}"
         )
     summary, facts, fields = read_class(path, targets[0])
-    model = create_model(f"{name} settings", __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        model = create_model(f"{name} settings", __config__=ConfigDict(extra="forbid"), **fields)
+    except (LookupError, NameError, PydanticUserError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise GanloreError(f"{path}: the settings of {name!r} have no types: {reason}") from None
     return Declaration(kind, name, path, summary, facts, model)
 
 
