@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ganlore import records, storage
+from ganlore import shapes, storage
 
 PACKAGES = ("ganlore", "torch", "numpy", "scipy", "scikit-learn", "pandas", "snakemake")
 
@@ -46,7 +46,7 @@ def fitted(extractors: Iterable[str], dataset: str, data: Path) -> dict[str, str
     hashes = {}
     for name in extractors:
         record = data / "extractors" / dataset / name / "record.json"
-        storage.read_json(record, f"ganlore extract {dataset} {name} --data {data}", records.Fitted)
+        storage.read_json(record, f"ganlore extract {dataset} {name} --data {data}", shapes.Fitted)
         hashes[name] = storage.sha256(record)
     return hashes
 

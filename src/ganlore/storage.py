@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlore import arrays, records
+from ganlore import arrays, shapes
 from ganlore.errors import GanloreError, of_system
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def read_text(path: Path) -> str:
         raise GanloreError(f"{str(path)!r}: no name of a file ({error})") from None
 
 
-def read_json(path: Path, remedy: str, shape: type[records.Record] | None = None) -> Any:
+def read_json(path: Path, remedy: str, shape: type[shapes.Record] | None = None) -> Any:
     """Read a JSON file.
 
     Args:
@@ -171,7 +171,7 @@ def read_json(path: Path, remedy: str, shape: type[records.Record] | None = None
         ) from None
     except OSError as error:
         raise of_system(error, path) from None
-    return value if shape is None else records.check(value, shape, str(path), remedy)
+    return value if shape is None else shapes.check(value, shape, str(path), remedy)
 
 
 def hashes(record: dict[str, Any]) -> dict[str, str]:
@@ -184,7 +184,7 @@ def read_record(
     path: Path,
     remedy: str,
     optional: Collection[str] = (),
-    shape: type[records.Record] = records.Files,
+    shape: type[shapes.Record] = shapes.Files,
 ) -> dict[str, Any]:
     """Read a record, and check the hash of each of its files, which are in the same folder.
 

@@ -53,7 +53,7 @@ def extract(
     """Fit a feature extractor to a data set, and keep the features of its real samples."""
     # first of all: once torch has looked for GPUs it is too late to choose one
     with gpu_slots.slot(device):
-        from ganlore import features, records, storage
+        from ganlore import features, shapes, storage
         from ganlore.data import Store
         from ganlore.training import build
 
@@ -61,7 +61,7 @@ def extract(
         folder = data / "extractors" / dataset / extractor
         store = Store.open(data / "prepared" / dataset)
         features.fit(extractor, store, folder, build.device(device, "--device"))
-        record = storage.read_json(folder / "record.json", "extract again", records.Fitted)
+        record = storage.read_json(folder / "record.json", "extract again", shapes.Fitted)
         say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
 
 
@@ -145,7 +145,7 @@ def evaluate(
     chosen, data, results = _run(run, study, settings, data, results)
     kept = explain.parsed(schema.Keep, keep, "--keep") if keep else None
     with gpu_slots.slot(chosen.protocol.device):
-        from ganlore import provenance, records, storage
+        from ganlore import provenance, shapes, storage
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
         from ganlore.execution import freshness
@@ -153,7 +153,7 @@ def evaluate(
         folder = results / "runs" / chosen.id
         remedy = f"delete {folder} and run `ganlore train` or snakemake"
         # of a training's files only this one is needed; another may be discarded
-        record = storage.read_json(folder / "run.json", remedy, records.Trained)
+        record = storage.read_json(folder / "run.json", remedy, shapes.Trained)
         storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
         snapshots = storage.read_torch(folder / "snapshots.pt")
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore import arrays, records, storage
+from ganlore import arrays, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.settings import PositiveFloat, PositiveInt
 
@@ -102,7 +102,7 @@ class Store:
             f"delete {folder} and run `ganlore prepare {folder.name} --data {folder.parents[1]}`"
         )
         return cls(
-            folder, storage.read_record(folder / "manifest.json", remedy, shape=records.Manifest)
+            folder, storage.read_record(folder / "manifest.json", remedy, shape=shapes.Manifest)
         )
 
     @property

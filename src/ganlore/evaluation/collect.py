@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import records, storage
+from ganlore import shapes, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation import evaluate
@@ -39,8 +39,8 @@ def check_run(plan: Plan, run: Run) -> dict[str, Any]:
     folder = plan.folder(run)
     remedy = f"delete {folder} and run snakemake"
     discarded = freshness.discarded(plan.study.keep, folder)
-    record = storage.read_record(folder / "run.json", remedy, discarded, records.Trained)
-    evaluation = storage.read_record(folder / "evaluation.json", remedy, shape=records.Evaluated)
+    record = storage.read_record(folder / "run.json", remedy, discarded, shapes.Trained)
+    evaluation = storage.read_record(folder / "evaluation.json", remedy, shape=shapes.Evaluated)
     freshness.changes(run, record, evaluation, Path(plan.study.data)).check(folder)
     return record
 

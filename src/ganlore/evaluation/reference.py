@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganlore import arrays, features, metrics, provenance, records, storage
+from ganlore import arrays, features, metrics, provenance, shapes, storage
 from ganlore.study import fingerprint
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Kept:
         path = self.folder / "record.json"
         if not path.exists():
             return False
-        record = storage.read_record(path, self.remedy, shape=records.Reference)
+        record = storage.read_record(path, self.remedy, shape=shapes.Reference)
         return all(record[key] == value for key, value in self._made_of.items())
 
     def reference(self) -> metrics.Reference:

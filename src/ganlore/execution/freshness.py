@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganlore import provenance, records, storage
+from ganlore import provenance, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.study.run import Run
 from ganlore.study.schema import Keep
@@ -120,7 +120,7 @@ def _data_hash(data: Path, name: str) -> str | None:
 
     try:
         manifest = storage.read_json(
-            data / "prepared" / name / "manifest.json", "run snakemake", records.Manifest
+            data / "prepared" / name / "manifest.json", "run snakemake", shapes.Manifest
         )
     except GanloreError:
         return None
@@ -143,7 +143,7 @@ def discarded(keep: Keep, folder: Path) -> frozenset[str]:
             that is not evaluated yet may lack nothing.
     """
     try:
-        record = storage.read_json(folder / "evaluation.json", "run snakemake", records.Evaluated)
+        record = storage.read_json(folder / "evaluation.json", "run snakemake", shapes.Evaluated)
     except GanloreError:
         return frozenset()
     return frozenset([*keep.discarded, *record.get("discarded", ())])

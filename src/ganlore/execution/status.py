@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from ganlore import records, storage
+from ganlore import shapes, storage
 from ganlore.execution import freshness
 from ganlore.study.run import Plan, Run
 
@@ -39,11 +39,11 @@ def progress(plan: Plan, run: Run) -> Progress:
     """Where a run stands, from its small files; large ones are not hashed."""
     folder = plan.folder(run)
     if (folder / "run.json").exists():
-        record = storage.read_json(folder / "run.json", AGAIN, records.Trained)
+        record = storage.read_json(folder / "run.json", AGAIN, shapes.Trained)
         evaluation = folder / "evaluation.json"
         evaluated = None
         if evaluation.exists():
-            evaluated = storage.read_json(evaluation, AGAIN, records.Evaluated)
+            evaluated = storage.read_json(evaluation, AGAIN, shapes.Evaluated)
         if changes := freshness.changes(run, record, evaluated, Path(plan.study.data)):
             return Progress("stale", f"{changes}; snakemake makes it again")
         if evaluated is None:
@@ -56,10 +56,10 @@ def _in_training(plan: Plan, run: Run) -> Progress:
     """Where a run stands that is not trained to its end."""
     state = Path(plan.study.results) / "state" / run.id
     if (state / "failed.json").exists():
-        failed = storage.read_json(state / "failed.json", AGAIN, records.Failed)
+        failed = storage.read_json(state / "failed.json", AGAIN, shapes.Failed)
         return Progress("failed", failed["error"])
     if (state / "progress.json").exists():
-        saved = storage.read_json(state / "progress.json", AGAIN, records.Progress)
+        saved = storage.read_json(state / "progress.json", AGAIN, shapes.Progress)
         share = saved["step"] / run.training.steps
         alive = psutil.pid_exists(saved["pid"])
         note = f"step {saved['step']} of {run.training.steps}"
@@ -79,7 +79,7 @@ def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float |
     cells: dict[tuple[str, ...], list[float]] = {}
     for run in plan.runs:
         if stages[run.id].state == "done":
-            record = storage.read_json(plan.folder(run) / "run.json", AGAIN, records.Trained)
+            record = storage.read_json(plan.folder(run) / "run.json", AGAIN, shapes.Trained)
             seconds = record["seconds"]
             for key in (run.cell, run.cell[:2]):
                 cells.setdefault(key, []).append(seconds)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore import arrays, records, storage
+from ganlore import arrays, shapes, storage
 from ganlore.data import SPLITS, Store
 from ganlore.study import registry
 
@@ -129,7 +129,7 @@ def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
         f"delete {folder} and run `ganlore extract {store.name} {name} --data {folder.parents[2]}`,"
         " or snakemake"
     )
-    storage.read_record(folder / "record.json", remedy, shape=records.Fitted)
+    storage.read_record(folder / "record.json", remedy, shape=shapes.Fitted)
     extractor = create(name, store)
     extractor.load(storage.read_torch(folder / "weights.pt"), store)
     return extractor

@@ -27,7 +27,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ganlore import records, storage
+from ganlore import shapes, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness
@@ -81,7 +81,7 @@ class Publication:
             lines = [json.loads(line) for line in self.text("records.jsonl").splitlines()]
         except (json.JSONDecodeError, RecursionError) as error:
             raise GanloreError(f"{where}: damaged: {error}\n  to mend it: {REMEDY}") from None
-        runs = [records.check(line, records.PublishedRun, where, REMEDY) for line in lines]
+        runs = [shapes.check(line, shapes.PublishedRun, where, REMEDY) for line in lines]
         return {record["run"]["id"]: record for record in runs}
 
     def text(self, name: str) -> str:
@@ -120,7 +120,7 @@ def opened(folder: Path) -> Publication:
     Raises:
         GanloreError: if there is none.
     """
-    return Publication(folder, storage.read_json(folder / MANIFEST, REMEDY, records.Publication))
+    return Publication(folder, storage.read_json(folder / MANIFEST, REMEDY, shapes.Publication))
 
 
 def verify(folder: Path) -> Findings:
@@ -220,7 +220,7 @@ def _check_inputs(findings: Findings, publication: Publication) -> None:
         dataset = record["run"]["settings"]["dataset"]["name"]
         manifest = folder / "data" / dataset / "manifest.json"
         digest = Store(
-            manifest.parent, storage.read_json(manifest, "publish again", records.Manifest)
+            manifest.parent, storage.read_json(manifest, "publish again", shapes.Manifest)
         ).digest
         findings.expect(
             record["run"]["data_hash"] == digest,

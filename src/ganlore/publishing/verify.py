@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ganlore import records, storage
+from ganlore import shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness
 from ganlore.study.run import Plan, Run
@@ -49,20 +49,20 @@ def verify(plan: Plan) -> Findings:
     data = Path(plan.study.data)
     findings = Findings()
     for name in plan.datasets:
-        _record(findings, data / "prepared" / name / "manifest.json", shape=records.Manifest)
+        _record(findings, data / "prepared" / name / "manifest.json", shape=shapes.Manifest)
     for name, extractors in plan.extractors.items():
         for extractor in extractors:
             fitted = data / "extractors" / name / extractor / "record.json"
-            _record(findings, fitted, shape=records.Fitted)
+            _record(findings, fitted, shape=shapes.Fitted)
     for (name, extractor), protocol in plan.references.items():
         path = data / "extractors" / name / extractor / "reference" / protocol.place / "record.json"
         if path.exists():  # an evaluation can do without
-            _record(findings, path, shape=records.Reference)
+            _record(findings, path, shape=shapes.Reference)
     for run in plan.runs:
         folder = plan.folder(run)
         discarded = freshness.discarded(plan.study.keep, folder)
-        _record(findings, folder / "run.json", discarded, records.Trained)
-        _record(findings, folder / "evaluation.json", shape=records.Evaluated)
+        _record(findings, folder / "run.json", discarded, shapes.Trained)
+        _record(findings, folder / "evaluation.json", shape=shapes.Evaluated)
         if (folder / "run.json").exists():
             findings.checked += 1
             findings.wrong += _stale(run, folder, data)
@@ -73,7 +73,7 @@ def _record(
     findings: Findings,
     path: Path,
     optional: Collection[str] = (),
-    shape: type[records.Record] = records.Files,
+    shape: type[shapes.Record] = shapes.Files,
 ) -> None:
     """Check a record and the files that it tells of, of which some may be discarded."""
     remedy = f"delete {path.parent} and run snakemake"
@@ -99,10 +99,10 @@ def _stale(run: Run, folder: Path, data: Path) -> list[str]:
     path, evaluation = folder / "run.json", folder / "evaluation.json"
     remedy = f"delete {folder} and run snakemake"
     try:
-        record = storage.read_json(path, remedy, records.Trained)
+        record = storage.read_json(path, remedy, shapes.Trained)
         evaluated = None
         if evaluation.exists():
-            evaluated = storage.read_json(evaluation, remedy, records.Evaluated)
+            evaluated = storage.read_json(evaluation, remedy, shapes.Evaluated)
     except GanloreError:
         return []  # `_record` has told of it
     try:

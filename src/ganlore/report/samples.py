@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore import arrays, records, storage
+from ganlore import arrays, shapes, storage
 from ganlore.study.run import Plan, Run
 
 REMEDY = "run snakemake"
@@ -125,7 +125,7 @@ class Album:
         self._plan = plan
         self._data = Path(plan.study.data) / "prepared"
         self._shapes: dict[str, list[int]] = {
-            name: storage.read_json(self._data / name / "manifest.json", REMEDY, records.Form)[
+            name: storage.read_json(self._data / name / "manifest.json", REMEDY, shapes.Form)[
                 "shape"
             ]
             for name in plan.datasets
@@ -148,7 +148,7 @@ class Album:
             GanloreError: if the file is missing or is not the one that was recorded.
         """
         folder, dataset = self._plan.folder(run), run.dataset.name
-        record = storage.read_json(folder / "evaluation.json", REMEDY, records.Sampled)
+        record = storage.read_json(folder / "evaluation.json", REMEDY, shapes.Sampled)
         path = storage.check(
             folder / "samples.npz", record["files"]["samples.npz"], f"delete {folder} and {REMEDY}"
         )

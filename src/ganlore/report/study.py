@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import formatting, records, storage
+from ganlore import formatting, shapes, storage
 from ganlore.analysis import estimators, tables
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN, Tables
@@ -22,14 +22,12 @@ def data(plan: Plan, tidy: Tables, dataset: str, matrices: list[Matrix]) -> dict
     """What a reader needs to know of a data set and how its runs were trained and measured."""
     root = Path(plan.study.data)
     remedy = "run snakemake"
-    manifest = storage.read_json(
-        root / "prepared" / dataset / "manifest.json", remedy, records.Form
-    )
+    manifest = storage.read_json(root / "prepared" / dataset / "manifest.json", remedy, shapes.Form)
     runs = [run for run in plan.runs if run.dataset.name == dataset]
     accuracies = {}
     for name in plan.extractors[dataset]:
         record = root / "extractors" / dataset / name / "record.json"
-        accuracies[name] = storage.read_json(record, remedy, records.Record).get("test_accuracy")
+        accuracies[name] = storage.read_json(record, remedy, shapes.Record).get("test_accuracy")
     measuring = plan.protocols[dataset][1]
     matrix = next(matrix for matrix in matrices if matrix.dataset == dataset)
     return {
@@ -79,7 +77,7 @@ def environments(plan: Plan) -> list[dict[str, Any]]:
     for run in plan.runs:
         folder = plan.folder(run)
         record = storage.read_json(
-            folder / "run.json", f"delete {folder} and run snakemake", records.Made
+            folder / "run.json", f"delete {folder} and run snakemake", shapes.Made
         )
         recorded.append(json.dumps(record["environment"]))
     return [{**json.loads(text), "runs": count} for text, count in Counter(recorded).items()]
@@ -134,7 +132,7 @@ def collapsed(plan: Plan, sections: list[dict[str, Any]]) -> list[dict[str, Any]
     cells = []
     for section in sections:
         manifest = Path(plan.study.data) / "prepared" / section["matrix"].dataset / "manifest.json"
-        classes = storage.read_json(manifest, "run snakemake", records.Form)["classes"]
+        classes = storage.read_json(manifest, "run snakemake", shapes.Form)["classes"]
         for cell in section["ranked"]:
             modes, precision = (cell["row"].get(key, math.nan) for key in ("modes", "precision"))
             if cell["row"]["fid_n"] and estimators.collapsed(modes, classes or math.nan, precision):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ganlore import console, provenance, records, storage
+from ganlore import console, provenance, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness
 from ganlore.steps import TrainState
@@ -131,7 +131,7 @@ def announce(folder: Path) -> None:
     (folder / "failed.json").unlink(missing_ok=True)
     path, step, seconds = folder / "progress.json", 0, 0.0
     with contextlib.suppress(GanloreError):  # there is none, or it is damaged: the run begins
-        before = storage.read_json(path, "", records.Progress)
+        before = storage.read_json(path, "", shapes.Progress)
         step, seconds = before["step"], before["seconds"]
     _report(folder, step, seconds)
 
