@@ -50,7 +50,7 @@ PROFILES = {
 def record(section: str, values: dict[str, Any], made: dict[str, Any], root: Path = ROOT) -> None:
     """Put a measurement into docs/performance.json, with what it was made with."""
     path = root / FILE
-    actual = json.loads(path.read_text()) if path.exists() else {}
+    actual = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     actual[section] = {"measured": made, **values}
     storage.write_json(path, dict(sorted(actual.items())))
     print(f"{path}: {section}; `ganlore docs` puts it into the pages", file=sys.stderr)
@@ -97,7 +97,7 @@ def study(plan: Plan, log: Path) -> dict[str, Any]:
         log: Snakemake's log of the invocation that ran it.
     """
     results = Path(plan.study.results)
-    text = log.read_text()
+    text = log.read_text(encoding="utf-8")
     elapsed, done = ELAPSED.search(text), DONE.search(text)
     if not elapsed or not done:
         raise SystemExit(f"{log}: no finished run of Snakemake with its elapsed time")
@@ -133,7 +133,7 @@ def rules(folder: Path) -> list[dict[str, Any]]:
 def trainings(plan: Plan) -> dict[str, Any]:
     """What the runs' own records tell: training alone, without starting."""
     paths = [plan.folder(run) / "run.json" for run in plan.runs]
-    records = [json.loads(path.read_text()) for path in paths if path.exists()]
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
     seconds, memory = (_numbers(records, key) for key in ("seconds", "peak_memory_mb"))
     if not seconds or not memory:
         raise SystemExit(f"{plan.study.results}: no run of study {plan.study.name} has a record")
@@ -149,7 +149,9 @@ def last_log(folder: Path) -> Path:
     """The newest log of Snakemake in which all of a study's jobs ran: the one with most jobs."""
     jobs = {}
     for path in sorted(folder.glob("*.snakemake.log")):
-        if (done := DONE.search(path.read_text())) and ELAPSED.search(path.read_text()):
+        if (done := DONE.search(path.read_text(encoding="utf-8"))) and ELAPSED.search(
+            path.read_text(encoding="utf-8")
+        ):
             jobs[path] = int(done[1])
     if not jobs:
         raise SystemExit(f"{folder}: no log of a finished run; name one with --log")
@@ -162,7 +164,7 @@ def size(folder: Path) -> float:
 
 
 def _tsv(path: Path) -> list[dict[str, str]]:
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file, delimiter="\t"))
 
 

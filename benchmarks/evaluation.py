@@ -114,7 +114,7 @@ def side(name: str, folder: Path) -> None:
 
 def _memory_mb() -> float:
     # the kernel's VmHWM: getrusage's ru_maxrss would begin with that of the process that started us
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[1]) / 2**10
 
 

@@ -58,7 +58,7 @@ def run(tree: Path, cores: int) -> dict[str, dict[str, str]]:
     """The numbers of every run of the study, trained by the code of a tree."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "study.yaml").write_text(json.dumps(STUDY))
+        (folder / "study.yaml").write_text(json.dumps(STUDY), encoding="utf-8")
         command = ["snakemake", "--snakefile", str(tree / "Snakefile"), "--cores", str(cores),
                    "--configfile", "study.yaml", "--quiet", "all", "--", "runs"]  # fmt: skip
         environment = os.environ | {"PYTHONPATH": str(tree / "src")}
@@ -80,7 +80,7 @@ def numbers(folder: Path) -> dict[str, str]:
         for name in ("checkpoint.pt", "snapshots.pt")
     }
     for name, columns in MEASURED.items():
-        with (folder / name).open(newline="") as file:
+        with (folder / name).open(newline="", encoding="utf-8") as file:
             rows = [
                 {k: v for k, v in row.items() if (k in columns if columns else k not in TIMES)}
                 for row in csv.DictReader(file)
@@ -111,11 +111,11 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     inputs = parser.parse_args()
     if inputs.keep and inputs.keep.exists():
-        before = json.loads(inputs.keep.read_text())
+        before = json.loads(inputs.keep.read_text(encoding="utf-8"))
     else:
         before = of_commit(inputs.commit, inputs.cores)
         if inputs.keep:
-            inputs.keep.write_text(json.dumps(before, indent=1))
+            inputs.keep.write_text(json.dumps(before, indent=1), encoding="utf-8")
     now = run(ROOT, inputs.cores)
     wrong = 0
     for name in sorted(before.keys() | now.keys()):

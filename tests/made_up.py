@@ -138,7 +138,7 @@ def celeba(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[NDArra
             archive.writestr(f"img_align_celeba/{number:06}.jpg", buffer.getvalue())
             actual[("train", "valid", "test")[part]].append(np.asarray(Image.open(buffer)))
             lines.append(f"{number:06}.jpg {part}\n")
-    (folder / "list_eval_partition.txt").write_text("".join(lines))
+    (folder / "list_eval_partition.txt").write_text("".join(lines), encoding="utf-8")
     sums(folder, monkeypatch)
     counted(monkeypatch, "celeba", {"train": 6, "test": 3})
     return actual

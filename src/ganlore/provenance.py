@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ganlore import storage
+from ganlore import shapes, storage
 
 PACKAGES = ("ganlore", "torch", "numpy", "scipy", "scikit-learn", "pandas", "snakemake")
 
@@ -46,7 +46,8 @@ def fitted(extractors: Iterable[str], dataset: str, data: Path) -> dict[str, str
     hashes = {}
     for name in extractors:
         record = data / "extractors" / dataset / name / "record.json"
-        storage.open_record(record, f"ganlore extract {dataset} {name} --data {data}")
+        remedy = f"ganlore extract {dataset} {name} --data {data}"
+        storage.open_record(record, remedy, shapes.Fitted)
         hashes[name] = storage.sha256(record)
     return hashes
 
@@ -107,7 +108,7 @@ def _run(command: list[str], folder: Path) -> str:
 
 def _processor() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:

@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     ValidationInfo,
     field_validator,
 )
+
+PositiveInt = Annotated[int, Field(gt=0, le=10**9)]
+"""A whole number from 1 to a billion: what is larger is a mistake, and fits no memory."""
+
+NonNegativeInt = Annotated[int, Field(ge=0, lt=2**63)]
+"""A whole number from 0 that a table's column of 64 bits can hold."""
+
+UpToMillion = Annotated[int, Field(gt=0, le=10**6)]
+Threads = Annotated[int, Field(gt=0, le=1024)]
+Budget = Annotated[int, Field(gt=0, le=10**12)]
+
+LEAST = 6
+"""Samples that every metric needs of each side: density and coverage look at 5 neighbours."""
+
+LONGEST = 200
+"""Bytes of one name in a path; file systems take 255, and logs and temporary files add to it."""
+
+Samples = Annotated[int, Field(ge=LEAST, le=10**7)]
+Name = Annotated[str, Field(max_length=100)]
+
+
+def _folder(text: str) -> str:
+    """A folder that can be made, and that Snakemake takes as it is."""
+    if wrong := sorted({c for c in text if c in "{}" or not c.isprintable()}):
+        raise ValueError(
+            f"a folder's name cannot have {', '.join(map(repr, wrong))}: Snakemake reads braces as "
+            "wildcards, and logs are lines of text"
+        )
+    if any(len(part.encode()) > LONGEST for part in Path(text).parts) or len(text) > 1000:
+        raise ValueError(f"longer than {LONGEST} bytes for a folder, or 1000 in all")
+    return text
+
+
+Folder = Annotated[str, Field(min_length=1), AfterValidator(_folder)]
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""

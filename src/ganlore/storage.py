@@ -17,7 +17,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlore.errors import GanloreError
+from ganlore import arrays, shapes
+from ganlore.errors import GanloreError, of_system
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,9 +71,11 @@ def write_blocks(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # a full disk names no file
         raise
     return digest.hexdigest()
 
@@ -131,20 +134,51 @@ def _torch_bytes(value: Any) -> bytes:
     return buffer.getvalue()
 
 
-def read_json(path: Path, remedy: str) -> Any:
-    """Read a JSON file.
+def read_text(path: Path) -> str:
+    """Read a text that a user wrote, which must be UTF-8.
 
     Raises:
-        GanloreError: if it is missing or not JSON; the message has `remedy`.
+        FileNotFoundError: if it is missing.
+        GanloreError: if it is a folder, may not be read, or is not UTF-8.
     """
     try:
-        return json.loads(path.read_text())
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except UnicodeDecodeError as error:
+        raise GanloreError(
+            f"{path}: not UTF-8 text: byte {error.start} is {error.object[error.start]:#x}\n"
+            "  save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise of_system(error, path) from None
+    except ValueError as error:  # a NUL in the name
+        raise GanloreError(f"{str(path)!r}: no name of a file ({error})") from None
+
+
+def read_json(path: Path, remedy: str, shape: type[shapes.Record] | None = None) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: the file.
+        remedy: how to make it again.
+        shape: what it must have.
+
+    Raises:
+        GanloreError: if it is missing, unreadable, not JSON or of another shape; the message has
+            `remedy`.
+    """
+    try:
+        value = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise GanloreError(f"{path}: missing\n  to make it: {remedy}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise GanloreError(
             f"{path}: damaged, not valid JSON ({error})\n  to make it again: {remedy}"
         ) from None
+    except OSError as error:
+        raise of_system(error, path) from None
+    return value if shape is None else shapes.check(value, shape, str(path), remedy)
 
 
 def seal(record: dict[str, Any]) -> str:
@@ -177,13 +211,20 @@ def hashes(record: dict[str, Any]) -> dict[str, str]:
     return {k: v["sha256"] if isinstance(v, dict) else v for k, v in files.items()}
 
 
-def open_record(path: Path, remedy: str) -> dict[str, Any]:
+def open_record(
+    path: Path, remedy: str, shape: type[shapes.Record] = shapes.Record
+) -> dict[str, Any]:
     """Read a record and check the hash of its content; its files are not looked at.
 
+    Args:
+        path: the record.
+        remedy: how to make it again.
+        shape: the keys that it must have.
+
     Raises:
-        GanloreError: if it is missing, no record, altered, or names no files.
+        GanloreError: if it is missing, no record, altered, or lacks a key or its files.
     """
-    record = read_json(path, remedy)
+    record: dict[str, Any] = read_json(path, remedy)
     if not isinstance(record, dict) or SEAL not in record:
         raise GanloreError(
             f"{path}: has no hash of its own content: of an earlier version, or altered\n"
@@ -197,21 +238,27 @@ def open_record(path: Path, remedy: str) -> dict[str, Any]:
         )
     if not isinstance(record.get("files"), dict) or not record["files"]:
         raise GanloreError(f"{path}: names no files\n  to make it again: {remedy}")
-    return record
+    return shapes.check(record, shape, str(path), remedy)
 
 
-def read_record(path: Path, remedy: str, optional: Collection[str] = ()) -> dict[str, Any]:
+def read_record(
+    path: Path,
+    remedy: str,
+    optional: Collection[str] = (),
+    shape: type[shapes.Record] = shapes.Record,
+) -> dict[str, Any]:
     """Read a record, and check its own hash and that of each of its files.
 
     Args:
         path: the record.
         remedy: how to make it again.
         optional: files that may be absent; if they exist, they are checked.
+        shape: what the record must have.
 
     Raises:
         GanloreError: if the record or a file is missing, truncated or altered.
     """
-    record = open_record(path, remedy)
+    record = open_record(path, remedy, shape)
     for name, digest in hashes(record).items():
         if name not in optional or (path.parent / name).exists():
             check(path.parent / name, digest, remedy)
@@ -252,10 +299,12 @@ def csv_text(rows: list[dict[str, Any]]) -> str:
 
 
 def read_torch(path: Path) -> Any:
-    """Read tensors, with `weights_only=True`, so that a file cannot contain code."""
-    import torch
+    """Read tensors, with `weights_only=True`, so that a file cannot contain code.
 
-    return torch.load(path, map_location="cpu", weights_only=True)
+    Raises:
+        GanloreError: if it holds anything else.
+    """
+    return arrays.tensors(path, path)
 
 
 def check(path: Path, expected: str, remedy: str) -> Path:
@@ -268,7 +317,10 @@ def check(path: Path, expected: str, remedy: str) -> Path:
         raise GanloreError(
             f"{path}: missing\n  expected sha256 {expected}\n  to make it again: {remedy}"
         )
-    actual = sha256(path)
+    try:
+        actual = sha256(path)
+    except OSError as error:
+        raise of_system(error, path) from None
     if actual != expected:
         raise GanloreError(
             f"{path}: truncated or altered ({path.stat().st_size} bytes)\n"
@@ -285,13 +337,15 @@ def write_sealed(path: Path, value: Any) -> None:
 
 
 def read_sealed(path: Path) -> Any | None:
-    """Read a file of `write_sealed`; None if it is missing or its hash is wrong."""
-    import torch
+    """Read a file of `write_sealed`; None if it is missing or its hash is wrong.
 
+    Raises:
+        GanloreError: if it holds anything but tensors.
+    """
     if not path.exists():
         return None
     data = path.read_bytes()
     seal, payload = data[:64], data[64:]
     if hashlib.sha256(payload).hexdigest().encode() != seal:
         return None
-    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    return arrays.tensors(io.BytesIO(payload), path)

@@ -158,9 +158,13 @@ def test_a_side_is_told_by_what_it_differs_in():
 
 def test_claims_are_a_file_beside_the_study(tmp_path):
     document = claims()
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(document.pop("claims")))
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**document, "claims": "mine.yaml"}))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(document.pop("claims")), encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(
+        yaml.safe_dump({**document, "claims": "mine.yaml"}), encoding="utf-8"
+    )
     assert len(expand(schema.load(tmp_path / "tiny.yaml")).runs) == 4
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**document, "claims": "other.yaml"}))
+    (tmp_path / "tiny.yaml").write_text(
+        yaml.safe_dump({**document, "claims": "other.yaml"}), encoding="utf-8"
+    )
     with pytest.raises(GanloreError, match=r"other\.yaml: no such"):
         schema.load(tmp_path / "tiny.yaml")

@@ -45,7 +45,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     grids = [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "wgan"]}]
     document = schema.merge(TINY, {"grids": grids})
-    Path("tiny.yaml").write_text(yaml.safe_dump(document))
+    Path("tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     return "tiny.yaml"
 
 
@@ -75,9 +75,9 @@ def test_train_evaluate_status_verify(study: str) -> None:
     assert f"{2 * (len(plan.runs) - 1)} findings" in result.output  # the runs that are missing
     actual = verify.verify(Plan(plan.study, (run,), ()))
     assert actual.checked > 10 and not actual.wrong and not actual.discarded
-    record = json.loads((plan.folder(run) / "run.json").read_text())
+    record = json.loads((plan.folder(run) / "run.json").read_text(encoding="utf-8"))
     record["settings"]["training"]["batch"] = 32  # someone tells another story
-    (plan.folder(run) / "run.json").write_text(json.dumps(record))
+    (plan.folder(run) / "run.json").write_text(json.dumps(record), encoding="utf-8")
     wrong = verify.verify(Plan(plan.study, (run,), ())).wrong
     assert len(wrong) == 1 and "run.json: altered" in wrong[0]
     storage.write_record(plan.folder(run) / "run.json", record)  # and gives it a hash that fits
@@ -176,7 +176,7 @@ def test_a_study_can_be_handed_over_as_json() -> None:
 def test_the_wheel_has_every_file_that_is_no_code() -> None:
     root = Path(__file__).parents[2]
     package = root / "src" / "ganlore"
-    project = tomllib.loads((root / "pyproject.toml").read_text())
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"]["ganlore"]
     packed = {path for pattern in patterns for path in package.glob(pattern)}
     files = {p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}

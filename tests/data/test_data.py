@@ -159,7 +159,7 @@ def test_a_data_set_of_another_form_is_refused(tmp_path, samples, labels, report
 def test_the_classifier_knows_digits(stores, tmp_path) -> None:
     folder = tmp_path / "data/extractors/digits/classifier"
     features.fit("classifier", stores["digits"], folder)
-    record = json.loads((folder / "record.json").read_text())
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     assert record["test_accuracy"] >= 0.97
     extractor = features.open_fitted("classifier", stores["digits"], folder)
     test = stores["digits"].samples("test")

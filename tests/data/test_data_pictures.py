@@ -87,7 +87,7 @@ def test_hidden_files_are_passed_over_and_others_told(whole, capsys) -> None:
     for name in (".DS_Store", ".cache/x.png", "a/notes.txt"):
         path = whole / "train" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text("x")
+        path.write_text("x", encoding="utf-8")
     assert len(load(whole)["train"].samples) == 20
     reported = capsys.readouterr().err
     assert "1 files are no pictures" in reported and "notes.txt" in reported

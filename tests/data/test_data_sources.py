@@ -199,7 +199,7 @@ def test_an_exceeded_quota_is_told_with_the_files(tmp_path, monkeypatch) -> None
 
     def exceeded(_id: str, root: Path, filename: str, md5: str) -> None:
         Path(root).mkdir(parents=True, exist_ok=True)
-        Path(root, filename).write_text("<html>Quota exceeded</html>")
+        Path(root, filename).write_text("<html>Quota exceeded</html>", encoding="utf-8")
         raise RuntimeError("File not found or corrupted.")
 
     monkeypatch.setattr(utils, "download_file_from_google_drive", exceeded)
@@ -268,10 +268,12 @@ def test_a_picture_that_celeba_s_partition_names_must_be_there(tmp_path, monkeyp
     made_up.celeba(tmp_path, monkeypatch)
     folder = tmp_path / "celeba"
     partition = folder / "list_eval_partition.txt"
-    partition.write_text(partition.read_text().replace("000003.jpg", "000099.jpg"))
+    partition.write_text(
+        partition.read_text(encoding="utf-8").replace("000003.jpg", "000099.jpg"), encoding="utf-8"
+    )
     made_up.sums(folder, monkeypatch)
     refused(lambda: load("celeba", tmp_path), "1 pictures", "000099.jpg", "missing")
-    partition.write_text(partition.read_text() + "000012.jpg 7\n")
+    partition.write_text(partition.read_text(encoding="utf-8") + "000012.jpg 7\n", encoding="utf-8")
     made_up.sums(folder, monkeypatch)
     refused(lambda: load("celeba", tmp_path), "list_eval_partition.txt:12", "'000012.jpg 7'")
 
@@ -341,7 +343,9 @@ def test_planning_knows_the_sizes_that_settings_decide() -> None:
 def test_a_manifest_tells_where_the_data_are_from(tmp_path, monkeypatch) -> None:
     made_up.cifar10(tmp_path / "raw", monkeypatch)
     reported = json.loads(
-        (store("cifar10", tmp_path / "raw", tmp_path).folder / "manifest.json").read_text()
+        (store("cifar10", tmp_path / "raw", tmp_path).folder / "manifest.json").read_text(
+            encoding="utf-8"
+        )
     )
     assert "cs.toronto.edu" in reported["source"] and re.search(
         "Krizhevsky 2009", reported["citation"]

@@ -49,7 +49,7 @@ def page(tmp_path: Path) -> Callable[[str], Path]:
 
     def write(text: str) -> Path:
         (tmp_path / "docs" / "templates").mkdir(parents=True)
-        (tmp_path / "docs" / "templates" / "README.md.j2").write_text(text)
+        (tmp_path / "docs" / "templates" / "README.md.j2").write_text(text, encoding="utf-8")
         return tmp_path
 
     return write
@@ -78,8 +78,10 @@ def test_a_changed_formula_makes_the_check_fail(project, monkeypatch) -> None:
     assert "there:    | [hinge]" in wrong[0] and "expected: | [hinge]" in wrong[0]
     assert pages.write(project) == ["README.md", "docs/losses.md"]
     assert pages.check(project) == [] == pages.write(project)
-    assert r"| `-E (\|f\|)` |" in (project / "README.md").read_text()
-    assert "Generator minimises `-E (|f|)`" in (project / "docs/losses.md").read_text()
+    assert r"| `-E (\|f\|)` |" in (project / "README.md").read_text(encoding="utf-8")
+    assert "Generator minimises `-E (|f|)`" in (project / "docs/losses.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_new_reason_reaches_the_matrix(project, monkeypatch) -> None:
@@ -88,7 +90,7 @@ def test_a_new_reason_reaches_the_matrix(project, monkeypatch) -> None:
     for name in ("losses", "tricks", "not-applicable"):
         assert f"docs/{name}.md:" in reported
     pages.write(project)
-    text = (project / "docs/not-applicable.md").read_text()
+    text = (project / "docs/not-applicable.md").read_text(encoding="utf-8")
     assert "a new reason" in text and "not on digits" in text
     kinds = text.split("## Data with ")[1:]
     images, points = (
@@ -119,14 +121,18 @@ def test_the_matrix_is_the_plan_s(project) -> None:
 def test_signs_of_markdown_in_a_plug_in_s_words_are_escaped(project, monkeypatch) -> None:
     change(monkeypatch, "ema", tip="f*(t) < [t] | u", incompatible={"lsgan": "f* and g*"})
     pages.write(project)
-    assert r"| f\*(t) \< \[t\] \| u |" in (project / "README.md").read_text()
-    assert r"n/a with `lsgan`: f\* and g\*" in (project / "docs/tricks.md").read_text()
+    assert r"| f\*(t) \< \[t\] \| u |" in (project / "README.md").read_text(encoding="utf-8")
+    assert r"n/a with `lsgan`: f\* and g\*" in (project / "docs/tricks.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_note_is_inserted_below_its_plug_in(project) -> None:
-    (project / "docs/notes/tricks/ema.md").write_text("### How it behaves here\n\nQuietly.\n")
+    (project / "docs/notes/tricks/ema.md").write_text(
+        "### How it behaves here\n\nQuietly.\n", encoding="utf-8"
+    )
     assert pages.write(project) == ["docs/tricks.md"]
-    text = (project / "docs/tricks.md").read_text()
+    text = (project / "docs/tricks.md").read_text(encoding="utf-8")
     assert text.index("## ema") < text.index("Quietly.") < text.index("## gradient-penalty")
 
 
@@ -149,14 +155,16 @@ def test_a_wrong_template_is_an_error_with_its_line(page, text: str, message: st
 def test_the_command_writes_and_checks(project, monkeypatch) -> None:
     monkeypatch.chdir(project)
     assert RUNNER.invoke(app, ["docs", "--check"]).exit_code == 0
-    text = Path("README.md").read_text()
-    Path("README.md").write_text(text.replace("arxiv.org/abs/1611.04076", "arxiv.org/abs/1"))
+    text = Path("README.md").read_text(encoding="utf-8")
+    Path("README.md").write_text(
+        text.replace("arxiv.org/abs/1611.04076", "arxiv.org/abs/1"), encoding="utf-8"
+    )
     result = RUNNER.invoke(app, ["docs", "--check"])
     assert isinstance(result.exception, GanloreError)
     assert "README.md:" in str(result.exception) and "there:" in str(result.exception)
     assert "to write them: ganlore docs" in str(result.exception)
     assert RUNNER.invoke(app, ["docs"]).output == "README.md\n"
-    assert Path("README.md").read_text() == text
+    assert Path("README.md").read_text(encoding="utf-8") == text
     with pytest.raises(GanloreError, match="the project's own folder"):
         pages.pages(project / "docs")
 
@@ -165,7 +173,7 @@ def test_tables_hold_together() -> None:
     """Every row of every table has as many cells as its head."""
     for path in map(REPOSITORY.joinpath, pages.pages(REPOSITORY)):
         rows: list[int] = []
-        for line in path.read_text().split("\n"):
+        for line in path.read_text(encoding="utf-8").split("\n"):
             rows = [*rows, line.replace(r"\|", "").count("|")] if line.startswith("|") else []
             assert len(set(rows)) <= 1, (path, line)
 
@@ -254,7 +262,7 @@ def test_a_measurement_is_recorded_beside_the_others(tmp_path) -> None:
     made = document.made_with("a note")
     document.record("idle", {"commands": []}, made, tmp_path)
     document.record("start", {"imports_seconds": 1.5}, made, tmp_path)
-    actual = json.loads((tmp_path / performance.FILE).read_text())
+    actual = json.loads((tmp_path / performance.FILE).read_text(encoding="utf-8"))
     assert list(actual) == ["idle", "start"]
     assert str(performance.measured(tmp_path, "start")["imports_seconds"]) == "1.5 s"
     assert performance.measured(tmp_path, "idle")["made_with"].endswith("; a note")
@@ -266,9 +274,9 @@ def test_snakemake_s_benchmarks_are_read_leniently(tmp_path) -> None:
     head = "s\th:m:s\tmax_rss\n"
     for name, row in {"train/a": "4.0\t0:00:04\t500", "train/b/c": "6.0\t0:00:06\t-"}.items():
         (tmp_path / f"{name}.tsv").parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / f"{name}.tsv").write_text(f"{head}{row}\n")
+        (tmp_path / f"{name}.tsv").write_text(f"{head}{row}\n", encoding="utf-8")
     (tmp_path / "other").mkdir()
-    (tmp_path / "other/x.tsv").write_text("seconds\n1\n")
+    (tmp_path / "other/x.tsv").write_text("seconds\n1\n", encoding="utf-8")
     actual = document.rules(tmp_path)
     assert actual == [{"rule": "train", "jobs": 2, "seconds": 5.0, "rss_mb": 500}]
 
@@ -283,7 +291,7 @@ def test_a_study_is_told_by_its_records_and_logs(tmp_path) -> None:
     storage.write_text(tmp_path / "results/benchmarks/train/a.tsv", "s\tmax_rss\n4.0\t500\n")
     storage.write_bytes(tmp_path / "reports/index.html", bytes(3 * 2**20))
     log = tmp_path / "x.snakemake.log"
-    log.write_text("9 of 9 steps (100%) done\nElapsed time: 1:00:09.5\n")
+    log.write_text("9 of 9 steps (100%) done\nElapsed time: 1:00:09.5\n", encoding="utf-8")
     actual = document.study(plan, log)
     assert (actual["snakemake_seconds"], actual["snakemake_jobs"]) == (3609.5, 9)
     assert actual["report_mb"] == 3 and actual["rules"][0]["rule"] == "train"
@@ -301,10 +309,16 @@ def test_a_study_is_told_by_its_records_and_logs(tmp_path) -> None:
 
 def test_the_log_of_the_whole_study_is_the_one_that_counts(tmp_path) -> None:
     whole = "361 of 361 steps (100%) done\nElapsed time: 0:15:47.250000\n"
-    (tmp_path / "1.snakemake.log").write_text("3 of 361 steps (1%) done\n" + whole)
-    (tmp_path / "2.snakemake.log").write_text("4 of 4 steps (100%) done\nElapsed time: 0:00:09.5\n")
-    (tmp_path / "3.snakemake.log").write_text("500 of 500 steps (100%) done\n")  # was cut off
+    (tmp_path / "1.snakemake.log").write_text(
+        "3 of 361 steps (1%) done\n" + whole, encoding="utf-8"
+    )
+    (tmp_path / "2.snakemake.log").write_text(
+        "4 of 4 steps (100%) done\nElapsed time: 0:00:09.5\n", encoding="utf-8"
+    )
+    (tmp_path / "3.snakemake.log").write_text(
+        "500 of 500 steps (100%) done\n", encoding="utf-8"
+    )  # was cut off
     log = document.last_log(tmp_path)
     assert log.name == "1.snakemake.log"
-    match = document.ELAPSED.search(log.read_text())
+    match = document.ELAPSED.search(log.read_text(encoding="utf-8"))
     assert match is not None and match.groups() == (None, "0", "15", "47.250000")

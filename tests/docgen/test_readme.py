@@ -19,8 +19,8 @@ from ganlore.study import schema
 from ganlore.study.expand import expand
 from tiny import REPOSITORY, TINY
 
-README = (REPOSITORY / "README.md").read_text()
-CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text()
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def examples(text: str) -> dict[str, str]:
@@ -45,7 +45,7 @@ def test_a_loss_and_a_trick_of_one_file_each_join_a_study(tmp_path: Path) -> Non
     assert set(actual) == {"plugins/losses/lsgan_zero.py", "plugins/tricks/drift.py"}
     for name, code in actual.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(code)
+        (tmp_path / name).write_text(code, encoding="utf-8")
     listed = run(tmp_path, "ganlore", "list")
     assert "lsgan-zero" in listed and ".5 E (f+1)^2" in listed and "drift" in listed
     # the smoke study as it ships, with less of everything
@@ -55,7 +55,9 @@ def test_a_loss_and_a_trick_of_one_file_each_join_a_study(tmp_path: Path) -> Non
         {**grid, "datasets": ["ring"], "networks": ["mlp"], "protocol": {}}
         for grid in smoke["grids"]
     ]
-    (tmp_path / "smoke.yaml").write_text(yaml.safe_dump({**smoke, **tiny, "grids": grids}))
+    (tmp_path / "smoke.yaml").write_text(
+        yaml.safe_dump({**smoke, **tiny, "grids": grids}), encoding="utf-8"
+    )
     snakemake = ["snakemake", "-s", str(REPOSITORY / "Snakefile"), "--cores", "2"]
     runs = [
         f"smoke/results/runs/ring/mlp/{cell}/base/seed0/evaluation.json"
@@ -70,7 +72,7 @@ def test_a_loss_and_a_trick_of_one_file_each_join_a_study(tmp_path: Path) -> Non
 def test_the_data_set_example_can_be_prepared(tmp_path: Path) -> None:
     path = tmp_path / "plugins" / "data" / "spiral.py"
     path.parent.mkdir(parents=True)
-    path.write_text(examples(CONTRIBUTING)["src/ganlore/data/spiral.py"])
+    path.write_text(examples(CONTRIBUTING)["src/ganlore/data/spiral.py"], encoding="utf-8")
     run(tmp_path, "ganlore", "prepare", "spiral")
     store = Store.open(tmp_path / "data/prepared/spiral")
     assert store.samples("train").shape == (10_000, 2) and store.classes == 0
@@ -81,7 +83,7 @@ def test_the_metric_example_is_measured_with_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = examples(CONTRIBUTING)["src/ganlore/metrics/mean_distance.py"]
-    (tmp_path / "mean_distance.py").write_text(code)
+    (tmp_path / "mean_distance.py").write_text(code, encoding="utf-8")
     monkeypatch.setattr(metrics, "__path__", [*metrics.__path__, str(tmp_path)])
     assert metrics.metrics()["mean_distance"].paper.startswith("arXiv:")
     real = np.random.default_rng(0).normal(size=(50, 3))
@@ -95,7 +97,7 @@ def test_the_metric_example_is_measured_with_the_others(
 
 def test_the_study_of_contributing_is_planned(tmp_path: Path) -> None:
     (block,) = re.findall(r"```yaml\n(# configs/mine.yaml.*?)```", CONTRIBUTING, flags=re.S)
-    (tmp_path / "mine.yaml").write_text(block)
+    (tmp_path / "mine.yaml").write_text(block, encoding="utf-8")
     shutil.copy(REPOSITORY / "configs/smoke.yaml", tmp_path)
     plan = expand(schema.load(tmp_path / "mine.yaml"))
     assert {run.dataset.name for run in plan.runs} == {"digits"}

@@ -34,16 +34,18 @@ def project(tmp_path: Path) -> Path:
     results, reports = (tmp_path / part / "study" for part in ("results", "reports"))
     for folder in (results, reports / "tables", reports / "figures", tmp_path / "docs"):
         folder.mkdir(parents=True)
-    (results / "publication.json").write_text(json.dumps({"reports": "../../reports/study"}))
-    (reports / "numbers.json").write_text(json.dumps(NUMBERS))
+    (results / "publication.json").write_text(
+        json.dumps({"reports": "../../reports/study"}), encoding="utf-8"
+    )
+    (reports / "numbers.json").write_text(json.dumps(NUMBERS), encoding="utf-8")
     columns = ["claim", "statement", "verdict", "label", "shown", "n", "deciding"]
     rows = pd.DataFrame(VERDICTS, columns=columns).assign(articles="004")
     rows.to_csv(reports / "tables" / "verdicts.csv", index=False)
     for name in ("heat-fid-digits-mlp-base", "other-digits-mlp-base"):
-        (reports / "figures" / f"{name}.svg").write_text("<svg/>")
+        (reports / "figures" / f"{name}.svg").write_text("<svg/>", encoding="utf-8")
     templates = tmp_path / "docs" / "templates"
     templates.mkdir()
-    template = (REPOSITORY / "docs" / "templates" / "README.md.j2").read_text()
+    template = (REPOSITORY / "docs" / "templates" / "README.md.j2").read_text(encoding="utf-8")
     displayed = template[template.index("| claim |") : template.index("*Holds*")]
     (templates / "README.md.j2").write_text(
         '{% set n = published("study").numbers %}\n'
@@ -51,7 +53,8 @@ def project(tmp_path: Path) -> Path:
         '{% for verdict, number in published("study").verdict_counts %}{{ number }} {{ verdict }}, '
         "{% endfor %}\n\n"
         + displayed
-        + '{{ published("study").figure("heat-fid-digits-mlp-base") }}\n'
+        + '{{ published("study").figure("heat-fid-digits-mlp-base") }}\n',
+        encoding="utf-8",
     )
     return tmp_path
 
@@ -59,7 +62,7 @@ def project(tmp_path: Path) -> Path:
 def page(project: Path) -> str:
     pages.write(project)
     assert pages.check(project) == []
-    return (project / "README.md").read_text()
+    return (project / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_verdicts_are_a_table(project: Path) -> None:
@@ -89,7 +92,7 @@ def test_every_number_is_the_publication_s(project: Path) -> None:
     before = page(project)
     reports = project / "reports" / "study"
     reported = {name: other(text) for name, text in NUMBERS.items()}
-    (reports / "numbers.json").write_text(json.dumps(reported))
+    (reports / "numbers.json").write_text(json.dumps(reported), encoding="utf-8")
     path = reports / "tables" / "verdicts.csv"
     table = pd.read_csv(path, dtype={"articles": str}, keep_default_na=False)
     table["shown"] = table["shown"].map(other)

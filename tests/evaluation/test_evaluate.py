@@ -189,11 +189,11 @@ def test_a_run_of_other_settings_or_other_code_is_never_collected(copy: Plan, mo
 def test_other_data_other_extractors_and_other_snapshots_are_never_collected(copy: Plan) -> None:
     data = Path(copy.study.data)
     record = data / "extractors/ring/coordinates/record.json"
-    text = record.read_text()
-    record.write_text(text.replace("coordinates", "koordinates"))
+    text = record.read_text(encoding="utf-8")
+    record.write_text(text.replace("coordinates", "koordinates"), encoding="utf-8")
     with pytest.raises(GanloreError, match=r"4 of 4 runs.*\n.*evaluated with other extractors"):
         collect.collect(copy)
-    record.write_text(text)
+    record.write_text(text, encoding="utf-8")
     out = copy.folder(copy.runs[0])  # trained again, on a device that gives other bits
     trained = storage.read_json(out / "run.json", "")
     snapshots = storage.read_torch(out / "snapshots.pt")

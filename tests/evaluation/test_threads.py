@@ -35,7 +35,7 @@ def ganlore(threads: int, *words: str) -> None:
 
 def values() -> list[dict[str, Any]]:
     """The rows of metrics.csv, all but the time that each took."""
-    rows = list(csv.DictReader(io.StringIO((FOLDER / "metrics.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((FOLDER / "metrics.csv").read_text(encoding="utf-8"))))
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
@@ -51,7 +51,7 @@ def test_numbers_do_not_depend_on_the_threads_of_the_environment(
     }
     protocol = {"n_real": None, "n_fake": 1_000}
     study = schema.merge(TINY, {"grids": [grid], "protocol": protocol})
-    Path("tiny.yaml").write_text(yaml.safe_dump(study))
+    Path("tiny.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     (run,) = expand(schema.load("tiny.yaml")).runs
     ganlore(1, "prepare", "digits", "--settings", json.dumps(run.dataset.settings))
     ganlore(1, "train", RUN, "--study", "tiny.yaml")

@@ -44,7 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chain")
     with chdir(folder):
         document = schema.merge(TINY, {"grids": [GRID], "seeds": [0, 1]})
-        Path("tiny.yaml").write_text(yaml.safe_dump(document))
+        Path("tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
         plan = expand(schema.load("tiny.yaml"))
         ok("prepare", "ring", "--settings", json.dumps(plan.runs[0].dataset.settings))
         ok("extract", "ring", "coordinates")
@@ -67,9 +67,9 @@ def study(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def edit(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     """Edit a JSON file by hand."""
-    value = json.loads(path.read_text())
+    value = json.loads(path.read_text(encoding="utf-8"))
     change(value)
-    path.write_text(json.dumps(value, indent=1))
+    path.write_text(json.dumps(value, indent=1), encoding="utf-8")
 
 
 def halve_fid() -> None:
@@ -102,7 +102,7 @@ def other_seed() -> None:
 def other_seed_of_these_snapshots() -> None:
     """As one who knows what is compared."""
     other_seed()
-    digest = json.loads((FOLDER / "run.json").read_text())["files"]["snapshots.pt"]
+    digest = json.loads((FOLDER / "run.json").read_text(encoding="utf-8"))["files"]["snapshots.pt"]
     edit(FOLDER / "evaluation.json", lambda r: r.update(snapshots=digest))
 
 
@@ -189,11 +189,11 @@ def test_a_study_that_is_not_collected_yet_has_no_finding(study: Path) -> None:
 def test_an_edited_publication_is_noticed_and_one_of_an_earlier_version_noted(study: Path) -> None:
     ok("publish", "tiny.yaml")
     path = Path("results/tiny/publication.json")
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     edit(path, lambda r: r.update(title="Another title"))
     status, said = invoke("verify", "results/tiny")
     assert status != 0 and "publication.json: altered" in said
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert "earlier version" not in ok("verify", "results/tiny")
     edit(path, lambda r: r.pop("sha256"))
     assert "note: results/tiny/publication.json: of an earlier version" in ok(

@@ -37,7 +37,7 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A study that keeps the last snapshot, trained and evaluated; nothing is discarded yet."""
     monkeypatch.chdir(tmp_path)
     document = schema.merge(TINY, {"grids": [GRID], "keep": KEEP})
-    Path("tiny.yaml").write_text(yaml.safe_dump(document))
+    Path("tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     plan = expand(schema.load("tiny.yaml"))
     (run,) = plan.runs
     ok("prepare", "ring", "--settings", json.dumps(run.dataset.settings))

@@ -37,7 +37,9 @@ def ok(*words: str) -> None:
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A study whose training takes some seconds, and the data for it."""
     monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(yaml.safe_dump(schema.merge(TINY, {"grids": [GRID], **LONG})))
+    Path("tiny.yaml").write_text(
+        yaml.safe_dump(schema.merge(TINY, {"grids": [GRID], **LONG})), encoding="utf-8"
+    )
     plan = expand(schema.load("tiny.yaml"))
     ok("prepare", "ring", "--settings", json.dumps(plan.runs[0].dataset.settings))
     ok("extract", "ring", "coordinates")
@@ -95,7 +97,9 @@ def test_a_killed_process_leaves_no_lock(plan: Plan) -> None:
 @pytest.fixture
 def short(plan: Plan) -> Plan:
     """The run of a short study, trained: two snapshots, after the steps 3 and 6."""
-    Path("tiny.yaml").write_text(yaml.safe_dump(schema.merge(TINY, {"grids": [GRID]})))
+    Path("tiny.yaml").write_text(
+        yaml.safe_dump(schema.merge(TINY, {"grids": [GRID]})), encoding="utf-8"
+    )
     ok("train", RUN, "--study", "tiny.yaml")
     return expand(schema.load("tiny.yaml"))
 
@@ -104,7 +108,7 @@ def test_a_run_that_lacks_a_snapshot_is_not_evaluated(short: Plan) -> None:
     """Though its record has the hash of what is left."""
     from ganlore import storage
 
-    record = json.loads((FOLDER / "run.json").read_text())
+    record = json.loads((FOLDER / "run.json").read_text(encoding="utf-8"))
     left = torch.load(FOLDER / "snapshots.pt", weights_only=True)[1:]
     record["files"]["snapshots.pt"] = storage.write_torch(FOLDER / "snapshots.pt", left)
     write = getattr(storage, "write_record", storage.write_json)
@@ -118,8 +122,8 @@ def test_metrics_of_too_few_snapshots_are_not_collected(short: Plan) -> None:
     from ganlore import storage
 
     ok("evaluate", RUN, "--study", "tiny.yaml")
-    record = json.loads((FOLDER / "evaluation.json").read_text())
-    lines = (FOLDER / "metrics.csv").read_text().splitlines(keepends=True)
+    record = json.loads((FOLDER / "evaluation.json").read_text(encoding="utf-8"))
+    lines = (FOLDER / "metrics.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     column = lines[0].split(",").index("step")
     left = [lines[0], *(line for line in lines[1:] if line.split(",")[column] != "3")]
     assert 1 < len(left) < len(lines)

@@ -167,13 +167,13 @@ def test_an_outer_list_of_gpus_is_kept_to(monkeypatch, visible, expected) -> Non
 def test_all_gpus_are_listed_by_the_driver_s_tool(tmp_path, monkeypatch) -> None:
     assert gpu_slots.parse(LISTING) == ("GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc")
     tool = tmp_path / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{LISTING}END\n")
+    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{LISTING}END\n", encoding="utf-8")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.delenv(gpu_slots.VISIBLE, raising=False)
     gpu_slots._listed.cache_clear()
     assert gpu_slots.gpus() == ["GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc"]
-    tool.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'\nexit 9\n")
+    tool.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'\nexit 9\n", encoding="utf-8")
     gpu_slots._listed.cache_clear()
     assert gpu_slots.gpus() == []
     gpu_slots._listed.cache_clear()

@@ -24,13 +24,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch) -> 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="no space"):
         storage.write_text(path, "new")
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]  # no temporary file is left
 
 
 def test_files_are_readable_by_others_as_usual(tmp_path: Path) -> None:
     storage.write_text(tmp_path / "ours", "x")
-    (tmp_path / "plain").write_text("x")
+    (tmp_path / "plain").write_text("x", encoding="utf-8")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
@@ -52,7 +52,7 @@ def test_json_that_is_cut_is_named(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     storage.write_json(path, {"a": 1})
     assert storage.read_json(path, "x") == {"a": 1}
-    path.write_text(json.dumps({"a": 1})[:-2])
+    path.write_text(json.dumps({"a": 1})[:-2], encoding="utf-8")
     with pytest.raises(GanloreError, match=r"run\.json: damaged.*\n.*do this"):
         storage.read_json(path, "do this")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -85,7 +87,7 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
 def alive(pid: int) -> bool:
     try:
         # one that has ended, whose end nobody has asked for, is not alive
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except FileNotFoundError:
         return False
 
@@ -116,7 +118,7 @@ def test_a_worker_writes_the_same_bits(words, environment, tmp_path) -> None:
 def test_a_job_s_own_use_is_measured(words, environment, tmp_path) -> None:
     file = tmp_path / "used.tsv"
     assert call(words(RUN, "results", "--benchmark", str(file)), environment)[0] == 0
-    names, values = (line.split("\t") for line in file.read_text().splitlines())
+    names, values = (line.split("\t") for line in file.read_text(encoding="utf-8").splitlines())
     used = dict(zip(names, values, strict=True))
     assert float(used["max_rss"]) > 50 and 0 < float(used["cpu_time"]) <= float(used["s"]) + 1
 
@@ -124,12 +126,49 @@ def test_a_job_s_own_use_is_measured(words, environment, tmp_path) -> None:
 def test_errors_go_to_the_log_with_their_status(words, environment) -> None:
     mistake = [word if word != RUN.training_settings() else "{" for word in words()]
     status, said, torch = call(mistake, environment)
-    assert (status, torch) == (1, False) and "Traceback" in said
+    assert (status, torch) == (1, False) and "Traceback" not in said
+    assert said.startswith("error: --settings: not valid JSON")
     unknown = [*words(), "--nothing"]
     assert call(unknown, environment)[0] == 2
     nowhere = [*words(), "--data", "nowhere"]
     status, said, _ = call(nowhere, environment)
     assert status == 1 and "manifest.json: missing" in said and "Traceback" not in said
+
+
+def ask(
+    environment: dict[str, str], payload: bytes, size: int | None = None, files=(0, 1, 2)
+) -> bytes:
+    """Send a server a request as it is; gives its answer."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(60)
+        connection.connect(environment[client.ADDRESS])
+        head = (len(payload) if size is None else size).to_bytes(8, "big")
+        socket.send_fds(connection, [head], list(files))
+        try:
+            connection.sendall(payload)
+            connection.shutdown(socket.SHUT_WR)
+            return connection.recv(1)
+        except (BrokenPipeError, ConnectionResetError):  # declined before all of it was read
+            return b""
+
+
+def test_a_server_outlives_any_garbage(words, environment) -> None:
+    right = {**client.identity(), "cwd": "/", "umask": 18, "environment": {}, "arguments": ["list"]}
+    wrong = [
+        {}, [], None, 1, "text", right | {"environment": []}, right | {"environment": {"a": 1}},
+        right | {"environment": {"a=b": "c"}}, right | {"environment": {"a": "\0"}},
+        right | {"environment": {"a": "\ud800"}}, right | {"arguments": [1]},
+        right | {"arguments": None}, right | {"umask": "x"}, right | {"cwd": None},
+        right | {"python": "another"}, {k: v for k, v in right.items() if k != "package"},
+    ]  # fmt: skip
+    for request in wrong:
+        assert ask(environment, json.dumps(request).encode()) == b"", request
+    deep = b"[" * 100_000
+    for payload in (b"", b"{", b"\xff\xfe", b"\0" * 9, deep, deep + b"]" * 100_000):
+        assert ask(environment, payload) == b"", payload[:9]
+    assert ask(environment, b"{}", size=2**63) == b"" == ask(environment, b"{}", size=100)
+    assert ask(environment, json.dumps(right).encode(), files=(0,)) == b""
+    assert call(words(), environment)[::2] == (0, False)  # and works on
 
 
 def test_a_worker_that_is_killed_is_told(words, environment, tmp_path) -> None:
@@ -196,7 +235,7 @@ def test_nothing_outlives_the_process_that_started_the_server(words, tmp_path) -
     with served(folder) as (owner, environment):
         job = subprocess.Popen(words(LONG), env=environment, stderr=subprocess.PIPE, text=True)
         worker = worker_of(tmp_path / "results")
-        server = int(Path(f"/proc/{worker}/stat").read_text().split()[3])
+        server = int(Path(f"/proc/{worker}/stat").read_text(encoding="utf-8").split()[3])
         assert alive(server) and server not in (owner.pid, job.pid)
         owner.kill()
         assert "the server of workers has ended" in job.communicate(timeout=60)[1]
@@ -217,7 +256,10 @@ def test_a_server_never_runs_code_that_has_changed(words, tmp_path) -> None:
     with served(folder, PYTHONPATH=str(source)) as (_, environment):
         assert call(words(RUN, "before"), environment)[::2] == (0, False)
         file = source / "ganlore/training/loop.py"
-        file.write_text(file.read_text().replace('return "done"', 'return "changed"'))
+        file.write_text(
+            file.read_text(encoding="utf-8").replace('return "done"', 'return "changed"'),
+            encoding="utf-8",
+        )
         status, said, torch = call(words(RUN, "after"), environment)
         assert (status, torch) == (0, True) and "changed" in said
 

@@ -65,14 +65,14 @@ class Project:
     def study(self, **changes: Any) -> None:
         """Write the default study, with changed keys."""
         (self.folder / "configs/default.yaml").write_text(
-            yaml.safe_dump(schema.merge(STUDY, changes))
+            yaml.safe_dump(schema.merge(STUDY, changes)), encoding="utf-8"
         )
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / "src/ganlore" / file
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert old in text
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), encoding="utf-8")
 
     def run(self, *words: str, check: bool = True) -> str:
         """Run a command with the copy's code first on the path; gives all its output."""
@@ -157,7 +157,7 @@ def test_what_was_deleted_or_damaged_is_seen_before_the_end(project: Project) ->
 def test_every_job_has_a_warm_worker(finished: Project) -> None:
     logs = [*(finished.folder / "results/logs").rglob("seed*.log")]
     assert len(logs) == 4  # two runs, each trained and evaluated
-    assert not [str(log) for log in logs if client.DECLINED in log.read_text()]
+    assert not [str(log) for log in logs if client.DECLINED in log.read_text(encoding="utf-8")]
 
 
 def test_one_more_seed_runs_only_that_seed(project: Project) -> None:
@@ -226,7 +226,7 @@ def test_an_extractor_is_fitted_before_the_training_that_uses_it(perceptual: Pro
     record = "data/extractors/digits/residual-classifier/record.json"
     assert record in trains["nonsaturating"] and record not in trains["hinge"]
     run = perceptual.folder / "results/runs/digits/mlp/nonsaturating/perceptual/base/seed0"
-    reported = json.loads((run / "run.json").read_text())["extractors"]
+    reported = json.loads((run / "run.json").read_text(encoding="utf-8"))["extractors"]
     assert reported == {"residual-classifier": storage.sha256(perceptual.folder / record)}
     assert "0 findings" in perceptual.run("ganlore", "verify")
 
@@ -255,7 +255,7 @@ def test_an_edited_extractor_reruns_what_uses_it(
 
 def test_a_figure_never_evaluates_again(project: Project) -> None:
     path = project.folder / "src/ganlore/report/figures/heat.py"
-    path.write_text(path.read_text() + "\n\nADDED = 1\n")
+    path.write_text(path.read_text(encoding="utf-8") + "\n\nADDED = 1\n", encoding="utf-8")
     assert set(project.planned()) == {"report"}
 
 
@@ -328,11 +328,15 @@ def test_a_wrong_study_stops_before_the_first_job(project: Project) -> None:
 def test_a_study_of_a_configfile_is_read_as_the_command_line_reads_it(project: Project) -> None:
     """Snakemake reads the file too, as YAML 1.1, in which `yes` is true and true is 1."""
     path = project.folder / "configs/default.yaml"
-    path.write_text(path.read_text().replace("batch: 16", "batch: yes"))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("batch: 16", "batch: yes"), encoding="utf-8"
+    )
     words = ("snakemake", "-n", "--cores", "1", "--configfile", "configs/default.yaml")
     text = project.run(*words, check=False)
     assert "training.batch = 'yes'" in text and "Traceback" not in text
-    path.write_text(path.read_text().replace("batch: yes", "batch: 016"))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("batch: yes", "batch: 016"), encoding="utf-8"
+    )
     assert "Nothing to be done" in project.run(*words)  # sixteen, as it was, and not fourteen
 
 

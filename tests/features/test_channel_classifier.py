@@ -60,7 +60,7 @@ def test_a_store_seen_channel_by_channel(store: Store) -> None:
 def test_a_mode_is_the_number_that_the_channels_show(store: Store, tmp_path) -> None:
     folder = tmp_path / "data/extractors/patterns/channel-classifier"
     features.fit("channel-classifier", store, folder)
-    record = json.loads((folder / "record.json").read_text())
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     assert record["test_accuracy"] > 0.99  # of single channels
     extractor = features.open_fitted("channel-classifier", store, folder)
     images = np.array(store.samples("test"))

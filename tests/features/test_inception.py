@@ -83,7 +83,7 @@ def used(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("GANLORE_INCEPTION", str(weights))
     plugin = tmp_path / "plugins/data/discs.py"
     plugin.parent.mkdir(parents=True)
-    plugin.write_text(COLOURS)
+    plugin.write_text(COLOURS, encoding="utf-8")
     monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path / "plugins"))
 
 
@@ -173,7 +173,7 @@ def run_all(folder: Path, **protocol: Any) -> Plan:
 def made(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
     folder = tmp_path_factory.mktemp("chain")
     (folder / "plugins/data").mkdir(parents=True)
-    (folder / "plugins/data/discs.py").write_text(COLOURS)
+    (folder / "plugins/data/discs.py").write_text(COLOURS, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANLORE_INCEPTION", str(weights))
         patch.setenv("GANLORE_PLUGINS", str(folder / "plugins"))
@@ -249,7 +249,7 @@ def test_the_floor_is_that_of_the_other_split(made: Plan) -> None:
 
 
 def test_the_report_prints_the_protocol(made: Plan) -> None:
-    page = build_page(made).read_text()
+    page = build_page(made).read_text(encoding="utf-8")
     assert "inception features (resize: clean-fid bicubic 299), 150 real (train split)" in page
     assert "Inception Score" in page
 
@@ -379,7 +379,9 @@ def test_the_weights_are_fetched_before_what_needs_them(tmp_path: Path, weights:
     grids = [
         {"datasets": ["discs"], "networks": ["dcgan"], "losses": ["hinge"], "tricks": ["none"]}
     ]
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump({**study, "grids": grids}))
+    (tmp_path / "study.yaml").write_text(
+        yaml.safe_dump({**study, "grids": grids}), encoding="utf-8"
+    )
 
     def planned(**environment: str) -> list[str]:
         clean = {k: v for k, v in os.environ.items() if k != "GANLORE_INCEPTION"}
@@ -421,6 +423,6 @@ def test_what_trains_may_not_measure() -> None:
 def test_another_protocol_is_another_place() -> None:
     places = {
         schema.Protocol(**change).place
-        for change in ({}, {"reference": "test"}, {"n_real": 5}, {"n_fake": 5}, {"n_neighbours": 5})
+        for change in ({}, {"reference": "test"}, {"n_real": 6}, {"n_fake": 6}, {"n_neighbours": 6})
     }
     assert len(places) == 5

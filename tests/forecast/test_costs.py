@@ -224,12 +224,12 @@ def test_every_study_can_be_planned(path: Path) -> None:
     plan = expand(schema.load(path))
     assert plan.study.name == path.stem
     assert all(len(gap.reason) > 20 for gap in plan.missing)
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert text.startswith("# yaml-language-server: $schema=study.schema.json\n# ")
     if plan.runs[0].training.budget >= 1_000_000:  # full size: nothing fills the disk by surprise
         assert plan.study.keep.discarded == ["snapshots.pt", "checkpoint.pt"]
         assert "ganlore plan" in text
-        ignored = (REPOSITORY / ".gitignore").read_text().split()
+        ignored = (REPOSITORY / ".gitignore").read_text(encoding="utf-8").split()
         assert f"/{plan.study.name}/" in ignored and plan.study.results.startswith(plan.study.name)
 
 

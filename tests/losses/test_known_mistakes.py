@@ -172,7 +172,7 @@ def test_no_sigmoid_of_a_logit(kind: str) -> None:
     for path in [*folder.glob("*.py"), declarations.PACKAGE / "steps" / "penalties.py"]:
         names = {
             node.attr if isinstance(node, ast.Attribute) else node.id
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             if isinstance(node, (ast.Attribute, ast.Name))
         }
         actual = {word for word in names if "sigmoid" in word.lower()} - {

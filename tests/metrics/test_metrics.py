@@ -113,7 +113,9 @@ def drop(tmp_path, monkeypatch):
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
 
     def write(file, name, measured=None):
-        (tmp_path / f"{file}.py").write_text(PLUGIN.format(name=name, measured=measured or name))
+        (tmp_path / f"{file}.py").write_text(
+            PLUGIN.format(name=name, measured=measured or name), encoding="utf-8"
+        )
         monkeypatch.delitem(sys.modules, f"ganlore.metrics.{file}", raising=False)
 
     yield write

@@ -41,7 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     with chdir(folder):
         document = schema.merge(TINY, {"grids": [GRID], "keep": {"snapshots": "none"}})
-        Path("tiny.yaml").write_text(yaml.safe_dump(document))
+        Path("tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
         plan = expand(schema.load("tiny.yaml"))
         ok("prepare", "ring", "--settings", json.dumps(plan.runs[0].dataset.settings))
         ok("extract", "ring", "coordinates")
@@ -72,16 +72,16 @@ def findings() -> str:
 def rehash(name: str, part: str = "results") -> None:
     """Make the manifest fit an altered file: the forger's second step."""
     path = RESULTS / publication.MANIFEST
-    manifest = json.loads(path.read_text())
+    manifest = json.loads(path.read_text(encoding="utf-8"))
     folder = RESULTS if part == "results" else REPORTS
     manifest["files"][part][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    path.write_text(json.dumps(storage.sealed(manifest)))
+    path.write_text(json.dumps(storage.sealed(manifest)), encoding="utf-8")
 
 
 def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def test_a_clone_without_runs_and_data_verifies(clone: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_clone_without_runs_and_data_verifies(clone: Path) -> None:
 
 
 def test_a_number_in_a_table_is_tied_to_its_run(clone: Path) -> None:
-    rows = (RESULTS / "metrics.csv").read_text()
+    rows = (RESULTS / "metrics.csv").read_text(encoding="utf-8")
     value = next(line for line in rows.splitlines() if ",fid," in line).split(",")[-3]
     edit(RESULTS / "metrics.csv", value, "0.125")
     assert "metrics.csv: truncated or altered" in findings()
@@ -125,8 +125,8 @@ def test_records_and_tables_agree_to_the_letter(clone, name, old, new, reported)
 
 
 def test_a_run_that_is_left_out_is_missed(clone: Path) -> None:
-    lines = (RESULTS / "records.jsonl").read_text().splitlines(keepends=True)
-    (RESULTS / "records.jsonl").write_text(lines[0])
+    lines = (RESULTS / "records.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (RESULTS / "records.jsonl").write_text(lines[0], encoding="utf-8")
     rehash("records.jsonl")
     text = findings()
     assert "a run without a record" in text and "not those of its study's settings" in text
@@ -134,13 +134,13 @@ def test_a_run_that_is_left_out_is_missed(clone: Path) -> None:
 
 def test_a_table_of_the_report_is_made_again(clone: Path) -> None:
     path = REPORTS / "tables/cells.csv"
-    head, first, *rest = path.read_text().splitlines(keepends=True)
+    head, first, *rest = path.read_text(encoding="utf-8").splitlines(keepends=True)
     column = head.split(",").index("fid")
     values = first.split(",")
     exact = float(values[column])
     for factor, fine in ((1 + 1e-13, True), (1 + 1e-6, False)):  # the libraries' bits; a change
         values[column] = repr(exact * factor)
-        path.write_text("".join([head, ",".join(values), *rest]))
+        path.write_text("".join([head, ",".join(values), *rest]), encoding="utf-8")
         rehash("tables/cells.csv", "reports")
         assert ("not what the published metrics give" not in findings()) is fine
 
@@ -157,11 +157,11 @@ def test_numbers_and_leaderboard_are_made_again(clone: Path) -> None:
 
 def test_what_an_older_version_did_not_make_is_a_note(clone: Path) -> None:
     path = RESULTS / publication.MANIFEST
-    manifest = json.loads(path.read_text())
+    manifest = json.loads(path.read_text(encoding="utf-8"))
     for name in ("leaderboard.csv", "tables/leaderboard.tex", "tables/cells.csv"):
         (REPORTS / name).unlink()
         del manifest["files"]["reports"][name]
-    path.write_text(json.dumps(storage.sealed(manifest)))
+    path.write_text(json.dumps(storage.sealed(manifest)), encoding="utf-8")
     actual = publication.verify(RESULTS)
     assert len(actual.wrong) == 1 and "tables/cells.csv: not what" in actual.wrong[0]
     assert [note.split(":")[0] for note in actual.notes if "this version makes it" in note] == [
@@ -171,8 +171,8 @@ def test_what_an_older_version_did_not_make_is_a_note(clone: Path) -> None:
 def test_missing_and_strange_files_are_named(clone: Path) -> None:
     (REPORTS / "index.html").unlink()
     assert "reports/tiny/index.html: missing" in findings()
-    (REPORTS / "index.html").write_text("another page")
-    (RESULTS / "extra.csv").write_text("a,b\n")
+    (REPORTS / "index.html").write_text("another page", encoding="utf-8")
+    (RESULTS / "extra.csv").write_text("a,b\n", encoding="utf-8")
     text = findings()
     assert "index.html: truncated or altered" in text
     assert "extra.csv: not of this publication" in text
@@ -181,18 +181,21 @@ def test_missing_and_strange_files_are_named(clone: Path) -> None:
 def test_other_code_or_study_is_a_note_and_no_finding(clone: Path) -> None:
     edit(Path("tiny.yaml"), "batch: 16", "batch: 8")
     lines = []
-    for line in (RESULTS / "records.jsonl").read_text().splitlines():
+    for line in (RESULTS / "records.jsonl").read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
         # trained by a version of another day
         record["run"] = storage.sealed({**record["run"], "code_hash": "0" * 16})
         lines.append(json.dumps(record) + "\n")
-    (RESULTS / "records.jsonl").write_text("".join(lines))
+    (RESULTS / "records.jsonl").write_text("".join(lines), encoding="utf-8")
     rehash("records.jsonl")
     table = RESULTS / "runs.csv"
     for record in map(json.loads, lines):
         plan = expand(schema.load("tiny.yaml"))
         table.write_text(
-            table.read_text().replace(plan.run(record["run"]["id"]).training_code(), "0" * 16)
+            table.read_text(encoding="utf-8").replace(
+                plan.run(record["run"]["id"]).training_code(), "0" * 16
+            ),
+            encoding="utf-8",
         )
     rehash("runs.csv")
     actual = publication.verify(RESULTS)
@@ -211,17 +214,17 @@ def again(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_publishing_again_leaves_nothing_of_before(again: Any) -> None:
-    (REPORTS / "figures/old.svg").write_text("<svg/>")
-    before = (RESULTS / publication.MANIFEST).read_text()
+    (REPORTS / "figures/old.svg").write_text("<svg/>", encoding="utf-8")
+    before = (RESULTS / publication.MANIFEST).read_text(encoding="utf-8")
     ok("publish", "tiny.yaml")
     assert not (REPORTS / "figures/old.svg").exists()
-    assert (RESULTS / publication.MANIFEST).read_text() == before
+    assert (RESULTS / publication.MANIFEST).read_text(encoding="utf-8") == before
     assert findings() == ""
 
 
 def test_what_is_not_finished_is_not_published(again: Any) -> None:
     run = again.runs[0]
-    (again.folder(run) / "metrics.csv").write_text("dataset,value\n")
+    (again.folder(run) / "metrics.csv").write_text("dataset,value\n", encoding="utf-8")
     with pytest.raises(GanloreError, match=r"metrics\.csv: truncated or altered"):
         publish.publish(again, "tiny.yaml", RESULTS, REPORTS)
 
@@ -281,5 +284,7 @@ def test_a_page_tells_a_published_result(clone: Path) -> None:
 
     best = cells.iloc[0]
     path = REPORTS / "tables/cells.csv"
-    path.write_text(path.read_text().replace(repr(float(best.fid)), "12345.0"))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(repr(float(best.fid)), "12345.0"), encoding="utf-8"
+    )
     assert "12,345" in str(published.published(clone, "tiny").fid_rows)

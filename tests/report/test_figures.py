@@ -146,9 +146,9 @@ def test_a_new_file_is_a_new_figure_on_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = synthetic_study.make(synthetic_study.small(tmp_path / "study"))
-    (tmp_path / "throw_away.py").write_text(THROW_AWAY)
+    (tmp_path / "throw_away.py").write_text(THROW_AWAY, encoding="utf-8")
     monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
-    page = build(plan).read_text()
+    page = build(plan).read_text(encoding="utf-8")
     levels = page[page.index('id="levels"') : page.index('id="interaction"')]
     for name in ("digits-dcgan-base", "ring-mlp-base"):
         assert page.count(f'<figure id="new-{name}"') == levels.count(f'<figure id="new-{name}"')

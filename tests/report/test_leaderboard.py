@@ -74,9 +74,11 @@ def test_networks_and_variants_are_ranked_together(tmp_path: Path) -> None:
 
 
 def test_the_page_and_the_file_have_the_same_numbers(plan: Plan, board: pd.DataFrame) -> None:
-    text = page.build(plan).read_text()
+    text = page.build(plan).read_text(encoding="utf-8")
     file = Path(plan.study.reports) / "leaderboard.csv"
-    again = pd.read_csv(io.StringIO(file.read_text()), keep_default_na=False, na_values=[""])
+    again = pd.read_csv(
+        io.StringIO(file.read_text(encoding="utf-8")), keep_default_na=False, na_values=[""]
+    )
     assert again["fid"].equals(board["fid"]) and list(again) == leaderboard.COLUMNS
     section = text[text.index('id="leaderboard"') :]
     section = section[: section.index("</section>")]

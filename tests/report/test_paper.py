@@ -84,7 +84,7 @@ def test_the_same_tables_give_the_same_bytes(
     results: Results, reported: dict[str, Any], tmp_path: Path
 ) -> None:
     """In another process, in another folder, at another time."""
-    (tmp_path / "content.json").write_text(json.dumps(reported))
+    (tmp_path / "content.json").write_text(json.dumps(reported), encoding="utf-8")
     code = (
         "import json, pathlib, sys; from ganlore.report import paper; content = pathlib.Path('content.json'); "
         "sys.stdout.buffer.write(paper.typeset(pathlib.Path(), json.loads(content.read_text())))"
@@ -160,7 +160,7 @@ def test_numbers_are_the_same_in_json_and_latex(results: Results) -> None:
 
 def test_every_number_that_the_paper_names_is_a_macro(results: Results) -> None:
     """And what it looks up by a data set or a matrix is there for each of them."""
-    reported, source = values.of(results), paper.TEMPLATE.read_text()
+    reported, source = values.of(results), paper.TEMPLATE.read_text(encoding="utf-8")
     plain = re.findall(r'(?:\bn|many)\("([a-z0-9-]+)"', source)
     assert len(plain) > 15 and set(plain) <= reported.keys()
     for suffix in re.findall(r'd\.name \+ "(-[a-z-]+)"', source):

@@ -253,10 +253,10 @@ def test_a_number_typed_by_hand_is_found(
 ) -> None:
     """The check above fails for a paper in which somebody wrote what the number was."""
     lookup = '#n(m.key + "-best-fid")'
-    template = paper.TEMPLATE.read_text()
+    template = paper.TEMPLATE.read_text(encoding="utf-8")
     assert lookup in template
     typed = tmp_path / "paper.typ"
-    typed.write_text(template.replace(lookup, estimates(builds[0])[0]))
+    typed.write_text(template.replace(lookup, estimates(builds[0])[0]), encoding="utf-8")
     monkeypatch.setattr(paper, "TEMPLATE", typed)
     reported = json.loads(json.dumps(_told(builds[1])))
     assert stale((builds[0], {**builds[1], "paper.pdf": paper.typeset(tmp_path, reported)})) == [
@@ -278,7 +278,7 @@ def test_the_pages_templates_have_rules_numbers_alone() -> None:
     """What they write out is a bound of a rule or of a scale, never a result."""
     expected = {"-1", "1", "0.05", "2", "5", "95"}  # images in [-1, 1]; bounds, levels; 2/2^n
     for template in sorted(TEMPLATES.glob("*.html")):
-        source = template.read_text()
+        source = template.read_text(encoding="utf-8")
         prose = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", source, flags=re.DOTALL)
         prose = re.sub(r"<(style|script).*?</\1>|<[^>]*>", "", prose, flags=re.DOTALL)
         assert set(re.findall(r"-?\d+(?:\.\d+)?", prose)) <= expected, template.name

@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def text(plan: Plan) -> str:
-    return build(plan).read_text()
+    return build(plan).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_features_that_only_training_uses_are_told_apart(text: str, tmp_path: Pa
         for data, network, tricks in places
     ]
     plan = synthetic_study.make(synthetic_study.small(tmp_path, grids=grids))
-    other = build(plan).read_text()
+    other = build(plan).read_text(encoding="utf-8")
     assert row(other, "in the features of") == measured
     used = ["residual-classifier, test accuracy 98.9 %", "none"]
     assert row(other, "features in training only") == used
@@ -184,7 +184,7 @@ def test_one_seed_and_one_loss_make_a_page(tmp_path: Path) -> None:
     grids = [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["lsgan"],
               "tricks": ["none", "r1"], "protocol": {"n_real": 2500}}]  # fmt: skip
     plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0], grids=grids))
-    text = build(plan).read_text()
+    text = build(plan).read_text(encoding="utf-8")
     Page(text)
     assert "One seed says how a cell can turn out" in text and "±" not in text.split("<main>")[1]
 
@@ -203,7 +203,7 @@ def test_a_combination_is_shown_with_its_parts(tmp_path: Path) -> None:
     grids = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge", "wgan"],
               "tricks": ["none", "sagan"]}]  # fmt: skip
     plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0], grids=grids))
-    text = build(plan).read_text()
+    text = build(plan).read_text(encoding="utf-8")
     Page(text)
     rows = dict(re.findall(r'<tr><td class="word">([a-z-]+)</td>(.*?)</tr>', text))
     assert "those of self-attention, spectral-norm-both and ttur" in rows["sagan"]

@@ -312,7 +312,7 @@ def test_tables_filter_and_say_how_many_are_left(desk: Watched) -> None:
     assert tools.get_by_role("status").inner_text() == f"1 of {total}"
     with page.expect_download() as download:
         tools.get_by_role("button", name="CSV of these rows").click()
-    head, line = Path(download.value.path()).read_text().splitlines()
+    head, line = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert head.startswith("rank,loss,trick,FID ↓") and ",lsgan,packing," in line
     exact = visible[0].locator("td[data-metric=fid]").get_attribute("data-value")
     assert exact in line.split(",")

@@ -163,13 +163,13 @@ def test_csv_loses_no_bit(plan: Plan, tidy: tables.Tables) -> None:
 def test_missing_and_damaged_tables_are_named(tmp_path: Path) -> None:
     plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0]))
     floor = tmp_path / "results/floor.csv"
-    text = floor.read_text()
-    floor.write_text("nonsense\n1\n")
+    text = floor.read_text(encoding="utf-8")
+    floor.write_text("nonsense\n1\n", encoding="utf-8")
     with pytest.raises(
         GanloreError, match=r"floor\.csv: truncated or altered(.*\n)+.*run snakemake"
     ):
         tables.read(plan)
-    floor.write_text(text)
+    floor.write_text(text, encoding="utf-8")
     history = tmp_path / "results/history.parquet"
     whole = history.read_bytes()
     history.write_bytes(whole[:100])

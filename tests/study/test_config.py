@@ -137,17 +137,19 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(GanloreError, match="no such study file"):
         schema.load(tmp_path / "none.yaml")
     broken = tmp_path / "broken.yaml"
-    broken.write_text("seeds: [1, 2")
+    broken.write_text("seeds: [1, 2", encoding="utf-8")
     with pytest.raises(GanloreError, match=r"broken\.yaml: not valid YAML"):
         schema.load(broken)
-    broken.write_text("- 1")
+    broken.write_text("- 1", encoding="utf-8")
     with pytest.raises(GanloreError, match="expected a mapping"):
         schema.load(broken)
 
 
 def test_a_study_may_extend_another(tmp_path: Path) -> None:
-    (tmp_path / "base.yaml").write_text(yaml.safe_dump(TINY))
-    (tmp_path / "more.yaml").write_text("extends: base.yaml\nname: more\ntraining: {batch: 32}\n")
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    (tmp_path / "more.yaml").write_text(
+        "extends: base.yaml\nname: more\ntraining: {batch: 32}\n", encoding="utf-8"
+    )
     study = schema.load(tmp_path / "more.yaml")
     assert (study.name, study.training.batch, study.training.budget) == ("more", 32, 96)
 
@@ -166,7 +168,7 @@ def test_the_schema_refuses_what_the_models_refuse() -> None:
 def test_the_schema_file_is_up_to_date() -> None:
     import json
 
-    written = json.loads((REPOSITORY / "configs/study.schema.json").read_text())
+    written = json.loads((REPOSITORY / "configs/study.schema.json").read_text(encoding="utf-8"))
     assert written == schema.schema(), "run `ganlore schema > configs/study.schema.json`"
 
 
@@ -247,8 +249,8 @@ def test_planning_imports_no_torch() -> None:
 
 
 def test_studies_that_extend_each_other_are_told(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("extends: b.yaml")
-    (tmp_path / "b.yaml").write_text("extends: a.yaml")
+    (tmp_path / "a.yaml").write_text("extends: b.yaml", encoding="utf-8")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml", encoding="utf-8")
     with pytest.raises(GanloreError, match="in a circle"):
         schema.load(tmp_path / "a.yaml")
 
@@ -258,9 +260,9 @@ def test_studies_that_extend_each_other_are_told(tmp_path: Path) -> None:
 
 def written(folder: Path, text: str) -> Path:
     """A study file of these lines, over the tiny study."""
-    (folder / "base.yaml").write_text(yaml.safe_dump(TINY))
+    (folder / "base.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
     path = folder / "study.yaml"
-    path.write_text(f"extends: base.yaml\n{text}\n")
+    path.write_text(f"extends: base.yaml\n{text}\n", encoding="utf-8")
     return path
 
 
@@ -290,7 +292,7 @@ def written(folder: Path, text: str) -> Path:
 def test_a_study_is_read_as_yaml_1_2_and_to_the_letter(tmp_path, text, reported) -> None:
     path = written(tmp_path, text)
     if text.startswith("%"):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     with pytest.raises(GanloreError) as caught:
         expand(schema.load(path))
     for part in reported:
@@ -310,11 +312,11 @@ def test_a_document_that_grows_is_refused_at_once(tmp_path: Path) -> None:
 
     bomb = tmp_path / "bomb.yaml"
     levels = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
-    bomb.write_text("\n".join(["a0: &a0 [x]", *levels, "title: *a9"]))
+    bomb.write_text("\n".join(["a0: &a0 [x]", *levels, "title: *a9"]), encoding="utf-8")
     huge = tmp_path / "huge.yaml"
-    huge.write_text(f"seeds: [{'1, ' * 600_000}]")
+    huge.write_text(f"seeds: [{'1, ' * 600_000}]", encoding="utf-8")
     deep = tmp_path / "deep.yaml"
-    deep.write_text(f"seeds: {'[' * 20_000}")
+    deep.write_text(f"seeds: {'[' * 20_000}", encoding="utf-8")
     for path, reported in (
         (bomb, "values once its aliases are written out"),
         (huge, "bytes"),

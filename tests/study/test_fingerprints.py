@@ -57,7 +57,7 @@ def moved(package: Path) -> Callable[[str, str], None]:
         before.rename(after)
         (old_package, _, name), (new_package, _, _) = old.rpartition("."), new.rpartition(".")
         for path in package.rglob("*.py"):
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             changed = text.replace(f"from ganlore.{old} import", f"from ganlore.{new} import")
             changed = re.sub(
                 rf"^( *)from ganlore\.{old_package} import (.*\b{name}\b.*)$",
@@ -66,7 +66,7 @@ def moved(package: Path) -> Callable[[str, str], None]:
                 flags=re.MULTILINE,
             )
             if changed != text:
-                path.write_text(changed)
+                path.write_text(changed, encoding="utf-8")
 
     return move
 
@@ -89,17 +89,17 @@ def test_a_moved_module_keeps_all_fingerprints(moved: Callable[[str, str], None]
 def test_code_and_names_count_and_words_do_not(package: Path) -> None:
     before = fingerprints()
     path = package / "steps" / "penalties.py"
-    text = path.read_text()
-    path.write_text(f"# a comment\n{text}")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"# a comment\n{text}", encoding="utf-8")
     assert fingerprints() == before
-    path.write_text(text.replace("1e-16", "1e-15"))
+    path.write_text(text.replace("1e-16", "1e-15"), encoding="utf-8")
     after = fingerprints()
     assert {name for name in before if before[name] != after[name]} == {"train", "evaluate"}
 
 
 def test_a_new_figure_makes_the_report_stale(package: Path) -> None:
     before = fingerprints()
-    (package / "report" / "figures" / "new.py").write_text("ORDER = 1\n")
+    (package / "report" / "figures" / "new.py").write_text("ORDER = 1\n", encoding="utf-8")
     after = fingerprints()
     assert {name for name in before if before[name] != after[name]} == {"report"}
 

@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_file_in_a_plug_in_folder_is_a_loss(folder: Path) -> None:
-    (folder / "my_loss.py").write_text(LOSS)
+    (folder / "my_loss.py").write_text(LOSS, encoding="utf-8")
     assert "my-loss" in registry.find("loss")
     declared = registry.declaration("loss", "my-loss")
     assert declared.settings({"margin": 3})["margin"] == 3
@@ -54,13 +54,13 @@ def test_a_file_in_a_plug_in_folder_is_a_loss(folder: Path) -> None:
 
 def test_a_plug_in_beside_the_snakefile_is_found(tmp_path, monkeypatch) -> None:
     (tmp_path / "plugins/losses").mkdir(parents=True)
-    (tmp_path / "plugins/losses/beside.py").write_text(LOSS)
+    (tmp_path / "plugins/losses/beside.py").write_text(LOSS, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert "beside" in registry.find("loss")
 
 
 def test_two_files_of_one_name_are_refused(folder: Path) -> None:
-    (folder / "hinge.py").write_text(LOSS)
+    (folder / "hinge.py").write_text(LOSS, encoding="utf-8")
     with pytest.raises(GanloreError, match="two files define the loss 'hinge'"):
         registry.find("loss")
 
@@ -75,7 +75,7 @@ def test_two_files_of_one_name_are_refused(folder: Path) -> None:
     ],
 )
 def test_a_wrong_plug_in_is_told_with_its_place(folder: Path, old, new, reported) -> None:
-    (folder / "wrong.py").write_text(LOSS.replace(old, new))
+    (folder / "wrong.py").write_text(LOSS.replace(old, new), encoding="utf-8")
     with pytest.raises(GanloreError, match=reported) as caught:
         registry.declaration("loss", "wrong")
     assert "wrong.py" in str(caught.value)
@@ -100,7 +100,7 @@ def test_a_wrong_plug_in_is_told_with_its_place(folder: Path, old, new, reported
     ],
 )
 def test_a_declaration_runs_no_code(folder: Path, default: str) -> None:
-    (folder / "wrong.py").write_text(LOSS.replace("= 2.0", f"= {default}"))
+    (folder / "wrong.py").write_text(LOSS.replace("= 2.0", f"= {default}"), encoding="utf-8")
     line = LOSS[: LOSS.index("margin:")].count("\n") + 1
     with pytest.raises(GanloreError, match=r"declaration of 'margin' cannot be read") as caught:
         registry.declaration("loss", "wrong")
@@ -110,7 +110,9 @@ def test_a_declaration_runs_no_code(folder: Path, default: str) -> None:
 
 @pytest.mark.parametrize("kind", ["'exit()'", "tuple['exit()', ...]", "PositiveFloat | 'exit()'"])
 def test_a_string_in_a_type_is_not_run_either(folder: Path, kind: str) -> None:
-    (folder / "wrong.py").write_text(LOSS.replace("margin: PositiveFloat", f"margin: {kind}"))
+    (folder / "wrong.py").write_text(
+        LOSS.replace("margin: PositiveFloat", f"margin: {kind}"), encoding="utf-8"
+    )
     with pytest.raises(GanloreError, match=r"wrong.py:\d+: the type of 'margin' has a string"):
         registry.declaration("loss", "wrong")
 
@@ -129,7 +131,7 @@ def test_a_string_in_a_type_is_not_run_either(folder: Path, kind: str) -> None:
 )
 def test_a_declaration_is_read_as_python_has_it(folder: Path, kind, default, value) -> None:
     text = LOSS.replace("PositiveFloat = 2.0", f"{kind} = {default}")
-    (folder / "right.py").write_text(text)
+    (folder / "right.py").write_text(text, encoding="utf-8")
     field = registry.declaration("loss", "right").model.model_fields["margin"]
     assert field.get_default() == value
 
@@ -137,11 +139,11 @@ def test_a_declaration_is_read_as_python_has_it(folder: Path, kind, default, val
 def changed(folder: Path, old: str, new: str) -> bool:
     """Whether an edit changes the fingerprint."""
     path = folder / "edited.py"
-    path.write_text(LOSS)
+    path.write_text(LOSS, encoding="utf-8")
     before = fingerprint.of([path])
     text = LOSS.replace(old, new)
     assert text != LOSS
-    path.write_text(text + "\n" * 3)
+    path.write_text(text + "\n" * 3, encoding="utf-8")
     return fingerprint.of([path]) != before
 
 
@@ -206,7 +208,7 @@ def test_a_file_named_like_a_neutral_module_in_a_folder_still_counts(tmp_path) -
 
 
 def test_a_folder_named_twice_is_searched_once(folder: Path, monkeypatch) -> None:
-    (folder / "once.py").write_text(LOSS)
+    (folder / "once.py").write_text(LOSS, encoding="utf-8")
     monkeypatch.setenv("GANLORE_PLUGINS", f"{folder.parent}:{folder.parent}/")
     assert "once" in registry.find("loss")
 
@@ -217,17 +219,17 @@ def test_a_variable_named_like_a_fact_is_code(folder: Path) -> None:
         "        return -fake.mean()", "        tip = 2\n        return -tip * fake.mean()"
     )
     path = folder / "two.py"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     before = fingerprint.of([path])
-    path.write_text(text.replace("tip = 2", "tip = 3") + "\n")
+    path.write_text(text.replace("tip = 2", "tip = 3") + "\n", encoding="utf-8")
     assert fingerprint.of([path]) != before
 
 
 def test_a_loss_and_a_trick_of_one_name_are_two_files(folder: Path) -> None:
     trick = folder.parent / "tricks" / "same.py"
     trick.parent.mkdir()
-    trick.write_text("x = 1")
-    (folder / "same.py").write_text(LOSS)
+    trick.write_text("x = 1", encoding="utf-8")
+    (folder / "same.py").write_text(LOSS, encoding="utf-8")
     roles = {fingerprint._role(path) for path in (trick, folder / "same.py")}
     assert roles == {"tricks/same", "losses/same"}
 
@@ -237,12 +239,12 @@ def test_a_plan_looks_at_each_file_once_and_the_next_one_again(
 ) -> None:
     (tmp_path / "losses").mkdir()
     path = tmp_path / "losses" / "mine.py"
-    text = registry.path_of("loss", "hinge").read_text()
-    path.write_text(text)
+    text = registry.path_of("loss", "hinge").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
     with registry.unchanging():
         first = registry.declaration("loss", "mine")
-        path.write_text(text.replace('paper = "', 'paper = "arXiv:1, '))
+        path.write_text(text.replace('paper = "', 'paper = "arXiv:1, '), encoding="utf-8")
         os.utime(path, ns=(1, 1))
         assert registry.declaration("loss", "mine") is first
     with registry.unchanging():

@@ -163,11 +163,11 @@ def test_a_server_without_the_file_is_told(server: Server, wanted: Weights, tmp_
 def test_the_command(server: Server, wanted: Weights, tmp_path: Path, monkeypatch) -> None:
     plugin = tmp_path / "plugins/features/mine.py"
     plugin.parent.mkdir(parents=True)
-    text = (declarations.PACKAGE / "features/coordinates.py").read_text()
+    text = (declarations.PACKAGE / "features/coordinates.py").read_text(encoding="utf-8")
     fact = (
         f"weights = {{'url': {wanted.url!r}, 'sha256': {wanted.sha256!r}, 'bytes': {len(CONTENT)}}}"
     )
-    plugin.write_text(text.replace("    paper = ", f"    {fact}\n    paper = "))
+    plugin.write_text(text.replace("    paper = ", f"    {fact}\n    paper = "), encoding="utf-8")
     monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path / "plugins"))
     done = CliRunner().invoke(app, ["fetch", "mine", "--data", str(tmp_path)])
     assert done.exit_code == 0 and (tmp_path / "weights/network.pt").read_bytes() == CONTENT

@@ -106,13 +106,13 @@ def test_no_plug_in_is_named_outside_its_own_kind_of_place() -> None:
     names = set(registry.find("loss")) | set(registry.find("trick")) - {"none"}
     for folder in ("steps", "training", "evaluation", "execution", "study"):
         for path in (declarations.PACKAGE / folder).glob("*.py"):
-            strings = set(re.findall(r"[\"']([a-z0-9+-]+)[\"']", path.read_text()))
+            strings = set(re.findall(r"[\"']([a-z0-9+-]+)[\"']", path.read_text(encoding="utf-8")))
             assert not strings & names, (path, strings & names)
 
 
 def test_the_training_loop_is_short() -> None:
     modules = (declarations.PACKAGE / "training" / f"{name}.py" for name in ("loop", "trainer"))
-    assert sum(len(path.read_text().splitlines()) for path in modules) < 250
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in modules) < 250
 
 
 SHAPES = {

@@ -320,7 +320,7 @@ def test_a_data_set_says_that_it_may_be_mirrored(tmp_path, monkeypatch) -> None:
     (tmp_path / "data").mkdir()
     text = "from ganlore.data.digits import Digits\n\n\nclass Faces(Digits):\n"
     text += '    """Faces."""\n\n    mirrored = True\n\n\nDATASET = Faces\n'
-    (tmp_path / "data" / "faces.py").write_text(text)
+    (tmp_path / "data" / "faces.py").write_text(text, encoding="utf-8")
     monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
     grids = [
         {"datasets": ["faces"], "networks": ["dcgan"], "losses": ["hinge"], "tricks": ["none"]}

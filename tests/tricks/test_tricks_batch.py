@@ -597,8 +597,8 @@ def test_the_code_of_a_combination_is_that_of_its_parts(tmp_path, monkeypatch) -
     folder = tmp_path / "tricks"
     folder.mkdir()
     monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
-    (folder / "part.py").write_text(PART)
-    (folder / "whole.py").write_text(WHOLE)
+    (folder / "part.py").write_text(PART, encoding="utf-8")
+    (folder / "whole.py").write_text(WHOLE, encoding="utf-8")
 
     def code() -> tuple[str, str]:
         fingerprint.training.cache_clear()
@@ -609,9 +609,11 @@ def test_the_code_of_a_combination_is_that_of_its_parts(tmp_path, monkeypatch) -
 
     try:
         first = code()
-        (folder / "part.py").write_text(PART.replace("A part", "Some part") + "\n\n")
+        (folder / "part.py").write_text(
+            PART.replace("A part", "Some part") + "\n\n", encoding="utf-8"
+        )
         assert code() == first
-        (folder / "part.py").write_text(PART.replace("n + 1", "n + 2") + "\n\n\n")
+        (folder / "part.py").write_text(PART.replace("n + 1", "n + 2") + "\n\n\n", encoding="utf-8")
         assert all(one != other for one, other in zip(code(), first, strict=True))
     finally:
         fingerprint.training.cache_clear()
@@ -628,7 +630,9 @@ def test_list_and_plan_show_what_sagan_combines(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     grids = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge", "wgan"],
               "tricks": ["none", "sagan"]}]  # fmt: skip
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(schema.merge(TINY, {"grids": grids})))
+    (tmp_path / "study.yaml").write_text(
+        yaml.safe_dump(schema.merge(TINY, {"grids": grids})), encoding="utf-8"
+    )
     reported = CliRunner().invoke(app, ["plan", "study.yaml", "--no-measure"]).output
     assert (
         "3 runs" in reported and "digits dcgan wgan sagan: spectral-norm-both with wgan" in reported
@@ -669,7 +673,7 @@ class Nested(Trick):
 
 TRICK = Nested
 """
-    (tmp_path / "tricks/nested.py").write_text(text)
+    (tmp_path / "tricks/nested.py").write_text(text, encoding="utf-8")
     monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
     parts = ["self-attention", "spectral-norm-both", "ttur", "ema"]
     assert applied(["nested"]) == parts

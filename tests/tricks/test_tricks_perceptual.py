@@ -213,7 +213,10 @@ def test_features_are_of_each_image_alone_and_the_same_when_opened(stores, tmp_p
     for phi, alone in zip(whole, opened.layers(images[4:5]), strict=True):
         assert torch.allclose(phi[4:5], alone, atol=1e-5)
     described = opened.describe(store.samples("test")).features
-    assert described.shape[1] == json.loads((folder / "record.json").read_text())["dimensions"]
+    assert (
+        described.shape[1]
+        == json.loads((folder / "record.json").read_text(encoding="utf-8"))["dimensions"]
+    )
 
 
 @contextmanager

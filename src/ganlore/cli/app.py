@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+import errno
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from ganlore.errors import GanloreError
+from ganlore.errors import GanloreError, of_system
+
+
+class Commands(TyperGroup):
+    """Commands whose failures that a user can mend are a GanloreError, and no traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who reads us has read enough: click knows
+                raise
+            raise of_system(error) from error
+        except UnicodeError as error:
+            raise GanloreError(f"not UTF-8 text: {error}\n  save the file as UTF-8") from error
+        except MemoryError as error:
+            reason = f" ({error})" if str(error) else ""
+            raise GanloreError(
+                f"too little memory{reason}\n  lower training.batch, protocol.n_fake or "
+                "protocol.n_neighbours, or run fewer jobs at a time"
+            ) from error
+        except SystemExit as error:  # click's own ends are no SystemExit yet
+            raise GanloreError(
+                f"a plug-in ended Python (sys.exit({error.code!r})) before the command was done\n"
+                "  mend the plug-in: raise an error where something is wrong"
+            ) from error
+
+
+def finite(value: float | None) -> float | None:
+    """A number that an option may have: nan passes every bound.
+
+    Raises:
+        typer.BadParameter: for nan and infinity.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number")
+    return value
+
 
 app = typer.Typer(
     name="ganlore",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

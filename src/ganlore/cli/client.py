@@ -26,6 +26,12 @@ COMMANDS = frozenset({"train", "evaluate"})
 """Those that Snakemake starts as jobs. Whatever asks first decides the environment that a server is
 for, and a job's is not that of a command which anyone else starts."""
 
+HINTS = {"SIGKILL": ": was there too little memory?"} | dict.fromkeys(
+    ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"),
+    ": compiled code crashed, called by what is listed above; of a plug-in perhaps",
+)
+"""What may have been the reason of a signal, by its name."""
+
 DECLINED = "note: the server of workers declined this job, which imports everything by itself"
 
 
@@ -76,7 +82,7 @@ def _status(connection: socket.socket) -> int:
     status = int(answer)
     if status < 0:
         name = signal.Signals(-status).name
-        hint = ": was there too little memory?" if name == "SIGKILL" else ""
+        hint = HINTS.get(name, "")
         say(f"error: the worker of this job was ended by {name}{hint}")
         return 128 - status
     return status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +17,13 @@ from ganlore.cli.app import (
     SettingsOption,
     StudyArgument,
     app,
+    finite,
     refuse,
 )
 from ganlore.console import say
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu_slots, run_lock
-from ganlore.study import registry, schema
+from ganlore.study import explain, registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
 
@@ -37,7 +37,8 @@ def prepare(
     """Bring a data set into the store: arrays, labels, and a manifest with licence and hashes."""
     from ganlore import data as datasets
 
-    declared = registry.declaration("dataset", dataset).settings(json.loads(settings or "{}"))
+    asked = explain.mapping(settings or "{}", "--settings")
+    declared = registry.declaration("dataset", dataset).settings(asked)
     plugin = registry.create("dataset", dataset, declared)
     store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset)
     say(f"{store.folder}: {store.manifest['counts']}")
@@ -55,7 +56,7 @@ def extract(
     """Fit a feature extractor to a data set, and keep the features of its real samples."""
     # first of all: once torch has looked for GPUs it is too late to choose one
     with gpu_slots.slot(device):
-        from ganlore import features
+        from ganlore import features, shapes, storage
         from ganlore.data import Store
         from ganlore.training import build
 
@@ -63,7 +64,7 @@ def extract(
         folder = data / "extractors" / dataset / extractor
         store = Store.open(data / "prepared" / dataset)
         features.fit(extractor, store, folder, build.device(device, "--device"))
-        record = json.loads((folder / "record.json").read_text())
+        record = storage.read_json(folder / "record.json", "extract again", shapes.Fitted)
         say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
 
 
@@ -75,7 +76,7 @@ def reference(
     data: DataOption = Path("data"),
 ) -> None:
     """Measure the data alone: what evaluations reuse, and the floor that perfect samples get."""
-    chosen = schema.Protocol.model_validate_json(protocol)
+    chosen = explain.parsed(schema.Protocol, protocol, "--protocol")
     with gpu_slots.slot(chosen.device):
         from ganlore.data import Store
         from ganlore.evaluation import evaluate
@@ -110,7 +111,10 @@ def train(
     data: RunDataOption = None,
     results: RunResultsOption = None,
     save_every: Annotated[
-        float, typer.Option(help="Seconds between two saved states, for resuming.")
+        float,
+        typer.Option(
+            min=0, callback=finite, help="Seconds between two saved states, for resuming."
+        ),
     ] = 30.0,
     benchmark: BenchmarkOption = None,
 ) -> None:
@@ -142,6 +146,7 @@ def evaluate(
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _named(run, study, settings, data, results)
+    kept = explain.parsed(schema.Keep, keep, "--keep") if keep else None
     lock = run_lock.held(results / "state" / chosen.id, chosen.id)
     with lock, gpu_slots.slot(chosen.protocol.device):
         from ganlore import provenance, storage
@@ -161,7 +166,6 @@ def evaluate(
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
         freshness.changes(chosen, record, data=data).check(folder)
         rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
-        kept = schema.Keep.model_validate_json(keep) if keep else None
         last = snapshots[-1] if snapshots else None
         evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
         if benchmark:
@@ -194,7 +198,7 @@ def _named(
     """The run that a command names, by its settings or by its path in a study, and its folders."""
     if settings:
         refuse({"RUN": run or None, "--study": study}, "--settings is the whole run")
-        chosen = Run.model_validate_json(settings)
+        chosen = explain.parsed(Run, settings, "--settings")
         return chosen, data or Path("data"), results or Path("results")
     if not run:
         raise GanloreError("name a run, for example digits/mlp/wgan-gp/ema/base/seed0")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
+import io
 import sys
 
 from ganlore.cli import jobs, studies
@@ -14,6 +17,10 @@ __all__ = ["jobs", "main", "studies"]  # imported for the commands that they reg
 
 def main() -> None:
     """Run a command; a user's mistake is reported without a traceback and ends with status 1."""
+    with contextlib.suppress(io.UnsupportedOperation):  # a stream that is no file, in tests
+        faulthandler.enable()  # compiled code that crashes says where
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale may lack a letter
     try:
         app()
     except GanloreError as error:

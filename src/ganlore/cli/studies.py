@@ -10,7 +10,7 @@ import typer
 
 from ganlore import formatting
 from ganlore.cli import listing
-from ganlore.cli.app import DEFAULT, StudyArgument, app, refuse
+from ganlore.cli.app import DEFAULT, StudyArgument, app, finite, refuse
 from ganlore.console import say
 from ganlore.errors import GanloreError, unknown
 from ganlore.forecast import summary
@@ -72,7 +72,7 @@ def show_claims(study: StudyArgument = "configs/study.yaml") -> None:
 def plan_study(
     study: StudyArgument = DEFAULT,
     cores: Annotated[
-        int | None, typer.Option(help="Cores that snakemake will be given; 0 means all.")
+        int | None, typer.Option(min=0, help="Cores that snakemake will be given; 0 means all.")
     ] = None,
     measure: Annotated[
         bool, typer.Option(help="Count arithmetic, and time a few steps of each cell.")
@@ -81,10 +81,14 @@ def plan_study(
         float | None,
         typer.Option(
             min=0.001,
+            callback=finite,
             help=f"What a GPU that is not here sustains, in TFLOP/s; {summary.TFLOPS:g}.",
         ),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Seconds to spend on timing; 60.")] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0, callback=finite, help="Seconds to spend on timing; 60."),
+    ] = None,
 ) -> None:
     """Show what a study will do: runs, jobs, cells without a run, GPU hours, time and disk."""
     import os
@@ -104,7 +108,7 @@ def plan_study(
 @app.command("disk-space")
 def disk_space(
     study: StudyArgument = DEFAULT,
-    jobs: Annotated[int, typer.Option(help="Runs that train side by side.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs that train side by side.")] = 1,
 ) -> None:
     """Check that the disk has space for what is left of a study; fails with status 3 if not.
 
@@ -133,7 +137,9 @@ def disk_space(
 @app.command("status")
 def status(
     study: StudyArgument = DEFAULT,
-    cores: Annotated[int, typer.Option(help="Cores that snakemake was given; 0 means all.")] = 0,
+    cores: Annotated[
+        int, typer.Option(min=0, help="Cores that snakemake was given; 0 means all.")
+    ] = 0,
 ) -> None:
     """Show how far a study is: done, running, failed, missing, and the time left."""
     import os
@@ -170,7 +176,9 @@ def publish(
     reports: Annotated[
         Path | None, typer.Option(help="Folder of the report; reports/<study>.")
     ] = None,
-    limit: Annotated[float, typer.Option(help="Megabytes that it may take.")] = 15.0,
+    limit: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Megabytes that it may take.")
+    ] = 15.0,
 ) -> None:
     """Copy a finished study's tables, records and report to where git keeps them, and check them.
 
@@ -209,7 +217,8 @@ def verify(
     places = [study] if study else [DEFAULT, *map(str, publication.find())]
     wrong = 0
     for place in places:
-        if Path(place).is_dir():
+        inline = place.lstrip().startswith("{")
+        if not inline and Path(place).is_dir():
             findings = publication.verify(Path(place))
         else:
             findings = verify_study(expand(schema.load(place)))

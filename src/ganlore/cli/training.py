@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from ganlore import features, provenance, storage
@@ -24,6 +25,7 @@ def train(run: Run, data: Path, folder: Path, state_folder: Path, save_every: fl
     Returns:
         The run's status.
     """
+    checkpoint.announce(state_folder)  # from here on a process that ends leaves a trace
     try:
         device = build.device(run.training.device)
         store = Store.open(data / "prepared" / run.dataset.name).require(run.dataset.settings)
@@ -36,9 +38,10 @@ def train(run: Run, data: Path, folder: Path, state_folder: Path, save_every: fl
         checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every)
         provenance.environment()  # before training: the commit is that of the code that was loaded
         status = loop.train(run, store, checkpoints, device, extractors)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         failure = {"error": f"{type(error).__name__}: {error}"}
-        storage.write_json(state_folder / "failed.json", failure)
+        with contextlib.suppress(OSError):  # the disk may be what failed
+            storage.write_json(state_folder / "failed.json", failure)
         raise
     checkpoint.finish(run, store, folder, checkpoints, status, gpu.name(device), fitted)
     return status

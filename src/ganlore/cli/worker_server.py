@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -39,6 +40,13 @@ and need not be given back to the system, whose fresh pages cost a third of an e
 
 PATIENCE = 10.0
 """Seconds that a client may take to say what it wants."""
+
+LARGEST = 1 << 26
+"""Bytes of a request; settings and environment are thousands."""
+
+KEYS = {"python": str, "package": str, "cwd": str, "umask": int, "environment": dict,
+        "arguments": list}  # fmt: skip
+"""What a request has."""
 
 
 def start() -> None:
@@ -133,7 +141,9 @@ class Server:
         Not with another environment or another Python than those that the imports have seen, and
         not after a file of this package has changed.
         """
-        asked = {name: request[name] for name in client.identity()}
+        asked: dict[str, Any] = dict(client.identity())
+        if any(request[name] != value for name, value in asked.items()):
+            return False  # nor may another Python's first request decide what this server is for
         asked |= {k: v for k, v in request["environment"].items() if k not in OWN}
         if self.suited is None:
             self.suited = asked
@@ -159,28 +169,66 @@ class Server:
             watch.daemon = True
             watch.start()
             _take_environment(request)
-            os.umask(request["umask"])
+            os.umask(request["umask"] & 0o777)
             os.chdir(request["cwd"])
             status = _run(request["arguments"])
+        except OSError as error:  # the directory may be gone
+            print(f"error: {error}", file=sys.stderr, flush=True)
         finally:
             os._exit(status)
 
 
 def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """A request and its client's open files.
+
+    Raises:
+        OSError: if the client has gone, or takes too long.
+        ValueError: if it is no request.
+    """
     head, files, _, _ = socket.recv_fds(connection, 8, 3)
-    payload = bytearray()
     try:
-        while len(payload) < int.from_bytes(head, "big"):
-            part = connection.recv(1 << 16)
-            if not part:
-                raise ConnectionError("the client has gone")
-            payload += part
-        request: dict[str, Any] = json.loads(payload)
+        size = int.from_bytes(head, "big")
+        if len(files) != 3 or size > LARGEST:
+            raise ValueError("no request")
+        return _request(_payload(connection, size)), files
     except (OSError, ValueError):
         for file in files:
             os.close(file)
         raise
-    return request, files
+
+
+def _payload(connection: socket.socket, size: int) -> bytes:
+    """So many bytes; whoever sends them one at a time may not keep all others waiting."""
+    payload, end = bytearray(), time.monotonic() + PATIENCE
+    while len(payload) < size:
+        part = connection.recv(1 << 16)
+        if not part or time.monotonic() > end:
+            raise ConnectionError("the client has gone, or takes too long")
+        payload += part
+    return bytes(payload)
+
+
+def _request(payload: bytes) -> dict[str, Any]:
+    """A request that can be run.
+
+    Raises:
+        ValueError: if it lacks a key, or one has another type.
+    """
+    try:
+        request = json.loads(payload)
+    except RecursionError:
+        raise ValueError("no request") from None
+    if not isinstance(request, dict) or not all(
+        isinstance(request.get(key), kind) for key, kind in KEYS.items()
+    ):
+        raise ValueError("no request")
+    environment: dict[str, Any] = request["environment"]
+    texts = [request["cwd"], *request["arguments"], *environment, *environment.values()]
+    if not all(isinstance(text, str) and b"\0" not in os.fsencode(text) for text in texts):
+        raise ValueError("no request")
+    if not all(name and "=" not in name for name in environment):
+        raise ValueError("no request")
+    return request
 
 
 def _take_environment(request: dict[str, Any]) -> None:

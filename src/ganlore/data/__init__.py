@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore import storage
+from ganlore import arrays, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.settings import PositiveFloat, PositiveInt
 
@@ -104,7 +104,9 @@ class Store:
         remedy = (
             f"delete {folder} and run `ganlore prepare {folder.name} --data {folder.parents[1]}`"
         )
-        return cls(folder, storage.read_record(folder / "manifest.json", remedy))
+        return cls(
+            folder, storage.read_record(folder / "manifest.json", remedy, shape=shapes.Manifest)
+        )
 
     @property
     def name(self) -> str:
@@ -149,13 +151,12 @@ class Store:
 
     def samples(self, split: str) -> NDArray[Any]:
         """A split's samples, memory-mapped and read-only."""
-        array: NDArray[Any] = np.load(self.folder / f"{split}.npy", mmap_mode="r")
-        return array
+        return arrays.read(self.folder / f"{split}.npy", mapped=True)
 
     def labels(self, split: str) -> NDArray[np.int64] | None:
         """A split's labels, None if the data set has none."""
         path = self.folder / f"{split}-labels.npy"
-        return np.load(path) if path.name in self.manifest["files"] else None
+        return arrays.read(path) if path.name in self.manifest["files"] else None
 
     def shares(self) -> NDArray[np.float64] | None:
         """The share of each class in the training data, None without labels."""

@@ -96,7 +96,7 @@ class Celeba(Published):
 def _members(partition: Path) -> dict[str, list[str]]:
     """The names of images in the archive, for each part of the partition."""
     members: dict[str, list[str]] = {part: [] for part in PARTITION.values()}
-    for number, line in enumerate(partition.read_text().splitlines(), 1):
+    for number, line in enumerate(partition.read_text(encoding="utf-8").splitlines(), 1):
         name, _, part = line.partition(" ")
         if part.strip() not in PARTITION:
             raise GanloreError(f"{partition}:{number}: {line!r}; expected <picture> <0, 1 or 2>")

@@ -34,7 +34,7 @@ def packages(root: Path) -> list[Package]:
 
 
 def _package(folder: Path, names: set[str]) -> Package:
-    doc = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    doc = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
     files = sorted(folder.rglob("*.py"))
     imported = {name for path in files for name in _imports(path)} & names
     summary = " ".join(doc.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
@@ -44,7 +44,7 @@ def _package(folder: Path, names: set[str]) -> Package:
 def _imports(path: Path) -> set[str]:
     """The names directly below `ganlore` that a file imports."""
     packages = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         modules: list[str] = []
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]

@@ -121,7 +121,7 @@ def tricks() -> list[Plugin]:
 def note(root: Path, folder: str, name: str) -> str:
     """What was written by hand on a plug-in, `docs/notes/<folder>/<name>.md`; empty if nothing."""
     path = root / "docs" / "notes" / folder / f"{name}.md"
-    return path.read_text().strip() if path.is_file() else ""
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
 
 def n_critic_phrase() -> str:

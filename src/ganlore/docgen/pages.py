@@ -130,7 +130,7 @@ def write(root: Path) -> list[str]:
     changed = []
     for page, template in pages(root).items():
         text = render(root, template)
-        if not (root / page).is_file() or (root / page).read_text() != text:
+        if not (root / page).is_file() or (root / page).read_text(encoding="utf-8") != text:
             storage.write_text(root / page, text)
             changed.append(page)
     return changed
@@ -141,7 +141,7 @@ def check(root: Path) -> list[str]:
     different = []
     for page, template in pages(root).items():
         expected = render(root, template)
-        text = (root / page).read_text() if (root / page).is_file() else ""
+        text = (root / page).read_text(encoding="utf-8") if (root / page).is_file() else ""
         if text != expected:
             line, lines = _first_difference(text, expected)
             different.append(f"{page}:{line}: differs from its template {template}\n{lines}")

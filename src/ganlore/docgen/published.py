@@ -97,7 +97,7 @@ class Published:
         path = self.publication.reports / "tables" / name
         if not path.exists():
             raise GanloreError(f"{path}: missing\n  to make it: {REMEDY}")
-        return csv.DictReader(io.StringIO(path.read_text()))
+        return csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
 
     @property
     def trick_names(self) -> list[str]:
@@ -136,12 +136,14 @@ class Published:
     def extractors(self) -> list[Row]:
         """The records of the feature extractors."""
         paths = sorted((self.publication.folder / "extractors").rglob("record.json"))
-        return [json.loads(path.read_text()) for path in paths]
+        return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
     @property
     def fid_of_real(self) -> str:
         """The FID of held-out real data under the same protocol."""
-        rows = csv.DictReader(io.StringIO((self.publication.folder / "floor.csv").read_text()))
+        rows = csv.DictReader(
+            io.StringIO((self.publication.folder / "floor.csv").read_text(encoding="utf-8"))
+        )
         (value,) = {float(row["value"]) for row in rows if row["metric"] == "fid"}
         return formatting.number(value)
 

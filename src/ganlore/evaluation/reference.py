@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganlore import features, metrics, provenance, storage
+from ganlore import arrays, features, metrics, provenance, shapes, storage
 from ganlore.study import fingerprint
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Kept:
         path = self.folder / "record.json"
         if not path.exists():
             return False
-        record = storage.read_record(path, self.remedy)
+        record = storage.read_record(path, self.remedy, shape=shapes.Reference)
         return all(record[key] == value for key, value in self._made_of.items())
 
     def reference(self) -> metrics.Reference:
@@ -68,10 +68,9 @@ class Kept:
         if not self.there():
             return metrics.Reference(real)
         statistics: dict[str, list[Any]] = {}
-        with np.load(self.folder / "statistics.npz", allow_pickle=False) as arrays:
-            for name in arrays.files:
-                computation, _, index = name.rpartition("/")
-                statistics.setdefault(computation, []).insert(int(index), arrays[name])
+        for name, array in arrays.read_archive(self.folder / "statistics.npz").items():
+            computation, _, index = name.rpartition("/")
+            statistics.setdefault(computation, []).insert(int(index), array)
         return metrics.Reference(real, {name: tuple(parts) for name, parts in statistics.items()})
 
     def floor(self) -> list[Row] | None:
@@ -83,13 +82,13 @@ class Kept:
 
     def write(self, reference: metrics.Reference, floor: list[Row]) -> None:
         """Keep it; the record is written last."""
-        arrays = {
+        computed = {
             f"{name}/{index}": array
             for name, parts in reference.computed.items()
             for index, array in enumerate(parts)
         }
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        np.savez(buffer, **computed)  # type: ignore[arg-type]
         (self.folder / "record.json").unlink(missing_ok=True)
         files = {
             "statistics.npz": storage.write_bytes(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganlore import provenance, storage
+from ganlore import provenance, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.study.run import Run
 from ganlore.study.schema import Keep
@@ -119,7 +119,8 @@ def _data_hash(data: Path, name: str) -> str | None:
     from ganlore.data import Store  # planning and `ganlore status` import no numpy at the start
 
     try:
-        manifest = storage.open_record(data / "prepared" / name / "manifest.json", "run snakemake")
+        path = data / "prepared" / name / "manifest.json"
+        manifest = storage.open_record(path, "run snakemake", shapes.Manifest)
     except GanloreError:
         return None
     return Store(data / "prepared" / name, manifest).digest
@@ -141,7 +142,7 @@ def discarded(keep: Keep, folder: Path) -> frozenset[str]:
             that is not evaluated yet may lack nothing.
     """
     try:
-        record = storage.open_record(folder / "evaluation.json", "run snakemake")
+        record = storage.open_record(folder / "evaluation.json", "run snakemake", shapes.Evaluated)
     except GanloreError:
         return frozenset()
     return frozenset([*keep.discarded, *record.get("discarded", ())])

@@ -152,7 +152,7 @@ def take(names: list[str], each: int, where: Path) -> tuple[str, IO[str]] | None
         each: slots on each.
         where: the folder of the locks.
     """
-    with (where / "lock").open("w") as guard:
+    with (where / "lock").open("w", encoding="utf-8") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # one job looks at a time, so that all see whole counts
         best: tuple[int, str, IO[str]] | None = None
         for name in names:
@@ -177,7 +177,7 @@ def _file(name: str) -> str:
 
 def _lock(path: Path) -> IO[str] | None:
     """The file, locked; None where another job has it."""
-    file = path.open("w")
+    file = path.open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganlore import provenance, storage
+from ganlore import provenance, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness
 from ganlore.study.run import Plan, Run
@@ -35,19 +35,19 @@ def trained(run: Run, folder: Path) -> Record:
     Raises:
         GanloreError: if it is missing or altered, or of another run than the folder's.
     """
-    return _opened(run, folder / TRAINED)
+    return _opened(run, folder / TRAINED, shapes.Trained)
 
 
 def evaluated(run: Run, folder: Path) -> Record:
     """A run's `evaluation.json`, likewise."""
-    return _opened(run, folder / EVALUATED)
+    return _opened(run, folder / EVALUATED, shapes.Evaluated)
 
 
-def _opened(run: Run, path: Path) -> Record:
-    record = storage.open_record(path, remedy(path.parent))
-    if record.get("id") != run.id:
+def _opened(run: Run, path: Path, shape: type[shapes.Record]) -> Record:
+    record = storage.open_record(path, remedy(path.parent), shape)
+    if record["id"] != run.id:
         raise GanloreError(
-            f"{path}: of the run {record.get('id')}, expected {run.id}\n"
+            f"{path}: of the run {record['id']}, expected {run.id}\n"
             f"  to make it again: {remedy(path.parent)}"
         )
     return record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
 from dataclasses import dataclass
@@ -10,9 +9,12 @@ from pathlib import Path
 
 import psutil
 
+from ganlore import shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness, records
 from ganlore.study.run import Plan, Run
+
+AGAIN = "delete it and run snakemake"
 
 BESIDE = 1.5
 """Core-seconds that a run of the default study takes beside its training, most of them to evaluate
@@ -40,13 +42,18 @@ def progress(plan: Plan, run: Run) -> Progress:
         return _trained(plan, run)
     state = Path(plan.study.results) / "state" / run.id
     if (state / "failed.json").exists():
-        return Progress("failed", json.loads((state / "failed.json").read_text())["error"])
+        failed = storage.read_json(state / "failed.json", AGAIN, shapes.Failed)
+        return Progress("failed", failed["error"])
     if (state / "progress.json").exists():
-        saved = json.loads((state / "progress.json").read_text())
+        saved = storage.read_json(state / "progress.json", AGAIN, shapes.Progress)
         share = saved["step"] / run.training.steps
         alive = psutil.pid_exists(saved["pid"])
         note = f"step {saved['step']} of {run.training.steps}"
-        return Progress("running" if alive else "interrupted", note, share)
+        if alive:
+            return Progress("running", note, share)
+        log = Path(plan.study.results) / "logs" / "train" / f"{run.id}.log"
+        ended = f"process {saved['pid']} was ended or crashed, and could not say why; see {log}"
+        return Progress("interrupted", f"{note}: {ended}", share)
     return Progress("missing")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore import storage
+from ganlore import arrays, shapes, storage
 from ganlore.data import SPLITS, Store
 from ganlore.errors import GanloreError
 from ganlore.steps import threads
@@ -132,7 +132,7 @@ def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
         f"delete {folder} and run `ganlore extract {store.name} {name} --data {folder.parents[2]}`,"
         " or snakemake"
     )
-    record = storage.read_record(folder / "record.json", remedy)
+    record = storage.read_record(folder / "record.json", remedy, shape=shapes.Fitted)
     if record["data_hash"] != store.digest:
         raise GanloreError(
             f"{folder}: fitted to other data than {store.folder} has\n  to make it again: {remedy}"
@@ -147,5 +147,5 @@ def reference(folder: Path, split: str, n: int | None) -> NDArray[np.float32]:
 
     Memory-mapped and read-only, so that parallel evaluations share one copy.
     """
-    features: NDArray[np.float32] = np.load(folder / f"{split}.npy", mmap_mode="r")[:n]
+    features: NDArray[np.float32] = arrays.read(folder / f"{split}.npy", mapped=True)[:n]
     return features

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore import data, storage
+from ganlore import data, shapes, storage
 from ganlore.data import Dataset, Split, Store
 from ganlore.forecast import flops
 from ganlore.study import registry
@@ -93,7 +93,7 @@ class Costs:
             prepared = Path(self.plan.study.data) / "prepared" / name / "manifest.json"
             form = plugin.form()
             if prepared.exists():
-                manifest = storage.open_record(prepared, "run snakemake")
+                manifest = storage.open_record(prepared, "run snakemake", shapes.Manifest)
                 form = tuple(manifest["shape"]), int(manifest["classes"])
             stand_in = _Anything(*form, batch) if form else plugin
             stores[name] = data.prepare(name, stand_in, settings, self.folder / name)

@@ -194,9 +194,15 @@ class AutoEncoder(Critic):
 
 @dataclass
 class Network(ABC):
-    """A family of networks; its annotated attributes are settings."""
+    """A family of networks; its annotated attributes are settings.
+
+    Attributes:
+        least_batch: the fewest samples that it can be trained with; 2 with batch norm of vectors,
+            since one value has no variance.
+    """
 
     name: ClassVar[str] = ""
+    least_batch: ClassVar[int] = 1
 
     @abstractmethod
     def generator(self, spec: Spec) -> Generator:

@@ -22,6 +22,7 @@ class InfoGanSmall(Convolutional):
     """
 
     paper = "arXiv:1711.10337, arXiv:1606.03657"
+    least_batch = 2  # batch norm over single values
     hidden: PositiveInt = 1024
 
     def generator(self, spec: Spec) -> Generator:

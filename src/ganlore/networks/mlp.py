@@ -27,6 +27,7 @@ class MultilayerPerceptron(Network):
     """
 
     paper = "arXiv:1712.04086"
+    least_batch = 2  # batch norm over single values
     provides = ("stages",)
     width: PositiveInt = 128
     depth: PositiveInt = 3

@@ -145,6 +145,7 @@ class Rnn(Network):
     """
 
     paper = "arXiv:1611.09904"
+    least_batch = 2  # batch norm over single values
     requires = {"images": "a recurrent network reads and writes rows of images"}
     width: PositiveInt = 64
     layers: PositiveInt = 1

@@ -22,6 +22,7 @@ class Sndcgan(Convolutional):
     """
 
     paper = "arXiv:1802.05957"
+    least_batch = 2  # batch norm over single values
 
     def generator(self, spec: Spec) -> Generator:
         """Noise -> inner feature map -> transposed convolutions -> 3x3 convolution -> tanh."""

@@ -20,6 +20,7 @@ import io
 import json
 import math
 import os
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ganlore import storage
+from ganlore import shapes, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness
@@ -81,21 +82,36 @@ class Publication:
     @cached_property
     def records(self) -> dict[str, dict[str, Any]]:
         """Each run's `run`, `evaluation` and columns of its `history`, by the run's path."""
-        lines = self.text("records.jsonl").splitlines()
-        records = [json.loads(line) for line in lines]
-        return {record["run"]["id"]: record for record in records}
+        where = f"{self.folder}/records.jsonl"
+        try:
+            lines = [json.loads(line) for line in self.text("records.jsonl").splitlines()]
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise GanloreError(f"{where}: damaged: {error}\n  to mend it: {REMEDY}") from None
+        runs = [shapes.check(line, shapes.PublishedRun, where, REMEDY) for line in lines]
+        return {record["run"]["id"]: record for record in runs}
 
     def text(self, name: str) -> str:
         """A file's text; a large one is there compressed, under its name and `.gz`."""
         plain = self.folder / name
         if plain.exists():
-            return plain.read_text()
-        return gzip.decompress(plain.with_name(f"{name}.gz").read_bytes()).decode()
+            return storage.read_text(plain)
+        packed = plain.with_name(f"{name}.gz")
+        try:
+            return gzip.decompress(packed.read_bytes()).decode()
+        except FileNotFoundError:
+            raise GanloreError(f"{plain}: missing\n  to mend it: {REMEDY}") from None
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+            raise GanloreError(f"{packed}: damaged: {error}\n  to mend it: {REMEDY}") from None
 
     def rows(self, name: str) -> dict[str, list[Row]]:
         """The rows of a table, values as written, by the path of their run."""
         rows: dict[str, list[Row]] = defaultdict(list)
-        for row in csv.DictReader(io.StringIO(self.text(name))):
+        table = csv.DictReader(io.StringIO(self.text(name)))
+        if lacking := [column for column in KEY if column not in (table.fieldnames or ())]:
+            raise GanloreError(
+                f"{self.folder}/{name}: no column {', '.join(lacking)}\n  to mend it: {REMEDY}"
+            )
+        for row in table:
             *cell, seed = (row[column] for column in KEY)
             rows["/".join((*cell, f"seed{seed}"))].append(row)
         return rows
@@ -110,7 +126,7 @@ def opened(folder: Path) -> Publication:
     Raises:
         GanloreError: if there is none.
     """
-    return Publication(folder, storage.read_json(folder / MANIFEST, REMEDY))
+    return Publication(folder, storage.read_json(folder / MANIFEST, REMEDY, shapes.Publication))
 
 
 def verify(folder: Path) -> Findings:
@@ -124,12 +140,15 @@ def verify(folder: Path) -> Findings:
     _check_own(findings, publication)
     if not _check_files(findings, publication):
         return findings  # what follows needs all of them
-    _check_runs(findings, publication)
-    _check_inputs(findings, publication)
-    plan = _plan(findings, publication)
-    if plan:
-        _check_tables(findings, publication, plan)
-        _note_changes(findings, publication, plan)
+    try:
+        _check_runs(findings, publication)
+        _check_inputs(findings, publication)
+        plan = _plan(findings, publication)
+        if plan:
+            _check_tables(findings, publication, plan)
+            _note_changes(findings, publication, plan)
+    except GanloreError as error:
+        findings.wrong.append(f"{error}\n  what follows from it was not checked")
     return findings
 
 
@@ -182,13 +201,15 @@ def _check_runs(findings: Findings, publication: Publication) -> None:
             _sha256(metrics.get(run, [])) == measured,
             f"{where}: its rows in metrics.csv are not those that its evaluation recorded",
         )
-        steps = [{name: row[name] for name in record["history"]} for row in history.get(run, [])]
+        steps = [
+            {name: row.get(name, "") for name in record["history"]} for row in history.get(run, [])
+        ]
         findings.expect(
             _sha256(steps) == storage.hashes(trained)["history.csv"],
             f"{where}: its rows in history.csv are not those that its training recorded",
         )
         findings.expect(
-            [{name: row[name] for name in RECORDED} for row in summaries.get(run, [])]
+            [{name: row.get(name, "") for name in RECORDED} for row in summaries.get(run, [])]
             == [{name: str(trained[name]) for name in RECORDED}],
             f"{where}: its row in runs.csv is not what its record tells",
         )
@@ -223,7 +244,7 @@ def _check_inputs(findings: Findings, publication: Publication) -> None:
     for run, record in publication.records.items():
         dataset = record["run"]["settings"]["dataset"]["name"]
         manifest = folder / "data" / dataset / "manifest.json"
-        described = storage.read_json(manifest, "publish again")
+        described = storage.read_json(manifest, "publish again", shapes.Manifest)
         digest = Store(manifest.parent, described).digest
         findings.expect(
             not publication.sealed or _whole(described), f"{manifest}: altered\n  {REMEDY}"
@@ -255,27 +276,42 @@ def _plan(findings: Findings, publication: Publication) -> Plan | None:
     return plan
 
 
-def _check_tables(findings: Findings, publication: Publication, plan: Plan) -> None:
-    """The report's tables, made again from the published metrics, have the same numbers."""
+def _tables_again(publication: Publication, plan: Plan) -> dict[str, str]:
+    """The report's tables, made of the published metrics, by their path in the report.
+
+    Raises:
+        GanloreError: where the published tables are not such as a study has.
+    """
     import pandas as pd
 
     from ganlore.analysis import tables
     from ganlore.analysis.results import Results
     from ganlore.report import files
 
-    tidy = tables.Tables(
-        **{
-            name: pd.read_csv(
-                io.StringIO(publication.text(f"{name}.csv")),
-                keep_default_na=False,
-                na_values=["nan", ""],
-                low_memory=False,
-            )
-            for name in ("metrics", "history", "runs", "floor")
-        }
-    )
-    tables.check_protocols(tidy.metrics, publication.folder / "metrics.csv")
-    made = files.texts(Results(plan, tidy))
+    try:
+        tidy = tables.Tables(
+            **{
+                name: pd.read_csv(
+                    io.StringIO(publication.text(f"{name}.csv")),
+                    keep_default_na=False,
+                    na_values=["nan", ""],
+                    low_memory=False,
+                )
+                for name in ("metrics", "history", "runs", "floor")
+            }
+        )
+        tables.check_protocols(tidy.metrics, publication.folder / "metrics.csv")
+        return files.texts(Results(plan, tidy))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise GanloreError(
+            f"{publication.folder}: no report can be made of its tables ({error!r})\n"
+            f"  to mend it: {REMEDY}"
+        ) from None
+
+
+def _check_tables(findings: Findings, publication: Publication, plan: Plan) -> None:
+    """The report's tables, made again from the published metrics, have the same numbers."""
+    made = _tables_again(publication, plan)
     published = publication.manifest["files"]["reports"]
     for name, text in made.items():
         path = publication.reports / name
@@ -283,7 +319,7 @@ def _check_tables(findings: Findings, publication: Publication, plan: Plan) -> N
             findings.notes.append(f"{path}: this version makes it, the one that published did not")
             continue
         findings.expect(
-            path.exists() and _same(path.read_text(), text),
+            path.exists() and _same(storage.read_text(path), text),
             f"{path}: not what the published metrics give\n"
             "  to mend it: make the report again with this version, and publish again",
         )

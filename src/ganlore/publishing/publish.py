@@ -153,8 +153,8 @@ def _results(plan: Plan) -> dict[str, bytes]:
     for run in plan.runs:
         folder = plan.folder(run)
         record = collect.check_run(plan, run)
-        steps = _rows((folder / "history.csv").read_text())
-        metrics += _rows((folder / "metrics.csv").read_text())
+        steps = _rows((folder / "history.csv").read_text(encoding="utf-8"))
+        metrics += _rows((folder / "metrics.csv").read_text(encoding="utf-8"))
         history += [{**run.key, **row} for row in steps]
         lines.append(
             {
@@ -200,7 +200,7 @@ def _tables(plan: Plan) -> dict[str, str]:
     tidy = tables.read(plan)
     return {
         "runs.csv": tidy.runs.to_csv(index=False, lineterminator="\n"),
-        "floor.csv": (Path(plan.study.results) / "floor.csv").read_text(),
+        "floor.csv": (Path(plan.study.results) / "floor.csv").read_text(encoding="utf-8"),
     }
 
 

@@ -6,7 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ganlore import storage
+from pydantic import ValidationError
+
+from ganlore import shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness, records
 from ganlore.report import files
@@ -48,14 +50,15 @@ def verify(plan: Plan) -> Findings:
     data = Path(plan.study.data)
     findings = Findings()
     for name in plan.datasets:
-        _record(findings, data / "prepared" / name / "manifest.json")
+        _record(findings, data / "prepared" / name / "manifest.json", shape=shapes.Manifest)
     for name, extractors in plan.extractors.items():
         for extractor in extractors:
-            _record(findings, data / "extractors" / name / extractor / "record.json")
+            fitted = data / "extractors" / name / extractor / "record.json"
+            _record(findings, fitted, shape=shapes.Fitted)
     for (name, extractor), protocol in plan.references.items():
         path = data / "extractors" / name / extractor / "reference" / protocol.place / "record.json"
         if path.exists():  # an evaluation can do without
-            _record(findings, path)
+            _record(findings, path, shape=shapes.Reference)
     for run in plan.runs:
         _run(findings, plan, run)
     _collected(findings, plan)
@@ -77,7 +80,11 @@ def _collected(findings: Findings, plan: Plan) -> None:
 
 
 def _record(
-    findings: Findings, path: Path, optional: Collection[str] = (), remedy: str = ""
+    findings: Findings,
+    path: Path,
+    optional: Collection[str] = (),
+    remedy: str = "",
+    shape: type[shapes.Record] = shapes.Record,
 ) -> bool:
     """Check a record and the files that it tells of, of which some may be discarded.
 
@@ -85,7 +92,7 @@ def _record(
     """
     remedy = remedy or records.remedy(path.parent)
     try:
-        hashes = storage.hashes(storage.open_record(path, remedy))
+        hashes = storage.hashes(storage.open_record(path, remedy, shape))
     except GanloreError as error:
         findings.wrong.append(str(error))
         return False
@@ -107,8 +114,8 @@ def _run(findings: Findings, plan: Plan, run: Run) -> None:
     """Check a run's files, and that its records are its own, up to date, and of each other."""
     folder = plan.folder(run)
     optional = freshness.discarded(plan.study.keep, folder)
-    whole = _record(findings, folder / records.TRAINED, optional)
-    measured = _record(findings, folder / records.EVALUATED)
+    whole = _record(findings, folder / records.TRAINED, optional, shape=shapes.Trained)
+    measured = _record(findings, folder / records.EVALUATED, shape=shapes.Evaluated)
     if whole:
         findings.checked += 1
         try:
@@ -120,7 +127,10 @@ def _run(findings: Findings, plan: Plan, run: Run) -> None:
 def _check_run(run: Run, folder: Path, data: Path, measured: bool) -> None:
     """Raise a GanloreError where a run's records contradict themselves, the study or each other."""
     record = records.trained(run, folder)
-    settings_hash = Run.model_validate(record["settings"]).training_hash()
+    try:
+        settings_hash = Run.model_validate(record["settings"]).training_hash()
+    except (ValidationError, GanloreError) as error:
+        settings_hash = f"none: {str(error).splitlines()[0]}"
     if settings_hash != record["settings_hash"]:
         raise GanloreError(
             f"{folder / records.TRAINED}: its settings were altered\n"

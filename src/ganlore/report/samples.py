@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore import storage
-from ganlore.errors import GanloreError
+from ganlore import arrays, shapes, storage
 from ganlore.execution import records
 from ganlore.study.run import Plan, Run
 
@@ -127,7 +126,9 @@ class Album:
         self._plan = plan
         self._data = Path(plan.study.data) / "prepared"
         self._shapes: dict[str, list[int]] = {
-            name: storage.open_record(self._data / name / "manifest.json", REMEDY)["shape"]
+            name: storage.open_record(self._data / name / "manifest.json", REMEDY, shapes.Form)[
+                "shape"
+            ]
             for name in plan.datasets
         }
         pixels = sum(math.prod(self._shapes[run.dataset.name][-2:]) for run in plan.runs)
@@ -150,10 +151,9 @@ class Album:
         folder, dataset = self._plan.folder(run), run.dataset.name
         digest = storage.hashes(records.evaluated(run, folder))["samples.npz"]
         path = storage.check(folder / "samples.npz", digest, records.remedy(folder))
-        with np.load(path) as file:
-            arrays = dict(file)
-        arrays.pop("step", None)
-        samples, course = arrays.pop("samples", None), arrays.pop("strip", None)
+        drawn = arrays.read_archive(path)
+        drawn.pop("step", None)
+        samples, course = drawn.pop("samples", None), drawn.pop("strip", None)
         pictures: dict[str, Any] = {"strip": None, "sheet": None, "course": None}
         if samples is not None:
             pictures["strip"] = self._picture(dataset, samples, *STRIP)
@@ -164,7 +164,7 @@ class Album:
             pictures["course"] = self._picture(dataset, flat, len(flat), rows.shape[1])
         own = {
             name: sheet(grid.reshape(-1, *grid.shape[2:]), grid.shape[1], limit=64, size=16)
-            for name, grid in arrays.items()
+            for name, grid in drawn.items()
         }
         return pictures | {"own": own}
 
@@ -196,15 +196,7 @@ class Album:
         return sheet(samples[:count], columns, limit=32, size=size)
 
     def _test(self, dataset: str) -> NDArray[Any]:
-        path = self._data / dataset / "test.npy"
-        try:
-            samples: NDArray[Any] = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise GanloreError(
-                f"{path}: missing or damaged ({error})\n"
-                f"  to make it again: delete {path.parent} and {REMEDY}"
-            ) from None
-        return samples
+        return arrays.read(self._data / dataset / "test.npy", mapped=True)
 
     def _extent(self, dataset: str) -> float:
         """Half the width of what a picture has: a little more than the data needs."""

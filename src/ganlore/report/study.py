@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import formatting, storage
+from ganlore import formatting, shapes, storage
 from ganlore.analysis import estimators, tables
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN, Tables
@@ -23,7 +23,9 @@ def data(plan: Plan, tidy: Tables, dataset: str, matrices: list[Matrix]) -> dict
     """What a reader needs to know of a data set and how its runs were trained and measured."""
     root = Path(plan.study.data)
     remedy = "run snakemake"
-    manifest = storage.open_record(root / "prepared" / dataset / "manifest.json", remedy)
+    manifest = storage.open_record(
+        root / "prepared" / dataset / "manifest.json", remedy, shapes.Form
+    )
     runs = [run for run in plan.runs if run.dataset.name == dataset]
     accuracies = {}
     for name in plan.extractors[dataset]:
@@ -130,7 +132,7 @@ def collapsed(plan: Plan, sections: list[dict[str, Any]]) -> list[dict[str, Any]
     cells = []
     for section in sections:
         manifest = Path(plan.study.data) / "prepared" / section["matrix"].dataset / "manifest.json"
-        classes = storage.open_record(manifest, "run snakemake")["classes"]
+        classes = storage.open_record(manifest, "run snakemake", shapes.Form)["classes"]
         for cell in section["ranked"]:
             modes, precision = (cell["row"].get(key, math.nan) for key in ("modes", "precision"))
             if cell["row"]["fid_n"] and estimators.collapsed(modes, classes or math.nan, precision):

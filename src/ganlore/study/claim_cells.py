@@ -97,7 +97,7 @@ def metric_names() -> frozenset[str]:
     """The names of all metrics, read from the syntax tree: planning computes nothing."""
     names: set[str] = set()
     for path in sorted((declarations.PACKAGE / "metrics").glob("[!_]*.py")):
-        for node in ast.parse(path.read_text()).body:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
             match node:
                 case (
                     ast.Assign([ast.Name("METRICS")], ast.Dict(keys))

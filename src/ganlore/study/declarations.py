@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import settings as shared_settings
+from ganlore import storage
 from ganlore.errors import GanloreError
 
 PACKAGE = Path(__file__).parents[1]
@@ -17,6 +18,7 @@ FACTS = frozenset(
         "captions",
         "combines",
         "batch_multiple_of",
+        "least_batch",
         "shape",
         "n_train",
         "mirrored",
@@ -47,9 +49,13 @@ NAMESPACE: dict[str, Any] = {
 def parse(path: Path) -> ast.Module:
     """The syntax tree of a file; a syntax error is a GanloreError with its place."""
     try:
-        return ast.parse(path.read_text(), filename=str(path))
+        return ast.parse(storage.read_text(path), filename=str(path))
     except SyntaxError as error:
         raise GanloreError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from None
+    except (MemoryError, RecursionError, ValueError) as error:  # nested too deeply, or with a NUL
+        raise GanloreError(
+            f"{path}: not readable as Python: {error or 'nested too deeply'}"
+        ) from None
 
 
 def read_class(path: Path, name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -68,6 +74,8 @@ def read_class(path: Path, name: str) -> tuple[str, dict[str, Any], dict[str, An
     facts: dict[str, Any] = {}
     fields: dict[str, Any] = {}
     for base in reversed(node.bases):
+        if isinstance(base, ast.Name) and base.id == name:
+            raise GanloreError(f"{path}:{node.lineno}: the class {name!r} is its own base")
         if isinstance(base, ast.Name) and _is_ours(module, base.id):
             _, more_facts, more_fields = read_class(path, base.id)
             facts |= more_facts
@@ -134,7 +142,21 @@ def _read(node: ast.expr, path: Path, name: str) -> Any:
 
 def _read_type(node: ast.expr, path: Path, name: str) -> Any:
     """As `_read`, of an annotation: pydantic would evaluate a string in it as code."""
+    if name.startswith("_"):
+        raise GanloreError(
+            f"{path}:{node.lineno}: {name!r} has an annotation, which makes it a setting\n"
+            "  a setting's name begins with a letter"
+        )
     for inner in ast.walk(node):
+        if isinstance(inner, ast.Call) or (
+            isinstance(inner, ast.Constant)
+            and inner.value not in (None, ...)
+            and not isinstance(inner.value, str | bytes)
+        ):
+            raise GanloreError(
+                f"{path}:{node.lineno}: the type of {name!r} is none: `{ast.unparse(node)}`\n"
+                f"  write a type of: {', '.join(sorted(NAMESPACE))}"
+            )
         if isinstance(inner, ast.Constant) and isinstance(inner.value, str | bytes):
             raise GanloreError(
                 f"{path}:{node.lineno}: the type of {name!r} has a string in it: "

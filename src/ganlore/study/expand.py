@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from ganlore.errors import GanloreError, unknown
-from ganlore.settings import Optimizer
+from ganlore.settings import LEAST, LONGEST, Optimizer
 from ganlore.study import claim_cells, compatibility, registry, schema
 from ganlore.study.claims import PLURAL
 from ganlore.study.explain import explain
@@ -215,7 +215,9 @@ def _resolve(
         protocol=protocol,
         extractors=data.extractors,
     )
+    _check_path(study, run)
     _check_batch(study, run)
+    _check_samples(study, run)
     _check_flip(study, run)
     return run
 
@@ -225,6 +227,27 @@ def _policy(loss: str, training: Training, overrides: dict[str, Any]) -> dict[st
     published = registry.declaration("loss", loss).model.model_fields["optimizer"].default
     start: Optimizer = training.optimizer if training.policy == "shared" else published
     return schema.merge(start.model_dump(mode="json"), overrides)
+
+
+def _check_path(study: Study, run: Run) -> None:
+    """Each name in a run's path is a folder's."""
+    for name in run.id.split("/"):
+        if (size := len(name.encode())) > LONGEST:
+            raise GanloreError(
+                f"study {study.name}: {name}: a name of {size} bytes; a folder of results can have "
+                f"{LONGEST}\n  combine fewer tricks, or choose shorter names"
+            )
+
+
+def _check_samples(study: Study, run: Run) -> None:
+    """Metrics need some samples of each split: both are compared with the other."""
+    for split in ("n_train", "n_test"):
+        size = run.dataset.settings.get(split)
+        if isinstance(size, int) and size < LEAST:
+            raise GanloreError(
+                f"study {study.name}: {run.dataset.name}.{split} = {size}: metrics need at least "
+                f"{LEAST} samples of each split"
+            )
 
 
 def _check_batch(study: Study, run: Run) -> None:
@@ -241,6 +264,12 @@ def _check_batch(study: Study, run: Run) -> None:
             f"{where}: a budget of {training.budget} images is {training.steps} steps of "
             f"{training.batch}, fewer than n_critic = {run.loss.settings['n_critic']}: the "
             "generator would make no step\n  raise training.budget"
+        )
+    least = registry.declaration("network", run.network.name).fact("least_batch", 1)
+    if training.batch < least:
+        raise GanloreError(
+            f"{where}: training.batch = {training.batch}: the network {run.network.name} needs at "
+            f"least {least}, for its batch norm"
         )
     for trick in run.applied:
         field = registry.declaration("trick", trick.name).fact("batch_multiple_of")

@@ -3,11 +3,61 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, TypeGuard
+import json
+from typing import Any, TypeGuard, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ganlore.errors import GanloreError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def mapping(text: str, where: str) -> dict[str, Any]:
+    """A mapping from its JSON text.
+
+    Raises:
+        GanloreError: if the text is not JSON, or not a mapping.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise GanloreError(f"{where}: not valid JSON ({error})\n  expected a mapping") from None
+    if not isinstance(value, dict):
+        raise GanloreError(f"{where}: expected a mapping of keys, found {type(value).__name__}")
+    return value
+
+
+def parsed(model: type[M], text: str, where: str) -> M:
+    """A model from its JSON text.
+
+    Raises:
+        GanloreError: as `mapping`, and naming each key that is wrong.
+    """
+    try:
+        return model.model_validate(mapping(text, where))
+    except ValidationError as error:
+        raise explain(error, model, where) from None
+
+
+def refuse_nul(document: Any, where: str) -> None:
+    """Refuse a text with a NUL, which ends names of files and arguments of programs.
+
+    Raises:
+        GanloreError: with the key that has it.
+    """
+    waiting: list[tuple[str, Any]] = [("", document)]
+    seen: set[int] = set()  # YAML's references may lead in a circle
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, str) and "\0" in value:
+            raise GanloreError(f"{where}: {key} = {value!r}: a text cannot have a NUL")
+        if isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for name, inner in items:
+                inside = f"{key}.{name}".lstrip(".")
+                waiting += [(inside, inner), (inside, name)]
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> GanloreError:

@@ -29,12 +29,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError, create_model
 
 from ganlore.errors import GanloreError, unknown
 from ganlore.settings import NoTruthAsNumber
 from ganlore.study.declarations import PACKAGE, parse, read_class
-from ganlore.study.explain import explain
+from ganlore.study.explain import explain, refuse_nul
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Declaration:
         Raises:
             GanloreError: for an unknown key or an impossible value.
         """
+        refuse_nul(values, f"settings of {self.kind} {self.name!r}")
         try:
             return self.model.model_validate(values).model_dump(mode="json")
         except ValidationError as error:
@@ -206,7 +207,11 @@ def _declaration(kind: str, name: str, path: Path, _changed: int) -> Declaration
             f"found {len(targets)}"
         )
     summary, facts, fields = read_class(path, targets[0])
-    model = create_model(f"{name} settings", __base__=_Settings, **fields)
+    try:
+        model = create_model(f"{name} settings", __base__=_Settings, **fields)
+    except (LookupError, NameError, PydanticUserError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise GanloreError(f"{path}: the settings of {name!r} have no types: {reason}") from None
     return Declaration(kind, name, path, summary, facts, model)
 
 

@@ -12,10 +12,22 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
 
 from ganlore.errors import GanloreError
-from ganlore.settings import Fraction, Model, NonNegativeInt, Optimizer, PositiveFloat, PositiveInt
+from ganlore.settings import (
+    Budget,
+    Folder,
+    Fraction,
+    Model,
+    Name,
+    NonNegativeInt,
+    Optimizer,
+    PositiveFloat,
+    Samples,
+    Threads,
+    UpToMillion,
+)  # fmt: skip
 from ganlore.study import documents
 from ganlore.study.claims import Claims
-from ganlore.study.explain import explain
+from ganlore.study.explain import explain, refuse_nul
 
 Names = Literal["all"] | list[str]
 TrickNames = Literal["all"] | list[str | list[str]]
@@ -24,11 +36,9 @@ TrickNames = Literal["all"] | list[str | list[str]]
 class Training(Model):
     """How every run of a study is trained; equal for all cells."""
 
-    budget: PositiveInt = Field(
-        100_000, description="Real images shown to the discriminator in a run."
-    )
-    batch: PositiveInt = Field(64, description="Real images in a discriminator step.")
-    latent: PositiveInt = Field(64, description="Dimensions of the generator's noise.")
+    budget: Budget = Field(100_000, description="Real images shown to the discriminator in a run.")
+    batch: UpToMillion = Field(64, description="Real images in a discriminator step.")
+    latent: UpToMillion = Field(64, description="Dimensions of the generator's noise.")
     policy: Literal["shared", "published"] = Field(
         "shared",
         description="shared: the study's optimizer for every loss. published: each loss's own. "
@@ -37,10 +47,10 @@ class Training(Model):
     optimizer: Optimizer = Field(
         Optimizer(), description="The optimisers of all losses under the policy `shared`."
     )
-    snapshots: PositiveInt = Field(
+    snapshots: UpToMillion = Field(
         8, description="Generators kept, evenly spaced over the budget; the last is the end."
     )
-    history: PositiveInt = Field(100, description="Rows in a run's history, evenly spaced.")
+    history: UpToMillion = Field(100, description="Rows in a run's history, evenly spaced.")
     order: Literal["discriminator-first", "generator-first"] = Field(
         "discriminator-first",
         description="Whose turn comes first in a step. generator-first: the discriminator then "
@@ -57,7 +67,7 @@ class Training(Model):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to train; auto takes a GPU when there is one."
     )
-    threads: PositiveInt = Field(
+    threads: Threads = Field(
         1, description="CPU threads of a run. More than one changes the last bits of results."
     )
     precision: Literal["fp32", "tf32", "bf16"] = Field(
@@ -99,9 +109,9 @@ class Protocol(Model):
     reference: Literal["train", "test"] = Field(
         "train", description="The split of the data that samples are compared with."
     )
-    n_real: PositiveInt | None = Field(None, description="Real samples used; none means all.")
-    n_fake: PositiveInt = Field(2_500, description="Generated samples at each snapshot.")
-    n_neighbours: PositiveInt | None = Field(
+    n_real: Samples | None = Field(None, description="Real samples used; none means all.")
+    n_fake: Samples = Field(2_500, description="Generated samples at each snapshot.")
+    n_neighbours: Samples | None = Field(
         None,
         description="The first so many samples of each side are enough for metrics over all pairs "
         "(KID, precision, recall, density, coverage), whose cost grows with the square; none means "
@@ -116,7 +126,7 @@ class Protocol(Model):
         description="Where samples and features are computed; auto takes a GPU when there is one. "
         "Noise is drawn on the CPU, the same for all.",
     )
-    pictures: PositiveInt = Field(64, description="Samples of the last snapshot kept to look at.")
+    pictures: UpToMillion = Field(64, description="Samples of the last snapshot kept to look at.")
 
     @property
     def place(self) -> str:
@@ -177,7 +187,7 @@ class Variant(Overrides):
     training: dict[str, Any] = {}
 
 
-VariantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-zA-Z0-9_.,:=-]*$")]
+VariantName = Annotated[Name, Field(pattern=r"^[a-z0-9][a-zA-Z0-9_.,:=-]*$")]
 
 
 class Exclusion(Model):
@@ -210,7 +220,7 @@ def _no_truth_value(value: Any) -> Any:
     return value
 
 
-Seed = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=0)]
+Seed = Annotated[NonNegativeInt, BeforeValidator(_no_truth_value)]
 
 
 class Study(Model):
@@ -219,14 +229,14 @@ class Study(Model):
     Paths are relative to the working directory.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Lower case, with hyphens.")
+    name: Name = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Lower case, with hyphens.")
     title: str = ""
     extends: str | None = Field(
         None, description="Another study file, in the same folder, whose keys this one changes."
     )
-    data: str = Field("data", description="Folder of prepared data, extractors and features.")
-    results: str = Field("results", description="Folder of runs and tables.")
-    reports: str = Field("reports", description="Folder of the report, figures and tables.")
+    data: Folder = Field("data", description="Folder of prepared data, extractors and features.")
+    results: Folder = Field("results", description="Folder of runs and tables.")
+    reports: Folder = Field("reports", description="Folder of the report, figures and tables.")
     seeds: Annotated[list[Seed], Field(min_length=1)]
     training: Training = Training()
     protocol: Protocol = Protocol()
@@ -305,6 +315,8 @@ def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Study:
         overrides: keys put over the file's, as `snakemake --config` gives them.
     """
     text = str(source)
+    if not text.strip():
+        raise GanloreError("name a study's file, for example configs/smoke.yaml")
     inline = text.lstrip().startswith("{")
     document = documents.parse_json(text, "study") if inline else read(Path(text))
     return parse(merge(document, overrides or {}), "study" if inline else text)
@@ -316,6 +328,7 @@ def parse(document: dict[str, Any], where: str) -> Study:
     Raises:
         GanloreError: naming each key, its value, what is allowed and the nearest name.
     """
+    refuse_nul(document, where)
     try:
         return Study.model_validate(document)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ganlore import console, provenance, storage
+from ganlore import console, provenance, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness
 from ganlore.steps import TrainState
@@ -64,7 +65,7 @@ class Checkpoints:
             console.say(f"{self.path}: damaged; starting this run again from its first step")
         if saved is None or saved["identity"] != self.identity:
             self.clear()
-            self.folder.mkdir(parents=True)
+            announce(self.folder)
             return 0, 0.0
         for path in self.folder.glob("snapshot-*.pt"):
             if path.name not in saved["files"]:
@@ -83,8 +84,7 @@ class Checkpoints:
         now = time.monotonic()
         if now - self._reported_at >= min(2.0, self.interval):
             self._reported_at = now
-            progress = {"step": step, "seconds": seconds, "pid": os.getpid(), "time": time.time()}
-            storage.write_json(self.folder / "progress.json", progress)
+            _report(self.folder, step, seconds)
         if now - self._saved_at >= self.interval:
             self.save(step, state, history, seconds)
 
@@ -124,6 +124,24 @@ class Checkpoints:
     def clear(self) -> None:
         """Delete all checkpoints and snapshots, when the run is finished or restarts."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def announce(folder: Path) -> None:
+    """Say in a run's folder that this process trains it, before any of a plug-in's code runs.
+
+    A process that is ended at once, by a crash of compiled code for example, leaves nothing else.
+    """
+    (folder / "failed.json").unlink(missing_ok=True)
+    path, step, seconds = folder / "progress.json", 0, 0.0
+    with contextlib.suppress(GanloreError):  # there is none, or it is damaged: the run begins
+        before = storage.read_json(path, "", shapes.Progress)
+        step, seconds = before["step"], before["seconds"]
+    _report(folder, step, seconds)
+
+
+def _report(folder: Path, step: int, seconds: float) -> None:
+    progress = {"step": step, "seconds": seconds, "pid": os.getpid(), "time": time.time()}
+    storage.write_json(folder / "progress.json", progress)
 
 
 def networks_state(state: TrainState) -> dict[str, Any]:
