@@ -14,15 +14,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore import formatting
+from ganlore import console, formatting
 from ganlore.cli.main import app
 from ganlore.docgen import published
 from ganlore.errors import GanloreError
-from ganlore.publishing import publication, publish
+from ganlore.publishing import publication, publish, tolerance
 from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
-from tiny import TINY
+from tiny import REPOSITORY, TINY
 
 RESULTS, REPORTS = Path("results/tiny"), Path("reports/tiny")
 GRID = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "dragan"], "tricks": ["none"]}  # fmt: skip
@@ -142,6 +142,44 @@ def test_a_table_of_the_report_is_made_again(clone: Path) -> None:
         path.write_text("".join([head, ",".join(values), *rest]))
         rehash("tables/cells.csv", "reports")
         assert ("not what the published metrics give" not in findings()) is fine
+
+
+MODEL = "trick,effect,low,high,p,n_losses\nema,0.056200226,-0.007332667,0.119733119,0.0823171,5\n"
+
+
+@pytest.mark.parametrize(
+    "old, new, fine",
+    [
+        ("0.056200226", "0.0562002260001", True),
+        ("-0.007332667", "-0.005930737", True),  # as two machines had it: 1 % of the interval
+        ("0.0823171", "0.0761843", True),
+        ("-0.007332667", "-0.001", False),
+        ("0.0823171", "0.0423171", False),
+        ("0.056200226", "0.066200226", False),
+        (",5", ",6", False),
+        ("ema", "emu", False),
+        ("effect", "effects", False),
+    ],
+)  # fmt: skip
+def test_an_iterative_fit_may_stop_elsewhere_and_nothing_else_may(old, new, fine) -> None:
+    altered = MODEL.replace(old, new, 1)
+    assert altered != MODEL
+    assert tolerance.same("tables/model-digits-dcgan-base.csv", altered, MODEL) is fine
+    exact = ("0.056200226", "0.0562002260001")  # 1.8e-12, relative
+    assert tolerance.same("tables/cells.csv", altered, MODEL) is ((old, new) == exact)
+
+
+def test_a_check_of_a_publication_says_how_far_it_is(clone: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(console, "INTERVAL", 0.0)
+    publication.verify(RESULTS)
+    steps = capsys.readouterr().err
+    assert f"verify {RESULTS}" in steps and "tables of the report" in steps
+
+
+@pytest.mark.parametrize("folder", publication.find(REPOSITORY / "results"), ids=lambda p: p.name)
+def test_every_published_result_of_this_repository_verifies(folder: Path, monkeypatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    assert publication.verify(folder).wrong == []
 
 
 def test_numbers_and_leaderboard_are_made_again(clone: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganlore import storage
+from ganlore.console import Progress
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness
 from ganlore.study.run import Plan, Run
@@ -56,14 +57,21 @@ def verify(plan: Plan) -> Findings:
         path = data / "extractors" / name / extractor / "reference" / protocol.place / "record.json"
         if path.exists():  # an evaluation can do without
             _record(findings, path)
-    for run in plan.runs:
-        folder = plan.folder(run)
-        _record(findings, folder / "run.json", freshness.discarded(plan.study.keep, folder))
-        _record(findings, folder / "evaluation.json")
-        if (folder / "run.json").exists():
-            findings.checked += 1
-            findings.wrong += _stale(run, folder, data)
+    with Progress(f"verify {plan.study.name}", len(plan.runs)) as progress:
+        for done, run in enumerate(plan.runs, 1):
+            _run(findings, plan, run)
+            progress.update(done, "runs")
     return findings
+
+
+def _run(findings: Findings, plan: Plan, run: Run) -> None:
+    """Check the records of a run, its files, and whether it is up to date."""
+    folder = plan.folder(run)
+    _record(findings, folder / "run.json", freshness.discarded(plan.study.keep, folder))
+    _record(findings, folder / "evaluation.json")
+    if (folder / "run.json").exists():
+        findings.checked += 1
+        findings.wrong += _stale(run, folder, Path(plan.study.data))
 
 
 def _record(findings: Findings, path: Path, optional: Collection[str] = ()) -> None:
