@@ -83,15 +83,45 @@ def plan_study(
     ] = summary.TFLOPS,
     seconds: Annotated[float, typer.Option(help="Seconds to spend on timing.")] = 60.0,
 ) -> None:
-    """Show what a study will do: runs, jobs, cells without a run, GPU hours, time and disk."""
+    """Show what a study will do and needs: runs, jobs, cells without a run, hours and disk.
+
+    Fails where something is missing that nothing will fetch.
+    """
     import os
+
+    from ganlore.forecast import needs
 
     plan = expand(schema.load(study))
     for line in summary.outline(plan):
         typer.echo(line)
+    lacking = needs.of(plan)
+    for line in needs.lines(lacking, needs.asked(lacking)):
+        typer.echo(line)
+    needs.check(plan, lacking, {})
     if measure:
         for line in summary.forecast(plan, cores or os.cpu_count() or 1, tflops, seconds):
             typer.echo(line)
+
+
+@app.command("needs")
+def check_needs(study: StudyArgument = DEFAULT) -> None:
+    """Look for what a study needs from outside; fails with status 4 where it is not to be had.
+
+    Files, folders, packages, memory, and servers that answer. The Snakefile asks this before the
+    first job.
+    """
+    from ganlore.forecast import needs
+
+    plan = expand(schema.load(study))
+    lacking = needs.of(plan)
+    answers = needs.asked(lacking)
+    try:
+        needs.check(plan, lacking, answers)
+    except GanloreError as error:
+        say(f"error: {error}")
+        raise typer.Exit(summary.UNMET_NEEDS) from None
+    for line in needs.lines(lacking, answers):
+        say(line.strip())
 
 
 @app.command("disk-space")
@@ -128,7 +158,7 @@ def status(
     study: StudyArgument = DEFAULT,
     cores: Annotated[int, typer.Option(help="Cores that snakemake was given; 0 means all.")] = 0,
 ) -> None:
-    """Show how far a study is: done, running, failed, missing, and the time left."""
+    """Show how far a study is: done, trained, running, failed, missing, and the time left."""
     import os
 
     from ganlore.execution import status as progress
@@ -137,11 +167,11 @@ def status(
     stages = {run.id: progress.progress(plan, run) for run in plan.runs}
     counts = progress.tally(stages)
     typer.echo(f"study {plan.study.name}: {len(stages)} runs")
-    for name in ("done", "running", "interrupted", "failed", "stale", "missing"):
+    for name in ("done", "trained", "running", "interrupted", "failed", "stale", "missing"):
         if counts[name]:
             typer.echo(f"  {name:<12} {counts[name]}")
     for run_id, stage in stages.items():
-        if stage.state in ("running", "interrupted", "failed", "stale"):
+        if stage.state not in ("done", "missing"):
             typer.echo(f"  {stage.state}: {run_id}: {stage.note}")
     diverged = [run_id for run_id, stage in stages.items() if stage.note == "diverged"]
     for run_id in diverged:
