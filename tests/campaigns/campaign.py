@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from ganlore import storage  # noqa: E402
+from ganlore.console import say  # noqa: E402
 from ganlore.docgen.reliability import FILE  # noqa: E402
 from ganlore.study import schema  # noqa: E402
 from tiny import TINY  # noqa: E402
@@ -234,6 +235,11 @@ def bits(run: Path) -> dict[str, str]:
             kept = [{k: v for k, v in row.items() if k not in TIMES} for row in rows]
             hashes[name] = hashlib.sha256(json.dumps(kept).encode()).hexdigest()
     return hashes
+
+
+def progress(tally: Tally, done: int, n: int) -> None:
+    """Say how far a campaign is."""
+    say(f"{done}/{n}: {', '.join(f'{name} {count}' for name, count in tally.counts.items())}")
 
 
 def moments(n: int, seed: int) -> Iterator[tuple[int, float]]:

@@ -202,6 +202,7 @@ def main() -> None:
             shutil.rmtree(work, ignore_errors=True)
             shutil.copytree(whole, work)  # with the files' times
             with campaign.contextlib.chdir(work):
+                campaign.progress(tally, made, options.n)
                 made += check(tally, path, damage, rng, options.n - made)
     zero = ("damages", "checks", "damages that were noticed", "silent", "tracebacks", "hangs")
     campaign.finish("damage", tally, options, zero)

@@ -248,6 +248,8 @@ def main() -> None:
         options.no_record = True
     numbers = range(options.n) if options.only is None else [options.only]
     for index in numbers:
+        if index % 50 == 0:
+            campaign.progress(tally, index, len(numbers))
         with campaign.folder():
             check(tally, options.seed, index)
     zero = ("studies", "refused with a clear error", "accepted", "trained and evaluated",

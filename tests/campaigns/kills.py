@@ -53,6 +53,7 @@ def trainings(tally: Tally, n: int, seed: int) -> None:
         expected[run] = evaluated(run)
         shutil.rmtree(Path("results/runs"))
     for index, share in campaign.moments(n, seed):
+        campaign.progress(tally, index, n)
         run = RUNS[index % len(RUNS)]
         moment = share * seconds[run]
         where = (
@@ -96,6 +97,7 @@ def workflows(tally: Tally, n: int, seed: int) -> None:
     assert whole.code == 0, whole.text
     expected = all_bits()
     for index, share in campaign.moments(n, seed + 1):
+        campaign.progress(tally, index, n)
         for name in ("data", "results", "reports", ".snakemake"):
             shutil.rmtree(name, ignore_errors=True)
         moment = share * seconds
