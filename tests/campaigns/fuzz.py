@@ -23,7 +23,7 @@ from campaign import Tally
 PATIENCE = 20.0
 """Seconds that a plan may take."""
 
-TRAIN_EVERY = 10
+TRAIN_EVERY = 4
 """One accepted study of so many is really trained, if it is small."""
 
 LARGEST = 20_000
