@@ -123,6 +123,13 @@ def test_records_and_tables_agree_to_the_letter(clone, name, old, new, reported)
     assert reported in findings()
 
 
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n"])
+def test_a_table_without_the_columns_that_name_runs_has_none_of_them(clone: Path, text) -> None:
+    (RESULTS / "history.csv").write_text(text)
+    table = publication.opened(RESULTS).table("history")
+    assert table.runs == {} and table.values("a/run", ["step"]) == []
+
+
 def test_a_run_that_is_left_out_is_missed(clone: Path) -> None:
     lines = (RESULTS / "records.jsonl").read_text().splitlines(keepends=True)
     (RESULTS / "records.jsonl").write_text(lines[0])

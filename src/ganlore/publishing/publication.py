@@ -122,9 +122,11 @@ class Publication:
 
     def table(self, name: str) -> Table:
         """A table by its name; a row that is too short is filled up with empty values."""
-        head, *lines = csv.reader(io.StringIO(self.text(f"{name}.csv"))) or [[]]
-        places = [head.index(column) for column in KEY]
+        head, *lines = list(csv.reader(io.StringIO(self.text(f"{name}.csv")))) or [[]]
         runs: dict[str, list[list[str]]] = defaultdict(list)
+        if not set(KEY) <= set(head):
+            return Table(head, runs)  # no run has its rows: a finding for each
+        places = [head.index(column) for column in KEY]
         for line in lines:
             row = line + [""] * (len(head) - len(line))
             *cell, seed = (row[place] for place in places)
