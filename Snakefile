@@ -13,7 +13,7 @@ from snakemake.utils import min_version
 from ganlore.cli import worker_server
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu_slots
-from ganlore.forecast.summary import TOO_LITTLE_DISK_SPACE
+from ganlore.forecast.summary import TOO_LITTLE_DISK_SPACE, UNMET_NEEDS
 from ganlore.study import fingerprint, schema, weights
 from ganlore.study.expand import expand as expand_study
 
@@ -40,6 +40,10 @@ if "gpu" not in workflow.global_resources:
 # Training and evaluation run in workers that have imported torch already. Not for a dry run, and
 # without a server (a node of a cluster) a job imports torch itself.
 onstart:
+    if subprocess.run(["ganlore", "needs", STUDY_JSON]).returncode == UNMET_NEEDS:
+        raise WorkflowError(
+            "the study was not begun: something that it needs is missing"
+        )
     worker_server.start()
     if STUDY.keep.check_room:
         asked = [

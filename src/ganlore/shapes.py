@@ -157,6 +157,7 @@ class Progress(Record):
     step: int
     seconds: float
     pid: int
+    time: float
 
 
 class Failed(Record):

@@ -140,7 +140,6 @@ def test_tricks_effects_are_mean_differences():
     """In a complete design; half-width 1.96 sqrt(2 s^2 / (losses seeds))."""
     table = study()
     actual = mixed_model.fit(table)
-    assert actual.model.startswith("mixed model") and not actual.note
     first = actual.tricks.set_index("trick").loc["trick1"]
     assert first["effect"] == pytest.approx(paired_effect(table, "trick1"))
     assert (first["high"] - first["low"]) / 2 == pytest.approx(
@@ -191,21 +190,46 @@ def test_cells_that_do_not_apply_leave_no_hole():
     assert alone.tricks.empty
 
 
-def test_least_squares_where_the_mixed_model_fails(monkeypatch):
+def dummies(table):
+    cells = pd.MultiIndex.from_frame(table[["loss", "trick"]]).to_flat_index()
+    made = (pd.get_dummies(pd.Series(labels), dtype=float) for labels in (cells, table["seed"]))
+    return tuple(frame.to_numpy() for frame in made)
+
+
+@pytest.mark.parametrize("key", range(4))
+def test_the_mixed_models_variances_are_those_of_its_closed_form(key):
+    """Complete designs: sigma^2 = MS of residuals, ratio = (MS of seeds / sigma^2 - 1) / cells.
+
+    Searle, Casella and McCulloch 1992, section 4.8: where the ratio is not negative.
+    """
+    table = study(key=key)
+    wide = table.pivot(index="seed", columns=["loss", "trick"], values="value").to_numpy()
+    seeds, cells = wide.shape
+    by_seed = wide.mean(axis=1)
+    of_seeds = cells * ((by_seed - wide.mean()) ** 2).sum() / (seeds - 1)
+    rest = wide - wide.mean(axis=0) - by_seed[:, None] + wide.mean()
+    noise = (rest**2).sum() / (seeds - 1) / (cells - 1)
+    assert of_seeds > noise
+    first = mixed_model.fit(table).tricks.set_index("trick").loc["trick1"]
+    half = 1.959963984540054 * math.sqrt(2 * noise / 6 / seeds)
+    assert (first["high"] - first["low"]) / 2 == pytest.approx(half, rel=1e-9)
+    z = first["effect"] / half * 1.959963984540054
+    assert first["p"] == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-7)
+    actual = mixed_model.reml(table["value"].to_numpy(), *dummies(table))
+    assert actual.ratio == pytest.approx((of_seeds / noise - 1) / cells, rel=1e-9)
+
+
+def test_the_mixed_model_is_that_of_statsmodels_where_runs_are_missing():
     from statsmodels.regression.mixed_linear_model import MixedLM
 
     table = study()
-    mixed = mixed_model.fit(table)
-
-    def fails(*_, **__):
-        raise np.linalg.LinAlgError("Singular matrix")
-
-    monkeypatch.setattr(MixedLM, "fit", fails)
-    actual = mixed_model.fit(table)
-    assert actual.model.startswith("least squares")
-    assert "Singular matrix" in actual.note
-    columns = ["effect", "low", "high"]
-    np.testing.assert_allclose(actual.tricks[columns], mixed.tricks[columns], atol=0.005)
+    table = table.drop(index=np.random.default_rng(0).choice(len(table), 17, replace=False))
+    cells, seeds = dummies(table.reset_index(drop=True))
+    value = table["value"].to_numpy()
+    actual = mixed_model.reml(value, cells, seeds)
+    theirs = MixedLM(value, cells, groups=table["seed"].to_numpy()).fit(reml=True)
+    np.testing.assert_allclose(actual.means, theirs.fe_params, atol=1e-5)
+    np.testing.assert_allclose(np.sqrt(np.diag(actual.covariance)), theirs.bse_fe, rtol=1e-3)
 
 
 def test_seeds_that_explain_nothing_are_no_obstacle():

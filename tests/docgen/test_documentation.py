@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import document
 from ganlore import formatting, storage
 from ganlore.cli.main import app
-from ganlore.docgen import catalogue, pages, performance
+from ganlore.docgen import catalogue, pages, performance, reliability
 from ganlore.errors import GanloreError
 from ganlore.publishing.publication import find
 from ganlore.settings import Optimizer
@@ -268,6 +268,25 @@ def test_a_measurement_is_recorded_beside_the_others(tmp_path) -> None:
     assert performance.measured(tmp_path, "idle")["made_with"].endswith("; a note")
     with pytest.raises(GanloreError, match="unknown measurement 'starts'"):
         performance.measured(tmp_path, "starts")
+
+
+def test_the_page_on_reliability_has_what_the_campaigns_counted(project) -> None:
+    (project / reliability.FILE).unlink(missing_ok=True)
+    pages.write(project)
+    page = project / "docs/reliability.md"
+    assert page.read_text(encoding="utf-8").count("Not run yet.") == 3
+    made = performance.read(REPOSITORY)["start"]["measured"]
+    failure = {"kind": "silent", "reproduction": "floor.csv: halved", "output": "-"}
+    section = {"measured": made, "seed": 7, "counts": {"checks": 1234, "silent": 1}}
+    storage.write_json(project / reliability.FILE, {"damage": {**section, "failures": [failure]}})
+    pages.write(project)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("Not run yet.") == 2
+    assert "| checks | 1,234 |\n| silent | 1 |\n" in text
+    assert "- silent: `floor.csv: halved`" in text
+    assert f"Seed 7; {performance.measured(REPOSITORY, 'start')['made_with']}" in text
+    with pytest.raises(GanloreError, match="did you mean 'kills'"):
+        reliability.campaign(project, "kill")
 
 
 def test_snakemake_s_benchmarks_are_read_leniently(tmp_path) -> None:

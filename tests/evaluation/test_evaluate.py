@@ -332,6 +332,14 @@ def test_everyone_agrees_on_what_is_stale(copy: Plan, part: str, key: str) -> No
             )
 
 
+def test_a_run_that_waits_for_its_evaluation_is_trained_and_not_running(copy: Plan) -> None:
+    run = copy.runs[0]
+    (copy.folder(run) / "evaluation.json").unlink()
+    stage = status.progress(copy, run)
+    assert (stage.state, stage.note) == ("trained", "not yet evaluated")
+    assert status.tally({run.id: stage})["running"] == 0
+
+
 def test_data_and_extractors_that_are_gone_make_a_run_stale(copy: Plan) -> None:
     run, data = copy.runs[0], Path(copy.study.data)
     shutil.rmtree(data / "extractors/ring/coordinates")

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from ganlore import arrays, features, storage
 from ganlore.cli.main import app
 from ganlore.errors import GanloreError
-from ganlore.publishing import publication
+from ganlore.publishing import publication, verify_published
 from tiny import REPOSITORY, TINY
 
 GARBAGE = [b"", b"{", b"[]", b"{}", b"null", b"1", b'"x"', b'{"files": []}', b'{"files": {"x": 1}}',
@@ -89,7 +89,7 @@ def damage(path: Path, published: Path) -> None:
     for garbage in (*GARBAGE, whole[: len(whole) // 2]):
         path.write_bytes(garbage)
         if path.name != publication.MANIFEST:
-            assert publication.verify(published).wrong
+            assert verify_published.verify(published).wrong
             value = storage.read_json(published / publication.MANIFEST, "")
             value["files"]["results"][str(path.relative_to(published))] = storage.sha256(path)
             storage.write_json(published / publication.MANIFEST, value)

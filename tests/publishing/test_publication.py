@@ -14,16 +14,16 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore import formatting, storage
+from ganlore import console, formatting, storage
 from ganlore.cli.main import app
 from ganlore.docgen import published
 from ganlore.errors import GanloreError
-from ganlore.publishing import publication, publish
+from ganlore.publishing import publication, publish, tolerance, verify_published
 from ganlore.report import files
 from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
-from tiny import TINY
+from tiny import REPOSITORY, TINY
 
 RESULTS, REPORTS = Path("results/tiny"), Path("reports/tiny")
 GRID = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "dragan"], "tricks": ["none"]}  # fmt: skip
@@ -66,7 +66,7 @@ def clone(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def findings() -> str:
-    return "\n".join(publication.verify(RESULTS).wrong)
+    return "\n".join(verify_published.verify(RESULTS).wrong)
 
 
 def rehash(name: str, part: str = "results") -> None:
@@ -85,7 +85,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_a_clone_without_runs_and_data_verifies(clone: Path) -> None:
-    actual = publication.verify(RESULTS)
+    actual = verify_published.verify(RESULTS)
     assert actual.wrong == [] and actual.checked > 25
     assert "0 findings" in ok("verify", str(RESULTS))
     assert sorted(path.name for path in clone.rglob("*.pt")) == []
@@ -124,6 +124,13 @@ def test_records_and_tables_agree_to_the_letter(clone, name, old, new, reported)
     assert reported in findings()
 
 
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n"])
+def test_a_table_without_the_columns_that_name_runs_is_named(clone: Path, text: str) -> None:
+    (RESULTS / "history.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(GanloreError, match=r"history\.csv: no column dataset"):
+        publication.opened(RESULTS).table("history")
+
+
 def test_a_run_that_is_left_out_is_missed(clone: Path) -> None:
     lines = (RESULTS / "records.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (RESULTS / "records.jsonl").write_text(lines[0], encoding="utf-8")
@@ -145,6 +152,44 @@ def test_a_table_of_the_report_is_made_again(clone: Path) -> None:
         assert ("not what the published metrics give" not in findings()) is fine
 
 
+MODEL = "trick,effect,low,high,p,n_losses\nema,0.056200226,-0.007332667,0.119733119,0.0823171,5\n"
+
+
+@pytest.mark.parametrize(
+    "old, new, fine",
+    [
+        ("0.056200226", "0.0562002260001", True),
+        ("-0.007332667", "-0.005930737", True),  # as two machines had it: 1 % of the interval
+        ("0.0823171", "0.0761843", True),
+        ("-0.007332667", "-0.001", False),
+        ("0.0823171", "0.0423171", False),
+        ("0.056200226", "0.066200226", False),
+        (",5", ",6", False),
+        ("ema", "emu", False),
+        ("effect", "effects", False),
+    ],
+)  # fmt: skip
+def test_an_iterative_fit_may_stop_elsewhere_and_nothing_else_may(old, new, fine) -> None:
+    altered = MODEL.replace(old, new, 1)
+    assert altered != MODEL
+    assert tolerance.same("tables/model-digits-dcgan-base.csv", altered, MODEL) is fine
+    exact = ("0.056200226", "0.0562002260001")  # 1.8e-12, relative
+    assert tolerance.same("tables/cells.csv", altered, MODEL) is ((old, new) == exact)
+
+
+def test_a_check_of_a_publication_says_how_far_it_is(clone: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(console, "INTERVAL", 0.0)
+    verify_published.verify(RESULTS)
+    steps = capsys.readouterr().err
+    assert f"verify {RESULTS}" in steps and "tables of the report" in steps
+
+
+@pytest.mark.parametrize("folder", publication.find(REPOSITORY / "results"), ids=lambda p: p.name)
+def test_every_published_result_of_this_repository_verifies(folder: Path, monkeypatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    assert verify_published.verify(folder).wrong == []
+
+
 def test_numbers_and_leaderboard_are_made_again(clone: Path) -> None:
     for name, old, new in (("numbers.json", '"runs": "2"', '"runs": "3"'),
                            ("numbers.tex", "Runs}{2}", "Runs}{3}"),
@@ -162,7 +207,7 @@ def test_what_an_older_version_did_not_make_is_a_note(clone: Path) -> None:
         (REPORTS / name).unlink()
         del manifest["files"]["reports"][name]
     path.write_text(json.dumps(storage.sealed(manifest)), encoding="utf-8")
-    actual = publication.verify(RESULTS)
+    actual = verify_published.verify(RESULTS)
     assert len(actual.wrong) == 1 and "tables/cells.csv: not what" in actual.wrong[0]
     assert [note.split(":")[0] for note in actual.notes if "this version makes it" in note] == [
         "reports/tiny/leaderboard.csv", "reports/tiny/tables/leaderboard.tex"]  # fmt: skip
@@ -198,7 +243,7 @@ def test_other_code_or_study_is_a_note_and_no_finding(clone: Path) -> None:
             encoding="utf-8",
         )
     rehash("runs.csv")
-    actual = publication.verify(RESULTS)
+    actual = verify_published.verify(RESULTS)
     assert actual.wrong == []
     notes = "\n".join(actual.notes)
     assert "2 of 2 runs were trained with other code" in notes

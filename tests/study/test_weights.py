@@ -145,7 +145,7 @@ def test_without_a_network_it_says_what_to_do(wanted: Weights, tmp_path: Path) -
         weights.fetch(gone, tmp_path)
     for part in (
         gone.url, str(tmp_path / "weights/network.pt"), gone.sha256, f"{len(CONTENT):,} bytes",
-        "refused", "GANLORE_INCEPTION", "protocol: {extractors: [classifier]}",
+        "refused", "GANLORE_INCEPTION", "`ganlore plan STUDY` names",
     ):  # fmt: skip
         assert part in str(caught.value), part
 

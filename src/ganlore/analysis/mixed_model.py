@@ -2,20 +2,20 @@
 
 Value = mean of the cell (loss, trick) + effect of the seed + residual. Each cell that was run has
 its own mean, so cells that do not apply leave no hole; a trick's effect is the mean of (trick -
-none) over the losses that were run with both. Seeds are a random effect (statsmodels' MixedLM,
-REML). Residuals count as equally wide in all cells, which paired tests do not ask for.
+none) over the losses that were run with both. Seeds are a random effect. Residuals count as equally
+wide in all cells, which paired tests do not ask for.
 
-With all interactions as fixed effects 20 losses x 13 tricks x 10 seeds take 2 s on one core, so no
-cheaper model is needed. Where MixedLM fails, as it does when seeds explain nothing, least squares
-with a coefficient for each seed take its place: in a complete design the effects are the same.
+The one unknown ratio, variance of seeds / variance of residuals, is the root of the restricted
+likelihood's score (REML, Patterson and Thompson 1971), or 0 where the score has none: a root of one
+variable is the same on every machine, which where a general optimiser stops is not
+(docs/adr/0028-tolerances-of-published-tables.md).
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 from ganlore.analysis.tables import PLAIN
 
 FACTORS = ("loss", "trick", "seed")
+
+LARGEST_RATIO = 1e6
+"""Seeds whose variance is so many times the residuals' count as fixed: no digit changes beyond."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,10 @@ class Interaction:
     `variance`: a row for each term (loss, trick, interaction, seed): term, share (omega squared,
     Hays 1963: the share of the variance of a run that it explains, in expectation 0 if nothing),
     and p of no interaction (F test).
-    `model` names what was fitted and `note` says why it is not the mixed model, if it is not.
     """
 
     tricks: pd.DataFrame
     variance: pd.DataFrame
-    model: str
-    note: str
 
 
 def fit(table: pd.DataFrame) -> Interaction:
@@ -63,58 +63,87 @@ def fit(table: pd.DataFrame) -> Interaction:
     seeds = _dummies(runs["seed"])
     if len(runs) < means.shape[1] + seeds.shape[1]:
         raise ValueError("expected cells with at least two seeds each")
-    fitted, model, note = _fitted(runs, means, seeds)
-    tricks = _effects(fitted, list(means.columns))
-    return Interaction(tricks, _variance(runs, means, seeds), model, note)
+    estimate = reml(runs["value"].to_numpy(), means.to_numpy(), seeds.to_numpy())
+    return Interaction(_effects(estimate, list(means.columns)), _variance(runs, means, seeds))
 
 
-def _fitted(runs: pd.DataFrame, means: pd.DataFrame, seeds: pd.DataFrame) -> tuple[Any, str, str]:
-    """The fitted model; its first coefficients are the cells', up to a constant."""
-    from statsmodels.regression.linear_model import OLS
-    from statsmodels.regression.mixed_linear_model import MixedLM
+class Estimate(NamedTuple):
+    """What REML estimates.
 
-    value = runs["value"].to_numpy()
-    note = ""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the boundary and convergence are looked at below
-            fitted = MixedLM(value, means.to_numpy(), groups=runs["seed"].to_numpy()).fit(reml=True)
-        if not fitted.converged:
-            note = "the mixed model did not converge"
-        elif not np.isfinite(fitted.bse_fe).all():
-            note = "the mixed model has no standard errors"
-    except (np.linalg.LinAlgError, ValueError, ZeroDivisionError) as error:
-        note = f"the mixed model could not be fitted ({error})"
-    if not note:
-        return fitted, "mixed model, seeds as random effect (REML)", ""
-    fitted = OLS(value, np.hstack([means.to_numpy(), seeds.to_numpy()[:, 1:]])).fit()
-    return fitted, "least squares with a coefficient for each seed", note
+    Attributes:
+        means: of the cells, (cells,).
+        covariance: of these means, (cells, cells).
+        ratio: the seeds' variance over the residuals'.
+    """
+
+    means: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    ratio: float
 
 
-def _effects(fitted: Any, cells: list[tuple[str, str]]) -> pd.DataFrame:
-    """Mean of (trick - none) over the losses with both, for each trick."""
+def reml(
+    value: NDArray[np.float64], cells: NDArray[np.float64], seeds: NDArray[np.float64]
+) -> Estimate:
+    """Cells' means by REML, seeds as a random intercept.
+
+    With Z the seeds' dummies, runs have the covariance (I + ratio Z Z') times the residuals'
+    variance, whose inverse is I - Z C Z' with C = ratio / (1 + ratio runs of the seed).
+
+    Args:
+        value: (runs,).
+        cells: dummies of each run's cell, (runs, cells).
+        seeds: dummies of each run's seed, (runs, seeds).
+    """
+    from scipy import optimize
+
+    sizes, degrees = seeds.sum(axis=0), len(value) - cells.shape[1]
+    shared, own = cells.T @ seeds, cells.T @ cells
+    of_cells, of_seeds = cells.T @ value, seeds.T @ value
+
+    def solve(ratio: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float, float]:
+        """The means, their covariance, the residuals' variance, the score by the ratio."""
+        weight = 1 / (1 + ratio * sizes)
+        inverse = np.linalg.inv(own - (shared * ratio * weight) @ shared.T)
+        means = inverse @ (of_cells - shared @ (ratio * weight * of_seeds))
+        rest = value - cells @ means
+        by_seed = weight * (seeds.T @ rest)
+        variance = float(rest @ rest - ratio * by_seed @ (seeds.T @ rest)) / degrees
+        trace = (weight * sizes).sum() - ((inverse @ shared) * shared * weight**2).sum()
+        return means, inverse * variance, variance, float(trace * variance - by_seed @ by_seed)
+
+    ratio = 0.0
+    if solve(0.0)[3] < 0:  # some variance of seeds is more likely than none
+        ratio = LARGEST_RATIO
+        if solve(ratio)[3] > 0:
+            root = optimize.brentq(lambda log: solve(math.exp(log))[3], -40.0, math.log(ratio))
+            ratio = math.exp(root)
+    means, covariance, *_ = solve(ratio)
+    return Estimate(means, covariance, ratio)
+
+
+def _effects(estimate: Estimate, cells: list[tuple[str, str]]) -> pd.DataFrame:
+    """Mean of (trick - none) over the losses with both, for each trick, with normal intervals."""
+    from scipy import stats
+
     place = {cell: index for index, cell in enumerate(cells)}
     rows: list[dict[str, Any]] = []
-    contrasts: list[NDArray[np.float64]] = []
     for trick in sorted({trick for _, trick in cells} - {PLAIN}):
         losses = [loss for loss, other in cells if other == trick and (loss, PLAIN) in place]
         if not losses:
             continue
-        contrast = np.zeros(len(fitted.params))
+        contrast = np.zeros(len(cells))
         for loss in losses:
             contrast[place[loss, trick]] += 1 / len(losses)
             contrast[place[loss, PLAIN]] -= 1 / len(losses)
-        contrasts.append(contrast)
-        rows.append({"trick": trick, "n_losses": len(losses)})
-    columns = ["trick", "effect", "low", "high", "p", "n_losses"]
-    if not rows:
-        return pd.DataFrame(columns=columns)
-    # MixedLM lists its variances after the fixed effects
-    fixed = len(getattr(fitted, "fe_params", fitted.params))
-    test = fitted.t_test(np.array(contrasts)[:, :fixed])
-    ends = test.conf_int()
-    effects = {"effect": test.effect, "low": ends[:, 0], "high": ends[:, 1]}
-    return pd.DataFrame(rows).assign(**effects, p=np.atleast_1d(test.pvalue))[columns]
+        effect = float(contrast @ estimate.means)
+        error = math.sqrt(max(float(contrast @ estimate.covariance @ contrast), 0.0))
+        half = float(stats.norm.ppf(0.975)) * error
+        p = 2 * stats.norm.sf(abs(effect) / error) if error else float(effect == 0)
+        rows.append({
+            "trick": trick, "effect": effect, "low": effect - half, "high": effect + half,
+            "p": float(p), "n_losses": len(losses),
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=["trick", "effect", "low", "high", "p", "n_losses"])
 
 
 def _variance(runs: pd.DataFrame, means: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:

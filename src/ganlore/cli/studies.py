@@ -90,19 +90,49 @@ def plan_study(
         typer.Option(min=0, callback=finite, help="Seconds to spend on timing; 60."),
     ] = None,
 ) -> None:
-    """Show what a study will do: runs, jobs, cells without a run, GPU hours, time and disk."""
+    """Show what a study will do and needs: runs, jobs, cells without a run, hours and disk.
+
+    Fails where something is missing that nothing will fetch.
+    """
     import os
 
     if not measure:
         options = {"--cores": cores, "--tflops": tflops, "--seconds": seconds}
         refuse(options, "with --no-measure nothing is forecast")
+    from ganlore.forecast import needs
+
     plan = expand(schema.load(study))
     for line in summary.outline(plan):
         typer.echo(line)
+    lacking = needs.of(plan)
+    for line in needs.lines(lacking, needs.asked(lacking)):
+        typer.echo(line)
+    needs.check(plan, lacking, {})
     if measure:
         speed, spent = tflops or summary.TFLOPS, 60.0 if seconds is None else seconds
         for line in summary.forecast(plan, cores or os.cpu_count() or 1, speed, spent):
             typer.echo(line)
+
+
+@app.command("needs")
+def check_needs(study: StudyArgument = DEFAULT) -> None:
+    """Look for what a study needs from outside; fails with status 4 where it is not to be had.
+
+    Files, folders, packages, memory, and servers that answer. The Snakefile asks this before the
+    first job.
+    """
+    from ganlore.forecast import needs
+
+    plan = expand(schema.load(study))
+    lacking = needs.of(plan)
+    answers = needs.asked(lacking)
+    try:
+        needs.check(plan, lacking, answers)
+    except GanloreError as error:
+        say(f"error: {error}")
+        raise typer.Exit(summary.UNMET_NEEDS) from None
+    for line in needs.lines(lacking, answers):
+        say(line.strip())
 
 
 @app.command("disk-space")
@@ -141,7 +171,7 @@ def status(
         int, typer.Option(min=0, help="Cores that snakemake was given; 0 means all.")
     ] = 0,
 ) -> None:
-    """Show how far a study is: done, running, failed, missing, and the time left."""
+    """Show how far a study is: done, trained, running, failed, missing, and the time left."""
     import os
 
     from ganlore.execution import status as progress
@@ -150,11 +180,11 @@ def status(
     stages = {run.id: progress.progress(plan, run) for run in plan.runs}
     counts = progress.tally(stages)
     typer.echo(f"study {plan.study.name}: {len(stages)} runs")
-    for name in ("done", "running", "interrupted", "failed", "stale", "missing"):
+    for name in ("done", "trained", "running", "interrupted", "failed", "stale", "missing"):
         if counts[name]:
             typer.echo(f"  {name:<12} {counts[name]}")
     for run_id, stage in stages.items():
-        if stage.state in ("running", "interrupted", "failed", "stale"):
+        if stage.state not in ("done", "missing"):
             typer.echo(f"  {stage.state}: {run_id}: {stage.note}")
     diverged = [run_id for run_id, stage in stages.items() if stage.note == "diverged"]
     for run_id in diverged:
@@ -211,7 +241,7 @@ def verify(
 
     Of a published result: that its tables, records and report agree to the letter.
     """
-    from ganlore.publishing import publication
+    from ganlore.publishing import publication, verify_published
     from ganlore.publishing.verify import verify as verify_study
 
     places = [study] if study else [DEFAULT, *map(str, publication.find())]
@@ -219,7 +249,7 @@ def verify(
     for place in places:
         inline = place.lstrip().startswith("{")
         if not inline and Path(place).is_dir():
-            findings = publication.verify(Path(place))
+            findings = verify_published.verify(Path(place))
         else:
             findings = verify_study(expand(schema.load(place)))
         head = [place] if len(places) > 1 else []

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ganlore import arrays, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.settings import PositiveFloat, PositiveInt
+from ganlore.study.needs import Need
 
 SPLITS = ("train", "test")
 DESCRIPTIVE = ("source", "licence", "citation")
@@ -80,6 +81,10 @@ class Dataset(ABC):
         They allow a forecast of a study's costs before its data are downloaded.
         """
         return None
+
+    def needs(self) -> list[Need]:
+        """What `load` needs and is not here: files, folders, packages; looked for, not read."""
+        return []
 
     def extras(self) -> dict[str, Any]:
         """Further entries of the manifest, such as the centres of modes; JSON-ready."""

@@ -32,7 +32,11 @@ class HandwrittenDigits(Published):
         from torchvision.datasets import MNIST
 
         raw = Path(self.path, "MNIST", "raw")
-        return [Archive(raw / name, md5, MNIST.mirrors[0] + name) for name, md5 in MNIST.resources]
+        return [
+            Archive(raw / name, md5, urls[0], urls)
+            for name, md5 in MNIST.resources
+            if (urls := tuple(mirror + name for mirror in MNIST.mirrors))
+        ]
 
     def fetch(self) -> None:
         """Download each archive from the first mirror that has it.

@@ -11,15 +11,17 @@ from ganlore.data import SPLITS, Dataset, Split
 from ganlore.data._pictures import Frame, listing, load
 from ganlore.errors import GanloreError
 from ganlore.settings import Source
+from ganlore.study import needs
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file that torchvision reads, its expected MD5, and its URL."""
+    """A file that torchvision reads, its expected MD5, its URL, and servers that have it."""
 
     path: Path
     md5: str
     url: str
+    servers: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
@@ -41,10 +43,12 @@ class Published(Dataset):
     Facts:
         names: class names in the order of labels; none without labels.
         counts: samples of each split.
+        packages: what fetching needs beside torchvision.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
     counts: ClassVar[dict[str, int]] = {}
+    packages: ClassVar[tuple[str, ...]] = ()
     source: Source = "torchvision"
     path: str = "data/raw"
 
@@ -106,6 +110,43 @@ class Published(Dataset):
                 f"<folder>/train/{'<class>/' if self.names else ''}*.png (or jpg, webp, bmp) and "
                 "<folder>/test/ likewise"
             ) from error
+
+    def unpacked(self) -> Path | None:
+        """The folder that is used in place of the archives where it is there, if there is one."""
+        return None
+
+    def needs(self) -> list[needs.Need]:
+        """The folders of pictures, or archives that are not there and what fetches them."""
+        who = f"data set {self.name}"
+        if self.source == "folder":
+            paths = [Path(self.path, split) for split in SPLITS]
+            return needs.folders(paths, who, f"  put the pictures there; {self._layout}")
+        if (folder := self.unpacked()) and folder.is_dir():
+            return []
+        files = [file for file in self.archives() if not file.path.is_file()]
+        by_hand = "".join(f"\n    {f.path} (md5 {f.md5}, from {f.url})" for f in files)
+        missing = (
+            [
+                needs.Need(
+                    f"{who}: {', '.join(str(file.path) for file in files)}",
+                    f"  by hand: put there{by_hand}\n"
+                    f"  or use your own copy of the pictures: {self._layout}",
+                    files[0].servers or (files[0].url,),
+                )
+            ]
+            if files
+            else []
+        )
+        install = f"  to install it: pip install {' '.join(self.packages)}"
+        return needs.packages(self.packages if missing else (), who, install) + missing
+
+    @property
+    def _layout(self) -> str:
+        return (
+            "the settings `source: folder` and `path: <folder>` want "
+            f"<folder>/train/{'<class>/' if self.names else ''}*.png (or jpg, webp, bmp) and "
+            "<folder>/test/ likewise"
+        )
 
     def from_folder(self) -> dict[str, Split]:
         """Both splits from `train/` and `test/`, with a folder for each class."""

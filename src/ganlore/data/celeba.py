@@ -42,6 +42,7 @@ class Celeba(Published):
     licence = "for non-commercial research only; pictures may not be passed on"
     citation = "Liu, Luo, Wang and Tang 2015, Deep Learning Face Attributes, arXiv:1411.7766"
     counts = {"train": 162_770, "test": 19_962}
+    packages = ("gdown",)
     path: str = "data/raw/celeba"
     size: PositiveInt = 64
     crop: PositiveInt = 160
@@ -53,7 +54,8 @@ class Celeba(Published):
         folder = Path(self.path, CelebA.base_folder)
         url = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive)"
         hashes = {name: md5 for _, md5, name in CelebA.file_list}
-        return [Archive(folder / name, hashes[name], url) for name in NEEDED]
+        servers = ("https://drive.google.com",)
+        return [Archive(folder / name, hashes[name], url, servers) for name in NEEDED]
 
     def fetch(self) -> None:
         """Download from Google Drive, which has a daily quota."""

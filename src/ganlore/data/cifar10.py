@@ -39,6 +39,12 @@ class Cifar10(Published):
 
         return [Archive(Path(self.path, CIFAR10.filename), CIFAR10.tgz_md5, CIFAR10.url)]
 
+    def unpacked(self) -> Path:
+        """The batches."""
+        from torchvision.datasets import CIFAR10
+
+        return Path(self.path, CIFAR10.base_folder)
+
     def fetch(self) -> None:
         """Download the archive, unless batches with the right checksums exist."""
         self._open("train", download=True)

@@ -11,6 +11,7 @@ from ganlore.data import SPLITS, Dataset, Split
 from ganlore.data._pictures import Frame, Listing, listing, load
 from ganlore.errors import GanloreError
 from ganlore.settings import Channels, Fraction, PositiveInt
+from ganlore.study import needs
 
 SEED = 20180717
 
@@ -50,6 +51,17 @@ class Folder(Dataset):
         files = self._divided() if self.held_out else self._listed()
         self._names = sorted({name for _, name in files["train"]}) if self.labels else None
         return load(files, Frame(self.channels, self.size, self.crop), self._names, self.name)
+
+    def needs(self) -> list[needs.Need]:
+        """The folders of pictures that are not there."""
+        root = Path(self.path)
+        paths = [root] if self.held_out or not root.is_dir() else [root / name for name in SPLITS]
+        remedy = (
+            "  set `path` to the folder of your pictures (settings: {datasets: {folder: {path: "
+            "...}}}):\n  expected train/ and test/ in it, or the setting `held_out`, the share of "
+            "all pictures that is not trained on"
+        )
+        return needs.folders(paths, f"data set {self.name}", remedy)
 
     def classes(self) -> list[str] | None:
         """The names of the folders in `train/`."""

@@ -1,8 +1,9 @@
 """README.md, CONTRIBUTING.md and docs/*.md, rendered by Jinja from docs/templates/*.md.j2.
 
 Templates call plain functions: `catalogue` describes plug-ins and studies, `performance` gives
-measurements, `published` gives published results, and `architecture` reads the source. A file in
-docs/notes/losses or docs/notes/tricks is inserted below what that plug-in declares.
+measurements, `published` gives published results, `reliability` gives the campaigns' counts, and
+`architecture` reads the source. A file in docs/notes/losses or docs/notes/tricks is inserted below
+what that plug-in declares.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import jinja2
 
 from ganlore import formatting, storage
 from ganlore.analysis.claims.verdicts import VERDICTS
-from ganlore.docgen import architecture, catalogue, performance, published
+from ganlore.docgen import architecture, catalogue, performance, published, reliability
 from ganlore.errors import GanloreError
 
 TEMPLATES = Path("docs") / "templates"
@@ -35,6 +36,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "study": catalogue.study,
     "measured": performance.measured,
     "published": published.published,
+    "campaign": reliability.campaign,
     "packages": architecture.packages,
     "import_graph": architecture.import_graph,
 }

@@ -79,7 +79,7 @@ def measured(root: Path, name: str) -> dict[str, Any]:
     if name not in sections:
         raise unknown("measurement", name, sections, str(FILE))
     section: dict[str, Any] = _with_units(sections[name])
-    section |= _provenance(section["measured"])
+    section |= provenance(section["measured"])
     if name == "profiles":
         section["own_code"] = _own_code(section["runs"])
     if "axis" in section:
@@ -108,7 +108,8 @@ def _own_code(runs: list[dict[str, Any]]) -> dict[str, Quantity]:
     return shares
 
 
-def _provenance(made: dict[str, Any]) -> dict[str, str]:
+def provenance(made: dict[str, Any]) -> dict[str, str]:
+    """What a measurement was made with: `machine`, and `made_with` for a page."""
     article = "an" if made["processor"][0] in "AEIO" else "a"
     machine = f"{made['cores']} cores of {article} {made['processor']}"
     versions = {"Python": made["python"], **made["versions"]}

@@ -26,7 +26,8 @@ class Progress:
     """Where a run stands.
 
     Attributes:
-        state: done, stale, running, interrupted, failed or missing.
+        state: done, trained (not yet evaluated), stale, running (a living process trains it),
+            interrupted, failed or missing.
         note: the error of a failed run; the step of a running one.
         share: the share of its training that is done.
     """
@@ -47,7 +48,7 @@ def progress(plan: Plan, run: Run) -> Progress:
     if (state / "progress.json").exists():
         saved = storage.read_json(state / "progress.json", AGAIN, shapes.Progress)
         share = saved["step"] / run.training.steps
-        alive = psutil.pid_exists(saved["pid"])
+        alive = _alive(saved["pid"], saved["time"])
         note = f"step {saved['step']} of {run.training.steps}"
         if alive:
             return Progress("running", note, share)
@@ -68,8 +69,19 @@ def _trained(plan: Plan, run: Run) -> Progress:
     if changes := freshness.changes(run, record, evaluated, Path(plan.study.data)):
         return Progress("stale", f"{changes}; snakemake makes it again")
     if evaluated is None:
-        return Progress("running", "trained, not yet evaluated", 0.9)
+        return Progress("trained", "not yet evaluated", 0.9)
     return Progress("done", record["status"], 1.0)
+
+
+def _alive(pid: int, reported: float) -> bool:
+    """Whether the process that reported at a time lives: its number may be another one's by now."""
+    try:
+        process = psutil.Process(pid)
+        # a process begins before it reports; to the second, as the system's clock is adjusted
+        began_before = process.create_time() <= reported + 1
+        return bool(began_before and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float | None:

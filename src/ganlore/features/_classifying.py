@@ -19,6 +19,7 @@ from ganlore.features import Description, Extractor
 from ganlore.settings import PositiveFloat, PositiveInt
 from ganlore.steps import seeding
 from ganlore.steps.scaling import to_network
+from ganlore.study.compatibility import instead_of
 
 CHUNK = 128
 """Images at a time; their activations fit in a processor's cache."""
@@ -80,7 +81,8 @@ class Classifying(Extractor):
         if labels is None:
             raise GanloreError(
                 f"data set {store.name}: the extractor {self.name} is a classifier, and the data "
-                "have no labels to fit it to\n  use an extractor that needs none, such as inception"
+                "have no labels to fit it to\n"
+                + instead_of(self.name, store.name, store.manifest["settings"])
             )
         torch.set_num_threads(1)  # the same features on every machine, under any load
         images = torch.from_numpy(store.samples("train").copy())

@@ -19,9 +19,13 @@ from ganlore.errors import GanloreError
 from ganlore.features import Description, Extractor
 from ganlore.settings import PositiveInt
 from ganlore.study import weights as files
+from ganlore.study.compatibility import instead_of
 
 SIZE = 299
 """The side of Inception's input, in pixels."""
+
+CHANNELS = (1, 3)
+"""Numbers of channels that it can take: grey, or RGB."""
 
 
 @dataclass
@@ -47,6 +51,12 @@ class Inception(Extractor):
 
     def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
         """The hash of the weights, which all later features must use; nothing is fitted."""
+        if store.shape[0] not in CHANNELS:
+            raise GanloreError(
+                f"data set {store.name}: Inception needs grey or RGB images; found "
+                f"{store.shape[0]} channels\n"
+                + instead_of(self.name, store.name, store.manifest["settings"])
+            )
         _, digest = self._file(store)
         return {"sha256": digest}, {"weights_sha256": digest}
 
@@ -111,11 +121,8 @@ def resized(images: Tensor) -> Tensor:
     Raises:
         GanloreError: if they have another number of channels.
     """
-    if images.shape[1] not in (1, 3):
-        raise GanloreError(
-            f"Inception needs grey or RGB images; found {images.shape[1]} channels\n"
-            "  use `protocol: {extractors: [classifier]}` in the study"
-        )
+    if images.shape[1] not in CHANNELS:
+        raise GanloreError(f"Inception needs grey or RGB images; found {images.shape[1]} channels")
     size = (SIZE, SIZE)
     pixels = functional.interpolate(
         images.double(), size, mode="bicubic", antialias=True, align_corners=False

@@ -25,6 +25,9 @@ WORTH = 1e15
 TOO_LITTLE_DISK_SPACE = 3
 """The exit status of `ganlore disk-space` where the disk has too little of it."""
 
+UNMET_NEEDS = 4
+"""The exit status of `ganlore needs` where a study would fail for something that is not here."""
+
 PART = 24.0
 """Hours beyond which a plan says how to run a part of a study first."""
 

@@ -13,7 +13,7 @@ and the SHA-256 of every file of both.
     <results>/extractors/<data set>/<extractor>/record.json
     <reports>/index.html paper.pdf leaderboard.csv numbers.json numbers.tex figures/ tables/
 
-Weights, samples and data stay out of it. `publication.verify` follows every number back to the hash
+Weights, samples and data stay out of it. `verify_published` follows every number back to the hash
 in its run's record.
 """
 
@@ -31,7 +31,7 @@ from ganlore import provenance, storage
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect
 from ganlore.execution import records
-from ganlore.publishing import publication
+from ganlore.publishing import publication, verify_published
 from ganlore.report import files as report_files
 from ganlore.study.run import Plan
 
@@ -74,7 +74,7 @@ def publish(
     hashes = {path: storage.write_bytes(path, data) for path, data in files.items()}
     manifest = _manifest(plan, source, hashes, results, reports)
     storage.write_json(results / publication.MANIFEST, storage.sealed(manifest))
-    if wrong := publication.verify(results).wrong:
+    if wrong := verify_published.verify(results).wrong:
         (results / publication.MANIFEST).unlink()
         raise GanloreError("\n".join([f"{results}: this result is not sound", *wrong[:10]]))
     return sizes

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ganlore import shapes, storage
+from ganlore.console import Progress
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness, records
 from ganlore.report import files
@@ -59,8 +60,10 @@ def verify(plan: Plan) -> Findings:
         path = data / "extractors" / name / extractor / "reference" / protocol.place / "record.json"
         if path.exists():  # an evaluation can do without
             _record(findings, path, shape=shapes.Reference)
-    for run in plan.runs:
-        _run(findings, plan, run)
+    with Progress(f"verify {plan.study.name}", len(plan.runs)) as progress:
+        for done, run in enumerate(plan.runs, 1):
+            _run(findings, plan, run)
+            progress.update(done, "runs")
     _collected(findings, plan)
     return findings
 

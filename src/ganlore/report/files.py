@@ -1,7 +1,7 @@
 """What a report has as text beside its page: tables, LaTeX, the leaderboard and the numbers.
 
 All of it is a function of the tidy tables, so that a published result can be checked by making it
-again (`publication.verify`).
+again (`verify_published`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from ganlore.study import registry
@@ -73,6 +73,45 @@ def why_not(
             if name in (dataset, network, loss, *tricks):
                 return Reason(part.name, name, text)
     return None
+
+
+def instead_of(
+    extractor: str,
+    dataset: str,
+    settings: dict[str, Any],
+    used: Collection[str] = (),
+    offline: bool = False,
+) -> str:
+    """Which extractors a data set can be evaluated with in place of one, as the line of an advice.
+
+    Args:
+        extractor: the one that cannot be used.
+        dataset: the data set.
+        settings: all of its settings.
+        used: extractors that the study trains with, which may not evaluate.
+        offline: leave out those whose weights are fetched.
+    """
+    if dataset not in registry.find("dataset"):  # prepared by a plug-in that is gone
+        return "  `ganlore list extractors` says what each of the others needs of the data"
+    provided = registry.declaration("dataset", dataset).provided(settings)
+    options, refused = [], []
+    for name in registry.find("extractor"):
+        declared = registry.declaration("extractor", name)
+        lacking = [
+            why for need, why in declared.fact("requires", {}).items() if need not in provided
+        ]
+        if name == extractor or name in used or (offline and declared.fact("weights")):
+            continue
+        if lacking:
+            refused.append(f"{name} ({lacking[0]})")
+        else:
+            options.append(f"`protocol: {{extractors: [{name}]}}`")
+    if options:
+        return f"  on the data set {dataset}, in place of {extractor}: {' or '.join(options)}"
+    return (
+        f"  on the data set {dataset} no other extractor can take the place of {extractor}: "
+        f"{', '.join(refused)}"
+    )
 
 
 def _losses_provide(need: str) -> bool:

@@ -151,7 +151,8 @@ def _data(study: Study, cell: Cell, protocol: Protocol) -> Data:
         for need, reason in registry.declaration("extractor", name).fact("requires", {}).items():
             if need not in declared.provided(settings):
                 raise GanloreError(
-                    f"{where}: {name} cannot be used on the data set {cell.dataset}: {reason}"
+                    f"{where}: {name} cannot be used on the data set {cell.dataset}: {reason}\n"
+                    + compatibility.instead_of(name, cell.dataset, settings)
                 )
     return Data(PlugIn(name=cell.dataset, settings=settings), names)
 

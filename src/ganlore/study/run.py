@@ -164,6 +164,11 @@ class Plan:
         """The runs by their path."""
         return {run.id: run for run in self.runs}
 
+    @cached_property
+    def cells(self) -> frozenset[Cell]:
+        """The cells that have runs."""
+        return frozenset(run.cell for run in self.runs)
+
     def run(self, run_id: str) -> Run:
         """A run by its path; an unknown one is an error with the nearest."""
         if run_id not in self.by_id:

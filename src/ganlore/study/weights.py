@@ -25,6 +25,10 @@ from ganlore.study import registry
 TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as cut."""
 
+WITHOUT = (
+    "  without it: `ganlore plan STUDY` names what its data sets can be evaluated with in its place"
+)
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -90,14 +94,18 @@ class Weights:
             f"delete {path}, if it is there, and run `ganlore fetch {self.extractor} --data {data}`"
         )
 
-    def by_hand(self, data: Path) -> str:
-        """What to do without a network."""
+    def by_hand(self, data: Path, without: str = WITHOUT) -> str:
+        """What to do without a network.
+
+        Args:
+            data: the study's folder of data.
+            without: what to do without the file.
+        """
         path = data / "weights" / self.name
         return (
             f"  by hand: bring the file of {self.url}\n    to {path} ({self.bytes:,} bytes, sha256 "
             f"{self.sha256}),\n    or name another place with the environment variable "
-            f"{self.variable}\n  without it: evaluate with features that need no download, "
-            "`protocol: {extractors: [classifier]}` in the study"
+            f"{self.variable}\n{without}"
         )
 
 

@@ -66,7 +66,7 @@ def _test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: st
 
 def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
     """The cells that are there, and those that are lacking; what has no meaning is neither."""
-    there = {run.cell for run in plan.runs}
+    there = plan.cells
     senseless = {
         (m.dataset, m.network, m.loss, m.trick, m.variant)
         for m in plan.missing
