@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,16 +13,15 @@ from numpy.typing import NDArray
 
 from ganlore.console import Progress, say
 from ganlore.data import SPLITS, Split
+from ganlore.data._decoding import EXTENSIONS, decode
 from ganlore.errors import GanloreError
 from ganlore.settings import Channels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 LISTED = 10
 """The most names that an error message lists."""
-MODES = {"rgb": "RGB", "grey": "L"}
 
 ORDER = 20180715
 """The seed of the random order of samples, the same in every study."""
@@ -138,27 +136,6 @@ def _read(
         remedy = "repair, replace or remove them"
         raise GanloreError("\n  ".join([summary, *bad[:LISTED], *more, remedy]))
     return images
-
-
-def decode(data: bytes, channels: Channels) -> Image:
-    """Decode an image file: upright, 8 bits per channel, alpha composited on white.
-
-    Of an animation, the first frame.
-
-    Raises:
-        ValueError: if it has more than 8 bits per channel.
-        Exception: of many kinds, if the file is damaged.
-    """
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(data)) as image:
-        if image.mode[0] in "IF":
-            raise ValueError(f"mode {image.mode}; expected 8 bits a channel")
-        upright = ImageOps.exif_transpose(image)
-        if upright.has_transparency_data:
-            upright = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-        return upright.convert(MODES[channels])
 
 
 def _square(image: Image) -> int:
