@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganlore import storage
+from ganlore.data import _duplicates as duplicates
 from ganlore.errors import GanloreError
 from ganlore.settings import PositiveFloat, PositiveInt
 
@@ -33,10 +34,12 @@ class Split:
     Attributes:
         samples: (N, C, H, W) uint8 images, or (N, D) float32 points.
         labels: (N,) int64 classes, or None.
+        names: of the files that the samples were read from, for messages; None if they have none.
     """
 
     samples: NDArray[Any]
     labels: NDArray[np.int64] | None = None
+    names: list[str] | None = None
 
 
 @dataclass
@@ -166,6 +169,7 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
     _check_form(name, splits, len(names))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
+    images = splits["train"].samples.ndim == 4
     files: dict[str, Any] = {}
     for split in SPLITS:
         part = splits[split]
@@ -189,7 +193,8 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
         "classes": len(names),
         "class_names": names,
         "mirrored": dataset.mirrored,
-        **(channel_statistics(samples) if samples.ndim == 4 else {}),
+        **(channel_statistics(samples) if images else {}),
+        **({"in_both_splits": duplicates.named(name, splits)} if images else {}),
         "counts": {split: len(splits[split].samples) for split in SPLITS},
         **dataset.extras(),
         "files": files,

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from ganlore.data import SPLITS, Dataset, Split
-from ganlore.data._pictures import Frame, listing, load
+from ganlore.data._listing import listing
+from ganlore.data._pictures import Frame, load
 from ganlore.errors import GanloreError
 from ganlore.settings import Source
 
