@@ -30,13 +30,16 @@ def prepare(
     dataset: Annotated[str, typer.Argument(help="A data set; see `ganlore list data`.")],
     data: DataOption = Path("data"),
     settings: SettingsOption = None,
+    key: Annotated[
+        str, typer.Option(help="By which Snakemake knows the pictures that it reads.")
+    ] = "",
 ) -> None:
     """Bring a data set into the store: arrays, labels, and a manifest with licence and hashes."""
     from ganlore import data as datasets
 
     declared = registry.declaration("dataset", dataset).settings(json.loads(settings or "{}"))
     plugin = registry.create("dataset", dataset, declared)
-    store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset)
+    store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset, key)
     say(f"{store.folder}: {store.manifest['counts']}")
 
 

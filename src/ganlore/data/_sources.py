@@ -44,6 +44,7 @@ class Published(Dataset):
         counts: samples of each split.
     """
 
+    reads = {"path": {"source": ("folder",)}}
     names: ClassVar[tuple[str, ...]] = ()
     counts: ClassVar[dict[str, int]] = {}
     source: Source = "torchvision"

@@ -35,6 +35,7 @@ class Folder(Dataset):
         "halving size": {"size": (8, 12, 16, 20, 24, 28, 32, 48, 64, 96, 128, 256, 512, 1024)},
     }
     extractors = ("inception",)
+    reads = {"path": {}}
     origin = "a folder of pictures"
     licence = "that of the pictures"
     citation = "that of the pictures"
