@@ -41,6 +41,11 @@ def prepare(
     plugin = registry.create("dataset", dataset, declared)
     store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset, key)
     say(f"{store.folder}: {store.manifest['counts']}")
+    if store.classes and len(store.shape) == 3:
+        from ganlore.features import _learning
+
+        if why := _learning.obstacle(store):
+            say(f"warning: data set {dataset} {why}\n  a classifier's features will be refused")
 
 
 @app.command("extract")
