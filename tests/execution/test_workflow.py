@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -13,9 +14,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
+import made_up
 from ganlore import storage
 from ganlore.cli import client
 from ganlore.study import schema
@@ -268,6 +271,36 @@ def test_an_edited_loss_cannot_leave_a_stale_table(project: Project) -> None:
         and "wgan" in text
         and "trained with other code" in text
     )
+
+
+def test_changed_pictures_are_prepared_again_and_the_same_ones_are_not(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    rng = np.random.default_rng(0)
+    for split, name, index in itertools.product(("train", "test"), "ab", range(36)):
+        image = rng.integers(0, 100, (8, 8, 3), np.uint8) + np.uint8(100 * (name == "b"))
+        made_up.write(project.folder / "pictures" / split / name / f"{index}.png", image)
+    grid = {"datasets": ["folder"], "networks": ["dcgan"], "losses": ["hinge"], "tricks": ["none"]}
+    project.study(
+        grids=[grid],
+        protocol={"extractors": ["classifier"], "n_real": 72, "n_fake": 72},
+        settings={"datasets": {"folder": {"path": "pictures", "size": 8}}},
+    )
+    project.snakemake()
+    before = project.checkpoints()
+    for path in (project.folder / "pictures").rglob("*.png"):
+        os.utime(path)  # as after a copy: other times, the same pictures
+    assert project.planned() == {}
+    assert "done         1" in project.run("ganlore", "status")
+    assert "0 findings" in project.run("ganlore", "verify", "configs/default.yaml")
+
+    (project.folder / "pictures/train/a/0.png").unlink()
+    assert project.planned()["prepare"] and project.planned()["train"]
+    assert "now 143 of" in project.run("ganlore", "status")
+    reported = project.run("ganlore", "verify", "configs/default.yaml", check=False)
+    assert "1 findings" in reported and "prepared from 144 pictures" in reported
+    project.snakemake()
+    assert project.planned() == {} and project.checkpoints() != before
+    assert "0 findings" in project.run("ganlore", "verify", "configs/default.yaml")
 
 
 def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,19 @@ def _inside(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     return document | places
 
 
-def make(plan: Plan) -> Plan:
-    """Write all that a report reads."""
+def planned(run: Run) -> bool:
+    """Whether a run diverges, by `DIVERGED`."""
+    return run.seed in DIVERGED.get((run.dataset.name, run.loss.name, run.trick), ())
+
+
+def make(plan: Plan, diverges: Callable[[Run], bool] = planned, last: float = 0.25) -> Plan:
+    """Write all that a report reads.
+
+    Args:
+        plan: the study's.
+        diverges: whether a run does.
+        last: the share of its budget at which a run that diverges has its last snapshot; 0: none.
+    """
     for dataset, extractors in plan.extractors.items():
         _data(Path(plan.study.data), dataset, extractors)
     metrics: list[dict[str, Any]] = []
@@ -130,8 +142,8 @@ def make(plan: Plan) -> Plan:
     runs: list[dict[str, Any]] = []
     for index, run in enumerate(plan.runs):
         rng = np.random.default_rng(index)
-        failed = run.seed in DIVERGED.get((run.dataset.name, run.loss.name, run.trick), ())
-        metrics += _metrics(run, rng, failed)
+        failed = diverges(run)
+        metrics += _metrics(run, rng, failed, last)
         history += [{**run.key, "step": step, "d_loss": 1.0} for step in (10, 20)]
         runs.append(_run(run, rng, failed))
         _files(plan, run, rng, failed, runs[-1])
@@ -157,7 +169,7 @@ def _quality(run: Run, rng: np.random.Generator, progress: float) -> float:
     return float(level * progress**-0.9 * np.exp(0.15 * rng.standard_normal()))
 
 
-def _metrics(run: Run, rng: np.random.Generator, failed: bool) -> list[dict[str, Any]]:
+def _metrics(run: Run, rng: np.random.Generator, failed: bool, last: float) -> list[dict[str, Any]]:
     dataset, training, rows = run.dataset.name, run.training, []
     common = {
         **run.key, "eval_seed": 0, "extractor": run.extractors[0], "split": "train",
@@ -170,7 +182,7 @@ def _metrics(run: Run, rng: np.random.Generator, failed: bool) -> list[dict[str,
         progress = snapshot / training.snapshots
         step = round(training.steps * progress)
         value = _quality(run, rng, progress)
-        if failed and progress > 0.25:
+        if failed and progress > last:
             break
         for name in names:
             rows.append(

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import formatting
+from ganlore import formatting, storage
 from ganlore.analysis import matrices
 from ganlore.errors import GanloreError
 from ganlore.report.page import build
@@ -209,3 +209,19 @@ def test_a_combination_is_shown_with_its_parts(tmp_path: Path) -> None:
     assert "those of self-attention, spectral-norm-both and ttur" in rows["sagan"]
     assert "ratio 4" in rows["ttur"] and "self-attention" in rows and "ratio" not in rows["sagan"]
     assert "spectral-norm-both with wgan" in text
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "warned"), [(0.52, True), (0.74, True), (0.76, False), (0.99, False)]
+)
+def test_features_that_have_learned_little_are_warned_of(
+    tmp_path: Path, accuracy: float, warned: bool
+) -> None:
+    """Half of the way from guessing, 50 %, to no error is 75 %."""
+    plan = synthetic_study.make(synthetic_study.small(tmp_path))
+    folder = Path(plan.study.data) / "extractors/digits/classifier"
+    record = {"files": {}, "test_accuracy": accuracy, "majority_share": 0.5}
+    storage.write_json(folder / "record.json", record)
+    text = build(plan).read_text(encoding="utf-8")
+    assert ("Read the numbers of digits with care" in text) == warned
+    assert (f"right for {100 * accuracy:.1f} % of the test pictures" in text) == warned

@@ -77,9 +77,10 @@ def of_tricks(matrix: Matrix) -> pd.DataFrame:
         A row for each trick: `trick`, `losses`, `iqm` (the interquartile mean of the scores) and
         `probability` (that a run with the trick is better than one without, of the same loss),
         each with `_low` and `_high`, the ends of a 95 % bootstrap interval over seeds. Empty
-        without a plain row or two seeds.
+        without a plain row or two seeds, and where every run has diverged.
     """
-    table = logs(matrix)
+    alive = matrix.finals["fid"].notna().any()
+    table = logs(matrix) if alive else pd.DataFrame()
     columns = ["trick", "losses"] + [
         f"{name}{end}" for name in ("iqm", "probability") for end in ("", "_low", "_high")
     ]

@@ -33,6 +33,9 @@ def prepare(
     dataset: Annotated[str, typer.Argument(help="A data set; see `ganlore list data`.")],
     data: DataOption = Path("data"),
     settings: SettingsOption = None,
+    key: Annotated[
+        str, typer.Option(help="By which Snakemake knows the pictures that it reads.")
+    ] = "",
 ) -> None:
     """Bring a data set into the store: arrays, labels, and a manifest with licence and hashes."""
     from ganlore import data as datasets
@@ -40,8 +43,13 @@ def prepare(
     asked = explain.mapping(settings or "{}", "--settings")
     declared = registry.declaration("dataset", dataset).settings(asked)
     plugin = registry.create("dataset", dataset, declared)
-    store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset)
+    store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset, key)
     say(f"{store.folder}: {store.manifest['counts']}")
+    if store.classes and len(store.shape) == 3:
+        from ganlore.features import _learning
+
+        if why := _learning.obstacle(store):
+            say(f"warning: data set {dataset} {why}\n  a classifier's features will be refused")
 
 
 @app.command("extract")

@@ -177,7 +177,7 @@ def status(
     from ganlore.execution import status as progress
 
     plan = expand(schema.load(study))
-    stages = {run.id: progress.progress(plan, run) for run in plan.runs}
+    stages = progress.stages(plan)
     counts = progress.tally(stages)
     typer.echo(f"study {plan.study.name}: {len(stages)} runs")
     for name in ("done", "trained", "running", "interrupted", "failed", "stale", "missing"):

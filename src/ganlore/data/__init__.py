@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganlore import arrays, shapes, storage
+from ganlore.data import _duplicates as duplicates
+from ganlore.data import _raw
 from ganlore.errors import GanloreError
 from ganlore.settings import PositiveFloat, PositiveInt
 from ganlore.study.needs import Need
 
 SPLITS = ("train", "test")
-DESCRIPTIVE = ("source", "licence", "citation")
+DESCRIPTIVE = ("source", "licence", "citation", "raw")
 """The keys of a manifest that no result depends on."""
 
 CHUNK = 1000
@@ -37,10 +39,12 @@ class Split:
     Attributes:
         samples: (N, C, H, W) uint8 images, or (N, D) float32 points.
         labels: (N,) int64 classes, or None.
+        names: of the files that the samples were read from, for messages; None if they have none.
     """
 
     samples: NDArray[Any]
     labels: NDArray[np.int64] | None = None
+    names: list[str] | None = None
 
 
 @dataclass
@@ -56,6 +60,9 @@ class Dataset(ABC):
         extractor_settings: settings of extractors that are fitted to it, by name, if not default.
         n_train: the number of training samples, if it is fixed in advance and not a setting.
         mirrored: whether a horizontally flipped sample is still a valid one; may be a setting.
+        reads: the settings that name folders of the user's pictures, {setting: {other: values}},
+            each where the other settings have one of the values; Snakemake prepares the data again
+            when the pictures there change.
         origin, licence, citation: for the manifest, which has the first as `source`.
     """
 
@@ -63,6 +70,7 @@ class Dataset(ABC):
     provides: ClassVar[tuple[str, ...]] = ()
     extractor_settings: ClassVar[dict[str, dict[str, Any]]] = {}
     mirrored: ClassVar[bool] = False
+    reads: ClassVar[dict[str, dict[str, tuple[Any, ...]]]] = {}
     origin: ClassVar[str] = ""
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
@@ -171,17 +179,30 @@ class Store:
         return np.bincount(labels, minlength=self.classes) / len(labels)
 
 
-def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path) -> Store:
+def prepare(
+    name: str, dataset: Dataset, settings: dict[str, Any], folder: Path, key: str = ""
+) -> Store:
     """Write a data set to the store; the manifest comes last, so that a store is whole or absent.
 
+    Args:
+        name: the data set's.
+        dataset: the plug-in.
+        settings: all of its settings.
+        folder: where the store goes.
+        key: by which Snakemake knows the files that it is prepared from (`_raw.key`).
+
     Raises:
-        GanloreError: if the plug-in's splits do not have the store's form.
+        GanloreError: if the plug-in's splits do not have the store's form, or its files change
+            while they are read.
     """
+    raw = _raw.Before.look(dataset.reads, settings, folder, key)
     splits = dataset.load()
+    origin = raw.record()
     names = _class_names(dataset, splits)
     _check_form(name, splits, len(names))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
+    images = splits["train"].samples.ndim == 4
     files: dict[str, Any] = {}
     for split in SPLITS:
         part = splits[split]
@@ -205,9 +226,11 @@ def prepare(name: str, dataset: Dataset, settings: dict[str, Any], folder: Path)
         "classes": len(names),
         "class_names": names,
         "mirrored": dataset.mirrored,
-        **(channel_statistics(samples) if samples.ndim == 4 else {}),
+        **(channel_statistics(samples) if images else {}),
+        **({"in_both_splits": duplicates.named(name, splits)} if images else {}),
         "counts": {split: len(splits[split].samples) for split in SPLITS},
         **dataset.extras(),
+        **({"raw": origin} if origin else {}),
         "files": files,
     }
     storage.write_record(folder / "manifest.json", manifest)

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import io
-import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore.console import Progress, say
+from ganlore.console import Progress
 from ganlore.data import SPLITS, Split
+from ganlore.data._decoding import decode
+from ganlore.data._listing import LISTED, Listing, check_apart, some
 from ganlore.errors import GanloreError
 from ganlore.settings import Channels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
-LISTED = 10
-"""The most names that an error message lists."""
-MODES = {"rgb": "RGB", "grey": "L"}
-
 ORDER = 20180715
 """The seed of the random order of samples, the same in every study."""
 
 Picture = tuple[str, Callable[[], bytes]]
 """An image file: its name in messages, and a function that reads its bytes."""
-
-Listing = list[tuple[Path, str]]
-"""The files of pictures, and the class of each, "" without labels."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +97,10 @@ def read(pictures: dict[str, list[Picture]], frame: Frame, dataset: str) -> dict
     order = [positions(n_train, "train"), n_train + positions(len(pictures["test"]), "test")]
     both = [*pictures["train"], *pictures["test"]]
     parts = np.split(_read(both, np.concatenate(order), frame, dataset), [n_train])
-    return {split: Split(part) for split, part in zip(SPLITS, parts, strict=True)}
+    names = np.empty(len(both), dtype=object)
+    names[np.concatenate(order)] = [name for name, _ in both]
+    named = zip(SPLITS, parts, np.split(names, [n_train]), strict=True)
+    return {split: Split(part, names=own.tolist()) for split, part, own in named}
 
 
 def _read(
@@ -140,69 +134,11 @@ def _read(
     return images
 
 
-def decode(data: bytes, channels: Channels) -> Image:
-    """Decode an image file: upright, 8 bits per channel, alpha composited on white.
-
-    Of an animation, the first frame.
-
-    Raises:
-        ValueError: if it has more than 8 bits per channel.
-        Exception: of many kinds, if the file is damaged.
-    """
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(data)) as image:
-        if image.mode[0] in "IF":
-            raise ValueError(f"mode {image.mode}; expected 8 bits a channel")
-        upright = ImageOps.exif_transpose(image)
-        if upright.has_transparency_data:
-            upright = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-        return upright.convert(MODES[channels])
-
-
 def _square(image: Image) -> int:
     width, height = image.size
     if width != height:
         raise ValueError(f"{width}x{height} pixels, not square; use the setting `size`")
     return width
-
-
-def listing(folder: Path, labelled: bool) -> Listing:
-    """List the images below a folder; with labels, each of its folders is a class.
-
-    Hidden files are ignored; other files without an image's extension are reported.
-
-    Raises:
-        GanloreError: if the folder does not exist or has no images; with labels also if images lie
-            outside the folders of classes, or a class is empty.
-    """
-    if not folder.is_dir():
-        raise GanloreError(f"{folder}: no such folder; expected one with pictures")
-    every = sorted(_files(folder), key=lambda file: file.relative_to(folder).parts)
-    files = [file for file in every if file.suffix.lower() in EXTENSIONS]
-    if not files:
-        raise GanloreError(f"{folder}: no pictures; expected files *{', *'.join(EXTENSIONS)}")
-    if others := [file for file in every if file.suffix.lower() not in EXTENSIONS]:
-        say(f"{folder}: {len(others)} files are no pictures and left out, the first {others[0]}")
-    if not labelled:
-        return [(file, "") for file in files]
-    if stray := [file for file in files if file.parent == folder]:
-        raise GanloreError(
-            f"{folder}: {len(stray)} of {len(files)} pictures are in no class, the first "
-            f"{stray[0].name}\n  expected {folder}/<class>/<picture>"
-        )
-    classes = [file.relative_to(folder).parts[0] for file in files]
-    folders = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
-    if empty := sorted(folders - set(classes)):
-        raise GanloreError(f"{folder}: no pictures in the classes {', '.join(empty)}")
-    return list(zip(files, classes, strict=True))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if name[0] != "."]
-        yield from (Path(parent, name) for name in files if name[0] != ".")
 
 
 def load(
@@ -217,34 +153,30 @@ def load(
         dataset: name of the data set, for messages.
 
     Raises:
-        GanloreError: if there are other classes, or unusable images.
+        GanloreError: if there are other classes, a file in both splits, or unusable images.
     """
+    check_apart(listings, dataset)
     labels = {
         split: None if names is None else _labels(files, names, split, dataset)
         for split, files in listings.items()
     }
     pictures: dict[str, list[Picture]] = {
-        split: [(str(file), file.read_bytes) for file, _ in files]
+        split: [(str(file.path), file.path.read_bytes) for file in files]
         for split, files in listings.items()
     }
     splits = read(pictures, frame, dataset)
-    return {split: Split(part.samples, labels[split]) for split, part in splits.items()}
+    return {split: replace(part, labels=labels[split]) for split, part in splits.items()}
 
 
 def _labels(files: Listing, names: Sequence[str], split: str, dataset: str) -> NDArray[np.int64]:
     """Labels in the order of `positions`."""
-    classes = [name for _, name in files]
+    classes = [file.label for file in files]
     if unknown := sorted(set(classes) - set(names)):
         raise GanloreError(
-            f"data set {dataset}: the split {split} has the classes {_some(unknown)}, which are "
-            f"not among those expected: {_some(names)}"
+            f"data set {dataset}: the split {split} has the classes {some(unknown)}, which are "
+            f"not among those expected: {some(names)}"
         )
     index = {name: label for label, name in enumerate(names)}
     labels = np.empty(len(classes), dtype=np.int64)
     labels[positions(len(labels), split)] = [index[name] for name in classes]
     return labels
-
-
-def _some(names: Sequence[str]) -> str:
-    first = ", ".join(names[:LISTED])
-    return f"{first}, ... ({len(names)} in all)" if len(names) > LISTED else first

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from ganlore.data import SPLITS, Dataset, Split
-from ganlore.data._pictures import Frame, listing, load
+from ganlore.data._listing import listing
+from ganlore.data._pictures import Frame, load
 from ganlore.errors import GanloreError
 from ganlore.settings import Source
 from ganlore.study import needs
@@ -46,6 +47,7 @@ class Published(Dataset):
         packages: what fetching needs beside torchvision.
     """
 
+    reads = {"path": {"source": ("folder",)}}
     names: ClassVar[tuple[str, ...]] = ()
     counts: ClassVar[dict[str, int]] = {}
     packages: ClassVar[tuple[str, ...]] = ()

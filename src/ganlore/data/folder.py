@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ganlore.data import SPLITS, Dataset, Split
-from ganlore.data._pictures import Frame, Listing, listing, load
+from ganlore.data._listing import Listing, listing
+from ganlore.data._pictures import Frame, load
 from ganlore.errors import GanloreError
 from ganlore.settings import Channels, Fraction, PositiveInt
 from ganlore.study import needs
@@ -35,6 +36,7 @@ class Folder(Dataset):
         "halving size": {"size": (8, 12, 16, 20, 24, 28, 32, 48, 64, 96, 128, 256, 512, 1024)},
     }
     extractors = ("inception",)
+    reads = {"path": {}}
     origin = "a folder of pictures"
     licence = "that of the pictures"
     citation = "that of the pictures"
@@ -49,7 +51,7 @@ class Folder(Dataset):
     def load(self) -> dict[str, Split]:
         """Both splits, in a random order that is always the same."""
         files = self._divided() if self.held_out else self._listed()
-        self._names = sorted({name for _, name in files["train"]}) if self.labels else None
+        self._names = sorted({file.label for file in files["train"]}) if self.labels else None
         return load(files, Frame(self.channels, self.size, self.crop), self._names, self.name)
 
     def needs(self) -> list[needs.Need]:
@@ -84,7 +86,7 @@ class Folder(Dataset):
                 "  remove `held_out`, or use another `path`"
             )
         files = listing(Path(self.path), self.labels)
-        classes = np.array([name for _, name in files])
+        classes = np.array([file.label for file in files])
         order = np.random.default_rng(SEED).permutation(len(classes))
         held = np.zeros(len(classes), dtype=bool)
         for name in np.unique(classes):

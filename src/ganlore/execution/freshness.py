@@ -13,7 +13,8 @@ from typing import Any
 
 from ganlore import provenance, shapes, storage
 from ganlore.errors import GanloreError
-from ganlore.study.run import Run
+from ganlore.study import registry
+from ganlore.study.run import Plan, Run
 from ganlore.study.schema import Keep
 
 Record = dict[str, Any]
@@ -131,6 +132,33 @@ def _extractors(names: Iterable[str], dataset: str, data: Path) -> dict[str, str
         return provenance.fitted(names, dataset, data)
     except GanloreError:
         return None
+
+
+def changed_files(plan: Plan, thorough: bool = False) -> tuple[dict[str, str], list[str]]:
+    """Data sets whose files have changed since they were prepared.
+
+    Args:
+        plan: the study's.
+        thorough: compare contents even where names, sizes and times are the same.
+
+    Returns:
+        What is different, by data set; and why others could not be compared.
+    """
+    changed, notes = {}, []
+    for name, settings in plan.datasets.items():
+        reads = registry.declaration("dataset", name).fact("reads", {})
+        if reads:
+            from ganlore.data import _raw  # imports numpy
+
+            prepared = Path(plan.study.data, "prepared", name)
+            try:
+                text = _raw.change(reads, settings, prepared, thorough)
+            except GanloreError as error:
+                notes.append(f"{prepared}: not compared with what it was made from: {error}")
+                continue
+            if text:
+                changed[name] = text
+    return changed, notes
 
 
 def discarded(keep: Keep, folder: Path) -> frozenset[str]:

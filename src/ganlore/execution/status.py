@@ -84,6 +84,17 @@ def _alive(pid: int, reported: float) -> bool:
         return False
 
 
+def stages(plan: Plan) -> dict[str, Progress]:
+    """Where each run stands, by its id; one that is done is stale if its data's files changed."""
+    changed, _ = freshness.changed_files(plan)
+    all_stages = {run.id: progress(plan, run) for run in plan.runs}
+    for run in plan.runs:
+        if run.dataset.name in changed and all_stages[run.id].state == "done":
+            note = f"{changed[run.dataset.name]}; snakemake makes it again"
+            all_stages[run.id] = Progress("stale", note)
+    return all_stages
+
+
 def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float | None:
     """Wall seconds to the end, from the runs that are done; None while there is none.
 

@@ -62,6 +62,9 @@ class Extractor(ABC):
         """Fit to a data set; returns weights (tensors by name) and a JSON-ready record."""
         return {}, {}
 
+    def check(self, record: dict[str, Any], store: Store) -> None:
+        """Refuse, by a GanloreError, to measure with what `fit` has learned."""
+
     def load(self, weights: dict[str, Any], store: Store) -> None:
         """Load fitted weights."""
 
@@ -101,9 +104,13 @@ def fit(name: str, store: Store, folder: Path, device: torch.device | None = Non
         store: the prepared data.
         folder: where to write.
         device: where to compute features, the CPU by default.
+
+    Raises:
+        GanloreError: if it cannot be fitted to these data, or has not learned them.
     """
     extractor = create(name, store)
     weights, record = extractor.fit(store)
+    extractor.check(record, store)
     files = {"weights.pt": storage.write_torch(folder / "weights.pt", weights)}
     extractor.load(weights, store)
     if device is not None:

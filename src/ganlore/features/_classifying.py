@@ -16,6 +16,7 @@ from ganlore.console import Progress
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.features import Description, Extractor
+from ganlore.features._learning import LEVEL, by_guessing, majority_share, obstacle
 from ganlore.settings import PositiveFloat, PositiveInt
 from ganlore.steps import seeding
 from ganlore.steps.scaling import to_network
@@ -46,7 +47,7 @@ class Classifying(Extractor):
 
     Attributes:
         epochs: passes over the training split.
-        batch: images in a step.
+        batch: images in a step; all of them, where there are fewer.
         rate: the one-cycle schedule's highest learning rate.
         shift: the largest translation of a batch, in pixels.
         channels_last: use the channels-last memory format, which is faster for large colour images
@@ -75,7 +76,7 @@ class Classifying(Extractor):
         Images are randomly translated, and flipped if the data set allows it.
 
         Raises:
-            GanloreError: if the data set has no labels.
+            GanloreError: if the data set has no labels, a single class, or too few test pictures.
         """
         labels = store.labels("train")
         if labels is None:
@@ -83,6 +84,11 @@ class Classifying(Extractor):
                 f"data set {store.name}: the extractor {self.name} is a classifier, and the data "
                 "have no labels to fit it to\n"
                 + instead_of(self.name, store.name, store.manifest["settings"])
+            )
+        if why := obstacle(store):
+            raise GanloreError(
+                f"data set {store.name}: it cannot be measured by the extractor {self.name}: it "
+                f"{why}\n  use an extractor that needs no classes, such as inception"
             )
         torch.set_num_threads(1)  # the same features on every machine, under any load
         images = torch.from_numpy(store.samples("train").copy())
@@ -93,20 +99,44 @@ class Classifying(Extractor):
         self.network = network.eval()
         features, logits = self.predict(store.samples("test"))
         accuracy = float((logits.argmax(axis=1) == store.labels("test")).mean())
-        return network.state_dict(), {"test_accuracy": accuracy, "dimensions": features.shape[1]}
+        share = majority_share(store)
+        record = {
+            "test_accuracy": accuracy,
+            "majority_share": share,
+            "by_guessing": by_guessing(accuracy, share, len(logits)),
+            "dimensions": features.shape[1],
+        }
+        return network.state_dict(), record
+
+    def check(self, record: dict[str, Any], store: Store) -> None:
+        """Refuse a classifier whose accuracy may well be that of guessing (`_learning`).
+
+        Raises:
+            GanloreError: with accuracy, share and probability.
+        """
+        if record["by_guessing"] > LEVEL:
+            raise GanloreError(
+                f"data set {store.name}: the extractor {self.name} has not learned its classes: "
+                f"{record['test_accuracy']:.1%} of the test pictures are right, and always "
+                f"guessing the commonest class gives {record['majority_share']:.1%}; by guessing "
+                f"one gets so far with a probability of {record['by_guessing']:.2g}, and at most "
+                f"{LEVEL} is allowed\n  metrics in its features would mean nothing: add training "
+                "pictures, check the labels, or use an extractor that needs none, such as inception"
+            )
 
     def _laid_out(self, network: Classes) -> Classes:
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return network.to(memory_format=layout)
 
     def _optimise(self, network: Classes, images: Tensor, labels: Tensor, mirrored: bool) -> None:
-        per_epoch = len(images) // self.batch
+        size = min(self.batch, len(images))
+        per_epoch = len(images) // size
         optimizer = torch.optim.AdamW(network.parameters(), lr=self.rate / 2, weight_decay=1e-2)
         steps = self.epochs * per_epoch
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.rate, total_steps=steps)
         with Progress(f"{self.name}", steps) as progress:
             for epoch in range(self.epochs):
-                order = torch.randperm(len(images)).split(self.batch)[:per_epoch]
+                order = torch.randperm(len(images)).split(size)[:per_epoch]
                 for step, chosen in enumerate(order):
                     batch = self._augmented(to_network(images[chosen]), mirrored)
                     loss = functional.cross_entropy(network(batch), labels[chosen])

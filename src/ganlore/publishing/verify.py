@@ -52,6 +52,10 @@ def verify(plan: Plan) -> Findings:
     findings = Findings()
     for name in plan.datasets:
         _record(findings, data / "prepared" / name / "manifest.json", shape=shapes.Manifest)
+    changed, notes = freshness.changed_files(plan, thorough=True)
+    findings.notes += notes
+    for name, text in changed.items():
+        findings.expect(False, f"{text}\n  to mend it: run snakemake, which prepares {name} again")
     for name, extractors in plan.extractors.items():
         for extractor in extractors:
             fitted = data / "extractors" / name / extractor / "record.json"

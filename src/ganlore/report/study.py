@@ -27,10 +27,14 @@ def data(plan: Plan, tidy: Tables, dataset: str, matrices: list[Matrix]) -> dict
         root / "prepared" / dataset / "manifest.json", remedy, shapes.Form
     )
     runs = [run for run in plan.runs if run.dataset.name == dataset]
-    accuracies = {}
+    accuracies, weak = {}, {}
     for name in plan.extractors[dataset]:
-        record = root / "extractors" / dataset / name / "record.json"
-        accuracies[name] = storage.open_record(record, remedy).get("test_accuracy")
+        path = root / "extractors" / dataset / name / "record.json"
+        record = storage.open_record(path, remedy)
+        accuracies[name] = record.get("test_accuracy")
+        share = record.get("majority_share", 1 / max(manifest["classes"], 1))
+        if accuracies[name] is not None and accuracies[name] < (1 + share) / 2:
+            weak[name] = {"accuracy": accuracies[name], "share": share}
     measuring = plan.protocols[dataset][1]
     matrix = next(matrix for matrix in matrices if matrix.dataset == dataset)
     return {
@@ -46,6 +50,7 @@ def data(plan: Plan, tidy: Tables, dataset: str, matrices: list[Matrix]) -> dict
         "tricks": list(dict.fromkeys(run.trick for run in runs)),
         "runs": len(runs),
         "training": runs[0].training,
+        "weak": {name: weak[name] for name in measuring if name in weak},
         "measured_in": {name: accuracies[name] for name in measuring},
         "trained_in": {n: share for n, share in accuracies.items() if n not in measuring},
     }

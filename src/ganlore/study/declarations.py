@@ -29,13 +29,14 @@ FACTS = frozenset(
         "logs",
         "resize",
         "weights",
+        "reads",
     }
 )
 """Class attributes that are read as facts. The base classes say what each one means."""
 
 DESCRIPTIVE = frozenset(
     {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
-    | {"provides_if", "logs"}
+    | {"provides_if", "logs", "reads"}
 )
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 

@@ -38,11 +38,12 @@ ALT = "Dot plot with one row for each cell"
 
 
 def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
-    """FID and two more metrics, for a matrix with one loss or one trick."""
-    if not matrix.single:
+    """FID and two more metrics, for a matrix with one loss or one trick that has a number."""
+    metrics = levels(matrix, ("fid", "modes", "high_quality", "recall"))
+    if not matrix.single or not metrics:
         return
     yield Drawing(
-        figure=dot_plot(matrix, levels(matrix, ("fid", "modes", "high_quality", "recall"))),
+        figure=dot_plot(matrix, metrics),
         kind="dots",
         name=f"dots-{matrix.slug}",
         title="Every seed",

@@ -14,9 +14,10 @@ rule prepare:
         settings=lambda w: json.dumps(PLAN.datasets[w.dataset]),
         code=lambda w: fingerprint.preparation(w.dataset),
         data=lambda w: str(DATA),
+        raw=lambda w: raw_key(w.dataset),
     shell:
         "ganlore prepare {wildcards.dataset} --settings {params.settings:q}"
-        " --data {params.data:q} > {log:q} 2>&1"
+        " --data {params.data:q} --key {params.raw:q} > {log:q} 2>&1"
 
 
 # A file that is put there by hand is used like a fetched one; its hash is checked by all who read it.

@@ -1,5 +1,6 @@
 # The study, its plan of runs, and the places of all files.
 
+import functools
 import json
 import sys
 
@@ -75,6 +76,22 @@ def references_of(dataset, extractors):
 REFERENCES_ALL = [
     record for key in PLAN.references for record in references_of(key[0], [key[1]])
 ]
+
+
+@functools.cache
+def raw_key(dataset):
+    """What changes when the user's own files change that a data set is prepared from."""
+    reads = registry.declaration("dataset", dataset).fact("reads", {})
+    if not reads:
+        return ""
+    from ganlore.data import (
+        _raw,
+    )  # imports numpy, which other studies are planned without
+
+    settings = PLAN.datasets[dataset]
+    return _raw.key(reads, settings, DATA / "prepared" / dataset)
+
+
 WEIGHTS = {
     name: found.path(DATA)
     for name in sorted({name for many in PLAN.extractors.values() for name in many})
