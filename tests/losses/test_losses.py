@@ -496,7 +496,7 @@ def test_r3gan_penalises_both_kinds_with_a_falling_weight(progress: float, gamma
     training_step = SimpleNamespace(
         real=real, fake=fake, real_logits=logits[0], fake_logits=logits[1], logits=logits,
         log={}, scheduled=lambda plugin, name: plugin.scheduled(Moment(0, 0, progress))[name],
-        relative=True,
+        relative=True, real_points=real, fake_points=fake,
     )  # fmt: skip
     loss = make("r3gan")
     plain = float(loss.discriminator_loss(*logits).detach())

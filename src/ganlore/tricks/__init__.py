@@ -46,6 +46,9 @@ class Trick:
     """Whether the penalty uses gradients with respect to the generated images."""
     mixes_batch: ClassVar[bool] = False
     """Whether the discriminator's outputs depend on the rest of the batch."""
+    augments: ClassVar[bool] = False
+    """Whether `view` augments: penalties on real or generated samples differentiate through it,
+    with respect to the image before it. A view that draws random numbers augments."""
 
     @classmethod
     def overrides(cls, hook: str) -> bool:
