@@ -56,6 +56,7 @@ class Loss(ABC):
         incompatible: {name of a trick, network or data set: reason}.
         logs: columns that it adds to the history.
         captions: {name of a picture that `pictures` returns: caption}.
+        no_effect: {setting: when changing it changes no result}.
 
     Settings (with annotation), which a study may change. Every loss has:
         optimizer: the published optimiser settings.

@@ -25,6 +25,9 @@ FACTS = frozenset(
         "citation",
         "provides_if",
         "logs",
+        "no_effect",
+        "acts_unless",
+        "acts_after",
         "resize",
         "weights",
     }
@@ -33,7 +36,7 @@ FACTS = frozenset(
 
 DESCRIPTIVE = frozenset(
     {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
-    | {"provides_if", "logs"}
+    | {"provides_if", "logs", "no_effect", "acts_unless", "acts_after"}
 )
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 

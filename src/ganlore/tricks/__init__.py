@@ -34,6 +34,10 @@ class Trick:
         extractors: feature extractors that training needs, fitted to the data set; a step has them
             as `step.state.extractors[name]`.
         logs: columns that it adds to the history.
+        no_effect: {setting: when changing it changes no result}.
+        acts_unless: {setting: another setting that, if it is not None, takes its place}.
+        acts_after: {setting: (unit, setting, divisor)}: it acts once the generator has made that
+            many "images" or "steps"; the divisor, another setting, may be left out.
         batch_multiple_of: name of a setting; the batch size must be a multiple of its value.
     """
 

@@ -29,6 +29,10 @@ class DifferentiableAugmentation(Trick):
     paper = "arXiv:2006.10738"
     tip = "differentiable augmentation of all inputs of the discriminator"
     requires = {"images": "colour, translation and cutout are defined for images only"}
+    no_effect = {
+        "translation": "if it is the same number of whole pixels",
+        "cutout": "if it is the same number of whole pixels",
+    }
     augments = True
     colour: bool = True
     translation: Fraction = 0.125
