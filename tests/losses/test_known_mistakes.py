@@ -120,6 +120,7 @@ def test_a_penalty_belongs_to_the_loss_s_own_step(name: str) -> None:
     step = SimpleNamespace(
         real=real, fake=fake, real_logits=logits[0], fake_logits=logits[1], logits=logits,
         rng=rng, discriminate=quality, log={}, scheduled=lambda plugin, name: 0.05,
+        relative=False, real_points=real, fake_points=fake,
     )  # fmt: skip
     loss = logit_loss(name)
     whole, plain = loss.discriminator(step), loss.discriminator_loss(*logits)

@@ -323,7 +323,7 @@ def step_of(critic, real, fake, rng):
     """What a loss sees of a step in which the critic has seen both batches."""
     logits = (critic(real), critic(fake))
     return SimpleNamespace(
-        real=real, fake=fake, rng=rng, discriminate=critic, log={}, logits=logits
+        real=real, fake=fake, rng=rng, discriminate=critic, log={}, logits=logits, relative=False
     )
 
 
@@ -374,9 +374,8 @@ def test_the_relative_form_of_the_generator(name: str) -> None:
     real, fake = torch.tensor([2.0, 0.5]), torch.tensor([-1.0, 0.25])
     actual = float(loss.relative_generator_loss(real, fake))
     saturating = name == "minimax"
-    expected = (
-        -loss.discriminator_loss(real, fake) if saturating else loss.discriminator_loss(fake, real)
-    )
+    discriminator = loss.relative_discriminator_loss
+    expected = -discriminator(real, fake) if saturating else discriminator(fake, real)
     assert actual == pytest.approx(float(expected))
 
 
@@ -497,6 +496,7 @@ def test_r3gan_penalises_both_kinds_with_a_falling_weight(progress: float, gamma
     training_step = SimpleNamespace(
         real=real, fake=fake, real_logits=logits[0], fake_logits=logits[1], logits=logits,
         log={}, scheduled=lambda plugin, name: plugin.scheduled(Moment(0, 0, progress))[name],
+        relative=True, real_points=real, fake_points=fake,
     )  # fmt: skip
     loss = make("r3gan")
     plain = float(loss.discriminator_loss(*logits).detach())

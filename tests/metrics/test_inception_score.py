@@ -30,16 +30,27 @@ def test_the_parts_are_scored_alone():
     assert inception_score(rows, 1) == pytest.approx(2)
 
 
-def test_agrees_with_torch_fidelity():
+@pytest.mark.parametrize("n", [200, 203, 26, 19])
+def test_agrees_with_torch_fidelity(n):
+    """Also where n is not a multiple of the parts: both cut at i n // splits."""
     import torch
 
-    logits = np.random.default_rng(0).standard_normal((200, 12)) * 3
+    logits = np.random.default_rng(0).standard_normal((n, 12)) * 3
     oracle = metric_isc.isc_features_to_metric(
         torch.from_numpy(logits), splits=10, shuffle=False, rng_seed=0
     )
     exponents = np.exp(logits)
     ours = inception_score(exponents / exponents.sum(axis=1, keepdims=True))
     assert ours == pytest.approx(oracle[metric_isc.KEY_METRIC_ISC_MEAN], rel=1e-10)
+
+
+def test_unequal_parts_are_cut_where_the_reference_cuts():
+    # 5 samples in 2 parts: 0-1 and 2-4, of one class and of two; cut after 3: of two and of one
+    rows = np.eye(2)[[0, 0, 0, 1, 1]]
+    shares = np.array([1, 2]) / 3
+    expected = (1 + np.exp(-(shares * np.log(shares)).sum())) / 2
+    assert inception_score(rows, 2) == pytest.approx(expected)
+    assert inception_score(rows, 2) != pytest.approx(1)
 
 
 def test_fewer_samples_than_parts():

@@ -266,9 +266,10 @@ def test_every_combination_pulls_the_right_way(run, stores) -> None:
         actual = torch.autograd.grad(objective(*seen), (real, fake), allow_unused=True)
         return tuple(0.0 if g is None else float(g.sum()) for g in actual)
 
-    real, fake = gradients(loss.discriminator_loss, 0.25)  # above the target of generated samples
-    assert real < 0 < fake
     relative = loss.relative or any(trick.relative for trick in tricks)
+    form = loss.relative_discriminator_loss if relative else loss.discriminator_loss
+    real, fake = gradients(form, 0.25)  # above the target of generated samples
+    assert real < 0 < fake
     form = loss.relative_generator_loss if relative else lambda r, f: loss.generator_loss(f)
     assert gradients(form, -2.0)[1] < 0  # below what the generator aims at
 

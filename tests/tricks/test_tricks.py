@@ -169,8 +169,8 @@ def test_gradient_penalty_pulls_the_norm_to_one(trained) -> None:
 
 
 def test_ema_equals_its_closed_form() -> None:
-    """After steps with weights w1, w2, ...: a <- d a + (1 - d) w, d = min(decay, (1+n)/(10+n))."""
-    trick = registry.create("trick", "ema", {"decay": 0.3})
+    """After steps with weights w1, w2, ...: a <- d a + (1 - d) w, d = .5^(B / min(H, share seen))."""
+    trick = registry.create("trick", "ema", {"halflife": 40, "rampup": 0.5})
     generator = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(generator.weight)
     generator.norm = nn.BatchNorm1d(1, affine=False)  # its statistics go the same way
@@ -188,13 +188,14 @@ def test_ema_equals_its_closed_form() -> None:
         nn.init.constant_(encoder.weight, start + n + 1)
         loss = SimpleNamespace(evaluated_modules=("encoder",))
         train_state = SimpleNamespace(generator=generator, n_critic=2, loss=loss)
-        decay = trick.scheduled(Moment(2 * n + 1, n, 0.0))["decay"]
+        decay = trick.scheduled(Moment(2 * n + 1, n, 0.0, batch=20))["decay"]
         trick.after_generator(
             SimpleNamespace(
                 modules=modules, state=train_state, scheduled=lambda *_, decay=decay: decay
             )
         )
-        decay = min(0.3, (1 + n) / (10 + n))
+        # half-lives of 0, 10, 20, 30, 40 and then always 40 images, in steps of 20
+        decay = [0, 0.25, 0.5, 0.5 ** (2 / 3), 0.5**0.5, 0.5**0.5][n]
         expected = decay * expected + (1 - decay) * (n + 1)
     assert float(modules["ema"].weight.detach()) == pytest.approx(expected, rel=1e-6)
     assert float(modules["ema"].norm.running_mean) == pytest.approx(expected, rel=1e-6)
@@ -243,3 +244,42 @@ def test_tricks_of_a_combination_fold_from_left_to_right(stores) -> None:
     first = next(m for m in train_state.discriminator.modules() if isinstance(m, nn.Conv2d))
     assert first.weight.shape[1] == 2
     assert hasattr(first, "parametrizations")
+
+
+@pytest.mark.parametrize("steps", [100, 100_000])
+def test_every_half_life_and_decay_is_its_own_run_of_any_length(steps: int) -> None:
+    """The last decays of short and long runs: none of a study's decays is another in disguise."""
+    last = Moment(steps, steps, 0.5, batch=64)
+
+    def decay(**settings) -> float:
+        return registry.create("trick", "ema", settings).scheduled(last)["decay"]
+
+    assert len({decay(decay=d) for d in (0.99, 0.999, 0.9999)}) == 3
+    assert [decay(decay=d) for d in (0.99, 0.999, 0.9999)] == [0.99, 0.999, 0.9999]
+    assert len({decay(rampup=share, halflife=1e9) for share in (0.01, 0.05, 0.09)}) == 3
+    # by default weights count half after 5 % of the images so far, but after 10,000 at most
+    assert decay() == pytest.approx(0.5 ** (64 / min(10_000, 0.05 * 64 * steps)))
+    assert decay(start=steps + 1) == 0 == decay(start=steps + 1, decay=0.9)
+    assert decay(rampup=None) == pytest.approx(0.5 ** (64 / 10_000))
+
+
+def test_a_plan_says_which_settings_of_the_average_cannot_act() -> None:
+    from ganlore.forecast import summary
+    from ganlore.study.expand import expand
+    from tiny import tiny
+
+    def said(**settings) -> list[str]:
+        grid = {"datasets": ["ring"], "networks": ["mlp"], "tricks": ["ema"]}
+        grid["losses"] = ["nonsaturating"]
+        study = tiny(grids=[grid], settings={"tricks": {"ema": settings}})
+        return [line for line in summary.outline(expand(study)) if "warning" in line]
+
+    assert said() == [] == said(rampup=0.1) == said(decay=0.9999) == said(halflife=3)
+    (line,) = said(halflife=50_000)  # a tiny run makes 96 images, and 5 % of a million are 50,000
+    assert (
+        "halflife = 50000.0 has no effect" in line and "1,000,000 images" in line and "96" in line
+    )
+    (line,) = said(halflife=50, decay=0.9)
+    assert "since decay = 0.9 takes its place" in line
+    (line,) = said(decay=0.9, start=6)
+    assert "decay = 0.9 has no effect" in line and "after 6 steps" in line

@@ -116,9 +116,13 @@ def test_lecam_s_averages_begin_as_a_plain_mean() -> None:
     assert anchors.means.tolist() == pytest.approx([3, -3], rel=1e-3)
 
 
+PAPER = {"one_sided": False, "current": False}
+
+
 @pytest.mark.parametrize("loss", ["wgan-gp", "began", "nonsaturating"])
-def test_lecam_s_penalty_by_hand(stores, loss) -> None:
-    step = step_of(stores, tiny_run("digits", loss, "lecam"))
+def test_lecam_s_penalty_by_hand_as_in_the_paper(stores, loss) -> None:
+    settings = {"settings": {"tricks": {"lecam": PAPER}}}
+    step = step_of(stores, tiny_run("digits", loss, "lecam", **settings))
     trick, anchors = step.state.tricks[0], step.modules["lecam"]
     assert float(trick.penalty(step).detach()) == 0  # nothing is known before the first step
     anchors.update(torch.tensor([3.0, -40.0]), trick.decay)
@@ -128,8 +132,34 @@ def test_lecam_s_penalty_by_hand(stores, loss) -> None:
     assert trick.wrap_generator_loss(step.state.loss.generator) == step.state.loss.generator
 
 
+def test_lecam_s_penalty_by_hand_as_released() -> None:
+    """google/lecam-gan: relu(r - a_f)^2 and relu(a_r - f)^2, averages with this batch."""
+    trick = registry.create("trick", "lecam", {"decay": 0.9})
+    modules = nn.ModuleDict(trick.modules(nn.Identity(), nn.Identity(), {}))
+    batches = 2 * torch.randn(3, 2, 6, generator=rng())  # they overlap
+    sums = np.zeros(2)
+    for n, (real, fake) in enumerate(batches, start=1):
+        step = SimpleNamespace(modules=modules, real_logits=real, fake_logits=fake)
+        sums = 0.9 * sums + 0.1 * np.array([float(real.mean()), float(fake.mean())])
+        mean_real, mean_fake = sums / (1 - 0.9**n)
+        above = np.maximum(real.numpy() - mean_fake, 0)
+        below = np.maximum(mean_real - fake.numpy(), 0)
+        by_hand = 0.3 * ((above**2).mean() + (below**2).mean())
+        assert float(trick.penalty(step)) == pytest.approx(by_hand, rel=1e-5)
+        assert by_hand > 0
+        assert float(trick.penalty(step)) == pytest.approx(by_hand, rel=1e-5)  # not counted twice
+        trick.after_discriminator(step)
+    # on the wrong side of the averages nothing pulls, where the paper's squares do
+    wrong = SimpleNamespace(
+        modules=modules, real_logits=torch.full((4,), -9.0), fake_logits=torch.full((4,), 9.0)
+    )
+    assert float(trick.penalty(wrong)) == 0
+    paper = registry.create("trick", "lecam", PAPER | {"decay": 0.9})
+    assert float(paper.penalty(wrong)) > 40
+
+
 def test_lecam_s_gradient_goes_through_the_logits_alone() -> None:
-    trick = registry.create("trick", "lecam", {})
+    trick = registry.create("trick", "lecam", PAPER)
     modules = nn.ModuleDict(trick.modules(nn.Identity(), nn.Identity(), {}))
     assert not list(modules.parameters())
     modules["lecam"].update(torch.tensor([1.0, -2.0]), trick.decay)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ganlore.execution.status import BESIDE
 from ganlore.formatting import duration, size
+from ganlore.study import effects
 from ganlore.study.expand import expand
 from ganlore.study.run import Cell, Plan
 
@@ -43,6 +44,8 @@ def outline(plan: Plan) -> Iterator[str]:
     if own := claims_own(plan):
         n = len(own) * len(plan.study.seeds)
         yield f"  {n} of the runs, {len(own)} cells, are in no grid: the claims need them"
+    for line in effects.warnings(plan):
+        yield f"  warning: {line}"
     for gap in plan.missing:
         yield f"  n/a  {gap.dataset} {gap.network} {gap.loss} {gap.trick}: {gap.reason}"
 

@@ -56,6 +56,7 @@ class Loss(ABC):
         incompatible: {name of a trick, network or data set: reason}.
         logs: columns that it adds to the history.
         captions: {name of a picture that `pictures` returns: caption}.
+        no_effect: {setting: when changing it changes no result}.
 
     Settings (with annotation), which a study may change. Every loss has:
         optimizer: the published optimiser settings.
@@ -76,6 +77,10 @@ class Loss(ABC):
     """Whether real and generated logits are compared, so that the generator needs real images."""
     mixes_batch: ClassVar[bool] = False
     """Whether the discriminator's outputs depend on the rest of the batch."""
+    targets: ClassVar[tuple[float, float] | None] = None
+    """The finite logits of real and of generated samples at which the discriminator's two terms
+    are smallest; None if a larger logit of real samples, and a smaller one of generated samples,
+    is always at least as good in one of them."""
 
     # -- the networks ---------------------------------------------------------------------------
 
@@ -168,16 +173,34 @@ class LogitLoss(Loss):
     def generator_loss(self, fake: Tensor) -> Tensor:
         """From logits of generated images, (N,), to a scalar."""
 
+    def relative_discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The discriminator's loss where real and generated logits are compared with each other.
+
+        Real minus generated and generated minus real logits have opposite targets, +1 and -1. With
+        targets of 1 and 0 the two terms would contradict each other. So the differences are shifted
+        to the loss's `targets`: least squares become (r - m(f) - 1)^2 and (f - m(r) + 1)^2
+        (Jolicoeur-Martineau 2018, arXiv:1807.00734, RaLSGAN).
+
+        Args:
+            real: logits of real images relative to generated ones, (N,).
+            fake: logits of generated images relative to real ones, (N,).
+        """
+        if self.targets is not None:
+            real, fake = real + (self.targets[0] - 1), fake + (self.targets[1] + 1)
+        return self.discriminator_loss(real, fake)
+
     def relative_generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """The generator's loss where real and generated logits are compared with each other.
 
         The discriminator's loss with real and generated swapped, both terms included
         (Jolicoeur-Martineau 2018, arXiv:1807.00734, the non-saturating form, section 3.3).
         """
-        return self.discriminator_loss(fake, real)
+        return self.relative_discriminator_loss(fake, real)
 
     def discriminator(self, step: Step) -> Tensor:
-        """`discriminator_loss` of the step's logits."""
+        """`discriminator_loss` of the step's logits, or the relative form."""
+        if step.relative:
+            return self.relative_discriminator_loss(*step.logits)
         return self.discriminator_loss(*step.logits)
 
     def generator(self, step: Step) -> Tensor:

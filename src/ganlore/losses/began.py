@@ -44,6 +44,7 @@ class BoundaryEquilibrium(Loss):
         "relativistic": "k weighs the errors of generated samples against those of real ones; "
         "in their difference both would have the same weight, and k none"
     }
+    no_effect = {"code": "above an eighth of a sample's dimensions, which bound it"}
     optimizer: Optimizer = Optimizer(kind="adam", lr=1e-4, betas=(0.5, 0.999))
     gam: NonNegativeFloat = 0.5
     lam: NonNegativeFloat = 1e-3

@@ -21,7 +21,7 @@ class Minimax(Nonsaturating):
 
     def relative_generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """The saturating form: minus the discriminator's loss, without swapped roles."""
-        return -self.discriminator_loss(real, fake)
+        return -self.relative_discriminator_loss(real, fake)
 
 
 LOSS = Minimax

@@ -62,8 +62,7 @@ class R3gan(LogitLoss):
 
     def discriminator(self, step: Step) -> Tensor:
         """Section 2.2: the paired loss with R1 (real) and R2 (generated samples)."""
-        r1 = penalties.squared_gradients(step.real_logits, step.real).mean()
-        r2 = penalties.squared_gradients(step.fake_logits, step.fake).mean()
+        r1, r2 = penalties.on_real(step), penalties.on_fake(step)
         step.log["r1"], step.log["r2"] = r1.detach(), r2.detach()
         gamma = step.scheduled(self, "gamma")
         return super().discriminator(step) + gamma / 2 * (r1 + r2)

@@ -25,16 +25,18 @@ def inception_score(probabilities: Features, splits: int = SPLITS) -> float:
 
     Args:
         probabilities: of each generated sample's classes, (n_fake, classes), rows summing to 1.
-        splits: the parts, in order; fewer where there are fewer samples.
+        splits: the parts, in order; fewer where there are fewer samples. Part i begins at sample
+            i n_fake // splits, as in the paper's released code.
 
     Returns:
         The score: 1 where all samples have one distribution, at most the number of classes. A part
         of n samples has at most n, so that numbers of few samples are too low: compare only those
         of equal n_fake.
     """
-    splits = min(splits, len(probabilities))
+    n = len(probabilities)
+    splits = min(splits, n)
     scores = []
-    for part in np.array_split(probabilities, splits):
+    for part in np.split(probabilities, [i * n // splits for i in range(1, splits)]):
         p = part.astype(np.float64)
         mean = p.mean(axis=0)
         # 0 log 0 = 0; where the mean is 0 so is every p

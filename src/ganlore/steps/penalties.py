@@ -23,7 +23,11 @@ def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def norms_between(step: Step) -> Tensor:
-    """The gradient's norm at a point between each pair of real and generated samples, (N,)."""
+    """The gradient's norm at a point between each pair of real and generated samples, (N,).
+
+    The discriminator's inputs are mixed, after their augmentation, as in DiffAugment's BigGAN code:
+    a mixture of two augmented images is the augmentation of no image.
+    """
     # a leaf is detached from the generator; otherwise (unrolling) the generator learns from norms
     fake = step.fake.detach() if step.fake.is_leaf else step.fake
     points = interpolate(step.real.detach(), fake, step.rng)
@@ -34,7 +38,8 @@ def norms_around(step: Step, scale: float) -> Tensor:
     """The gradient's norm at a point near each real sample, (N,).
 
     x + delta with delta ~ N(0, c I) and sqrt(c) = scale std(x), where std is over all elements of
-    the batch (Kodali et al. 2017, arXiv:1705.07215, section 2.3).
+    the batch (Kodali et al. 2017, arXiv:1705.07215, section 2.3). x is the discriminator's input,
+    after augmentation, as in `norms_between`.
     """
     real = step.real.detach()
     noise = torch.randn(real.shape, generator=step.rng, device=real.device)
@@ -58,14 +63,28 @@ def gradient_norms(discriminate: Callable[[Tensor], Tensor], points: Tensor) -> 
 
 
 def squared_gradients(logits: Tensor, points: Tensor) -> Tensor:
-    """The squared L2 norm of d logit / d point for each point, (N,).
+    """The squared L2 norm of d logit / d points for each logit, (N,).
 
     Args:
         logits: already computed from `points`, (N,).
-        points: tensors that require a gradient, (N, ...).
+        points: tensors that require a gradient, (N, ...), or (m N, ...) if a logit is that of a
+            pack of m neighbours.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
-    return gradient.flatten(1).square().sum(1)
+    return gradient.reshape(len(logits), -1).square().sum(1)
+
+
+def on_real(step: Step) -> Tensor:
+    """E |grad D(T(x))|^2 with respect to real images x, through their augmentation T, a scalar.
+
+    Mescheder et al. 2018, arXiv:1801.04406, equation 9 without gamma / 2.
+    """
+    return squared_gradients(step.real_logits, step.real_points).mean()
+
+
+def on_fake(step: Step) -> Tensor:
+    """The same with respect to generated images (equation 10)."""
+    return squared_gradients(step.fake_logits, step.fake_points).mean()
 
 
 def one_centred(norms: Tensor) -> Tensor:

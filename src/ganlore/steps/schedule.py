@@ -21,11 +21,13 @@ class Moment(NamedTuple):
         step: completed discriminator steps.
         generator_steps: completed generator steps.
         progress: the share of the budget used, in [0, 1).
+        batch: images in a step.
     """
 
     step: int
     generator_steps: int
     progress: float
+    batch: int = 1
 
 
 @dataclass(frozen=True)

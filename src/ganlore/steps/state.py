@@ -67,6 +67,12 @@ class TrainState:
         return any(trick.overrides("view") for trick in self.tricks)
 
     @cached_property
+    def first_augmentation(self) -> int:
+        """The index of the first trick whose view augments; the number of tricks if none does."""
+        augmenting = (index for index, trick in enumerate(self.tricks) if trick.augments)
+        return next(augmenting, len(self.tricks))
+
+    @cached_property
     def joins(self) -> bool:
         """Whether a discriminator step may use one forward pass for real and generated images."""
         mixes = any(plugin.mixes_batch for plugin in self.plugins)

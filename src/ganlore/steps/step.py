@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlore.networks import Critic
+from ganlore.steps.inputs import Input, views
 from ganlore.steps.schedule import Schedule
 from ganlore.steps.state import TrainState
 
@@ -85,20 +86,20 @@ class Step:
     def look_ahead(self, discriminator: Critic) -> Step:
         """A copy of this step in the discriminator's phase, for an unrolled update.
 
-        It has the same real and generated samples, which are not augmented again and keep their
+        It has the same real and generated samples under the same augmentation, which keep their
         gradient, the same random numbers in each unrolled update, and its own log.
 
         Args:
             discriminator: the discriminator of the unrolled update.
         """
-        real, fake = self.real, self.fake  # cached before the copy
+        real, fake = self._real_input, self._fake_input  # cached before the copy
         inner = copy.copy(self)
         inner.phase, inner.rng, inner.log = "discriminator", self.rng.clone_state(), {}
         if self.state.differentiates_real:
-            real = real.detach().requires_grad_()
+            inner._real_input = inner._from(real.points.detach().requires_grad_(), real.rng)
         # a new tensor, so that penalties differentiate with respect to these inputs only, and not
         # through the parameters, which depend on the samples by the updates before
-        inner.real, inner.fake = real, fake.view_as(fake)
+        inner._fake_input = inner._from(fake.points.view_as(fake.points), fake.rng)
         inner.use_discriminator(discriminator)
         return inner
 
@@ -135,9 +136,22 @@ class Step:
 
     def view(self, images: Tensor) -> Tensor:
         """Apply the tricks' views, left to right, to get the discriminator's input."""
-        for trick in self.state.tricks:
-            images = trick.view(images, self)
-        return images
+        return views(images, self, self.state.tricks, self.rng)
+
+    def _input(self, images: Tensor, differentiated: bool) -> Input:
+        """All views of images; their points become a leaf if penalties differentiate them."""
+        first = self.state.first_augmentation
+        points = views(images, self, self.state.tricks[:first], self.rng)
+        if differentiated and self.phase == "discriminator":
+            points = points.detach().requires_grad_()
+        augmenting = self.state.tricks[first:]
+        rng = self.rng.get_state() if augmenting else None
+        return Input(points, views(points, self, augmenting, self.rng), rng)
+
+    def _from(self, points: Tensor, rng: Tensor | None) -> Input:
+        """The discriminator's input from other points, augmented alike."""
+        augmenting = self.state.tricks[self.state.first_augmentation :]
+        return Input(points, views(points, self, augmenting, self.rng, rng), rng)
 
     def view_as_real(self, images: Tensor) -> Tensor:
         """Apply the tricks' views with the random numbers of `real`.
@@ -147,11 +161,7 @@ class Step:
         if not self.state.views:
             return images
         _ = self.real
-        now = self.rng.get_state()
-        self.rng.set_state(self._before_real)
-        viewed = self.view(images)
-        self.rng.set_state(now)
-        return viewed
+        return views(images, self, self.state.tricks, self.rng, self._before_real)
 
     @cached_property
     def generated(self) -> Tensor:
@@ -182,22 +192,34 @@ class Step:
             generator.train()
 
     @cached_property
-    def real(self) -> Tensor:
-        """Real images as the discriminator's input."""
+    def _real_input(self) -> Input:
         if self.state.views:
             self._before_real = self.rng.get_state()
-        images = self.view(self.images)
-        if self.state.differentiates_real and self.phase == "discriminator":
-            images = images.detach().requires_grad_()
-        return images
+        return self._input(self.images, self.state.differentiates_real)
 
     @cached_property
+    def _fake_input(self) -> Input:
+        return self._input(self.generated, self.state.differentiates_fake)
+
+    @property
+    def real(self) -> Tensor:
+        """Real images as the discriminator's input."""
+        return self._real_input.images
+
+    @property
     def fake(self) -> Tensor:
         """Generated images as the discriminator's input."""
-        images = self.view(self.generated)
-        if self.state.differentiates_fake and self.phase == "discriminator":
-            images = images.detach().requires_grad_()
-        return images
+        return self._fake_input.images
+
+    @property
+    def real_points(self) -> Tensor:
+        """Real images before their augmentation, with respect to which penalties differentiate."""
+        return self._real_input.points
+
+    @property
+    def fake_points(self) -> Tensor:
+        """Generated images before their augmentation, likewise."""
+        return self._fake_input.points
 
     def discriminate(self, images: Tensor) -> Tensor:
         """Logits of images, (N,), larger for real.

@@ -27,6 +27,9 @@ FACTS = frozenset(
         "citation",
         "provides_if",
         "logs",
+        "no_effect",
+        "acts_unless",
+        "acts_after",
         "resize",
         "weights",
         "reads",
@@ -36,7 +39,7 @@ FACTS = frozenset(
 
 DESCRIPTIVE = frozenset(
     {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
-    | {"provides_if", "logs", "reads"}
+    | {"provides_if", "logs", "reads", "no_effect", "acts_unless", "acts_after"}
 )
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 

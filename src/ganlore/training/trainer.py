@@ -115,7 +115,8 @@ class Trainer:
 
     def schedule_of(self, number: int) -> Schedule:
         """The scheduled values of a step."""
-        moment = Moment(number, number // self.state.n_critic, number / self.training.steps)
+        generator_steps, progress = number // self.state.n_critic, number / self.training.steps
+        moment = Moment(number, generator_steps, progress, self.training.batch)
         return schedule_at(self.state, self.optimizer, moment)
 
     def discriminator(self, schedule: Schedule, before: Step | None = None) -> Update:

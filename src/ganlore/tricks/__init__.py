@@ -34,6 +34,10 @@ class Trick:
         extractors: feature extractors that training needs, fitted to the data set; a step has them
             as `step.state.extractors[name]`.
         logs: columns that it adds to the history.
+        no_effect: {setting: when changing it changes no result}.
+        acts_unless: {setting: another setting that, if it is not None, takes its place}.
+        acts_after: {setting: (unit, setting, divisor)}: it acts once the generator has made that
+            many "images" or "steps"; the divisor, another setting, may be left out.
         batch_multiple_of: name of a setting; the batch size must be a multiple of its value.
     """
 
@@ -46,6 +50,9 @@ class Trick:
     """Whether the penalty uses gradients with respect to the generated images."""
     mixes_batch: ClassVar[bool] = False
     """Whether the discriminator's outputs depend on the rest of the batch."""
+    augments: ClassVar[bool] = False
+    """Whether `view` augments: penalties on real or generated samples differentiate through it,
+    with respect to the image before it. A view that draws random numbers augments."""
 
     @classmethod
     def overrides(cls, hook: str) -> bool:

@@ -27,6 +27,7 @@ class Consistency(Trick):
     paper = "arXiv:1910.12027"
     tip = "equal logits for a real image and its shifted copy"
     requires = {"images": "translations and flips are defined for images only"}
+    no_effect = {"shift": "if it is the same number of whole pixels"}
     weight: NonNegativeFloat = 10.0
     shift: Fraction = 0.125
     flip: bool = False

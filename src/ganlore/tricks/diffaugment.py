@@ -21,11 +21,19 @@ class DifferentiableAugmentation(Trick):
     It applies to the steps of both networks, so that the generator learns through it and need not
     imitate it. The paper's policy: colour, translation up to 1/8, cutout of 1/2; a share of 0
     disables one. The images of a pack are augmented independently, whatever the order of tricks.
+    R1 and R2 differentiate through the augmentation, with respect to the image (`augments`), as the
+    code of StyleGAN2-ADA, R3GAN and this paper's PyTorch version; its TensorFlow version takes the
+    gradient with respect to the augmented image.
     """
 
     paper = "arXiv:2006.10738"
     tip = "differentiable augmentation of all inputs of the discriminator"
     requires = {"images": "colour, translation and cutout are defined for images only"}
+    no_effect = {
+        "translation": "if it is the same number of whole pixels",
+        "cutout": "if it is the same number of whole pixels",
+    }
+    augments = True
     colour: bool = True
     translation: Fraction = 0.125
     cutout: Fraction = 0.5

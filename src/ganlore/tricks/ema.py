@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganlore.settings import Fraction
+from ganlore.settings import Fraction, NonNegativeInt, PositiveFloat
 from ganlore.tricks import Trick
 
 if TYPE_CHECKING:
@@ -21,13 +21,30 @@ if TYPE_CHECKING:
 class ExponentialMovingAverage(Trick):
     """Samples come from averaged weights; training itself is unchanged.
 
-    The decay after n steps is min(decay, (1 + n) / (10 + n)), so that the initial weights do not
-    dominate short runs.
+    By default weights count half after `halflife` images, or after the share `rampup` of the
+    images so far if that is less: decay = .5^(batch / min(halflife, rampup seen)). Images are those
+    that the generator has made in its steps. This is the average of StyleGAN2 (arXiv:1912.04958,
+    10,000 images, and .05 in its later code) and of EDM2 (arXiv:2312.02696, .09). It acts in runs
+    of any length: in short ones the ramp makes it an average over the last part of the training,
+    whatever its length, and in long ones the half-life bounds it.
+
+    `decay` sets a fixed decay instead, as in BigGAN (arXiv:1809.11096, .9999 from step 20,000 on).
+    Until `start` steps of the generator the average is the weights themselves, in either form.
     """
 
     paper = "arXiv:1806.04498"
     tip = "samples from averaged weights"
-    decay: Fraction = 0.999
+    no_effect = {
+        "halflife": "until the generator has made halflife / rampup images, and if decay is set",
+        "rampup": "if decay is set, and little once the half-life bounds it",
+        "start": "if it is so early that the average has forgotten what was before",
+    }
+    acts_unless = {"halflife": "decay", "rampup": "decay"}
+    acts_after = {"halflife": ("images", "halflife", "rampup"), "decay": ("steps", "start")}
+    halflife: PositiveFloat = 10_000.0
+    rampup: PositiveFloat | None = 0.05
+    decay: Fraction | None = None
+    start: NonNegativeInt = 0
 
     def modules(
         self, generator: nn.Module, discriminator: nn.Module, evaluated: dict[str, nn.Module]
@@ -38,8 +55,14 @@ class ExponentialMovingAverage(Trick):
 
     def scheduled(self, moment: Moment) -> dict[str, float]:
         """The decay of the average in this step."""
-        n = moment.generator_steps
-        return {"decay": min(self.decay, (1 + n) / (10 + n))}
+        if moment.generator_steps < self.start:
+            return {"decay": 0.0}
+        if self.decay is not None:
+            return {"decay": self.decay}
+        halflife = self.halflife
+        if self.rampup is not None:
+            halflife = min(halflife, self.rampup * moment.batch * moment.generator_steps)
+        return {"decay": 0.5 ** (moment.batch / halflife) if halflife else 0.0}
 
     @torch.no_grad()
     def after_generator(self, step: Step) -> None:

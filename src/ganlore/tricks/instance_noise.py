@@ -27,6 +27,7 @@ class InstanceNoise(Trick):
 
     paper = "arXiv:1701.04862"
     tip = "decreasing noise on real and generated samples"
+    augments = True
     start: NonNegativeFloat = 0.1
     end: NonNegativeFloat = 0.0
 

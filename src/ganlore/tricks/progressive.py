@@ -167,7 +167,9 @@ class Progressive(Rising):
     network, a smaller one its inner parts and a layer to or from images. With n sizes the budget
     has 2n - 1 equal phases: a size alone, a fade to the next one, and so on (section 2 and appendix
     A). The discriminator, its penalties included, receives images of the current size; real images
-    are faded like generated ones.
+    are faded like generated ones. The authors' discriminator receives images that are enlarged to
+    the last size and shrinks them itself, so that its penalty's norms are half as large for each
+    doubling that is still to come.
     """
 
     paper = "arXiv:1710.10196"

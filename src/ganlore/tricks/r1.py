@@ -26,7 +26,7 @@ class R1(Trick):
 
     def penalty(self, step: Step) -> Tensor:
         """Equation 9: gamma / 2 E |grad D|^2, from the step's logits of real samples."""
-        return self.gamma / 2 * penalties.squared_gradients(step.real_logits, step.real).mean()
+        return self.gamma / 2 * penalties.on_real(step)
 
 
 TRICK = R1

@@ -27,7 +27,7 @@ class R2(Trick):
 
     def penalty(self, step: Step) -> Tensor:
         """Equation 10: gamma / 2 E |grad D|^2, from the step's logits of generated samples."""
-        return self.gamma / 2 * penalties.squared_gradients(step.fake_logits, step.fake).mean()
+        return self.gamma / 2 * penalties.on_fake(step)
 
 
 TRICK = R2

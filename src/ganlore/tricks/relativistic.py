@@ -9,7 +9,13 @@ from ganlore.tricks import Trick
 
 @dataclass
 class RelativisticAverage(Trick):
-    """Real logits relative to the mean generated logit, and vice versa."""
+    """Real logits relative to the mean generated logit, and vice versa.
+
+    Any loss of logits becomes f1(r - m(f)) + f2(f - m(r)), with the generator's roles swapped. A
+    loss with targets has +1 and -1 (`Loss.targets`). Each loss keeps its own factors: the authors'
+    code halves every discriminator's loss, the paper does not; of the two forms `lsgan` has the
+    code's, cross-entropy and hinge the paper's.
+    """
 
     paper = "arXiv:1807.00734"
     tip = "real samples should score higher than generated ones on average"

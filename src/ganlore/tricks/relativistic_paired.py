@@ -12,7 +12,8 @@ class RelativisticPaired(Trick):
     """Real logits relative to those of generated partners, and vice versa.
 
     For a symmetric loss such as cross-entropy both terms are equal for a pair: the paper's
-    relativistic standard GAN is one of them, and the trick on `nonsaturating` is twice that.
+    relativistic standard GAN is one of them, and the trick on `nonsaturating` is twice that. For
+    `lsgan` both are .5 (r - f - 1)^2 (targets +1 and -1, `Loss.targets`).
     """
 
     paper = "arXiv:1807.00734"
