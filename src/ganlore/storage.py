@@ -344,8 +344,7 @@ def read_sealed(path: Path) -> Any | None:
     """
     if not path.exists():
         return None
-    data = path.read_bytes()
-    seal, payload = data[:64], data[64:]
+    seal, payload = (data := path.read_bytes())[:64], data[64:]
     if hashlib.sha256(payload).hexdigest().encode() != seal:
         return None
     return arrays.tensors(io.BytesIO(payload), path)

@@ -86,7 +86,7 @@ def changed(data: bytes, path: Path, rng: random.Random) -> bytes | None:
         return file.getvalue()
     if path.suffix not in {".json", ".jsonl", ".csv", ".html", ".tex", ".svg"}:
         return data
-    digits = [found.start() for found in re.finditer(rb"\d", data)]
+    digits = [match.start() for match in re.finditer(rb"\d", data)]
     if not digits:
         return data
     place = rng.choice(digits)
@@ -119,7 +119,7 @@ def files() -> list[Path]:
     ]
     assert all(kinds), [form for form, kind in zip(FORMS, kinds, strict=True) if not kind]
     turns = itertools.zip_longest(*kinds)
-    return [path for turn in turns for path in turn if path is not None]
+    return [path for group in turns for path in group if path is not None]
 
 
 def commands(path: Path) -> dict[str, Callable[[], Outcome]]:

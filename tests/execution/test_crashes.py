@@ -69,9 +69,9 @@ def test_a_plug_in_that_ends_python_is_told(form: str, stores, tmp_path: Path, m
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert all(part in done.stderr for part in said), done.stderr
-    shown = CliRunner().invoke(app, ["status", "study.yaml"]).output
-    assert f"{state:<12} 1" in shown and "missing" not in shown
-    line = next(line for line in shown.splitlines() if run.id in line)
+    output = CliRunner().invoke(app, ["status", "study.yaml"]).output
+    assert f"{state:<12} 1" in output and "missing" not in output
+    line = next(line for line in output.splitlines() if run.id in line)
     assert ("SystemExit: 0" if state == "failed" else "ended or crashed") in line
 
 

@@ -203,17 +203,7 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
     images = splits["train"].samples.ndim == 4
-    files: dict[str, Any] = {}
-    for split in SPLITS:
-        part = splits[split]
-        for file, array in ((f"{split}.npy", part.samples), (f"{split}-labels.npy", part.labels)):
-            storage.remove_leftovers(folder / file)
-            if array is not None:
-                files[file] = {
-                    "sha256": storage.write_array(folder / file, array),
-                    "shape": list(array.shape),
-                    "dtype": str(array.dtype),
-                }
+    files = _write_arrays(folder, splits)
     samples = splits["train"].samples
     manifest = {
         "name": name,
@@ -235,6 +225,22 @@ def prepare(
     }
     storage.write_record(folder / "manifest.json", manifest)
     return Store.open(folder)
+
+
+def _write_arrays(folder: Path, splits: dict[str, Split]) -> dict[str, Any]:
+    """Write samples and labels of both splits; returns what the manifest has of each file."""
+    files: dict[str, Any] = {}
+    for split in SPLITS:
+        part = splits[split]
+        for file, array in ((f"{split}.npy", part.samples), (f"{split}-labels.npy", part.labels)):
+            storage.remove_leftovers(folder / file)
+            if array is not None:
+                files[file] = {
+                    "sha256": storage.write_array(folder / file, array),
+                    "shape": list(array.shape),
+                    "dtype": str(array.dtype),
+                }
+    return files
 
 
 def channel_statistics(images: NDArray[np.uint8]) -> dict[str, list[float]]:

@@ -119,10 +119,10 @@ class Published(Dataset):
 
     def needs(self) -> list[needs.Need]:
         """The folders of pictures, or archives that are not there and what fetches them."""
-        who = f"data set {self.name}"
+        owner = f"data set {self.name}"
         if self.source == "folder":
             paths = [Path(self.path, split) for split in SPLITS]
-            return needs.folders(paths, who, f"  put the pictures there; {self._layout}")
+            return needs.folders(paths, owner, f"  put the pictures there; {self._layout}")
         if (folder := self.unpacked()) and folder.is_dir():
             return []
         files = [file for file in self.archives() if not file.path.is_file()]
@@ -130,7 +130,7 @@ class Published(Dataset):
         missing = (
             [
                 needs.Need(
-                    f"{who}: {', '.join(str(file.path) for file in files)}",
+                    f"{owner}: {', '.join(str(file.path) for file in files)}",
                     f"  by hand: put there{by_hand}\n"
                     f"  or use your own copy of the pictures: {self._layout}",
                     files[0].servers or (files[0].url,),
@@ -140,7 +140,7 @@ class Published(Dataset):
             else []
         )
         install = f"  to install it: pip install {' '.join(self.packages)}"
-        return needs.packages(self.packages if missing else (), who, install) + missing
+        return needs.packages(self.packages if missing else (), owner, install) + missing
 
     @property
     def _layout(self) -> str:
