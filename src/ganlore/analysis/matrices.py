@@ -12,6 +12,7 @@ import pandas as pd
 
 from ganlore.analysis import estimators
 from ganlore.analysis.tables import PLAIN, RELATIVE, Tables
+from ganlore.study import registry
 from ganlore.study.run import Plan
 
 
@@ -23,7 +24,8 @@ class Matrix:
         dataset: its name; likewise `network`, `variant`, `extractor`.
         losses: best first, by the median of the FID over tricks.
         tricks: the plain loss, then best first likewise.
-        cells: rows of `cells`, by (loss, trick), with their rank by FID as `rank`.
+        cells: rows of `cells`, by (loss, trick), with their rank by FID as `rank`; those of
+            `checks` come last and have no rank of their own.
         finals: rows of `finals`.
         metrics: rows of the tidy table.
         missing: reason for each (loss, trick) that has no meaning.
@@ -43,6 +45,17 @@ class Matrix:
     missing: dict[tuple[str, str], str]
     floor: dict[str, float] = field(default_factory=dict)
     n_neighbours: int | None = None
+
+    @property
+    def checks(self) -> set[str]:
+        """Losses that are another one under another name, and do not count."""
+        return registry.checks(self.losses)
+
+    @property
+    def counted(self) -> pd.DataFrame:
+        """The cells that count, without those of `checks`, best first."""
+        out = ~self.cells.index.get_level_values("loss").isin(self.checks)
+        return self.cells[out].sort_values("rank")
 
     @property
     def slug(self) -> str:
@@ -125,7 +138,10 @@ def _matrix(
     extractor = plan.protocols[dataset][1][0]
     wanted = {"dataset": dataset, "network": network, "variant": variant, "extractor": extractor}
     mine = _where(table, wanted)
-    mine = mine.assign(rank=estimators.order(mine["fid"], mine["n_diverged"]))
+    out = mine["loss"].isin(registry.checks(mine["loss"]))
+    parts = [estimators.order(p["fid"], p["n_diverged"]) for p in (mine[~out], mine[out])]
+    mine.loc[~out, "rank"], mine.loc[out, "rank"] = parts[0], (~out).sum() + parts[1]
+    mine["rank"] = mine["rank"].astype(int)
     missing = {
         (cell.loss, cell.trick): cell.reason
         for cell in plan.missing

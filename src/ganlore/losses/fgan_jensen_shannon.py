@@ -23,6 +23,7 @@ class JensenShannon(FGan):
     paper = "arXiv:1606.00709"
     formula = ("E sp(-r) + E sp(f) - 2 log 2", "E sp(-f) - log 2")
     provides = ("a label for real",)
+    equal_to = "nonsaturating"
 
     def activation(self, v: Tensor) -> Tensor:
         """Table 6: log 2 - log(1 + exp(-v))."""

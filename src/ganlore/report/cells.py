@@ -65,7 +65,9 @@ def _section(
         "ranked": ranked,
         "costs": costs_of_tricks(matrix).reset_index().to_dict("records"),
         "tied": [
-            c["name"] for c in ranked[1:] if c["row"]["fid_low"] <= ranked[0]["row"]["fid_high"]
+            c["name"]
+            for c in ranked[1:]
+            if not c["check"] and c["row"]["fid_low"] <= ranked[0]["row"]["fid_high"]
         ],
         "real": album.real(matrix.dataset),
         "points": album.points(matrix.dataset),
@@ -81,7 +83,8 @@ def _cell(
     row = matrix.cell(*key)
     assert row is not None, key
     loss, trick = key
-    others = max(len(matrix.cells) - 1, 1)
+    others = max(len(matrix.counted) - 1, 1)
+    counts = row["fid_n"] and loss not in matrix.checks
     seeds = [{"seed": run.seed, "end": end.to_dict(), **album.of_run(run)} for run, end in runs]
     return {
         "loss": loss,
@@ -89,7 +92,8 @@ def _cell(
         "name": cell_name(loss, trick),
         "anchor": anchor(matrix.slug, loss, trick),
         "row": row,
-        "tint": round(100 * (others + 1 - row["rank"]) / others) if row["fid_n"] else 0,
+        "check": loss in matrix.checks,
+        "tint": round(100 * (others + 1 - row["rank"]) / others) if counts else 0,
         "diverged": formatting.diverged(row),
         "strip": seeds[0]["strip"],
         "strip_seed": seeds[0]["seed"],

@@ -11,6 +11,7 @@ from ganlore.analysis.results import Results
 from ganlore.analysis.tables import PLAIN, PROTOCOL
 from ganlore.formatting import number
 from ganlore.report import latex
+from ganlore.study import registry
 
 REAL = "real data"
 """The name of the row of real data against real data, which has rank 0."""
@@ -30,7 +31,8 @@ def of(results: Results) -> pd.DataFrame:
 
     Cells are ranked over all networks and variants of their data set by `estimators.order`: fewer
     diverged runs first, then the lower mean FID. Two extractors of one data set have a ranking
-    each, since their numbers cannot be compared.
+    each, since their numbers cannot be compared. A loss that is another one under another name is
+    left out beside it (`Loss.equal_to`).
 
     Returns:
         Columns `COLUMNS`; `fid_low` and `fid_high` are the ends of the 95 % t interval over seeds,
@@ -38,7 +40,8 @@ def of(results: Results) -> pd.DataFrame:
     """
     key = ["dataset", "network", "loss", "trick", "variant", "extractor"]
     images = results.ends.groupby(key)["images"].max().rename("images")
-    table, floor = results.cells.join(images, on=key), results.tidy.floor
+    counted = results.cells[~results.cells["loss"].isin(registry.checks(results.cells["loss"]))]
+    table, floor = counted.join(images, on=key), results.tidy.floor
     ranked = []
     for (dataset, extractor), rows in table.groupby(["dataset", "extractor"], sort=False):
         real = floor[(floor["dataset"] == dataset) & (floor["extractor"] == extractor)]

@@ -16,6 +16,7 @@ from ganlore.analysis.claims.verdicts import ALPHA, VERDICTS
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.formatting import count, percent
+from ganlore.study import registry
 
 if TYPE_CHECKING:
     from ganlore.analysis.results import Results
@@ -46,12 +47,13 @@ def _study(results: Results) -> dict[str, str]:
     lost = (
         results.ends.drop_duplicates([*tables.CELL, "train_seed"])["status"] == "diverged"
     ).sum()
+    losses = {run.loss.name for run in plan.runs}
     return {
         "runs": count(len(plan.runs)),
         "cells": count(len({run.cell for run in plan.runs})),
         "seeds": count(n),
         "datasets": count(len(plan.datasets)),
-        "losses": count(len({run.loss.name for run in plan.runs})),
+        "losses": count(len(losses - registry.checks(losses))),
         "tricks": count(len({run.trick for run in plan.runs} - {PLAIN})),
         "missing": count(len(plan.missing)),
         "diverged": count(int(lost)),
@@ -99,14 +101,12 @@ def _dataset(results: Results, name: str) -> dict[str, str]:
 
 def _matrix(matrix: Matrix) -> dict[str, str]:
     """The best cell of a matrix, and how far it is from the others."""
-    ranked = [
-        _named(row) for row in matrix.cells.sort_values("rank").reset_index().to_dict("records")
-    ]
+    ranked = [_named(row) for row in matrix.counted.reset_index().to_dict("records")]
     best, finite = ranked[0], [row for row in ranked if math.isfinite(row["fid"])]
     tied = [row for row in finite[1:] if row["fid_low"] <= best["fid_high"]]
     numbers = {
         "cells": count(len(ranked)),
-        "losses": count(len(matrix.losses)),
+        "losses": count(len(set(matrix.losses) - matrix.checks)),
         "tricks": count(len(set(matrix.tricks) - {PLAIN})),
         "best": best["name"],
         "best-fid": formatting.estimate(best, "fid"),

@@ -27,6 +27,7 @@ FACTS = frozenset(
         "citation",
         "provides_if",
         "logs",
+        "equal_to",
         "no_effect",
         "acts_unless",
         "acts_after",
@@ -39,7 +40,7 @@ FACTS = frozenset(
 
 DESCRIPTIVE = frozenset(
     {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
-    | {"provides_if", "logs", "reads", "no_effect", "acts_unless", "acts_after"}
+    | {"provides_if", "logs", "reads", "no_effect", "acts_unless", "acts_after", "equal_to"}
 )
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 

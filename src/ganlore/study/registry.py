@@ -21,7 +21,7 @@ import importlib.util
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -163,6 +163,12 @@ def path_of(kind: str, name: str, where: str = "") -> Path:
 
 
 _looked_up: ContextVar[dict[tuple[str, str], Declaration] | None] = ContextVar("looked_up")
+
+
+def checks(losses: Iterable[str]) -> set[str]:
+    """Those losses that are another one of them under another name (`equal_to`)."""
+    names = set(losses)
+    return {name for name in names if declaration("loss", name).fact("equal_to") in names}
 
 
 @contextmanager

@@ -69,8 +69,9 @@ class Drawing:
 
 def describe(matrix: Matrix, what: str) -> str:
     """What a figure of a matrix shows, in words, with the lowest and the highest FID."""
-    text = f"{what}: {len(matrix.losses)} losses, {len(matrix.tricks)} tricks on {matrix.title}."
-    ranked = matrix.cells.sort_values("rank").reset_index().to_dict("records")
+    losses = len(set(matrix.losses) - matrix.checks)
+    text = f"{what}: {losses} losses, {len(matrix.tricks)} tricks on {matrix.title}."
+    ranked = matrix.counted.reset_index().to_dict("records")
     for word, row in (("Lowest", ranked[0]), ("Highest", ranked[-1])):
         text += f" {word} FID: {row['loss']}, {row['trick']}: {formatting.estimate(row, 'fid')}."
     return text

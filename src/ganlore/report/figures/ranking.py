@@ -55,7 +55,8 @@ def blocks(matrix: Matrix) -> tuple[pd.DataFrame, list[str]]:
     """FID of the losses in every block: a seed with a trick.
 
     Friedman's test needs every loss in every block, so that tricks which some loss does not go
-    with are left out. Of a matrix with one loss, tricks are compared in blocks of a seed.
+    with are left out. A loss that is another one under another name is left out beside it. Of a
+    matrix with one loss, tricks are compared in blocks of a seed.
 
     Returns:
         FID, a row for each block and a column for each item, infinite where a run diverged; and
@@ -63,6 +64,7 @@ def blocks(matrix: Matrix) -> tuple[pd.DataFrame, list[str]]:
     """
     item, other = ("trick", "loss") if matrix.single == "trick" else ("loss", "trick")
     ends = matrix.finals.assign(fid=matrix.finals["fid"].fillna(math.inf))
+    ends = ends[~ends["loss"].isin(matrix.checks)]
     values = ends.pivot(index=[other, "train_seed"], columns=item, values="fid")
     lacking = values.isna().any(axis=1)
     return values[~lacking], sorted(set(values.index[lacking].get_level_values(other)))
