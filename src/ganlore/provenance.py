@@ -13,9 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ganlore import shapes, storage
+from ganlore import __version__, shapes, storage
 
-PACKAGES = ("ganlore", "torch", "numpy", "scipy", "scikit-learn", "pandas", "snakemake")
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "snakemake")
 
 
 @lru_cache(maxsize=1)
@@ -24,7 +24,7 @@ def environment() -> dict[str, Any]:
     return {
         "git": _git(),
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {"ganlore": __version__, **{name: _version(name) for name in PACKAGES}},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count(),

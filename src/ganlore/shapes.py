@@ -176,6 +176,7 @@ class FilesOfBoth(Record):
 class Publication(Record):
     """`publication.json`."""
 
+    ganlore: str
     source: dict[str, str]
     settings: dict[str, Any]
     reports: str

@@ -28,15 +28,19 @@ VERDICTS = [
 ]  # fmt: skip
 
 
+PUBLICATION = {
+    "reports": "../../reports/study", "source": {}, "settings": {}, "ganlore": "0.1.0",
+    "files": {"results": {}, "reports": {}},
+}  # fmt: skip
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with a README that shows a published study."""
     results, reports = (tmp_path / part / "study" for part in ("results", "reports"))
     for folder in (results, reports / "tables", reports / "figures", tmp_path / "docs"):
         folder.mkdir(parents=True)
-    (results / "publication.json").write_text(
-        json.dumps({"reports": "../../reports/study"}), encoding="utf-8"
-    )
+    (results / "publication.json").write_text(json.dumps(PUBLICATION), encoding="utf-8")
     (reports / "numbers.json").write_text(json.dumps(NUMBERS), encoding="utf-8")
     columns = ["claim", "statement", "verdict", "label", "shown", "n", "deciding"]
     rows = pd.DataFrame(VERDICTS, columns=columns).assign(articles="004")

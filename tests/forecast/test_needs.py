@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -102,9 +103,11 @@ def test_a_named_file_of_weights_that_is_not_there_is_no_plan(monkeypatch) -> No
     assert code == 1 and "GANLORE_INCEPTION names /nowhere/file.pt: no such file" in text
 
 
-def test_samples_that_no_memory_holds_are_refused_by_hand_count() -> None:
+def test_samples_that_no_memory_holds_are_refused_by_hand_count(monkeypatch) -> None:
     """64 pixels and 4 numbers of noise of 4 bytes: 80 bytes a sample."""
-    there = psutil.virtual_memory().total + psutil.swap_memory().total
+    there = 80 * 1_000_000
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=there))
+    monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(total=0))
     fits, too_many = there // 80 - 1, there // 80 + 1
     assert planned("digits", protocol={"n_fake": fits})[0] == 0
     code, text = planned("digits", protocol={"n_fake": too_many})
@@ -185,6 +188,7 @@ def test_a_classifier_without_labels_advises_what_takes_them(tmp_path: Path) -> 
         origin = licence = citation = ""
         extractor_settings: dict[str, Any] = {}
         mirrored = False
+        reads: dict[str, Any] = {}
 
         def load(self) -> dict[str, Split]:
             return dict.fromkeys(datasets.SPLITS, Split(np.zeros((4, 3, 8, 8), np.uint8)))

@@ -163,6 +163,6 @@ def test_weights_that_are_a_pickle_are_named_where_they_are_used(stores, tmp_pat
     torch.save({"w": Trap()}, folder / "weights.pt")
     record = storage.read_json(folder / "record.json", "")
     record["files"]["weights.pt"] = storage.sha256(folder / "weights.pt")
-    storage.write_json(folder / "record.json", record)
+    storage.write_record(folder / "record.json", record)
     with pytest.raises(GanloreError, match=r"weights\.pt: not a file of tensors alone"):
         features.open_fitted("coordinates", store, folder)

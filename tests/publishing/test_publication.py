@@ -213,6 +213,19 @@ def test_what_an_older_version_did_not_make_is_a_note(clone: Path) -> None:
         "reports/tiny/leaderboard.csv", "reports/tiny/tables/leaderboard.tex"]  # fmt: skip
 
 
+def test_what_another_version_ranks_otherwise_is_a_note(clone: Path) -> None:
+    edit(REPORTS / "leaderboard.csv", "ring,1,", "ring,2,")
+    rehash("leaderboard.csv", "reports")
+    path = RESULTS / publication.MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    assert verify_published.verify(RESULTS).wrong != []
+    manifest["ganlore"] = "0.0.1"
+    path.write_text(json.dumps(storage.sealed(manifest)), encoding="utf-8")
+    actual = verify_published.verify(RESULTS)
+    assert actual.wrong == []
+    assert any("leaderboard.csv: made otherwise" in note for note in actual.notes)
+
+
 def test_missing_and_strange_files_are_named(clone: Path) -> None:
     (REPORTS / "index.html").unlink()
     assert "reports/tiny/index.html: missing" in findings()

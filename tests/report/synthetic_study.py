@@ -271,16 +271,26 @@ def _files(
         points = np.stack([np.cos(angle), np.sin(angle)], 1)
         arrays["samples"] = (points + 0.1 * noise * rng.standard_normal((n, 2))).astype("float32")
     files = {"samples.npz": storage.write_arrays(folder / "samples.npz", **arrays)}
-    storage.write_record(folder / records.EVALUATED, {"id": run.id, "files": files})
+    files["metrics.csv"] = storage.write_text(folder / "metrics.csv", "step\n")
+    evaluated = {
+        "id": run.id, "protocol": {}, "extractors": {}, "evaluation_hash": "", "code_hash": "",
+        "snapshots": "", "files": files,
+    }  # fmt: skip
+    storage.write_record(folder / records.EVALUATED, evaluated)
     environment = {
         "git": {"commit": "0123456789abcdef", "dirty": False}, "python": "3.11.7",
         "versions": {"ganlore": "0.1.0", "torch": "2.15.0"}, "system": "Linux x86_64",
         "processor": "a processor", "cores": 2, "memory_gb": 23.5,
     }  # fmt: skip
-    history = {"history.csv": storage.write_text(folder / "history.csv", "step\n")}
-    storage.write_record(
-        folder / records.TRAINED, {"id": run.id, "environment": environment, "files": history}
-    )
+    names = ("history.csv", "snapshots.pt", "checkpoint.pt")
+    trained = {
+        "id": run.id, "status": row["status"], "settings": {"dataset": {"name": run.dataset.name}},
+        "settings_hash": "", "code_hash": "", "data_hash": "", "steps": row["steps"],
+        "seconds": 1.0, "peak_memory_mb": 1.0, "parameters": {}, "device": "cpu", "threads": 1,
+        "environment": environment,
+        "files": {name: storage.write_text(folder / name, "step\n") for name in names},
+    }  # fmt: skip
+    storage.write_record(folder / records.TRAINED, trained)
 
 
 def _digits() -> np.ndarray:
@@ -306,12 +316,18 @@ def _data(data: Path, dataset: str, extractors: tuple[str, ...]) -> None:
         points = np.stack([np.cos(angle), np.sin(angle)], 1)
         points += 0.01 * np.random.default_rng(0).standard_normal(points.shape)
         samples = points.astype("float32")
-    manifest["files"] = {"test.npy": storage.write_array(prepared / "test.npy", samples)}
+    manifest["files"] = {
+        f"{split}.npy": {"sha256": storage.write_array(prepared / f"{split}.npy", samples)}
+        for split in ("train", "test")
+    }
     storage.write_record(prepared / "manifest.json", manifest)
     for name in extractors:
         path = data / "extractors" / dataset / name / "record.json"
-        weights = {"weights.pt": storage.write_bytes(path.with_name("weights.pt"), b"")}
-        storage.write_record(path, {**record, "files": weights})
+        files = {
+            file: storage.write_bytes(path.with_name(file), b"")
+            for file in ("weights.pt", "train.npy", "test.npy")
+        }
+        storage.write_record(path, {**record, "files": files})
 
 
 def _floor(plan: Plan) -> list[dict[str, Any]]:

@@ -220,8 +220,9 @@ def test_features_that_have_learned_little_are_warned_of(
     """Half of the way from guessing, 50 %, to no error is 75 %."""
     plan = synthetic_study.make(synthetic_study.small(tmp_path))
     folder = Path(plan.study.data) / "extractors/digits/classifier"
-    record = {"files": {}, "test_accuracy": accuracy, "majority_share": 0.5}
-    storage.write_json(folder / "record.json", record)
+    record = storage.open_record(folder / "record.json", "")
+    record |= {"test_accuracy": accuracy, "majority_share": 0.5}
+    storage.write_record(folder / "record.json", record)
     text = build(plan).read_text(encoding="utf-8")
     assert ("Read the numbers of digits with care" in text) == warned
     assert (f"right for {100 * accuracy:.1f} % of the test pictures" in text) == warned

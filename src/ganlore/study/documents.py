@@ -6,6 +6,7 @@ twice is an error here, and so is a document that is too large once its aliases 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
 
+from ganlore import storage
 from ganlore.errors import GanloreError
 
 MOST_BYTES = 1_000_000
@@ -39,14 +41,10 @@ def read(path: Path) -> Any:
         GanloreError: if it cannot be read, is not YAML 1.2 in UTF-8, has a key twice, refers to
             itself, or is too large.
     """
-    try:
+    with contextlib.suppress(OSError, ValueError):  # reading it says what is wrong
         if (size := path.stat().st_size) > MOST_BYTES:
             raise GanloreError(f"{path}: {size:,} bytes, expected at most {MOST_BYTES:,}")
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise
-    except (OSError, UnicodeDecodeError) as error:
-        raise GanloreError(f"{path}: cannot be read as text in UTF-8: {error}") from None
+    text = storage.read_text(path)
     if version := re.search(r"^%YAML (?!1\.2\s*$).*", text, re.MULTILINE):
         raise GanloreError(f"{path}: {version[0]}: expected YAML 1.2; leave that line out")
     return parse(text, str(path))

@@ -17,7 +17,7 @@ rule prepare:
         raw=lambda w: raw_key(w.dataset),
     shell:
         "ganlore prepare {wildcards.dataset} --settings {params.settings:q}"
-        " --data {params.data:q} --key {params.raw:q} > {log:q} 2>&1"
+        " --data {params.data:q} --key={params.raw:q} > {log:q} 2>&1"
 
 
 # A file that is put there by hand is used like a fetched one; its hash is checked by all who read it.
