@@ -323,7 +323,8 @@ def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_first_job(project: Project) -> None:
-    project.study(protocol={"pictures": 10**13})
+    large = {"settings": {"networks": {"mlp": {"width": 512}}}}  # a terabyte of snapshots
+    project.study(training={"snapshots": 10**6, "budget": 16 * 10**6}, **large)
     before = project.checkpoints()
     text = project.run("snakemake", "--cores", "2", check=False)
     assert "the study wants up to" in text and "the study was not begun" in text
@@ -345,7 +346,7 @@ def test_a_failed_run_is_told_and_the_others_go_on(project: Project) -> None:
     shutil.rmtree(project.folder / "results")
     project.edit("losses/wgan.py", "return fake.mean() - real.mean()", "raise MemoryError('no')")
     text = project.run("snakemake", "--cores", "2", check=False)
-    assert "MemoryError" in text  # the failed job's log is shown
+    assert "too little memory (no)" in text  # the failed job's log is shown
     assert (project.folder / "results/runs/ring/mlp/hinge/none/base/seed0/run.json").exists()
     assert not (project.folder / "results/metrics.parquet").exists()
     assert "failed       1" in project.run("ganlore", "status")

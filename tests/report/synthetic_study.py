@@ -152,6 +152,14 @@ def make(plan: Plan, diverges: Callable[[Run], bool] = planned, last: float = 0.
     return plan
 
 
+def change_record(plan: Plan, dataset: str, extractor: str, **changes: Any) -> None:
+    """Change the record of an extractor, and have the tables collected from it."""
+    path = Path(plan.study.data) / "extractors" / dataset / extractor / "record.json"
+    storage.write_record(path, storage.open_record(path, "") | changes)
+    collected = Path(plan.study.results) / records.TABLES
+    storage.write_record(collected, storage.open_record(collected, "") | records.sources(plan))
+
+
 def change_table(plan: Plan, name: str, table: pd.DataFrame) -> None:
     """Put another table into a study, as if its runs had given it."""
     path = Path(plan.study.results) / records.TABLES

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import formatting, storage
+from ganlore import formatting
 from ganlore.analysis import matrices
 from ganlore.errors import GanloreError
 from ganlore.report.page import build
@@ -219,10 +219,8 @@ def test_features_that_have_learned_little_are_warned_of(
 ) -> None:
     """Half of the way from guessing, 50 %, to no error is 75 %."""
     plan = synthetic_study.make(synthetic_study.small(tmp_path))
-    folder = Path(plan.study.data) / "extractors/digits/classifier"
-    record = storage.open_record(folder / "record.json", "")
-    record |= {"test_accuracy": accuracy, "majority_share": 0.5}
-    storage.write_record(folder / "record.json", record)
+    changes = {"test_accuracy": accuracy, "majority_share": 0.5}
+    synthetic_study.change_record(plan, "digits", "classifier", **changes)
     text = build(plan).read_text(encoding="utf-8")
     assert ("Read the numbers of digits with care" in text) == warned
     assert (f"right for {100 * accuracy:.1f} % of the test pictures" in text) == warned
