@@ -53,6 +53,16 @@ def planned(dataset: str, command: str = "plan", **changes: Any) -> tuple[int, s
     return result.exit_code, f"{result.output}{result.exception or ''}"
 
 
+@pytest.mark.parametrize("content", ["[]", "{}", "null", "{", '{"settings": {}}'])
+def test_a_damaged_manifest_is_no_obstacle_to_preparing_again(content: str) -> None:
+    manifest = Path("data/prepared/digits/manifest.json")
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(content, encoding="utf-8")
+    for command in ("plan", "needs"):
+        code, text = planned("digits", command)
+        assert code == 0, text
+
+
 def test_a_folder_of_pictures_that_is_not_there_is_no_plan() -> None:
     code, text = planned("folder", **PICTURES)
     assert code == 1 and "data set folder: my/too: no such folder" in text

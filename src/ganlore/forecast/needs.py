@@ -7,6 +7,7 @@ weights, and the memory of an evaluation's samples. `ganlore plan` shows what is
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from ganlore import storage
+from ganlore import shapes, storage
 from ganlore.data import Dataset
 from ganlore.errors import GanloreError
 from ganlore.formatting import size
@@ -25,19 +26,20 @@ from ganlore.study.run import Plan, Run
 
 def of(plan: Plan) -> list[Need]:
     """What a plan needs and is not here; nothing is downloaded or read whole."""
-    shapes: dict[str, tuple[int, ...] | None] = {}
+    sample_shapes: dict[str, tuple[int, ...] | None] = {}
     needs: list[Need] = []
     for name, settings in plan.datasets.items():
         path = Path(plan.study.data) / "prepared" / name / "manifest.json"
-        manifest = storage.read_json(path, "run snakemake") if path.exists() else {}
-        if manifest.get("settings") == settings:
-            shapes[name] = tuple(manifest["shape"])
-            continue
+        with contextlib.suppress(GanloreError):  # missing or damaged: it is prepared again
+            manifest = storage.open_record(path, "run snakemake", shapes.Manifest)
+            if manifest["settings"] == settings:
+                sample_shapes[name] = tuple(manifest["shape"])
+                continue
         plugin: Dataset = registry.create("dataset", name, settings)
         needs += plugin.needs()
         form = plugin.form()
-        shapes[name] = form[0] if form else None
-    return [*needs, *_weights(plan), *_memory(plan, shapes)]
+        sample_shapes[name] = form[0] if form else None
+    return [*needs, *_weights(plan), *_memory(plan, sample_shapes)]
 
 
 def _weights(plan: Plan) -> Iterator[Need]:
