@@ -83,7 +83,7 @@ def test_prepared_data_need_no_source_any_more(stores) -> None:
         PICTURES["settings"]["datasets"]["folder"]
     )
     assert settings != manifest["settings"]
-    storage.write_json(Path("data/prepared/folder/manifest.json"), manifest)
+    storage.write_json(Path("data/prepared/folder/manifest.json"), storage.sealed(manifest))
     assert planned("folder", **PICTURES)[0] == 0
 
 
