@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from ganlore import arrays
 from ganlore import data as datasets
-from ganlore import storage
 from ganlore.data import Store
 from ganlore.features import Extractor
 from ganlore.study import registry
@@ -64,7 +64,7 @@ def trained(
         identity = checkpoint.identity(run, store)
         state = checkpoint.Checkpoints(tmp_path / f"state{count}", identity, interval)
         status = training.train(run, store, state, torch.device("cpu"), fitted(run))
-        saved = storage.read_sealed(state.path)
+        saved = arrays.read_sealed(state.path)
         saved["snapshots"] = state.snapshots()
         return status, saved
 
@@ -94,7 +94,7 @@ def interrupted(
             patch.setattr(checkpoint.Checkpoints, "save", save_then_die)
             training.train(run, store, state, cpu)
         assert training.train(run, store, state, cpu) == "done"
-        saved = storage.read_sealed(state.path)
+        saved = arrays.read_sealed(state.path)
         saved["snapshots"] = state.snapshots()
         return saved
 

@@ -153,6 +153,17 @@ def sums(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CelebA, "file_list", listed)
 
 
+def two_classes(root: Path) -> Path:
+    """A folder of 8 and 4 random pictures of 8x8, in the classes a and b."""
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 4), ("test", 2)):
+        for name in "ab":
+            for index in range(n):
+                image = rng.integers(0, 256, (8, 8, 3), np.uint8)
+                write(root / split / name / f"{index}.png", image)
+    return root
+
+
 def write(path: Path, image: NDArray[np.uint8], mode: str | None = None) -> Path:
     """A picture file."""
     path.parent.mkdir(parents=True, exist_ok=True)

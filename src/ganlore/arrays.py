@@ -1,14 +1,17 @@
-"""Reads files of arrays and tensors, which may hold numbers alone: no pickle in them is run."""
+"""Files of arrays and tensors, which hold numbers alone: no pickle in them is run."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganlore import storage
 from ganlore.errors import GanloreError, of_system
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 AGAIN = "delete it and run snakemake"
@@ -76,3 +79,70 @@ def read_archive(path: Path) -> dict[str, NDArray[Any]]:
         raise of_system(error, path) from None
     except (ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise GanloreError(f"{path}: no archive of arrays ({error})\n  {AGAIN}") from None
+
+
+def write_array(path: Path, array: NDArray[Any]) -> str:
+    """Write an array as `.npy`, atomically and without a copy of it; returns the SHA-256."""
+    import numpy as np
+
+    array = np.asarray(array, order="C")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    # np.save would write the same bytes, but from one block as large as the file
+    payload = array.reshape(-1).view(np.uint8).data
+    parts = (payload[i : i + storage.CHUNK] for i in range(0, len(payload), storage.CHUNK))
+    return storage.write_blocks(path, (header.getvalue(), *parts))
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> str:
+    """Write named arrays as a compressed `.npz`, atomically; returns the SHA-256."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return storage.write_bytes(path, buffer.getvalue())
+
+
+def write_torch(path: Path, value: Any) -> str:
+    """Write tensors with `torch.save`, atomically; returns the SHA-256.
+
+    The bytes depend only on the values: `torch.save` to a path would include the file's name.
+    """
+    return storage.write_bytes(path, _torch_bytes(value))
+
+
+def _torch_bytes(value: Any) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+def read_torch(path: Path) -> Any:
+    """Read tensors, with `weights_only=True`, so that a file cannot contain code.
+
+    Raises:
+        GanloreError: if it holds anything else.
+    """
+    return tensors(path, path)
+
+
+def write_sealed(path: Path, value: Any) -> None:
+    """Write tensors atomically, preceded by their hash, for files without a record."""
+    payload = _torch_bytes(value)
+    storage.write_bytes(path, hashlib.sha256(payload).hexdigest().encode() + payload)
+
+
+def read_sealed(path: Path) -> Any | None:
+    """Read a file of `write_sealed`; None if it is missing or its hash is wrong.
+
+    Raises:
+        GanloreError: if it holds anything but tensors.
+    """
+    if not path.exists():
+        return None
+    seal, payload = (data := path.read_bytes())[:64], data[64:]
+    if hashlib.sha256(payload).hexdigest().encode() != seal:
+        return None
+    return tensors(io.BytesIO(payload), path)

@@ -15,14 +15,10 @@ import os
 import tempfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ganlore import arrays, shapes
+from ganlore import shapes
 from ganlore.errors import GanloreError, of_system
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 CHUNK = 1 << 20
 
@@ -94,44 +90,6 @@ def write_text(path: Path, text: str) -> str:
 def write_json(path: Path, value: Any) -> str:
     """Write a value as indented JSON, atomically; returns the SHA-256."""
     return write_text(path, json.dumps(value, indent=1) + "\n")
-
-
-def write_array(path: Path, array: NDArray[Any]) -> str:
-    """Write an array as `.npy`, atomically and without a copy of it; returns the SHA-256."""
-    import numpy as np
-
-    array = np.asarray(array, order="C")
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-    # np.save would write the same bytes, but from one block as large as the file
-    payload = array.reshape(-1).view(np.uint8).data
-    parts = (payload[i : i + CHUNK] for i in range(0, len(payload), CHUNK))
-    return write_blocks(path, (header.getvalue(), *parts))
-
-
-def write_arrays(path: Path, **arrays: np.ndarray) -> str:
-    """Write named arrays as a compressed `.npz`, atomically; returns the SHA-256."""
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return write_bytes(path, buffer.getvalue())
-
-
-def write_torch(path: Path, value: Any) -> str:
-    """Write tensors with `torch.save`, atomically; returns the SHA-256.
-
-    The bytes depend only on the values: `torch.save` to a path would include the file's name.
-    """
-    return write_bytes(path, _torch_bytes(value))
-
-
-def _torch_bytes(value: Any) -> bytes:
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
 
 
 def read_text(path: Path) -> str:
@@ -259,21 +217,29 @@ def read_record(
         GanloreError: if the record or a file is missing, truncated or altered.
     """
     record = open_record(path, remedy, shape)
-    for name, digest in hashes(record).items():
-        if name not in optional or (path.parent / name).exists():
-            check(path.parent / name, digest, remedy)
+    check_files(path.parent, record, remedy, optional)
     return record
 
 
-def check_sizes(path: Path, remedy: str, optional: Collection[str] = ()) -> None:
-    """As `read_record`, but of each file its size alone, which costs no reading.
+def check_files(
+    folder: Path, record: dict[str, Any], remedy: str, optional: Collection[str] = ()
+) -> None:
+    """As `read_record`, of a record that was read already and lies in a folder."""
+    for name, digest in hashes(record).items():
+        if name not in optional or (folder / name).exists():
+            check(folder / name, digest, remedy)
+
+
+def check_sizes(
+    folder: Path, record: dict[str, Any], remedy: str, optional: Collection[str] = ()
+) -> None:
+    """As `check_files`, but of each file its size alone, which costs no reading.
 
     Raises:
-        GanloreError: if the record is missing or altered, or a file is missing or of another size.
+        GanloreError: if a file is missing or of another size.
     """
-    record = open_record(path, remedy)
     for name, size in record["sizes"].items():
-        file = path.parent / name
+        file = folder / name
         if not file.exists():
             if name in optional:
                 continue
@@ -298,15 +264,6 @@ def csv_text(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def read_torch(path: Path) -> Any:
-    """Read tensors, with `weights_only=True`, so that a file cannot contain code.
-
-    Raises:
-        GanloreError: if it holds anything else.
-    """
-    return arrays.tensors(path, path)
-
-
 def check(path: Path, expected: str, remedy: str) -> Path:
     """Compare a file with its recorded SHA-256, before it is used.
 
@@ -328,23 +285,3 @@ def check(path: Path, expected: str, remedy: str) -> Path:
             f"  to make it again: {remedy}"
         )
     return path
-
-
-def write_sealed(path: Path, value: Any) -> None:
-    """Write tensors atomically, preceded by their hash, for files without a record."""
-    payload = _torch_bytes(value)
-    write_bytes(path, hashlib.sha256(payload).hexdigest().encode() + payload)
-
-
-def read_sealed(path: Path) -> Any | None:
-    """Read a file of `write_sealed`; None if it is missing or its hash is wrong.
-
-    Raises:
-        GanloreError: if it holds anything but tensors.
-    """
-    if not path.exists():
-        return None
-    seal, payload = (data := path.read_bytes())[:64], data[64:]
-    if hashlib.sha256(payload).hexdigest().encode() != seal:
-        return None
-    return arrays.tensors(io.BytesIO(payload), path)

@@ -123,12 +123,12 @@ def test_a_damaged_data_file_is_named_and_never_read(copy: Store, file: str) -> 
 
 
 def test_an_interrupted_preparation_leaves_no_store(copy: Store, monkeypatch) -> None:
-    from ganlore import storage
+    from ganlore import arrays
 
     def fail(*_: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage, "write_array", fail)
+    monkeypatch.setattr(arrays, "write_array", fail)
     with pytest.raises(KeyboardInterrupt):
         datasets.prepare("ring", registry.create("dataset", "ring", {}), {}, copy.folder)
     with pytest.raises(GanloreError, match=r"manifest\.json: missing"):

@@ -18,14 +18,8 @@ from ganlore.study import registry
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """8 and 4 pictures in two classes."""
-    rng = np.random.default_rng(0)
-    for split, n in (("train", 4), ("test", 2)):
-        for name in "ab":
-            for index in range(n):
-                image = rng.integers(0, 256, (8, 8, 3), np.uint8)
-                made_up.write(tmp_path / "pictures" / split / name / f"{index}.png", image)
-    return tmp_path / "pictures"
+    """8 and 4 pictures of 8x8, in two classes."""
+    return made_up.two_classes(tmp_path / "pictures")
 
 
 def prepare(pictures: Path, folder: Path) -> tuple[dict, dict, Store]:

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
+from ganlore import arrays, features, metrics, storage
 from ganlore import data as datasets
-from ganlore import features, metrics, storage
 from ganlore.cli import jobs
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect, evaluate, sampling
@@ -58,7 +58,7 @@ def finished(stores, tmp_path_factory) -> Plan:
 def measure(plan: Plan, run, stores) -> None:
     out = plan.folder(run)
     record = storage.read_json(out / "run.json", "")
-    snapshots = storage.read_torch(out / "snapshots.pt")
+    snapshots = arrays.read_torch(out / "snapshots.pt")
     rows, pictures = evaluate.evaluate(
         run, record, snapshots, stores["ring"], Path(plan.study.data)
     )
@@ -95,7 +95,7 @@ def test_one_row_for_each_run_snapshot_and_metric(finished: Plan) -> None:
 def test_numbers_survive_the_table_bit_for_bit(finished: Plan, stores) -> None:
     run = finished.runs[0]
     record = storage.read_json(finished.folder(run) / "run.json", "")
-    snapshots = storage.read_torch(finished.folder(run) / "snapshots.pt")
+    snapshots = arrays.read_torch(finished.folder(run) / "snapshots.pt")
     rows, _ = evaluate.evaluate(run, record, snapshots, stores["ring"], Path(finished.study.data))
     table = collect.collect(finished)["metrics"]
     mine = table[(table.loss == run.loss.name) & (table.trick == run.trick)]
@@ -147,11 +147,11 @@ def test_a_diverged_run_is_a_row_and_not_a_failure(copy: Plan, stores) -> None:
     run = copy.runs[0]
     out = copy.folder(run)
     record = storage.read_json(out / "run.json", "")
-    snapshots = storage.read_torch(out / "snapshots.pt")
+    snapshots = arrays.read_torch(out / "snapshots.pt")
     for weights in snapshots[1]["weights"].values():  # gone astray between the two snapshots
         if weights.is_floating_point():
             weights.fill_(float("nan"))
-    record["files"]["snapshots.pt"] = storage.write_torch(out / "snapshots.pt", snapshots)
+    record["files"]["snapshots.pt"] = arrays.write_torch(out / "snapshots.pt", snapshots)
     storage.write_record(out / "run.json", record)
     measure(copy, run, stores)
     tables = collect.collect(copy)
@@ -196,9 +196,9 @@ def test_other_data_other_extractors_and_other_snapshots_are_never_collected(cop
     record.write_text(text, encoding="utf-8")
     out = copy.folder(copy.runs[0])  # trained again, on a device that gives other bits
     trained = storage.read_json(out / "run.json", "")
-    snapshots = storage.read_torch(out / "snapshots.pt")
+    snapshots = arrays.read_torch(out / "snapshots.pt")
     snapshots[0]["weights"]["body.0.0.weight"].add_(1)
-    trained["files"]["snapshots.pt"] = storage.write_torch(out / "snapshots.pt", snapshots)
+    trained["files"]["snapshots.pt"] = arrays.write_torch(out / "snapshots.pt", snapshots)
     storage.write_record(out / "run.json", trained)
     with pytest.raises(GanloreError, match=r"1 of 4 runs.*\n.*evaluated with other snapshots"):
         collect.collect(copy)
@@ -241,7 +241,7 @@ def test_runs_of_different_devices_are_not_mixed(copy: Plan) -> None:
 
 def rows_of(plan: Plan, run, stores) -> list[dict]:
     record = storage.read_json(plan.folder(run) / "run.json", "")
-    snapshots = storage.read_torch(plan.folder(run) / "snapshots.pt")
+    snapshots = arrays.read_torch(plan.folder(run) / "snapshots.pt")
     return evaluate.evaluate(run, record, snapshots, stores["ring"], Path(plan.study.data))[0]
 
 

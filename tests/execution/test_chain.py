@@ -11,13 +11,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
-from typer.testing import CliRunner
 
-from ganlore.cli.main import app
-from ganlore.study import schema
-from ganlore.study.expand import expand
-from tiny import TINY
+from by_hand import invoke, measured, ok, prepared
 
 GRID = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge"], "tricks": ["none"]}
 RUN = "ring/mlp/hinge/none/base/seed0"
@@ -26,31 +21,12 @@ MANIFEST = Path("data/prepared/ring/manifest.json")
 EXTRACTOR = Path("data/extractors/ring/coordinates/record.json")
 
 
-def invoke(*words: str) -> tuple[int, str]:
-    """A command's exit status, and all that it says."""
-    result = CliRunner().invoke(app, list(words))
-    return result.exit_code, f"{result.output}\n{result.exception or ''}"
-
-
-def ok(*words: str) -> str:
-    status, text = invoke(*words)
-    assert status == 0, text
-    return text
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished study of two seeds, with its report."""
     folder = tmp_path_factory.mktemp("chain")
     with chdir(folder):
-        document = schema.merge(TINY, {"grids": [GRID], "seeds": [0, 1]})
-        Path("tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-        plan = expand(schema.load("tiny.yaml"))
-        ok("prepare", "ring", "--settings", json.dumps(plan.runs[0].dataset.settings))
-        ok("extract", "ring", "coordinates")
-        for run in plan.runs:
-            ok("train", run.id, "--study", "tiny.yaml")
-            ok("evaluate", run.id, "--study", "tiny.yaml")
+        measured(prepared(grids=[GRID], seeds=[0, 1]))
         ok("collect", "tiny.yaml")
         ok("report", "tiny.yaml")
         assert "0 findings" in ok("verify", "tiny.yaml")

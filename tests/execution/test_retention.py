@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
-from ganlore import storage
+from by_hand import measured, prepared
+from ganlore import arrays
 from ganlore.cli.main import app
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect
@@ -20,30 +19,18 @@ from ganlore.study import fingerprint, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan, Run
 from ganlore.study.schema import Keep
-from tiny import TINY, tiny
+from tiny import tiny
 
 GRID = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge"], "tricks": ["none"]}
 KEEP = {"snapshots": "last", "checkpoints": "none"}
-
-
-def ok(*words: str) -> str:
-    result = CliRunner().invoke(app, list(words))
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 @pytest.fixture
 def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A study that keeps the last snapshot, trained and evaluated; nothing is discarded yet."""
     monkeypatch.chdir(tmp_path)
-    document = schema.merge(TINY, {"grids": [GRID], "keep": KEEP})
-    Path("tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    plan = expand(schema.load("tiny.yaml"))
-    (run,) = plan.runs
-    ok("prepare", "ring", "--settings", json.dumps(run.dataset.settings))
-    ok("extract", "ring", "coordinates")
-    ok("train", run.id, "--study", "tiny.yaml")
-    ok("evaluate", run.id, "--study", "tiny.yaml", "--keep", json.dumps(KEEP))
+    plan = prepared(grids=[GRID], keep=KEEP)
+    measured(plan)
     return plan
 
 
@@ -79,8 +66,8 @@ def test_what_is_kept_trains_and_evaluates_nothing_anew() -> None:
 
 def test_the_last_snapshot_is_kept_alone(done: Plan) -> None:
     folder = done.folder(done.runs[0])
-    every = storage.read_torch(folder / "snapshots.pt")
-    last = storage.read_torch(folder / "generator.pt")
+    every = arrays.read_torch(folder / "snapshots.pt")
+    last = arrays.read_torch(folder / "generator.pt")
     assert len(every) == 2 and last["step"] == every[-1]["step"] == 6
     assert all((last["weights"][k] == v).all() for k, v in every[-1]["weights"].items())
 

@@ -15,6 +15,8 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
+from by_hand import ok, prepared
+from ganlore import arrays, storage
 from ganlore.cli.main import app
 from ganlore.errors import GanloreError
 from ganlore.study import schema
@@ -28,22 +30,11 @@ FOLDER, STATE = Path("results/runs") / RUN, Path("results/state") / RUN
 LONG = {"training": {"budget": 32_000, "snapshots": 8, "history": 2_000}}
 
 
-def ok(*words: str) -> None:
-    result = CliRunner().invoke(app, list(words))
-    assert result.exit_code == 0, f"{result.output}\n{result.exception}"
-
-
 @pytest.fixture
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A study whose training takes some seconds, and the data for it."""
     monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(
-        yaml.safe_dump(schema.merge(TINY, {"grids": [GRID], **LONG})), encoding="utf-8"
-    )
-    plan = expand(schema.load("tiny.yaml"))
-    ok("prepare", "ring", "--settings", json.dumps(plan.runs[0].dataset.settings))
-    ok("extract", "ring", "coordinates")
-    return plan
+    return prepared(grids=[GRID], **LONG)
 
 
 def started(*words: str) -> subprocess.Popen[str]:
@@ -106,21 +97,16 @@ def short(plan: Plan) -> Plan:
 
 def test_a_run_that_lacks_a_snapshot_is_not_evaluated(short: Plan) -> None:
     """Though its record has the hash of what is left."""
-    from ganlore import storage
-
     record = json.loads((FOLDER / "run.json").read_text(encoding="utf-8"))
     left = torch.load(FOLDER / "snapshots.pt", weights_only=True)[1:]
-    record["files"]["snapshots.pt"] = storage.write_torch(FOLDER / "snapshots.pt", left)
-    write = getattr(storage, "write_record", storage.write_json)
-    write(FOLDER / "run.json", record)
+    record["files"]["snapshots.pt"] = arrays.write_torch(FOLDER / "snapshots.pt", left)
+    storage.write_record(FOLDER / "run.json", record)
     result = CliRunner().invoke(app, ["evaluate", RUN, "--study", "tiny.yaml"])
     assert isinstance(result.exception, GanloreError)
     assert "snapshots after the steps [6], expected [3, 6]" in str(result.exception)
 
 
 def test_metrics_of_too_few_snapshots_are_not_collected(short: Plan) -> None:
-    from ganlore import storage
-
     ok("evaluate", RUN, "--study", "tiny.yaml")
     record = json.loads((FOLDER / "evaluation.json").read_text(encoding="utf-8"))
     lines = (FOLDER / "metrics.csv").read_text(encoding="utf-8").splitlines(keepends=True)
@@ -128,8 +114,7 @@ def test_metrics_of_too_few_snapshots_are_not_collected(short: Plan) -> None:
     left = [lines[0], *(line for line in lines[1:] if line.split(",")[column] != "3")]
     assert 1 < len(left) < len(lines)
     record["files"]["metrics.csv"] = storage.write_text(FOLDER / "metrics.csv", "".join(left))
-    write = getattr(storage, "write_record", storage.write_json)
-    write(FOLDER / "evaluation.json", record)
+    storage.write_record(FOLDER / "evaluation.json", record)
     result = CliRunner().invoke(app, ["collect", "tiny.yaml"])
     assert isinstance(result.exception, GanloreError)
     assert "snapshots after the steps [6], expected [3, 6]" in str(result.exception)

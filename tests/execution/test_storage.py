@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganlore import storage
+from ganlore import arrays, storage
 from ganlore.errors import GanloreError
 
 
@@ -59,32 +59,32 @@ def test_json_that_is_cut_is_named(tmp_path: Path) -> None:
 
 def test_the_same_tensors_are_the_same_bytes_under_any_name(tmp_path: Path) -> None:
     value = {"w": torch.arange(6.0)}
-    assert storage.write_torch(tmp_path / "a.pt", value) == storage.write_torch(
+    assert arrays.write_torch(tmp_path / "a.pt", value) == arrays.write_torch(
         tmp_path / "another-name.pt", value
     )
-    assert torch.equal(storage.read_torch(tmp_path / "a.pt")["w"], value["w"])
+    assert torch.equal(arrays.read_torch(tmp_path / "a.pt")["w"], value["w"])
 
 
 def test_a_checkpoint_holds_no_code(tmp_path: Path) -> None:
     torch.save({"f": Path}, tmp_path / "code.pt")
     with pytest.raises(Exception, match="weights_only"):
-        storage.read_torch(tmp_path / "code.pt")
+        arrays.read_torch(tmp_path / "code.pt")
 
 
 @pytest.mark.parametrize("cut", [1, 70, 500])
 def test_sealed_state_is_whole_or_nothing(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "state.pt"
-    assert storage.read_sealed(path) is None
-    storage.write_sealed(path, {"step": 3})
-    assert storage.read_sealed(path) == {"step": 3}
+    assert arrays.read_sealed(path) is None
+    arrays.write_sealed(path, {"step": 3})
+    assert arrays.read_sealed(path) == {"step": 3}
     path.write_bytes(path.read_bytes()[:-cut])
-    assert storage.read_sealed(path) is None
+    assert arrays.read_sealed(path) is None
 
 
 def test_arrays(tmp_path: Path) -> None:
-    storage.write_array(tmp_path / "a.npy", np.eye(3))
+    arrays.write_array(tmp_path / "a.npy", np.eye(3))
     assert np.array_equal(np.load(tmp_path / "a.npy"), np.eye(3))
-    storage.write_arrays(tmp_path / "b.npz", x=np.eye(2))
+    arrays.write_arrays(tmp_path / "b.npz", x=np.eye(2))
     assert np.array_equal(np.load(tmp_path / "b.npz")["x"], np.eye(2))
 
 
@@ -98,9 +98,9 @@ def test_an_array_is_written_as_numpy_would(tmp_path: Path, array: np.ndarray) -
 
     expected = io.BytesIO()
     np.save(expected, array)
-    digest = storage.write_array(tmp_path / "a.npy", array)
+    digest = arrays.write_array(tmp_path / "a.npy", array)
     assert (tmp_path / "a.npy").read_bytes() == expected.getvalue()
     assert digest == storage.sha256(tmp_path / "a.npy")
     view = np.arange(48.0).reshape(6, 8)[::2, 1:5]  # not one block of memory
-    storage.write_array(tmp_path / "view.npy", view)
+    arrays.write_array(tmp_path / "view.npy", view)
     assert (np.load(tmp_path / "view.npy") == view).all()

@@ -20,8 +20,8 @@ from cleanfid.inception_torchscript import InceptionV3W
 from cleanfid.resize import build_resizer
 from PIL import Image
 
+from ganlore import arrays, features, metrics, storage
 from ganlore import data as datasets
-from ganlore import features, metrics, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect, evaluate, sampling
@@ -162,7 +162,7 @@ def run_all(folder: Path, **protocol: Any) -> Plan:
     checkpoint.finish(run, store, out, state, status, "cpu")
     record = storage.read_json(out / "run.json", "")
     rows, pictures = evaluate.evaluate(
-        run, record, storage.read_torch(out / "snapshots.pt"), store, data
+        run, record, arrays.read_torch(out / "snapshots.pt"), store, data
     )
     evaluate.write(out, run, record, rows, pictures, data)
     collect.write(plan, collect.collect(plan))
@@ -201,7 +201,7 @@ def generated(plan: Plan) -> np.ndarray:
     store = Store.open(Path(plan.study.data) / "prepared/discs")
     train_state = build.train_state(run, store.shape, store.classes, CPU)
     train_state.evaluated.eval()
-    sampling.load(train_state, storage.read_torch(plan.folder(run) / "snapshots.pt")[-1])
+    sampling.load(train_state, arrays.read_torch(plan.folder(run) / "snapshots.pt")[-1])
     return sampling.sample(sampling.draw(train_state, run, store))
 
 
@@ -261,7 +261,7 @@ def test_what_is_kept_of_the_data_changes_no_number(copy: Plan) -> None:
     shutil.rmtree(data / "extractors/discs/inception/reference")
     rows, _ = evaluate.evaluate(
         run, storage.read_json(folder / "run.json", ""),
-        storage.read_torch(folder / "snapshots.pt"), Store.open(data / "prepared/discs"), data,
+        arrays.read_torch(folder / "snapshots.pt"), Store.open(data / "prepared/discs"), data,
     )  # fmt: skip
     text = storage.csv_text(rows)
     kept = pd.read_csv(folder / "metrics.csv").drop(columns="seconds")
@@ -362,7 +362,7 @@ def test_an_altered_file_is_named_with_its_remedy(copy: Plan, file: str, remedy:
     with pytest.raises(GanloreError) as caught:
         evaluate.evaluate(
             run, storage.read_json(folder / "run.json", ""),
-            storage.read_torch(folder / "snapshots.pt"), store, Path(copy.study.data),
+            arrays.read_torch(folder / "snapshots.pt"), store, Path(copy.study.data),
         )  # fmt: skip
     reported = str(caught.value)
     assert (

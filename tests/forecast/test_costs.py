@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ganlore import formatting, storage
+from ganlore import arrays, formatting
 from ganlore.cli.main import app
 from ganlore.data import Store
 from ganlore.errors import GanloreError
@@ -95,9 +95,9 @@ def test_sizes_are_those_of_the_files(
     _, saved = trained(run)
     train_state = build.train_state(run, (1, 8, 8), 10, CPU)
     reported = flops.sizes(run, train_state)
-    storage.write_torch(tmp_path / "snapshot.pt", saved["snapshots"][-1])
-    storage.write_torch(tmp_path / "checkpoint.pt", saved["networks"])
-    storage.write_torch(tmp_path / "state.pt", {k: saved[k] for k in ("networks", "optimizers")})
+    arrays.write_torch(tmp_path / "snapshot.pt", saved["snapshots"][-1])
+    arrays.write_torch(tmp_path / "checkpoint.pt", saved["networks"])
+    arrays.write_torch(tmp_path / "state.pt", {k: saved[k] for k in ("networks", "optimizers")})
     for name, size in (
         ("snapshot", reported.snapshot), ("checkpoint", reported.checkpoint), ("state", reported.state)
     ):  # fmt: skip

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 import torch
 
+from ganlore import arrays
 from ganlore import data as datasets
-from ganlore import storage
 from ganlore.data import Store
 from ganlore.steps import TrainState
 from ganlore.study import registry
@@ -97,7 +97,7 @@ def test_learns_the_ring(name: str, ring: Store, tmp_path: Path) -> None:
     assert quality(train_state)[1] < 0.1  # it begins elsewhere
     state = checkpoint.Checkpoints(tmp_path, checkpoint.identity(run, ring), math.inf)
     assert loop.train(run, ring, state, CPU) == "done"
-    checkpoint.load_networks(train_state, storage.read_sealed(state.path)["networks"])
+    checkpoint.load_networks(train_state, arrays.read_sealed(state.path)["networks"])
     modes, high_quality = quality(train_state)
     print(f"{name}: {modes} modes, {high_quality:.2f} of high quality")
     assert modes >= 7

@@ -141,7 +141,7 @@ def test_a_pickle_is_never_run_and_is_named(tmp_path: Path, monkeypatch) -> None
     Path("b.npy").write_bytes(pickle.dumps(Trap()))
     for path in (Path("a.pt"), Path("b.pt")):
         with pytest.raises(GanloreError, match=f"{path}: not a file of tensors alone"):
-            storage.read_torch(path)
+            arrays.read_torch(path)
     for path in (Path("a.npy"), Path("b.npy"), Path("a.npz")):
         with pytest.raises(GanloreError, match=f"{path}: no array of numbers"):
             arrays.read(path)
@@ -150,7 +150,7 @@ def test_a_pickle_is_never_run_and_is_named(tmp_path: Path, monkeypatch) -> None
     for name in ("c.pt", "c.npy", "c.npz"):
         for garbage in GARBAGE:
             Path(name).write_bytes(garbage)
-            for reader in (storage.read_torch, arrays.read, arrays.read_archive):
+            for reader in (arrays.read_torch, arrays.read, arrays.read_archive):
                 with pytest.raises(GanloreError, match=name):
                     reader(Path(name))
     assert not Path("sprung").exists()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from typer.testing import CliRunner
 
+from by_hand import measured, ok, prepared
 from ganlore import console, formatting, storage
 from ganlore.cli.main import app
 from ganlore.docgen import published
@@ -23,16 +23,10 @@ from ganlore.report import files
 from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
-from tiny import REPOSITORY, TINY
+from tiny import REPOSITORY
 
 RESULTS, REPORTS = Path("results/tiny"), Path("reports/tiny")
 GRID = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "dragan"], "tricks": ["none"]}  # fmt: skip
-
-
-def ok(*words: str) -> str:
-    result = CliRunner().invoke(app, list(words))
-    assert result.exit_code == 0, f"{result.output}\n{result.exception}"
-    return result.output
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +34,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study of two runs with its report, in a folder of its own."""
     folder = tmp_path_factory.mktemp("study")
     with chdir(folder):
-        document = schema.merge(TINY, {"grids": [GRID], "keep": {"snapshots": "none"}})
-        Path("tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-        plan = expand(schema.load("tiny.yaml"))
-        ok("prepare", "ring", "--settings", json.dumps(plan.runs[0].dataset.settings))
-        ok("extract", "ring", "coordinates")
+        plan = prepared(grids=[GRID], keep={"snapshots": "none"})
+        measured(plan)
         for run in plan.runs:
-            ok("train", run.id, "--study", "tiny.yaml")
-            ok("evaluate", run.id, "--study", "tiny.yaml")
             (plan.folder(run) / "snapshots.pt").unlink()  # as the study says
         ok("collect", "tiny.yaml")
         ok("report", "tiny.yaml")

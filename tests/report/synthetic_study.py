@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganlore import storage
+from ganlore import arrays, storage
 from ganlore.evaluation import collect
 from ganlore.execution import records
 from ganlore.study import schema
@@ -278,7 +278,7 @@ def _files(
         angle = rng.integers(0, 8, n) * np.pi / 4
         points = np.stack([np.cos(angle), np.sin(angle)], 1)
         arrays["samples"] = (points + 0.1 * noise * rng.standard_normal((n, 2))).astype("float32")
-    files = {"samples.npz": storage.write_arrays(folder / "samples.npz", **arrays)}
+    files = {"samples.npz": arrays.write_arrays(folder / "samples.npz", **arrays)}
     files["metrics.csv"] = storage.write_text(folder / "metrics.csv", "step\n")
     evaluated = {
         "id": run.id, "protocol": {}, "extractors": {}, "evaluation_hash": "", "code_hash": "",
@@ -325,7 +325,7 @@ def _data(data: Path, dataset: str, extractors: tuple[str, ...]) -> None:
         points += 0.01 * np.random.default_rng(0).standard_normal(points.shape)
         samples = points.astype("float32")
     manifest["files"] = {
-        f"{split}.npy": {"sha256": storage.write_array(prepared / f"{split}.npy", samples)}
+        f"{split}.npy": {"sha256": arrays.write_array(prepared / f"{split}.npy", samples)}
         for split in ("train", "test")
     }
     storage.write_record(prepared / "manifest.json", manifest)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganlore import storage
+from ganlore import arrays, storage
 from ganlore.settings import Optimizer
 from ganlore.steps import Moment, Schedule, Step, schedule, seeding
 from ganlore.steps.scaling import to_network, to_storage
@@ -143,7 +143,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         patch.setattr(checkpoint.Checkpoints, "save", save_then_die)
         loop.train(run, stores[dataset], state, CPU)
     assert loop.train(run, stores[dataset], state, CPU) == "done"
-    resumed = storage.read_sealed(state.path)
+    resumed = arrays.read_sealed(state.path)
     assert equal(undisturbed["networks"], resumed["networks"])
     assert equal(undisturbed["optimizers"], resumed["optimizers"])
     assert equal(undisturbed["snapshots"], state.snapshots())
@@ -198,7 +198,7 @@ def test_a_state_of_other_settings_is_not_continued(stores, tmp_path, trained) -
             tmp_path / "s", checkpoint.identity(run, stores[run.dataset.name]), math.inf
         )
         loop.train(run, stores["ring"], state, CPU)
-    assert equal(storage.read_sealed(state.path)["networks"], trained(fast)[1]["networks"])
+    assert equal(arrays.read_sealed(state.path)["networks"], trained(fast)[1]["networks"])
 
 
 def test_a_damaged_state_is_told_and_begun_again(stores, tmp_path, trained, capsys) -> None:
@@ -210,7 +210,7 @@ def test_a_damaged_state_is_told_and_begun_again(stores, tmp_path, trained, caps
     state.path.write_bytes(state.path.read_bytes()[:-100])
     loop.train(run, stores["ring"], state, CPU)
     assert "damaged" in capsys.readouterr().err
-    assert equal(storage.read_sealed(state.path)["networks"], trained(run)[1]["networks"])
+    assert equal(arrays.read_sealed(state.path)["networks"], trained(run)[1]["networks"])
 
 
 def test_divergence_is_a_status_with_its_step(trained) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import step_costs
-from ganlore import features, provenance, storage
+from ganlore import arrays, features, provenance, storage
 from ganlore.cli import jobs
 from ganlore.errors import GanloreError
 from ganlore.evaluation import collect
@@ -352,7 +352,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(stores, trained, fitted, tm
         patch.setattr(checkpoint.Checkpoints, "save", save_then_die)
         loop.train(run, store, state, CPU, extractors)
     assert loop.train(run, store, state, CPU, extractors) == "done"
-    resumed = storage.read_sealed(state.path)
+    resumed = arrays.read_sealed(state.path)
     assert equal(undisturbed["networks"], resumed["networks"])
     assert equal(undisturbed["optimizers"], resumed["optimizers"])
     assert equal(undisturbed["snapshots"], state.snapshots())
@@ -450,12 +450,12 @@ def test_a_state_of_another_extractor_is_not_continued(mine, stores, trained, mo
     monkeypatch.setattr(checkpoint, "finish", lambda *_: None)  # what a killed run leaves
     jobs.train(**words, results=data / "killed")
     state = data / "killed/state" / run.id / "state.pt"
-    first = storage.read_sealed(state)
+    first = arrays.read_sealed(state)
     fit_quickly(stores["digits"], data / "extractors/digits" / NAME, epochs=2)
     jobs.train(**words, results=data / "killed")
     jobs.train(**words, results=data / "fresh")
-    again = storage.read_sealed(state)
-    fresh = storage.read_sealed(data / "fresh/state" / run.id / "state.pt")
+    again = arrays.read_sealed(state)
+    fresh = arrays.read_sealed(data / "fresh/state" / run.id / "state.pt")
     assert equal(again["networks"], fresh["networks"])
     assert not equal(again["networks"], first["networks"])
     assert again["identity"] != first["identity"]

@@ -157,7 +157,7 @@ def evaluate(
     kept = explain.parsed(schema.Keep, keep, "--keep") if keep else None
     lock = run_lock.held(results / "state" / chosen.id, chosen.id)
     with lock, gpu_slots.slot(chosen.protocol.device):
-        from ganlore import provenance, storage
+        from ganlore import arrays, provenance, storage
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
         from ganlore.execution import freshness, records
@@ -168,7 +168,7 @@ def evaluate(
         # of a training's files only this one is needed; another may be discarded
         record = records.trained(chosen, folder)
         storage.check(folder / "snapshots.pt", storage.hashes(record)["snapshots.pt"], remedy)
-        snapshots = storage.read_torch(folder / "snapshots.pt")
+        snapshots = arrays.read_torch(folder / "snapshots.pt")
         steps = [snapshot["step"] for snapshot in snapshots]
         history.check_snapshots(steps, chosen.training, record["steps"], folder)
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)

@@ -236,7 +236,7 @@ def _write_arrays(folder: Path, splits: dict[str, Split]) -> dict[str, Any]:
             storage.remove_leftovers(folder / file)
             if array is not None:
                 files[file] = {
-                    "sha256": storage.write_array(folder / file, array),
+                    "sha256": arrays.write_array(folder / file, array),
                     "shape": list(array.shape),
                     "dtype": str(array.dtype),
                 }

@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from ganlore.console import say
+from ganlore.data._listing import first
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from ganlore.data import Split
 
-RECORDED, LISTED = 100, 5
-"""How many pairs the manifest has at most, and a message."""
+RECORDED = 100
+"""How many pairs the manifest has at most."""
 
 
 def named(dataset: str, splits: dict[str, Split]) -> dict[str, Any]:
@@ -38,11 +39,10 @@ def named(dataset: str, splits: dict[str, Split]) -> dict[str, Any]:
         if (digest := _digest(image)) in places
     ]
     if pairs:
-        listed = "".join(f"\n  {one} and {other}" for one, other in pairs[:LISTED])
-        more = f"\n  ... and {len(pairs) - LISTED} more" if len(pairs) > LISTED else ""
+        listed = "\n  ".join(first([f"{one} and {other}" for one, other in pairs]))
         say(
             f"warning: data set {dataset}: {len(pairs)} pictures of the test split are in the "
-            f"training split as well:{listed}{more}\n  metrics against the test split are too good "
+            f"training split as well:\n  {listed}\n  metrics against the test split are too good "
             "by them; remove one of each pair"
         )
     return {"count": len(pairs), "first": pairs[:RECORDED]}

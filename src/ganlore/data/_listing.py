@@ -141,7 +141,7 @@ def listing(folder: Path, labelled: bool) -> Listing:
     contents = walk(folder)
     if broken := [f"{path}: {why}" for path, why in contents.broken if is_picture(path)]:
         summary = f"{folder}: {len(broken)} pictures are no files:"
-        raise GanloreError("\n  ".join([summary, *_first(broken), "repair or remove them"]))
+        raise GanloreError("\n  ".join([summary, *first(broken), "repair or remove them"]))
     pictures = contents.pictures
     if not pictures:
         raise GanloreError(f"{folder}: no pictures; expected files *{', *'.join(EXTENSIONS)}")
@@ -203,7 +203,7 @@ def check_apart(listings: dict[str, Listing], dataset: str) -> None:
     if twice:
         summary = f"data set {dataset}: {len(twice)} files are in both splits, by links:"
         remedy = "remove the links; to hold out a share of one folder, use `held_out`"
-        raise GanloreError("\n  ".join([summary, *_first(twice), remedy]))
+        raise GanloreError("\n  ".join([summary, *first(twice), remedy]))
 
 
 def some(names: Sequence[str]) -> str:
@@ -217,7 +217,8 @@ def _plain(name: str) -> bool:
     return name.isascii() and name.isprintable() and name == name.strip()
 
 
-def _first(lines: list[str]) -> Iterator[str]:
+def first(lines: Sequence[str]) -> Iterator[str]:
+    """The first of some lines for a message, and how many more there are."""
     yield from lines[:LISTED]
     if len(lines) > LISTED:
         yield f"... and {len(lines) - LISTED} more"

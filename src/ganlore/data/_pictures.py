@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ganlore.console import Progress
 from ganlore.data import SPLITS, Split
 from ganlore.data._decoding import decode
-from ganlore.data._listing import LISTED, Listing, check_apart, some
+from ganlore.data._listing import Listing, check_apart, first, some
 from ganlore.errors import GanloreError
 from ganlore.settings import Channels
 
@@ -127,10 +127,9 @@ def _read(
             images[order[index]] = np.asarray(image).reshape(side, side, -1).transpose(2, 0, 1)
             progress.update(index + 1)
     if bad:
-        more = [f"... and {len(bad) - LISTED} more"] if len(bad) > LISTED else []
         summary = f"data set {dataset}: {len(bad)} of {len(pictures)} pictures cannot be used:"
         remedy = "repair, replace or remove them"
-        raise GanloreError("\n  ".join([summary, *bad[:LISTED], *more, remedy]))
+        raise GanloreError("\n  ".join([summary, *first(bad), remedy]))
     return images
 
 

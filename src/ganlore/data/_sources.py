@@ -108,9 +108,7 @@ class Published(Dataset):
             raise GanloreError(
                 f"data set {self.name}: torchvision cannot load it: {type(error).__name__}: {error}"
                 f"\n  put these files there, and prepare it again:{files}\n  or use your own copy "
-                "of the pictures: the settings `source: folder` and `path: <folder>`, with "
-                f"<folder>/train/{'<class>/' if self.names else ''}*.png (or jpg, webp, bmp) and "
-                "<folder>/test/ likewise"
+                f"of the pictures: {self._layout}"
             ) from error
 
     def unpacked(self) -> Path | None:
@@ -123,24 +121,18 @@ class Published(Dataset):
         if self.source == "folder":
             paths = [Path(self.path, split) for split in SPLITS]
             return needs.folders(paths, owner, f"  put the pictures there; {self._layout}")
-        if (folder := self.unpacked()) and folder.is_dir():
-            return []
         files = [file for file in self.archives() if not file.path.is_file()]
+        if not files or ((folder := self.unpacked()) and folder.is_dir()):
+            return []
         by_hand = "".join(f"\n    {f.path} (md5 {f.md5}, from {f.url})" for f in files)
-        missing = (
-            [
-                needs.Need(
-                    f"{owner}: {', '.join(str(file.path) for file in files)}",
-                    f"  by hand: put there{by_hand}\n"
-                    f"  or use your own copy of the pictures: {self._layout}",
-                    files[0].servers or (files[0].url,),
-                )
-            ]
-            if files
-            else []
+        archives = needs.Need(
+            f"{owner}: {', '.join(str(file.path) for file in files)}",
+            f"  by hand: put there{by_hand}\n"
+            f"  or use your own copy of the pictures: {self._layout}",
+            files[0].servers or (files[0].url,),
         )
         install = f"  to install it: pip install {' '.join(self.packages)}"
-        return needs.packages(self.packages if missing else (), owner, install) + missing
+        return [*needs.packages(self.packages, owner, install), archives]
 
     @property
     def _layout(self) -> str:

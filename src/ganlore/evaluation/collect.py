@@ -39,8 +39,7 @@ def check_run(plan: Plan, run: Run) -> dict[str, Any]:
             other settings, code or data than the study's and this package's as they are now.
     """
     folder = plan.folder(run)
-    discarded = freshness.discarded(plan.study.keep, folder)
-    record, evaluation = records.check_files(run, folder, discarded)
+    record, evaluation = records.check_files(plan, run)
     freshness.changes(run, record, evaluation, Path(plan.study.data)).check(folder)
     return record
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ganlore import features, metrics, provenance, storage
+from ganlore import arrays, features, metrics, provenance, storage
 from ganlore.data import Store
 from ganlore.evaluation import sampling
 from ganlore.evaluation.reference import Kept
@@ -241,10 +241,10 @@ def write(
     a run that diverged before its first one.
     """
     files = {"metrics.csv": storage.write_text(folder / "metrics.csv", storage.csv_text(rows))}
-    files["samples.npz"] = storage.write_arrays(folder / "samples.npz", **pictures)
+    files["samples.npz"] = arrays.write_arrays(folder / "samples.npz", **pictures)
     (folder / "generator.pt").unlink(missing_ok=True)  # of an evaluation before
     if keep and keep.snapshots == "last":
-        files["generator.pt"] = storage.write_torch(folder / "generator.pt", last)
+        files["generator.pt"] = arrays.write_torch(folder / "generator.pt", last)
     extractors = provenance.fitted(run.extractors, run.dataset.name, data)
     record = {
         "id": run.id,

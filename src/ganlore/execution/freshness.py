@@ -161,16 +161,14 @@ def changed_files(plan: Plan, thorough: bool = False) -> tuple[dict[str, str], l
     return changed, notes
 
 
-def discarded(keep: Keep, folder: Path) -> frozenset[str]:
+def discarded(keep: Keep, evaluation: Record | None) -> frozenset[str]:
     """The files that a run may lack, by name; their hashes stay in its `run.json`.
 
     Args:
         keep: what the study keeps now.
-        folder: the run's. Its evaluation records what the study kept when it was measured. A run
-            that is not evaluated yet may lack nothing.
+        evaluation: the run's `evaluation.json`, which has what the study kept when the run was
+            measured; None for a run that is not evaluated yet, which may lack nothing.
     """
-    try:
-        record = storage.open_record(folder / "evaluation.json", "run snakemake", shapes.Evaluated)
-    except GanloreError:
+    if evaluation is None:
         return frozenset()
-    return frozenset([*keep.discarded, *record.get("discarded", ())])
+    return frozenset([*keep.discarded, *evaluation.get("discarded", ())])

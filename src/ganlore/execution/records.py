@@ -9,7 +9,7 @@ has the hashes of its files. Each record has a hash of its own content (`storage
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,18 +53,18 @@ def _opened(run: Run, path: Path, shape: type[shapes.Record]) -> Record:
     return record
 
 
-def check_files(run: Run, folder: Path, discarded: Collection[str]) -> tuple[Record, Record]:
-    """A run's two records, once the hash of each of their files is that of the file.
+def check_files(plan: Plan, run: Run) -> tuple[Record, Record]:
+    """A run's two records, once the hash of each of their files is that of the file."""
+    return _checked(plan, run, storage.check_files)
 
-    Args:
-        run: the run.
-        folder: where its files lie.
-        discarded: files that may be absent, `freshness.discarded`.
-    """
-    records = trained(run, folder), evaluated(run, folder)
-    storage.read_record(folder / TRAINED, remedy(folder), optional=discarded)
-    storage.read_record(folder / EVALUATED, remedy(folder))
-    return records
+
+def _checked(plan: Plan, run: Run, check: Callable[..., None]) -> tuple[Record, Record]:
+    folder = plan.folder(run)
+    record, evaluation = trained(run, folder), evaluated(run, folder)
+    optional = freshness.discarded(plan.study.keep, evaluation)
+    check(folder, record, remedy(folder), optional)
+    check(folder, evaluation, remedy(folder))
+    return record, evaluation
 
 
 def check_sizes(plan: Plan) -> None:
@@ -76,10 +76,7 @@ def check_sizes(plan: Plan) -> None:
         GanloreError: if something is missing or altered, with the first file that is.
     """
     for run in plan.runs:
-        folder = plan.folder(run)
-        optional = freshness.discarded(plan.study.keep, folder)
-        storage.check_sizes(folder / TRAINED, remedy(folder), optional)
-        storage.check_sizes(folder / EVALUATED, remedy(folder))
+        _checked(plan, run, storage.check_sizes)
 
 
 def sources(plan: Plan) -> dict[str, dict[str, Any]]:

@@ -111,13 +111,13 @@ def fit(name: str, store: Store, folder: Path, device: torch.device | None = Non
     extractor = create(name, store)
     weights, record = extractor.fit(store)
     extractor.check(record, store)
-    files = {"weights.pt": storage.write_torch(folder / "weights.pt", weights)}
+    files = {"weights.pt": arrays.write_torch(folder / "weights.pt", weights)}
     extractor.load(weights, store)
     if device is not None:
         extractor = extractor.to(device)
     for split in SPLITS:
         features = extractor.describe(store.samples(split)).features.astype(np.float32)
-        files[f"{split}.npy"] = storage.write_array(folder / f"{split}.npy", features)
+        files[f"{split}.npy"] = arrays.write_array(folder / f"{split}.npy", features)
     made_of = {"extractor": name, "dataset": store.name, "data_hash": store.digest}
     storage.write_record(folder / "record.json", {**made_of, **record, "files": files})
 
@@ -145,7 +145,7 @@ def open_fitted(name: str, store: Store, folder: Path) -> Extractor:
             f"{folder}: fitted to other data than {store.folder} has\n  to make it again: {remedy}"
         )
     extractor = create(name, store)
-    extractor.load(storage.read_torch(folder / "weights.pt"), store)
+    extractor.load(arrays.read_torch(folder / "weights.pt"), store)
     return extractor
 
 

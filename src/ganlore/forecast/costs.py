@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlore import data, shapes, storage
+from ganlore import arrays, data, shapes, storage
 from ganlore.data import Dataset, Split, Store
 from ganlore.forecast import flops
 from ganlore.study import registry
@@ -222,7 +222,7 @@ class Costs:
         with tempfile.TemporaryDirectory() as folder:
             checkpoints = checkpoint.Checkpoints(Path(folder), "", float("inf"))
             loop.train(short, store, checkpoints, device, self.extractors(run))
-            saved = storage.read_sealed(checkpoints.path)
+            saved = arrays.read_sealed(checkpoints.path)
         assert saved is not None
         first, last = saved["history"][0], saved["history"][-1]
         return float((last["seconds"] - first["seconds"]) / (last["step"] - first["step"]))

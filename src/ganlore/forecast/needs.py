@@ -45,6 +45,7 @@ def of(plan: Plan) -> list[Need]:
 def _weights(plan: Plan) -> Iterator[Need]:
     """Files of weights that are not there, with what else each data set can be evaluated with."""
     data = Path(plan.study.data)
+    used = {name for run in plan.runs for name in run.training_extractors}
     for extractor in dict.fromkeys(name for names in plan.extractors.values() for name in names):
         wanted = weights.of(extractor)
         if wanted is None or wanted.path(data).is_file():
@@ -52,7 +53,6 @@ def _weights(plan: Plan) -> Iterator[Need]:
         without = []
         for dataset, names in plan.extractors.items():
             if extractor in names:
-                used = {t for run in plan.runs for t in run.training_extractors}
                 settings = plan.datasets[dataset]
                 advice = compatibility.instead_of(extractor, dataset, settings, used, offline=True)
                 without.append(advice)
@@ -65,11 +65,11 @@ def _weights(plan: Plan) -> Iterator[Need]:
             yield Need(f"extractor {extractor}: {what}", remedy, (wanted.url,))
 
 
-def _memory(plan: Plan, shapes: dict[str, tuple[int, ...] | None]) -> Iterator[Need]:
+def _memory(plan: Plan, sample_shapes: dict[str, tuple[int, ...] | None]) -> Iterator[Need]:
     """Noise and samples of one evaluation, from below: no machine gets by with less."""
 
     def least(run: Run) -> int:
-        shape = shapes[run.dataset.name] or (0,)
+        shape = sample_shapes[run.dataset.name] or (0,)
         sample = math.prod(shape) * (1 if len(shape) == 3 else 4)
         return run.protocol.n_fake * (4 * run.training.latent + sample)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -87,25 +88,37 @@ def _collected(findings: Findings, plan: Plan) -> None:
 
 
 def _record(
-    findings: Findings,
-    path: Path,
-    optional: Collection[str] = (),
-    remedy: str = "",
-    shape: type[shapes.Record] = shapes.Record,
-) -> bool:
-    """Check a record and the files that it tells of, of which some may be discarded.
-
-    Gives whether the record can be read.
-    """
+    findings: Findings, path: Path, remedy: str = "", shape: type[shapes.Record] = shapes.Record
+) -> None:
+    """Check a record and the files that it tells of."""
     remedy = remedy or records.remedy(path.parent)
+    if record := _opened(findings, storage.open_record, path, remedy, shape):
+        _files(findings, path.parent, record, remedy)
+
+
+def _opened(
+    findings: Findings, reader: Callable[..., records.Record], *arguments: Any
+) -> records.Record | None:
+    """What reads a record gives; None, and a finding, if it refuses it."""
     try:
-        hashes = storage.hashes(storage.open_record(path, remedy, shape))
+        record = reader(*arguments)
     except GanloreError as error:
         findings.wrong.append(str(error))
-        return False
+        return None
     findings.checked += 1
-    for name, digest in hashes.items():
-        file = path.parent / name
+    return record
+
+
+def _files(
+    findings: Findings,
+    folder: Path,
+    record: records.Record,
+    remedy: str,
+    optional: Collection[str] = (),
+) -> None:
+    """Check the files that a record tells of, of which some may be discarded."""
+    for name, digest in storage.hashes(record).items():
+        file = folder / name
         if name in optional and not file.exists():
             findings.discarded.append(file)
             continue
@@ -114,26 +127,29 @@ def _record(
             storage.check(file, digest, remedy)
         except GanloreError as error:
             findings.wrong.append(str(error))
-    return True
 
 
 def _run(findings: Findings, plan: Plan, run: Run) -> None:
     """Check a run's files, and that its records are its own, up to date, and of each other."""
     folder = plan.folder(run)
-    optional = freshness.discarded(plan.study.keep, folder)
-    whole = _record(findings, folder / records.TRAINED, optional, shape=shapes.Trained)
-    measured = _record(findings, folder / records.EVALUATED, shape=shapes.Evaluated)
-    if whole:
-        findings.checked += 1
-        try:
-            _check_run(run, folder, Path(plan.study.data), measured)
-        except GanloreError as error:
-            findings.wrong.append(str(error))
+    remedy = records.remedy(folder)
+    record = _opened(findings, records.trained, run, folder)
+    evaluated = _opened(findings, records.evaluated, run, folder)
+    if evaluated:
+        _files(findings, folder, evaluated, remedy)
+    if not record:
+        return
+    _files(findings, folder, record, remedy, freshness.discarded(plan.study.keep, evaluated))
+    findings.checked += 1
+    try:
+        _check_settings(folder, record)
+        freshness.changes(run, record, evaluated, Path(plan.study.data)).check(folder)
+    except GanloreError as error:
+        findings.wrong.append(str(error))
 
 
-def _check_run(run: Run, folder: Path, data: Path, measured: bool) -> None:
-    """Raise a GanloreError where a run's records contradict themselves, the study or each other."""
-    record = records.trained(run, folder)
+def _check_settings(folder: Path, record: records.Record) -> None:
+    """Raise a GanloreError where a run's settings are not those of their hash."""
     try:
         settings_hash = Run.model_validate(record["settings"]).training_hash()
     except (ValidationError, GanloreError) as error:
@@ -144,8 +160,6 @@ def _check_run(run: Run, folder: Path, data: Path, measured: bool) -> None:
             f"  expected hash {record['settings_hash']}\n  found    hash {settings_hash}\n"
             f"  to make it again: {records.remedy(folder)}"
         )
-    evaluated = records.evaluated(run, folder) if measured else None
-    freshness.changes(run, record, evaluated, data).check(folder)
 
 
 def _chain(findings: Findings, plan: Plan, name: str) -> None:

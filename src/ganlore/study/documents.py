@@ -7,6 +7,7 @@ twice is an error here, and so is a document that is too large once its aliases 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 from pathlib import Path
@@ -20,6 +21,9 @@ from ganlore import storage
 from ganlore.errors import GanloreError
 
 MOST_BYTES = 1_000_000
+DEEPEST = 200
+"""Brackets that are open at one place; a study has a few."""
+
 MOST_VALUES = 200_000
 """Values of a document, aliases written out: a study of a thousand cells has some thousand."""
 
@@ -52,6 +56,9 @@ def read(path: Path) -> Any:
 
 def parse(text: str, where: str) -> Any:
     """The value of a YAML document; `where` is for messages."""
+    opened = itertools.accumulate(1 if sign in "[{" else -1 for sign in re.findall(r"[][{}]", text))
+    if max(opened, default=0) > DEEPEST:  # the parser's time grows with the square of the depth
+        raise GanloreError(f"{where}: nested too deeply")
     reader = YAML(typ="safe", pure=True)
     reader.Constructor = _Constructor
     try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 from typing import Any, TypeGuard, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ganlore.errors import GanloreError
+from ganlore.study import documents
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -17,12 +17,9 @@ def mapping(text: str, where: str) -> dict[str, Any]:
     """A mapping from its JSON text.
 
     Raises:
-        GanloreError: if the text is not JSON, or not a mapping.
+        GanloreError: if the text is not JSON, has a key twice, or is not a mapping.
     """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise GanloreError(f"{where}: not valid JSON ({error})\n  expected a mapping") from None
+    value = documents.parse_json(text, where)
     if not isinstance(value, dict):
         raise GanloreError(f"{where}: expected a mapping of keys, found {type(value).__name__}")
     return value

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ganlore import console, provenance, shapes, storage
+from ganlore import arrays, console, provenance, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness
 from ganlore.steps import TrainState
@@ -56,10 +56,8 @@ class Checkpoints:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "failed.json").unlink(missing_ok=True)
-        saved = storage.read_sealed(self.path)
-        if saved and any(
-            storage.read_sealed(self.folder / name) is None for name in saved["files"]
-        ):
+        saved = arrays.read_sealed(self.path)
+        if saved and any(arrays.read_sealed(self.folder / name) is None for name in saved["files"]):
             saved = None
         if saved is None and self.path.exists():
             console.say(f"{self.path}: damaged; starting this run again from its first step")
@@ -103,7 +101,7 @@ class Checkpoints:
                 for part, module in _parts(state).items()
             },
         }
-        storage.write_sealed(self.path, values)
+        arrays.write_sealed(self.path, values)
         self._saved_at = time.monotonic()
 
     def snapshot(self, step: int, state: TrainState) -> None:
@@ -113,12 +111,12 @@ class Checkpoints:
             "weights": _weights(state.evaluated),
             "modules": {name: _weights(part) for name, part in state.evaluated_modules.items()},
         }
-        storage.write_sealed(self.folder / f"snapshot-{step}.pt", values)
+        arrays.write_sealed(self.folder / f"snapshot-{step}.pt", values)
 
     def snapshots(self) -> list[dict[str, Any]]:
         """Read the snapshots so far, in order."""
         paths = sorted(self.folder.glob("snapshot-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
-        snapshots = [storage.read_sealed(path) for path in paths]
+        snapshots = [arrays.read_sealed(path) for path in paths]
         return [snapshot for snapshot in snapshots if snapshot is not None]
 
     def clear(self) -> None:
@@ -184,15 +182,15 @@ def finish(
     Raises:
         GanloreError: if the last checkpoint or a snapshot is missing or damaged.
     """
-    saved = storage.read_sealed(checkpoints.path)
+    saved = arrays.read_sealed(checkpoints.path)
     if saved is None:
         raise GanloreError(f"{checkpoints.path}: missing or damaged\n  to mend it: train again")
     snapshots = checkpoints.snapshots()
     steps = [snapshot["step"] for snapshot in snapshots]
     check_snapshots(steps, run.training, saved["step"], checkpoints.folder)
     files = {
-        "snapshots.pt": storage.write_torch(folder / "snapshots.pt", snapshots),
-        "checkpoint.pt": storage.write_torch(folder / "checkpoint.pt", saved["networks"]),
+        "snapshots.pt": arrays.write_torch(folder / "snapshots.pt", snapshots),
+        "checkpoint.pt": arrays.write_torch(folder / "checkpoint.pt", saved["networks"]),
         "history.csv": storage.write_text(
             folder / "history.csv", storage.csv_text(saved["history"])
         ),

@@ -84,18 +84,17 @@ def raw_key(dataset):
     reads = registry.declaration("dataset", dataset).fact("reads", {})
     if not reads:
         return ""
-    from ganlore.data import (
-        _raw,
-    )  # imports numpy, which other studies are planned without
+    # it imports numpy, which other studies are planned without
+    from ganlore.data import _raw
 
     settings = PLAN.datasets[dataset]
     return _raw.key(reads, settings, DATA / "prepared" / dataset)
 
 
 WEIGHTS = {
-    name: found.path(DATA)
+    name: needed.path(DATA)
     for name in sorted({name for many in PLAN.extractors.values() for name in many})
-    if (found := weights.of(name))
+    if (needed := weights.of(name))
 }
 
 
