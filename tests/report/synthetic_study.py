@@ -264,21 +264,21 @@ def _files(
     folder = plan.folder(run)
     noise = min(0.25 * _quality(run, rng, 1.0), 1.0)
     n = run.protocol.pictures
-    arrays: dict[str, Any] = {"step": np.array(row["steps"])}
+    pictures: dict[str, Any] = {"step": np.array(row["steps"])}
     if failed and run.seed == 2:
-        arrays = {}
+        pictures = {}
     elif run.dataset.name == "digits":
         real = _digits()[rng.integers(0, 1797, n)].astype(float)
         mixed = (1 - noise) * real + noise * rng.uniform(0, 255, real.shape)
-        arrays["samples"] = mixed.astype(np.uint8)
-        arrays["strip"] = np.stack([arrays["samples"][:8]] * run.training.snapshots)
+        pictures["samples"] = mixed.astype(np.uint8)
+        pictures["strip"] = np.stack([pictures["samples"][:8]] * run.training.snapshots)
         for name in OWN.get(run.loss.name, ((), ()))[1]:
-            arrays[name] = arrays["samples"][:16].reshape(2, 8, 1, 8, 8)
+            pictures[name] = pictures["samples"][:16].reshape(2, 8, 1, 8, 8)
     else:
         angle = rng.integers(0, 8, n) * np.pi / 4
         points = np.stack([np.cos(angle), np.sin(angle)], 1)
-        arrays["samples"] = (points + 0.1 * noise * rng.standard_normal((n, 2))).astype("float32")
-    files = {"samples.npz": arrays.write_arrays(folder / "samples.npz", **arrays)}
+        pictures["samples"] = (points + 0.1 * noise * rng.standard_normal((n, 2))).astype("float32")
+    files = {"samples.npz": arrays.write_arrays(folder / "samples.npz", **pictures)}
     files["metrics.csv"] = storage.write_text(folder / "metrics.csv", "step\n")
     evaluated = {
         "id": run.id, "protocol": {}, "extractors": {}, "evaluation_hash": "", "code_hash": "",
