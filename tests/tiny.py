@@ -13,7 +13,8 @@ from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
 from ganlore.training import build
-from ganlore.training.trainer import Trainer, schedule_at
+from ganlore.training.scheduled import schedule_at
+from ganlore.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[1]
 STUDIES = [

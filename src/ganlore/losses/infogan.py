@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ganlore.losses import Optimizer
 from ganlore.losses.nonsaturating import Nonsaturating
+from ganlore.networks import one_hot
 from ganlore.settings import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class InfoGan(Nonsaturating):
         noise = torch.randn(n, size, generator=rng, device=rng.device)
         chosen = torch.randint(self.categories, (n,), generator=rng, device=rng.device)
         codes = torch.rand(n, self.continuous, generator=rng, device=rng.device) * 2 - 1
-        return torch.cat([noise, functional.one_hot(chosen, self.categories), codes], dim=1)
+        return torch.cat([noise, one_hot(chosen, self.categories), codes], dim=1)
 
     def codes(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The category (N,) and the continuous codes (N, continuous) of the generator's input."""

@@ -64,8 +64,8 @@ class R3gan(LogitLoss):
         """Section 2.2: the paired loss with R1 (real) and R2 (generated samples)."""
         r1, r2 = penalties.on_real(step), penalties.on_fake(step)
         step.log["r1"], step.log["r2"] = r1.detach(), r2.detach()
-        gamma = step.scheduled(self, "gamma")
-        return super().discriminator(step) + gamma / 2 * (r1 + r2)
+        penalty: Tensor = step.scheduled(self, "gamma") / 2 * (r1 + r2)
+        return super().discriminator(step) + penalty
 
 
 LOSS = R3gan

@@ -68,6 +68,18 @@ class Stages(nn.Sequential):
         self.shapes = [shape for _, shape in parts]
 
 
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    """1 at each label's place and 0 elsewhere, (N, classes), in single precision.
+
+    torch's own reads the labels back from the device to check them.
+
+    Args:
+        labels: (N,), in [0, classes).
+        classes: their number.
+    """
+    return (labels[:, None] == torch.arange(classes, device=labels.device)).float()
+
+
 class Generator(nn.Module):
     """From noise (N, latent), and labels (N,) where it is conditional, to samples.
 
@@ -89,8 +101,7 @@ class Generator(nn.Module):
         """Samples (N, *shape): images in [-1, 1], points unbounded."""
         if self.classes:
             assert labels is not None, "a conditional generator needs labels"
-            one_hot = nn.functional.one_hot(labels, self.classes).to(latent.dtype)
-            latent = torch.cat([latent, one_hot], dim=1)
+            latent = torch.cat([latent, one_hot(labels, self.classes).to(latent.dtype)], dim=1)
         out: Tensor = self.body(latent)
         return out if out.dim() > 2 else out.reshape(len(latent), *self.shape)
 

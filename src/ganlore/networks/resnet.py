@@ -7,9 +7,16 @@ from math import sqrt
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ganlore.networks import Discriminator, Generator, Initialiser, Spec, Stages, norm_gains
+from ganlore.networks import (
+    Discriminator,
+    Generator,
+    Initialiser,
+    Spec,
+    Stages,
+    norm_gains,
+    one_hot,
+)
 from ganlore.networks._convolutional import Convolutional, Seed, stages
 
 SMALL = 32
@@ -103,10 +110,10 @@ class ConditionalGenerator(Generator):
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Samples (N, *shape), in [-1, 1]."""
         assert labels is not None, "a conditional generator needs labels"
-        one_hot = functional.one_hot(labels, self.classes).to(latent.dtype)
+        condition = one_hot(labels, self.classes).to(latent.dtype)
         for part in self.modules():
             if isinstance(part, ConditionalNorm):
-                part.class_labels = one_hot
+                part.class_labels = condition
         out: Tensor = self.body(latent)
         return out
 

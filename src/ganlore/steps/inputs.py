@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 
@@ -19,35 +19,25 @@ class Input(NamedTuple):
     Attributes:
         points: x, the images before their first augmentation.
         images: T(x), the discriminator's input, after all views.
-        rng: the state of the random numbers before the first augmentation, None if there is none.
+        position: the place of the random numbers before the first augmentation, None if there is
+            none (`Draws`).
     """
 
     points: Tensor
     images: Tensor
-    rng: Tensor | None
+    position: Any
 
 
-def views(
-    images: Tensor,
-    step: Any,
-    tricks: Sequence[Any],
-    rng: torch.Generator,
-    state: Tensor | None = None,
-) -> Tensor:
+def views(images: Tensor, step: Any, tricks: Sequence[Any], position: Any = None) -> Tensor:
     """Some tricks' views of images, left to right.
 
     Args:
         images: (N, ...).
         step: the step that the tricks receive.
         tricks: with the hook `view`.
-        rng: the step's random generator.
-        state: of the generator, to draw the same numbers as before; it is restored afterwards.
+        position: of the step's random numbers (`Draws`), to draw the same numbers as before.
     """
-    now = None if state is None else rng.get_state()
-    if state is not None:
-        rng.set_state(state)
-    for trick in tricks:
-        images = trick.view(images, step)
-    if now is not None:
-        rng.set_state(now)
+    with nullcontext() if position is None else step.draws.again(position):
+        for trick in tricks:
+            images = trick.view(images, step)
     return images

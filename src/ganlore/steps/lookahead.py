@@ -30,7 +30,7 @@ def sgd(
     parameters: Tensor, gradient: Tensor, state: State, group: Group, each: Each
 ) -> tuple[Tensor, State]:
     """As `torch.optim.SGD` without momentum."""
-    return parameters.sub(gradient, alpha=group["lr"]), state
+    return _descend(parameters, gradient, group["lr"]), state
 
 
 def rmsprop(
@@ -39,7 +39,10 @@ def rmsprop(
     """As `torch.optim.RMSprop` without momentum."""
     decay = group["alpha"]
     square = (decay * state["square_avg"]).addcmul(gradient, gradient, value=1 - decay)
-    moved = parameters.addcdiv(gradient, root(square) + group["eps"], value=-group["lr"])
+    below, rate = root(square) + group["eps"], group["lr"]
+    if isinstance(rate, Tensor):
+        return parameters - rate * gradient / below, {"square_avg": square}
+    moved = parameters.addcdiv(gradient, below, value=-rate)
     return moved, {"square_avg": square}
 
 
@@ -50,10 +53,21 @@ def adam(
     beta1, beta2 = group["betas"]
     step = state["step"] + 1
     mean = state["exp_avg"].lerp(gradient, 1 - beta1)
-    square = (beta2 * state["exp_avg_sq"]).addcmul(gradient, gradient, value=1 - beta2)
+    square = beta2 * state["exp_avg_sq"]
+    if isinstance(beta2, Tensor):
+        square = square + (1 - beta2) * gradient * gradient
+    else:
+        square = square.addcmul(gradient, gradient, value=1 - beta2)
     rate, scale = group["lr"] / (1 - beta1**step), (1 - beta2**step).rsqrt()
     moved = parameters - each(rate) * mean / (root(square) * each(scale) + group["eps"])
     return moved, {"step": step, "exp_avg": mean, "exp_avg_sq": square}
+
+
+def _descend(parameters: Tensor, direction: Tensor, rate: float | Tensor) -> Tensor:
+    """Parameters after a move against a direction; a rate is a tensor in a captured step."""
+    if isinstance(rate, Tensor):
+        return parameters - rate * direction
+    return parameters.sub(direction, alpha=rate)
 
 
 def root(square: Tensor) -> Tensor:
@@ -92,7 +106,7 @@ class Ahead:
     ) -> None:
         self._critic = critic
         (self._group,) = optimizer.param_groups
-        self._update, keys = UPDATES[type(optimizer)]
+        self._update, keys = next(v for k, v in UPDATES.items() if isinstance(optimizer, k))
         self._constrain = constrain
         trained = {name: p for name, p in critic.named_parameters() if p.requires_grad}
         self._shapes = {name: parameter.shape for name, parameter in trained.items()}

@@ -1,7 +1,9 @@
 """All scheduled values, in one record that every step receives.
 
 Steps differ only in this record, their batch and their random numbers. So a captured step can be
-replayed with another record; only `Trick.stage` changes the networks. Torch is not imported here.
+replayed with another record; only `Trick.stage` changes the networks. A whole number or a truth
+selects what a step does, and each of its values is captured by itself; any other number is a value
+that a captured step reads. Torch is not imported here.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ganlore.settings import Optimizer
 
@@ -38,13 +40,14 @@ class Schedule:
         moment: the progress of the run.
         learning_rate: factor on the initial learning rates of both optimisers.
         beta2: Adam's second decay rate.
-        numbers: the values that the loss and the tricks schedule, by "<plug-in>.<name>".
+        numbers: the values that the loss and the tricks schedule, by "<plug-in>.<name>". In a step
+            that may be captured, those that are not whole are tensors on the device.
     """
 
     moment: Moment
     learning_rate: float = 1.0
     beta2: float = 0.999
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
 def cosine(first: float, last: float, progress: float) -> float:

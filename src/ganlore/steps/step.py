@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlore.networks import Critic
+from ganlore.steps.draws import Draws
 from ganlore.steps.inputs import Input, views
 from ganlore.steps.schedule import Schedule
 from ganlore.steps.state import TrainState
@@ -44,6 +45,7 @@ class Step:
         class_labels: the labels for the discriminator, of each sample or pack, or None.
         latent: the generator's noise, (N, latent).
         rng: the step's random generator, on the device.
+        draws: its random numbers, to draw the same again.
         log: scalars for the history by name, or functions that compute them, which are called only
             in recorded steps.
     """
@@ -58,6 +60,7 @@ class Step:
         schedule: Schedule,
         latent_size: int,
         before: Step | None = None,
+        draws: Draws | None = None,
     ) -> None:
         # before: the generator's step on this batch, if the discriminator uses the same samples
         self.state = state
@@ -76,6 +79,7 @@ class Step:
             for trick in state.tricks:
                 self.class_labels = trick.class_labels(self.class_labels)
         self.rng = rng
+        self.draws = draws or Draws(rng)
         self.log: dict[str, Logged] = {}
         if before is None:
             self.latent = state.loss.latent(len(images), latent_size, rng)
@@ -94,12 +98,13 @@ class Step:
         """
         real, fake = self._real_input, self._fake_input  # cached before the copy
         inner = copy.copy(self)
-        inner.phase, inner.rng, inner.log = "discriminator", self.rng.clone_state(), {}
+        inner.phase, inner.log, inner.draws = "discriminator", {}, self.draws.fork()
+        inner.rng = inner.draws.rng
         if self.state.differentiates_real:
-            inner._real_input = inner._from(real.points.detach().requires_grad_(), real.rng)
+            inner._real_input = inner._from(real.points.detach().requires_grad_(), real.position)
         # a new tensor, so that penalties differentiate with respect to these inputs only, and not
         # through the parameters, which depend on the samples by the updates before
-        inner._fake_input = inner._from(fake.points.view_as(fake.points), fake.rng)
+        inner._fake_input = inner._from(fake.points.view_as(fake.points), fake.position)
         inner.use_discriminator(discriminator)
         return inner
 
@@ -136,22 +141,22 @@ class Step:
 
     def view(self, images: Tensor) -> Tensor:
         """Apply the tricks' views, left to right, to get the discriminator's input."""
-        return views(images, self, self.state.tricks, self.rng)
+        return views(images, self, self.state.tricks)
 
     def _input(self, images: Tensor, differentiated: bool) -> Input:
         """All views of images; their points become a leaf if penalties differentiate them."""
         first = self.state.first_augmentation
-        points = views(images, self, self.state.tricks[:first], self.rng)
+        points = views(images, self, self.state.tricks[:first])
         if differentiated and self.phase == "discriminator":
             points = points.detach().requires_grad_()
         augmenting = self.state.tricks[first:]
-        rng = self.rng.get_state() if augmenting else None
-        return Input(points, views(points, self, augmenting, self.rng), rng)
+        position = self.draws.position() if augmenting else None
+        return Input(points, views(points, self, augmenting), position)
 
-    def _from(self, points: Tensor, rng: Tensor | None) -> Input:
+    def _from(self, points: Tensor, position: Any) -> Input:
         """The discriminator's input from other points, augmented alike."""
         augmenting = self.state.tricks[self.state.first_augmentation :]
-        return Input(points, views(points, self, augmenting, self.rng, rng), rng)
+        return Input(points, views(points, self, augmenting, position), position)
 
     def view_as_real(self, images: Tensor) -> Tensor:
         """Apply the tricks' views with the random numbers of `real`.
@@ -161,7 +166,7 @@ class Step:
         if not self.state.views:
             return images
         _ = self.real
-        return views(images, self, self.state.tricks, self.rng, self._before_real)
+        return views(images, self, self.state.tricks, self._before_real)
 
     @cached_property
     def generated(self) -> Tensor:
@@ -194,7 +199,7 @@ class Step:
     @cached_property
     def _real_input(self) -> Input:
         if self.state.views:
-            self._before_real = self.rng.get_state()
+            self._before_real = self.draws.position()
         return self._input(self.images, self.state.differentiates_real)
 
     @cached_property
@@ -303,8 +308,12 @@ class Step:
         """Logits on real and on generated images, after the tricks' changes, left to right."""
         return self.compare(self.real_logits, self.fake_logits)
 
-    def scheduled(self, plugin: Any, name: str) -> float:
-        """A value that a loss or a trick schedules (`scheduled`), in this step."""
+    def scheduled(self, plugin: Any, name: str) -> Any:
+        """A value that a loss or a trick schedules (`scheduled`), in this step.
+
+        A whole number or a truth is itself; any other is a number, or a tensor without dimensions
+        in a step that may be captured.
+        """
         return self.schedule.numbers[f"{plugin.name}.{name}"]
 
     def discriminator_loss(self) -> Tensor:

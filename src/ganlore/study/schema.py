@@ -97,6 +97,12 @@ class Training(Model):
         "after it was killed comes to the same bits. On a CPU it does anyway.",
     )
 
+    capture: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether a GPU's steps are captured in CUDA graphs and replayed, which is "
+        "faster and gives the same numbers. auto: where a step can be. on: else it is an error.",
+    )
+
     @property
     def steps(self) -> int:
         """Discriminator steps: the budget in batches."""

@@ -18,6 +18,7 @@ from ganlore.steps.schedule import learning_rates
 from ganlore.study import registry
 from ganlore.study.run import Run
 from ganlore.training import precision
+from ganlore.training.optimizers import ScheduledAdam, ScheduledRMSprop
 from ganlore.tricks import Trick
 
 
@@ -40,7 +41,13 @@ def device(wanted: str, key: str = "training.device") -> torch.device:
     return torch.device("cuda" if gpu else "cpu")
 
 
-def train_state(run: Run, shape: tuple[int, ...], classes: int, device: torch.device) -> TrainState:
+def train_state(
+    run: Run,
+    shape: tuple[int, ...],
+    classes: int,
+    device: torch.device,
+    tensors: bool = False,
+) -> TrainState:
     """Build the state of a run at step 0: networks, modules and optimisers.
 
     Args:
@@ -49,6 +56,7 @@ def train_state(run: Run, shape: tuple[int, ...], classes: int, device: torch.de
         classes: the data set's number of classes, for conditional losses.
         device: where the networks are. They are initialised on the CPU, so that a seed gives the
             same weights on every device.
+        tensors: whether the optimisers' scheduled settings are tensors (`graphs.Values`).
     """
     loss = registry.create("loss", run.loss.name, run.loss.settings)
     tricks = tuple(registry.create("trick", part.name, part.settings) for part in run.applied)
@@ -76,7 +84,7 @@ def train_state(run: Run, shape: tuple[int, ...], classes: int, device: torch.de
         run.training.discriminator_scale,
         precision.forward(run.training, device),
     )
-    state.optimizers = optimizers(optimizer_settings(run, tricks), state)
+    state.optimizers = optimizers(optimizer_settings(run, tricks), state, tensors)
     return state
 
 
@@ -110,7 +118,7 @@ def optimizer_settings(run: Run, tricks: Sequence[Trick]) -> Optimizer:
 
 
 def optimizers(
-    settings: Optimizer, state: TrainState
+    settings: Optimizer, state: TrainState, tensors: bool = False
 ) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
     """Build the optimisers of generator and discriminator, each with the modules that it trains."""
     critics, both = state.loss.discriminator_modules, state.loss.shared_modules
@@ -118,8 +126,8 @@ def optimizers(
     with_d = [module for name, module in state.modules.items() if name in (*critics, *both)]
     rates = learning_rates(settings)
     return (
-        optimizer(settings, rates[0], [state.generator, *with_g]),
-        optimizer(settings, rates[1], [state.discriminator, *with_d]),
+        optimizer(settings, rates[0], [state.generator, *with_g], tensors),
+        optimizer(settings, rates[1], [state.discriminator, *with_d], tensors),
     )
 
 
@@ -146,13 +154,17 @@ def _avoid_compiler() -> None:
             setattr(method, "__dynamo_disable", method)
 
 
-def optimizer(settings: Optimizer, lr: float, modules: list[nn.Module]) -> torch.optim.Optimizer:
-    """Build one optimiser for the parameters of several modules."""
+def optimizer(
+    settings: Optimizer, lr: float, modules: list[nn.Module], tensors: bool = False
+) -> torch.optim.Optimizer:
+    """Build one optimiser for the parameters of several modules; `tensors` as in `train_state`."""
     _avoid_compiler()
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     if settings.kind == "adam":
+        if tensors and settings.beta2_end is not None:
+            return ScheduledAdam(parameters, lr=lr, betas=settings.betas)
         # the fused form, one call for all parameters, is the fastest on CPU and GPU
         return torch.optim.Adam(parameters, lr=lr, betas=settings.betas, fused=True)
     if settings.kind == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=lr)
+        return (ScheduledRMSprop if tensors else torch.optim.RMSprop)(parameters, lr=lr)
     return torch.optim.SGD(parameters, lr=lr, fused=True)

@@ -35,11 +35,13 @@ class Checkpoints:
         folder: their folder.
         identity: from `identity`; a checkpoint with another one is discarded.
         interval: seconds between two checkpoints.
+        captured: whether steps come from graphs (`Trainer.captured`), for the run's record.
     """
 
     folder: Path
     identity: str
     interval: float = 30.0
+    captured: str = "no"
     _saved_at: float = field(default_factory=time.monotonic)
     _reported_at: float = 0.0
 
@@ -95,6 +97,7 @@ class Checkpoints:
             "networks": networks_state(state),
             "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
             "history": history.rows,
+            "captured": self.captured,
             "files": [path.name for path in self.folder.glob("snapshot-*.pt")],
             "parameters": {
                 part: sum(p.numel() for p in module.parameters())
@@ -205,6 +208,7 @@ def finish(
         "peak_memory_mb": round(provenance.peak_memory_mb(), 1),
         "parameters": saved["parameters"],
         "device": device,
+        "captured": saved["captured"],
         "threads": run.training.threads,
         "environment": provenance.environment(),
         "files": files,

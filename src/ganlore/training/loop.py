@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ganlore.console import Forecast, Progress
+from ganlore.errors import GanloreError
 from ganlore.execution import gpu
 from ganlore.steps import seeding
 from ganlore.training import build, memory, precision
 from ganlore.training.batches import Batches
+from ganlore.training.captured import CapturedTrainer
 from ganlore.training.history import History, marks, snapshot_steps, sparse
+from ganlore.training.scheduled import Values
 from ganlore.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -43,7 +46,8 @@ def train(
         "done", or "diverged" if a loss was not finite or beyond the study's bound.
 
     Raises:
-        GanloreError: if a GPU's memory is too small; with what may be lowered.
+        GanloreError: if a GPU's memory is too small; with what may be lowered. If steps are to be
+            captured (`training.capture`) and cannot be.
     """
     torch.set_num_threads(run.training.threads)
     with precision.kernels(run.training), gpu.memory_explained(run):
@@ -57,14 +61,22 @@ def build_trainer(
 ) -> Trainer:
     """Build the trainer of a run at step 0. Nothing after it depends on the run's settings."""
     training = run.training
-    state = build.train_state(run, store.shape, store.classes, device)
+    on_gpu = device.type == "cuda"
+    state = build.train_state(run, store.shape, store.classes, device, tensors=on_gpu)
     state.extractors = {name: fitted.to(device) for name, fitted in (extractors or {}).items()}
     layout = precision.layout(training)
     batches = Batches(
         store, training.batch, run.seed, device, training.flip, layout, training.corrupted
     )
     optimizer = build.optimizer_settings(run, state.tricks)
-    return Trainer(state, batches, training, optimizer, run.seed, device)
+    if training.capture == "on" and not on_gpu:
+        raise GanloreError(
+            f"training.capture = 'on', but this run is on {device}: no GPU, no graphs\n"
+            "  use 'auto', or a machine with a GPU"
+        )
+    kind = CapturedTrainer if on_gpu and training.capture != "off" else Trainer
+    values = Values(device) if on_gpu else None
+    return kind(state, batches, training, optimizer, run.seed, device, values)
 
 
 def loop(trainer: Trainer, checkpoints: Checkpoints, training: Training, progress: Progress) -> str:
@@ -82,7 +94,7 @@ def loop(trainer: Trainer, checkpoints: Checkpoints, training: Training, progres
     for number in range(start, training.steps):
         done = number + 1
         with memory.Meter(state.weights) if done in measure_memory_at else nullcontext() as meter:
-            discriminator, generator = trainer.step(number)
+            discriminator, generator = trainer.step(number, alone=meter is not None)
         if forecast is not None and forecast.finished(done - start):
             forecast = None
         if done in snapshot_at:
@@ -93,6 +105,7 @@ def loop(trainer: Trainer, checkpoints: Checkpoints, training: Training, progres
             peak = meter.peak if meter else None
             row = history.add(discriminator, generator, state.optimizers, seconds, peak)
             progress.update(done, "d_loss {d_loss:.3f} g_loss {g_loss:.3f}".format(**row))
+            checkpoints.captured = trainer.captured
             if history.diverged(training.divergence):
                 checkpoints.save(done, state, history, seconds)
                 return "diverged"

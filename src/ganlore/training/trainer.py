@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 import torch
 
 from ganlore.steps import Moment, Schedule, Step, TrainState, seeding
-from ganlore.steps.schedule import beta2, learning_rate_factor
+from ganlore.steps.draws import Draws, Tape
+from ganlore.steps.step import Phase
 from ganlore.training import build
+from ganlore.training.scheduled import Values, schedule_at, set_rates
 
 if TYPE_CHECKING:
     from ganlore.settings import Optimizer
-    from ganlore.steps.step import Phase
     from ganlore.study.schema import Training
     from ganlore.training.batches import Batch, Batches
 
 Update = tuple[Step, torch.Tensor]
 """The step of an update, and its loss."""
+
+Updates = tuple[Update, Update | None]
+"""The updates of the discriminator and, in every n_critic-th step, of the generator."""
 
 
 def minimise(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
@@ -31,40 +34,12 @@ def minimise(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     build.step(optimizer)
 
 
-def set_rates(optimizers: tuple[torch.optim.Optimizer, ...], schedule: Schedule) -> None:
-    """Set learning rates and, for Adam, beta2."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            first = group.setdefault("first_lr", group["lr"])
-            group["lr"] = first * schedule.learning_rate
-            if "betas" in group:
-                group["betas"] = (group["betas"][0], schedule.beta2)
-
-
-def schedule_at(state: TrainState, optimizer: Optimizer, moment: Moment) -> Schedule:
-    """The scheduled values of a step.
-
-    Args:
-        state: the training state, for its loss and tricks.
-        optimizer: the optimisers' settings, after the tricks' changes.
-        moment: the progress of the run.
-    """
-    factor = math.prod(trick.learning_rate(moment.progress) for trick in state.tricks)
-    factor *= learning_rate_factor(optimizer, moment.progress)
-    numbers = {
-        f"{plugin.name}.{name}": number
-        for plugin in state.plugins
-        for name, number in plugin.scheduled(moment).items()
-    }
-    return Schedule(moment, factor, beta2(optimizer, moment.progress), numbers)
-
-
 @dataclass
 class Trainer:
     """Makes a run's steps.
 
-    Steps differ only in their batch, keyed random numbers and `Schedule`, so that an update can be
-    captured here and replayed.
+    Steps differ only in their batch, keyed random numbers and `Schedule`, so that a step can be
+    captured and replayed.
 
     Attributes:
         state: the training state.
@@ -73,6 +48,8 @@ class Trainer:
         optimizer: the optimisers' settings, after the tricks' changes.
         seed: the run's.
         device: where the networks are.
+        values: scheduled values as tensors on the device, None for numbers.
+        captured: whether steps are captured, for the run's record: "no", or see `captured.py`.
     """
 
     state: TrainState
@@ -81,28 +58,33 @@ class Trainer:
     optimizer: Optimizer
     seed: int
     device: torch.device
+    values: Values | None = None
+    captured: ClassVar[str] = "no"
 
     def __post_init__(self) -> None:
         self._batch: tuple[int, Batch] | None = None
+        self.rng: dict[Phase, torch.Generator] = {
+            phase: torch.Generator(self.device) for phase in get_args(Phase)
+        }
 
-    def step(self, number: int) -> tuple[Update, Update | None]:
+    def step(self, number: int, alone: bool = False) -> Updates:
         """Make a step: the discriminator's update and, in every n_critic-th step, the generator's.
 
-        Their order is the study's setting.
+        Args:
+            number: of the step, from 0.
+            alone: whether Python code around it sees it, so that it may not come from a graph.
         """
-        schedule = self.begin(number)
-        generator_too = (number + 1) % self.state.n_critic == 0
-        if generator_too and self.training.order == "generator-first":
-            update = self.generator(schedule)
-            return self.discriminator(schedule, update[0]), update
-        update = self.discriminator(schedule)
-        return update, self.generator(schedule) if generator_too else None
+        return self.updates(self.begin(number), None, self.updates_generator(number))
+
+    def updates_generator(self, number: int) -> bool:
+        """Whether a step updates the generator too."""
+        return (number + 1) % self.state.n_critic == 0
 
     def begin(self, number: int) -> Schedule:
         """Prepare a step's updates: seeds, schedule, learning rates, the tricks' stages."""
         seeding.seed_globals(self.seed, "global", number)  # for code without a generator argument
         schedule = self.schedule_of(number)
-        set_rates(self.state.optimizers, schedule)
+        set_rates(self.state.optimizers, schedule, self.values)
         for trick in self.state.tricks:
             own = f"{trick.name}."
             numbers = {
@@ -111,7 +93,7 @@ class Trainer:
                 if name.startswith(own)
             }
             trick.stage(numbers, self.state.networks)
-        return schedule
+        return schedule if self.values is None else self.values.of(schedule)
 
     def schedule_of(self, number: int) -> Schedule:
         """The scheduled values of a step."""
@@ -119,29 +101,63 @@ class Trainer:
         moment = Moment(number, generator_steps, progress, self.training.batch)
         return schedule_at(self.state, self.optimizer, moment)
 
-    def discriminator(self, schedule: Schedule, before: Step | None = None) -> Update:
-        """Update the discriminator; `before` is as in `Step`."""
-        step = self.see("discriminator", schedule, before)
-        loss = step.discriminator_loss()
-        minimise(self.state.optimizers[1], loss)
-        for plugin in self.state.plugins:
-            plugin.after_discriminator(step)
+    def updates(self, schedule: Schedule, batch: Batch | None, generator_too: bool) -> Updates:
+        """The updates of a step, in the order that the study sets; `batch` is as in `see`."""
+        if generator_too and self.training.order == "generator-first":
+            update = self.generator(schedule, batch)
+            return self.discriminator(schedule, update[0], batch), update
+        update = self.discriminator(schedule, None, batch)
+        return update, self.generator(schedule, batch) if generator_too else None
+
+    def discriminator(
+        self, schedule: Schedule, before: Step | None = None, batch: Batch | None = None
+    ) -> Update:
+        """Update the discriminator; `before` is as in `Step`, `batch` as in `see`."""
+        step = self.see("discriminator", schedule, before, batch)
+        with step.draws.active():
+            loss = step.discriminator_loss()
+            minimise(self.state.optimizers[1], loss)
+            for plugin in self.state.plugins:
+                plugin.after_discriminator(step)
         return step, loss
 
-    def generator(self, schedule: Schedule) -> Update:
-        """Update the generator."""
-        step = self.see("generator", schedule)
-        loss = step.generator_loss()
-        minimise(self.state.optimizers[0], loss)
-        for trick in self.state.tricks:
-            trick.after_generator(step)
+    def generator(self, schedule: Schedule, batch: Batch | None = None) -> Update:
+        """Update the generator; `batch` is as in `see`."""
+        step = self.see("generator", schedule, None, batch)
+        with step.draws.active():
+            loss = step.generator_loss()
+            minimise(self.state.optimizers[0], loss)
+            for trick in self.state.tricks:
+                trick.after_generator(step)
         return step, loss
 
-    def see(self, phase: Phase, schedule: Schedule, before: Step | None = None) -> Step:
-        """The step of an update, with its batch and its own random numbers."""
-        number = schedule.moment.step
-        rng = seeding.generator(self.seed, phase, number, device=self.device)
-        if self._batch is None or self._batch[0] != number:  # both updates use the same batch
+    def see(
+        self,
+        phase: Phase,
+        schedule: Schedule,
+        before: Step | None = None,
+        batch: Batch | None = None,
+    ) -> Step:
+        """The step of an update, with its batch and its own random numbers.
+
+        Args:
+            phase: the network that is updated.
+            schedule: of the step.
+            before: as in `Step`.
+            batch: tensors that a captured step reads, filled for each replay; its random
+                generators are seeded by then, and cannot be rewound. By default the step's own.
+        """
+        number, latent = schedule.moment.step, self.training.latent
+        draws: Draws = Draws(self.seeded(phase, number)) if batch is None else Tape(self.rng[phase])
+        images, labels = self.batch(number) if batch is None else batch
+        return Step(self.state, phase, images, labels, draws.rng, schedule, latent, before, draws)
+
+    def batch(self, number: int) -> Batch:
+        """The batch of a step, the same for both updates."""
+        if self._batch is None or self._batch[0] != number:
             self._batch = number, self.batches[number]
-        batch, latent = self._batch[1], self.training.latent
-        return Step(self.state, phase, *batch, rng, schedule, latent, before)
+        return self._batch[1]
+
+    def seeded(self, phase: Phase, number: int) -> torch.Generator:
+        """The random generator of an update, by its key."""
+        return self.rng[phase].manual_seed(seeding.seed_of(self.seed, phase, number))

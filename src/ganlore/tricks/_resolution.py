@@ -113,9 +113,9 @@ class Rising(Trick):
         """The level and its share in the output, for the share of the budget used."""
 
     def scheduled(self, moment: Moment) -> dict[str, float]:
-        """Level and share, as in `Staged`."""
+        """Level and share, as in `Staged`, and whether the share is below 1."""
         level, share = self.level_at(moment.progress)
-        return {"level": level, "share": share}
+        return {"level": level, "share": share, "fading": share < 1}
 
     def stage(self, numbers: Mapping[str, float], networks: tuple[nn.Module, ...]) -> None:
         """Set the level of all networks."""
@@ -137,9 +137,8 @@ class Rising(Trick):
         arXiv:1710.10196, section 2).
         """
         small = shrink(images, self.doublings)
-        share = step.scheduled(self, "share")
-        if share < 1:
-            small = torch.lerp(enlarge(shrink(small, 1), 1), small, share)
+        if step.scheduled(self, "fading"):
+            small = torch.lerp(enlarge(shrink(small, 1), 1), small, step.scheduled(self, "share"))
         return enlarge(small, self.doublings)
 
     def view(self, images: Tensor, step: Step) -> Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganlore.settings import Fraction, NonNegativeInt, PositiveFloat
@@ -78,8 +78,11 @@ class ExponentialMovingAverage(Trick):
             self._update(step.modules[f"ema-{name}"], step.modules[name], decay)
 
     @staticmethod
-    def _update(average: nn.Module, current: nn.Module, decay: float) -> None:
-        torch._foreach_lerp_(list(average.parameters()), list(current.parameters()), 1 - decay)
+    def _update(average: nn.Module, current: nn.Module, decay: float | Tensor) -> None:
+        averages: list[Tensor] = [*average.parameters()]
+        news: list[Tensor] = [*current.parameters()]
+        share: Any = [1 - decay] * len(news) if isinstance(decay, Tensor) else 1 - decay
+        torch._foreach_lerp_(averages, news, share)
         for target, source in zip(average.modules(), current.modules(), strict=True):
             statistics = isinstance(target, _BatchNorm)
             buffers = target.buffers(recurse=False), source.buffers(recurse=False)

@@ -38,7 +38,8 @@ class InstanceNoise(Trick):
     def view(self, images: Tensor, step: Step) -> Tensor:
         """The images plus N(0, s^2), of the same shape."""
         noise = torch.randn(images.shape, generator=step.rng, device=images.device)
-        return images + step.scheduled(self, "strength") * noise
+        noisy: Tensor = images + step.scheduled(self, "strength") * noise
+        return noisy
 
 
 TRICK = InstanceNoise

@@ -1,0 +1,47 @@
+"""A trainer whose steps are captured and replayed (`graphs.py`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ganlore.training.graphs import Capture, Graphs, cuda_graph
+from ganlore.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from ganlore.training.trainer import Updates
+
+
+@dataclass
+class CapturedTrainer(Trainer):
+    """Makes steps from graphs, and those that cannot be captured as `Trainer` does.
+
+    Attributes:
+        capture: what records and replays steps.
+    """
+
+    capture: Capture[Any] = cuda_graph
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        strict = self.training.capture == "on"
+        rngs, weights = list(self.rng.values()), self.state.weights
+        self.graphs = Graphs(self.updates, rngs, weights, self.device, strict, self.capture)
+
+    @property
+    def captured(self) -> str:  # type: ignore[override]
+        """ "yes", or "no: " and the reason."""
+        return "yes" if self.graphs.refusal is None else f"no: {self.graphs.refusal}"
+
+    def step(self, number: int, alone: bool = False) -> Updates:
+        """Make a step, from a graph unless it is to be `alone` or cannot be captured."""
+        schedule, generator_too = self.begin(number), self.updates_generator(number)
+        if not alone and self.graphs.ready(schedule, generator_too):
+            for phase in self.rng:
+                self.seeded(phase, number)
+            updates = self.graphs.step(schedule, self.batch(number), generator_too)
+            if updates is not None:
+                return updates
+            schedule = self.begin(number)
+        with self.graphs.without(schedule, generator_too):
+            return self.updates(schedule, None, generator_too)

@@ -1,0 +1,208 @@
+"""Captured steps: the kernels of a step are recorded once, in a CUDA graph, and replayed.
+
+A small step on a GPU is bound by Python and by launches, not by arithmetic; a replay costs neither.
+What changes from step to step is in tensors that are filled before the replay: the batch, the
+scheduled values and the state of the random generators. What changes the networks (a plug-in's
+scheduled whole numbers, and whether the generator is updated) has a graph of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ganlore.console import say
+from ganlore.errors import GanloreError
+from ganlore.steps import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ganlore.training.batches import Batch
+    from ganlore.training.trainer import Update, Updates
+
+T = TypeVar("T")
+
+Capture = Callable[[Callable[[], T], Sequence[torch.Generator]], tuple[T, Callable[[], None]]]
+"""Records a function that draws from some generators, and runs it once. Gives its result, whose
+tensors every replay fills anew, and the function that replays it."""
+
+Key = tuple[Any, ...]
+"""What a graph is good for: whether the generator is updated, and the scheduled whole numbers."""
+
+WARM_UP = 3
+"""Steps of a kind that are made without a graph before one is recorded: optimisers make their
+state, and libraries choose their kernels."""
+
+
+def cuda_graph(
+    function: Callable[[], T], generators: Sequence[torch.Generator]
+) -> tuple[T, Callable[[], None]]:
+    """Record a function in a CUDA graph and replay it (`Capture`)."""
+    graph = torch.cuda.CUDAGraph()
+    for generator in generators:
+        graph.register_generator_state(generator)
+    with torch.cuda.graph(graph):
+        result = function()
+    graph.replay()
+    return result, graph.replay
+
+
+@dataclass
+class Recorded:
+    """A step that was recorded.
+
+    Attributes:
+        updates: of the discriminator and of the generator, whose tensors every replay fills.
+        gradients: of each parameter that is updated, likewise.
+        replay: makes the step again.
+    """
+
+    updates: Updates
+    gradients: list[tuple[Tensor, Tensor]]
+    replay: Callable[[], None]
+
+
+class Graphs:
+    """Makes a run's steps from graphs, and those that cannot be captured without.
+
+    Args:
+        function: makes a step from its schedule, its batch and whether the generator is updated.
+        generators: the random generators that it draws from, seeded before each call of `step`.
+        parameters: of all networks, for their gradients.
+        device: where the networks are.
+        strict: whether a step that cannot be captured is an error.
+        capture: what records and replays.
+
+    Attributes:
+        refusal: why steps cannot be captured, None if they can.
+        replayed: steps that were made from a graph.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Schedule, Batch, bool], Updates],
+        generators: Sequence[torch.Generator],
+        parameters: Sequence[Tensor],
+        device: torch.device,
+        strict: bool = False,
+        capture: Capture[Any] = cuda_graph,
+    ) -> None:
+        self._function = function
+        self._generators = generators
+        self._parameters = parameters
+        self._side = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._strict = strict
+        self._capture = capture
+        self._recorded: dict[Key, Recorded] = {}
+        self._made: Counter[Key] = Counter()
+        self._batch: Batch | None = None
+        self._last: Recorded | None = None
+        self.refusal: str | None = None
+        self.replayed = 0
+
+    def ready(self, schedule: Schedule, generator_too: bool) -> bool:
+        """Whether enough steps of a kind were made without a graph, and can be captured."""
+        return self.refusal is None and self._made[_key(schedule, generator_too)] >= WARM_UP
+
+    def step(self, schedule: Schedule, batch: Batch, generator_too: bool) -> Updates | None:
+        """Make a step from a graph; None if it cannot be captured, and nothing was made.
+
+        Args:
+            schedule: of the step.
+            batch: of the step.
+            generator_too: whether the generator is updated.
+
+        Raises:
+            GanloreError: if it cannot be captured (`strict`).
+        """
+        key = _key(schedule, generator_too)
+        self._fill(batch)
+        if key in self._recorded:
+            self._recorded[key].replay()
+        else:
+            try:
+                self._record(key, schedule)
+            except (RuntimeError, GanloreError) as error:
+                self._refuse(error)
+                return None
+        self.replayed += 1
+        recorded = self._recorded[key]
+        if recorded is not self._last:  # whose gradients are other tensors
+            for parameter, gradient in recorded.gradients:
+                parameter.grad = gradient
+        self._last = recorded
+        discriminator, generator = recorded.updates
+        return _now(discriminator, schedule), generator and _now(generator, schedule)
+
+    @contextmanager
+    def without(self, schedule: Schedule, generator_too: bool) -> Iterator[None]:
+        """A context to make a step without a graph, on the stream on which graphs warm up."""
+        self._made[_key(schedule, generator_too)] += 1
+        self._last = None
+        if self._side is None:
+            yield
+            return
+        self._side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._side):
+            yield
+        torch.cuda.current_stream().wait_stream(self._side)
+
+    def _refuse(self, error: Exception) -> None:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if self._strict:
+            raise GanloreError(
+                f"training.capture = 'on', but this step cannot be captured: {reason}\n"
+                "  use 'auto', which trains without a graph then"
+            ) from error
+        self.refusal = reason
+        say(f"note: steps are not captured, and slower: {reason}")
+
+    def _fill(self, batch: Batch) -> None:
+        """Copy a batch to the tensors that graphs read."""
+        if self._batch is None:
+            images, labels = batch
+            self._batch = images.clone(), None if labels is None else labels.clone()
+            return
+        for target, source in zip(self._batch, batch, strict=True):
+            if target is not None and source is not None:
+                target.copy_(source)
+
+    def _record(self, key: Key, schedule: Schedule) -> None:
+        """Record and make a step; graphs of other stages of the networks are dropped."""
+        assert self._batch is not None
+        batch, generator_too = self._batch, key[0]
+        self._recorded = {k: r for k, r in self._recorded.items() if k[1:] == key[1:]}
+
+        def make() -> Updates:
+            updates = self._function(schedule, batch, generator_too)
+            for update in updates:
+                if update is not None:
+                    log = update[0].log
+                    log |= {name: v() if callable(v) else v for name, v in log.items()}
+            return updates
+
+        for parameter in self._parameters:
+            parameter.grad = None
+        updates, replay = self._capture(make, self._generators)
+        gradients = [(p, p.grad) for p in self._parameters if p.grad is not None]
+        self._recorded[key] = Recorded(updates, gradients, replay)
+
+
+def _key(schedule: Schedule, generator_too: bool) -> Key:
+    whole = ((name, n) for name, n in sorted(schedule.numbers.items()) if isinstance(n, int))
+    return (generator_too, *whole)
+
+
+def _now(update: Update, schedule: Schedule) -> Update:
+    """A recorded update at a later step. What is computed of it later must not stay in it."""
+    step = copy.copy(update[0])
+    step.schedule = schedule
+    return step, update[1]

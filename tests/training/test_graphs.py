@@ -1,0 +1,354 @@
+"""Captured steps: what a replay makes is what the step itself makes, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import replay
+from ganlore.errors import GanloreError
+from ganlore.losses import nonsaturating
+from ganlore.settings import Optimizer
+from ganlore.steps import Moment, Schedule, Step
+from ganlore.steps.draws import Draws, Tape
+from ganlore.study import registry
+from ganlore.study.expand import expand
+from ganlore.training import build, graphs, loop, precision
+from ganlore.training.batches import Batches
+from ganlore.training.captured import CapturedTrainer
+from ganlore.training.history import History
+from ganlore.training.scheduled import Values, set_rates
+from ganlore.training.trainer import Trainer, minimise
+from tiny import PLACES, equal, tiny, tiny_run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """As in a training, which sets it."""
+    torch.set_num_threads(1)
+
+
+def trainer(run, store, fitted, capture: Any) -> Trainer:
+    """What makes a run's steps as on a GPU: scheduled values are tensors; graphs by `capture`."""
+    state = build.train_state(run, store.shape, store.classes, CPU, tensors=True)
+    state.extractors = fitted(run)
+    training = run.training
+    batches = Batches(store, training.batch, run.seed, CPU, training.flip)
+    optimizer = build.optimizer_settings(run, state.tricks)
+    parts = state, batches, training, optimizer, run.seed, CPU, Values(CPU)
+    return Trainer(*parts) if capture is None else CapturedTrainer(*parts, capture)
+
+
+def whole_state(made: Trainer, updates: Any) -> dict[str, Any]:
+    """Everything that the next step depends on, and the gradients of the last one."""
+    state = made.state
+    used = state.optimizers[updates[1] is None :]  # else the discriminator's alone
+    updated = [p for optimizer in used for group in optimizer.param_groups for p in group["params"]]
+    return {
+        "networks": [dict(part.state_dict()) for part in state.networks],
+        "modules": dict(state.modules.state_dict()),
+        "optimizers": [optimizer.state_dict()["state"] for optimizer in state.optimizers],
+        "gradients": [p.grad for p in updated if p.grad is not None],
+    }
+
+
+TIMES = {"seconds", "images_per_second", "peak_memory_mb", "step_memory_mb"}
+
+
+def row(made: Trainer, updates: Any) -> dict[str, str]:
+    """A step's row of the history but for times, in full precision."""
+    numbers = History().add(*updates, made.state.optimizers, 1.0, None)
+    return {name: repr(value) for name, value in numbers.items() if name not in TIMES}
+
+
+STEPS = 60
+"""The steps of a run; its window lies where growing networks fade and every schedule moves."""
+
+
+def both(run, store, fitted, monkeypatch, numbers: range | None = None) -> CapturedTrainer:
+    """Make the same steps with and without graphs, compare all bits, and give the former.
+
+    Args:
+        run: the run.
+        store: its data.
+        fitted: the fixture.
+        monkeypatch: the fixture.
+        numbers: the steps; by default those of three of the generator in the window: one without a
+            graph, one that is recorded, and one that is replayed.
+    """
+    monkeypatch.setattr(graphs, "WARM_UP", 1)
+    captured = trainer(run, store, fitted, replay.capture)
+    plain = trainer(run, store, fitted, None)
+    n = captured.state.n_critic
+    begin = run.training.steps * 2 // 5 // n * n
+    for number in numbers or range(begin, begin + 3 * n):
+        one, other = captured.step(number), plain.step(number)
+        if one[1] is not None:
+            assert row(captured, one) == row(plain, other), number
+    assert equal(whole_state(captured, one), whole_state(plain, other))
+    return captured
+
+
+def grid(dataset: str, network: str, losses: list[str], n: int) -> dict[str, Any]:
+    return {
+        "datasets": [dataset],
+        "networks": [network],
+        "losses": losses,
+        "training": {"budget": 16 * STEPS * n},
+    }
+
+
+def by_n_critic() -> dict[int, list[str]]:
+    losses: dict[int, list[str]] = {}
+    for name in registry.find("loss"):
+        n = registry.declaration("loss", name).settings({})["n_critic"]
+        losses.setdefault(n, []).append(name)
+    return losses
+
+
+PLAN = expand(
+    tiny(
+        grids=[
+            grid(dataset, network, losses, n)
+            for dataset, network in PLACES.items()
+            for n, losses in by_n_critic().items()
+        ],
+        training={"policy": "published", "snapshots": 1, "history": 3},
+    )
+)
+
+
+@pytest.mark.parametrize("run", PLAN.runs, ids=lambda run: run.id)
+def test_a_replayed_step_is_the_step(run, stores, fitted, monkeypatch) -> None:
+    """Every loss with every trick: weights, optimisers, gradients and history have equal bits."""
+    made = both(run, stores[run.dataset.name], fitted, monkeypatch)
+    assert made.graphs.refusal is None
+    assert made.graphs.replayed == 3 * made.state.n_critic - 2 + (made.state.n_critic == 1)
+
+
+def networks() -> list[Any]:
+    """A run of each other network, with a loss of each kind: plain, by labels, twice derived."""
+    losses = ["nonsaturating", "cgan", "wgan-gp"]
+    names = sorted(set(registry.find("network")) - set(PLACES.values()))
+    settings = {
+        name: {"width": 8}
+        for name in names
+        if "width" in registry.declaration("network", name).settings({})
+    }
+    grids = [
+        {"datasets": [dataset], "networks": [name], "losses": losses, "tricks": ["none", "ema"]}
+        for name in names
+        for dataset in ("digits", "ring")
+    ]
+    training = {"budget": 16 * STEPS * 5, "snapshots": 1, "history": 3}
+    return expand(tiny(grids=grids, training=training, settings={"networks": settings})).runs
+
+
+@pytest.mark.parametrize("run", networks(), ids=lambda run: run.id)
+def test_a_replayed_step_of_any_network_is_the_step(run, stores, fitted, monkeypatch) -> None:
+    made = both(run, stores[run.dataset.name], fitted, monkeypatch)
+    assert made.graphs.refusal is None
+
+
+@pytest.mark.parametrize("order", ["discriminator-first", "generator-first"])
+@pytest.mark.parametrize("loss", ["nonsaturating", "wgan-gp"])
+def test_networks_that_grow_are_captured_again(loss, order, stores, fitted, monkeypatch) -> None:
+    """A whole run over all stages of growing, in both orders of the updates."""
+    training = {"budget": 16 * 60, "order": order}
+    run = tiny_run("digits", loss, "progressive+diffaugment", training=training)
+    recorded, record = [], replay.capture
+
+    def capture(*arguments: Any) -> Any:
+        recorded.append(1)
+        return record(*arguments)
+
+    monkeypatch.setattr(replay, "capture", capture)
+    both(run, stores["digits"], fitted, monkeypatch, range(60))
+    n_critic = registry.declaration("loss", loss).settings({})["n_critic"]
+    stages = 3  # 4x4, the fade, 8x8
+    assert len(recorded) == stages * (2 if n_critic > 1 else 1)
+
+
+class Counts(nonsaturating.Nonsaturating):
+    """A loss that counts its steps in Python."""
+
+    count = 0
+
+    def generator(self, step: Step) -> torch.Tensor:
+        """A multiple of the loss that grows from step to step."""
+        self.count += 1
+        return self.count * super().generator(step)
+
+
+class ReadsBack(nonsaturating.Nonsaturating):
+    """A loss that reads a number back."""
+
+    def generator(self, step: Step) -> torch.Tensor:
+        """The loss, with a weight from the device."""
+        return float(step.fake_logits.mean().sign()) * super().generator(step)
+
+
+class DrawsOtherwise(nonsaturating.Nonsaturating):
+    """A loss that draws others where it should draw the same again."""
+
+    def generator(self, step: Step) -> torch.Tensor:
+        """The loss, with two noises of different shapes."""
+        before = step.draws.position()
+        noise = torch.randn(3, generator=step.rng)
+        with step.draws.again(before):
+            other = torch.randn(4, generator=step.rng)
+        return super().generator(step) + noise.sum() + other.sum()
+
+
+def test_a_number_that_a_trace_bakes_in_is_seen(stores, fitted, monkeypatch) -> None:
+    """The comparison above fails for a loss that keeps a number in Python."""
+    monkeypatch.setattr(registry, "create", _creating(Counts))
+    with pytest.raises(AssertionError):
+        both(tiny_run("ring", training={"budget": 16 * STEPS}), stores["ring"], fitted, monkeypatch)
+
+
+def _creating(loss: Any) -> Any:
+    """`registry.create` with another loss."""
+    create = registry.create
+
+    def made(kind: str, name: str, settings: Any) -> Any:
+        return loss() if kind == "loss" else create(kind, name, settings)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    "loss, reason",
+    [
+        (ReadsBack, "a number is read back from the device"),
+        (DrawsOtherwise, "draws randn where it drew randn of another shape or bounds"),
+    ],
+)
+def test_what_cannot_be_captured_says_why_and_is_trained_as_ever(
+    loss, reason, stores, fitted, monkeypatch, capfd
+) -> None:
+    monkeypatch.setattr(registry, "create", _creating(loss))
+    run = tiny_run("ring", training={"budget": 16 * STEPS})
+    made = both(run, stores["ring"], fitted, monkeypatch)
+    assert made.graphs.replayed == 0
+    assert reason in made.graphs.refusal
+    said = [line for line in capfd.readouterr().err.splitlines() if "not captured" in line]
+    assert len(said) == 1 and reason in said[0]
+    assert made.captured == f"no: {made.graphs.refusal}"
+
+
+def test_capture_on_makes_it_an_error(stores, fitted, monkeypatch) -> None:
+    monkeypatch.setattr(registry, "create", _creating(ReadsBack))
+    run = tiny_run("ring", training={"budget": 16 * STEPS, "capture": "on"})
+    with pytest.raises(GanloreError, match=r"capture = 'on'.*read back(.|\n)*use 'auto'"):
+        both(run, stores["ring"], fitted, monkeypatch)
+
+
+def test_capture_on_needs_a_gpu(stores) -> None:
+    run = tiny_run("ring", training={"capture": "on", "device": "cpu"})
+    with pytest.raises(GanloreError, match=r"training.capture = 'on'.*no GPU(.|\n)*'auto'"):
+        loop.build_trainer(run, stores["ring"], CPU)
+
+
+def test_a_whole_training_from_graphs(stores, trained, monkeypatch) -> None:
+    """History, snapshots and weights of `ganlore train`, with the memory meter between replays."""
+    run = tiny_run(
+        "ring", "hinge", "ema", training={"budget": 16 * 100, "snapshots": 4, "history": 20}
+    )
+
+    def build_on(capture: Any) -> Any:
+        def made(run: Any, store: Any, device: Any, extractors: Any = None) -> Trainer:
+            return trainer(run, store, lambda _: {}, capture)
+
+        return made
+
+    saved = {}
+    for name, capture in (("captured", replay.capture), ("plain", None)):
+        monkeypatch.setattr(loop, "build_trainer", build_on(capture))
+        status, saved[name] = trained(run)
+        assert status == "done"
+        for line in saved[name]["history"]:
+            for column in TIMES:
+                line.pop(column)
+    assert saved["captured"]["captured"] == "yes" and saved["plain"]["captured"] == "no"
+    for part in ("networks", "snapshots", "history"):
+        assert equal(saved["captured"][part], saved["plain"][part]), part
+    assert len(saved["plain"]["history"]) == 20
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Optimizer(kind="adam", lr=1e-2, betas=(0.5, 0.9), beta2_end=0.99),
+        Optimizer(kind="rmsprop", lr=1e-2),
+        Optimizer(kind="sgd", lr=1e-2),
+        Optimizer(kind="adam", lr=1e-2, betas=(0.0, 0.9)),
+    ],
+    ids=["scheduled adam", "rmsprop", "sgd", "adam"],
+)
+def test_optimisers_with_tensors_are_those_with_numbers(settings: Optimizer) -> None:
+    """The updates of torch's own, with a rate and a beta2 that change in every step."""
+    layers = [torch.nn.Linear(3, 2) for _ in range(2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    made = [
+        build.optimizer(settings, settings.lr, [layer], tensors)
+        for layer, tensors in zip(layers, (False, True), strict=True)
+    ]
+    values = Values(CPU)
+    inputs = torch.randn(20, 5, 3, generator=torch.Generator().manual_seed(0))
+    for index, batch in enumerate(inputs):
+        rate = 1 - index / 40
+        schedule = Schedule(Moment(index, index, 0.0), rate, 0.9 + index / 250)
+        for layer, optimizer, tensors in zip(layers, made, (None, values), strict=True):
+            set_rates((optimizer,), schedule, tensors)
+            minimise(optimizer, layer(batch).square().sum())
+    for one, other in zip(layers[0].parameters(), layers[1].parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+    assert isinstance(made[1].param_groups[0]["lr"], torch.Tensor)
+
+
+def test_a_tape_gives_the_numbers_of_a_generator_that_is_rewound() -> None:
+    """The same calls on both: draws, draws again, a fork that goes on, and draws after it."""
+
+    def use(draws: Draws) -> list[torch.Tensor]:
+        with draws.active():
+            first = torch.rand(3, generator=draws.rng)
+            place = draws.position()
+            one = torch.randn(2, 2, generator=draws.rng)
+            with draws.again(place):
+                same = torch.empty(2, 2).copy_(torch.randn(2, 2, generator=draws.rng))
+            forks = [draws.fork() for _ in range(2)]
+            ahead = [torch.rand(4, generator=fork.rng).mul_(2) for fork in forks]
+            after = torch.rand(4, generator=draws.rng)
+            later = torch.empty(5).normal_(generator=draws.rng)
+            return [first, one, same, *ahead, after, later]
+
+    drawn = use(Draws(torch.Generator().manual_seed(3)))
+    taped = use(Tape(torch.Generator().manual_seed(3)))
+    assert all(torch.equal(one, other) for one, other in zip(drawn, taped, strict=True))
+    assert torch.equal(taped[1], taped[2]) and torch.equal(taped[3], taped[4])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: graphs are CUDA's")
+@pytest.mark.parametrize("run", PLAN.runs[::7] + networks(), ids=lambda run: run.id)
+def test_on_a_gpu_a_replayed_step_is_the_step(run, stores, fitted) -> None:
+    """As above with real graphs, deterministic kernels, and enough steps without one before."""
+    device = torch.device("cuda")
+    store = stores[run.dataset.name]
+    settings = run.training.model_copy(update={"deterministic": True})
+    run = run.model_copy(update={"training": settings})
+    off = run.model_copy(update={"training": settings.model_copy(update={"capture": "off"})})
+    with precision.kernels(settings):
+        captured = loop.build_trainer(run, store, device, fitted(run))
+        plain = loop.build_trainer(off, store, device, fitted(run))
+        n = captured.state.n_critic
+        begin = run.training.steps * 2 // 5 // n * n
+        for number in range(begin, begin + (graphs.WARM_UP + 2) * n):
+            one, other = captured.step(number), plain.step(number)
+    assert captured.captured == "yes" and plain.captured == "no"
+    assert row(captured, one) == row(plain, other)
+    assert equal(whole_state(captured, one), whole_state(plain, other))
