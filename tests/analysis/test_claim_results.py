@@ -166,6 +166,34 @@ def test_a_claim_whose_cells_are_left_out_is_not_tested_and_says_what_lacks():
     assert actual.deciding is actual.tests[0]
 
 
+TWIN = "fgan-jensen-shannon"
+
+
+def test_a_loss_under_two_names_counts_once_among_all():
+    """By hand: FID is 100 without the trick and 80 with it, and 1 where it must not count."""
+    both = {"treatment": {"losses": "all", "tricks": ["ema"]}, "control": {"losses": "all"}}
+    here = {"datasets": ["digits"], "networks": ["mlp"], "losses": "all", "tricks": ["none", "ema"]}
+    plan = study({**EMA, **both}, seeds=[0, 1], grids=[here])
+
+    def value(metric, run, step):
+        return 1.0 if run.loss.name == TWIN else 80.0 if run.trick == "ema" else 100.0
+
+    (test,) = only(plan, tables(plan, value)).tests
+    losses = {run.loss.name for run in plan.runs}
+    assert TWIN in losses  # the study trains it
+    assert {cell.loss for cell in test.cells["control"]} == losses - {TWIN}
+    np.testing.assert_allclose(test.values["treatment"], math.log(80), rtol=1e-12)
+    np.testing.assert_allclose(test.values["control"], math.log(100), rtol=1e-12)
+
+
+def test_a_loss_under_its_other_name_counts_where_it_is_named():
+    named = {"losses": [TWIN], "tricks": ["ema"]}
+    plan = study({**EMA, "treatment": named, "control": {"losses": [TWIN]}})
+    (test,) = only(plan, tables(plan, fids(0.8))).tests
+    assert {cell.loss for cells in test.cells.values() for cell in cells} == {TWIN}
+    assert test.outcome.n == len(SEEDS)
+
+
 def test_all_tests_must_hold():
     other = {**EMA, "of": "recall", "scale": "value", "claimed": "higher", "margin": 0.02}
     plan = study(EMA, other)

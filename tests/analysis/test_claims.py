@@ -68,6 +68,12 @@ def test_the_cells_of_a_claim_join_the_runs_once():
     assert sorted(cells) == [("lsgan", trick, seed) for trick in ("ema", "none") for seed in (0, 1)]
 
 
+def test_a_claim_of_all_losses_asks_for_none_twice():
+    plan = expanded(claims(treatment={"losses": "all", "tricks": ["ema"]}))
+    asked = {run.loss.name for run in plan.runs if run.trick == "ema"}
+    assert {"nonsaturating", "wgan"} < asked and "fgan-jensen-shannon" not in asked
+
+
 def test_they_are_trained_and_evaluated_as_the_grid_with_their_data_is():
     plan = expanded(claims())
     assert {run.training.budget for run in plan.runs} == {320}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import chdir
@@ -140,6 +141,23 @@ def test_what_is_altered_is_refused_and_named(study: Path, name, damage, command
         assert status != 0, text
         assert Path(name).name in text or "other data" in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "snapshots.pt"])
+def test_damage_of_the_same_size_and_time_is_noticed_by_what_reads_every_byte(study, name) -> None:
+    """docs/reliability.md says so; the report compares sizes, and shows nothing of these files."""
+    path = FOLDER / name
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    flip(str(path))()
+    os.utime(path, ns=times)
+    for command in ("collect", "verify"):
+        status, text = invoke(command, "tiny.yaml")
+        assert status != 0 and f"{path}: truncated or altered" in text
+    ok("report", "tiny.yaml")
+    path.write_bytes(path.read_bytes()[:-1])
+    os.utime(path, ns=times)
+    status, text = invoke("report", "tiny.yaml")
+    assert status != 0 and f"{path}: truncated or altered" in text
 
 
 def test_tables_of_other_records_than_there_are_make_no_report(study: Path) -> None:

@@ -144,6 +144,16 @@ def test_a_measured_step_is_timed_without_data(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_what_stands_for_a_data_set_is_no_cause_for_a_warning(tmp_path, monkeypatch) -> None:
+    """Of one noise in both splits it was said that the data set has its test split in training."""
+    monkeypatch.chdir(tmp_path)
+    grid = {"datasets": ["digits"], "networks": ["mlp"], "losses": ["hinge"], "tricks": ["none"]}
+    study = expand(tiny(grids=[grid])).study.model_dump_json()
+    result = CliRunner().invoke(app, ["disk-space", study])
+    assert result.exit_code == 0 and "disk: up to" in result.output
+    assert "warning" not in result.output
+
+
 @pytest.mark.parametrize(
     "keep, snapshots, checkpoints",
     [({}, 2, 1), ({"snapshots": "last"}, 1, 1), ({"snapshots": "none", "checkpoints": "none"}, 0, 0)],

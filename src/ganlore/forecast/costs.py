@@ -52,13 +52,16 @@ class _Anything(Dataset):
         self.shape, self.n, self.labels = shape, max(n, STAND_IN, classes), classes
 
     def load(self) -> dict[str, Split]:
-        """Both splits alike."""
+        """Splits with no sample in common: one that is in both would be warned of."""
         rng, size = np.random.default_rng(0), (self.n, *self.shape)
-        samples: NDArray[Any] = rng.standard_normal(size, dtype=np.float32)
-        if len(self.shape) == 3:
-            samples = rng.integers(256, size=size, dtype=np.uint8)
         labels = np.arange(self.n) % self.labels if self.labels else None
-        return dict.fromkeys(data.SPLITS, Split(samples, labels))
+
+        def noise() -> NDArray[Any]:
+            if len(self.shape) == 3:
+                return rng.integers(256, size=size, dtype=np.uint8)
+            return rng.standard_normal(size, dtype=np.float32)
+
+        return {name: Split(noise(), labels) for name in data.SPLITS}
 
 
 @dataclass

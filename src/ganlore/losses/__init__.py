@@ -57,7 +57,8 @@ class Loss(ABC):
         logs: columns that it adds to the history.
         captions: {name of a picture that `pictures` returns: caption}.
         equal_to: name of a loss with the same gradients. Beside that one it is a check of the
-            code: it is shown, and counts in no ranking, leaderboard or number of losses.
+            code: it is shown, and counts in no ranking, leaderboard or number of losses, nor among
+            `all` losses of a claim.
         no_effect: {setting: when changing it changes no result}.
 
     Settings (with annotation), which a study may change. Every loss has:

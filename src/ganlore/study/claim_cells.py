@@ -42,7 +42,7 @@ def _grids(study: Study, cells: Cells) -> Iterator[Grid]:
         for network in cells.networks:
             like = _like(study, dataset, network)
             trained = {"training": like.training, "protocol": like.protocol} if like else {}
-            chosen = cells.model_dump(include={"losses", "tricks", "variants"})
+            chosen = cells.model_dump(include={"tricks", "variants"}) | {"losses": _losses(cells)}
             yield Grid(datasets=[dataset], networks=[network], **chosen, **trained)
 
 
@@ -53,11 +53,20 @@ def _like(study: Study, dataset: str, network: str) -> Grid | None:
 
 def named(cells: Cells) -> list[Cell]:
     """The names of the cells, as in `Run.cell`."""
-    losses = list(registry.find("loss")) if cells.losses == "all" else cells.losses
+    losses = _losses(cells)
     tricks = list(registry.find("trick")) if cells.tricks == "all" else cells.tricks
     joined = ["+".join([trick] if isinstance(trick, str) else trick) for trick in tricks]
     axes = (cells.datasets, cells.networks, losses, joined, cells.variants)
     return [Cell(*names) for names in product(*axes)]
+
+
+def _losses(cells: Cells) -> list[str]:
+    """The losses of one side: `all` are those that count, without `registry.checks`."""
+    if cells.losses != "all":
+        return cells.losses
+    there = registry.find("loss")
+    out = registry.checks(there)
+    return [name for name in there if name not in out]
 
 
 def needed(plan: Plan, claim: Claim) -> set[Cell]:

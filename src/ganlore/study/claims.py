@@ -36,7 +36,10 @@ NO_PRECISION = 0.05
 
 
 class Cells(Model):
-    """The cells of one side: every data set x network x loss x trick x variant named here."""
+    """The cells of one side: every data set x network x loss x trick x variant named here.
+
+    A loss that is another one under another name (`Loss.equal_to`) is not among `all` of them.
+    """
 
     datasets: Annotated[list[str], Field(min_length=1)] = ["digits"]
     networks: Annotated[list[str], Field(min_length=1)] = ["mlp"]
