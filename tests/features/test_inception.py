@@ -128,7 +128,7 @@ def test_chunks_do_not_matter(tmp_path: Path) -> None:
     assert np.allclose(whole.probabilities, parts.probabilities, atol=1e-6)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_gpu_gives_the_same_features(tmp_path: Path) -> None:
     store = prepared(tmp_path)
     one = opened(store).describe(store.samples("test")).features
@@ -287,12 +287,11 @@ def test_what_is_kept_is_used(made: Plan) -> None:
 
 def test_the_device_changes_no_noise(made: Plan) -> None:
     """The protocol's device is for the networks; `cuda` without one is refused by its key."""
-    if not torch.cuda.is_available():
-        protocol = made.runs[0].protocol.model_copy(update={"device": "cuda"})
-        run = made.runs[0].model_copy(update={"protocol": protocol})
-        store = Store.open(Path(made.study.data) / "prepared/discs")
-        with pytest.raises(GanloreError, match=r"protocol\.device = 'cuda'"):
-            evaluate.evaluate(run, {}, [], store, Path(made.study.data))
+    protocol = made.runs[0].protocol.model_copy(update={"device": "cuda"})
+    run = made.runs[0].model_copy(update={"protocol": protocol})
+    store = Store.open(Path(made.study.data) / "prepared/discs")
+    with pytest.raises(GanloreError, match=r"protocol\.device = 'cuda'"):
+        evaluate.evaluate(run, {}, [], store, Path(made.study.data))
 
 
 # --- bad input ------------------------------------------------------------------------------------
