@@ -12,6 +12,7 @@ from typing import Any
 from ganlore import storage
 from ganlore.docgen import catalogue
 from ganlore.errors import unknown
+from ganlore.forecast import rates
 
 FILE = Path("docs") / "performance.json"
 UNITS = ("seconds", "ms", "mb", "share", "jobs")
@@ -88,6 +89,16 @@ def measured(root: Path, name: str) -> dict[str, Any]:
         own = catalogue.own(section["axis"])
         section["not_measured"] = [plugin for plugin in own if plugin not in names]
     return section
+
+
+def cards(root: Path) -> list[str]:
+    """The measurements of training on a GPU, by card, the latest first."""
+    return [f"{rates.SECTION}{card.name}" for card in rates.cards(root / FILE)]
+
+
+def is_measured(root: Path, name: str) -> bool:
+    """Whether a measurement has been made."""
+    return name in read(root)
 
 
 def _with_units(value: Any, key: str = "") -> Any:
