@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ganlore.execution.status import BESIDE
 from ganlore.forecast import rates
-from ganlore.formatting import duration, size
+from ganlore.formatting import duration, listed, size
 from ganlore.study import effects
 from ganlore.study.expand import expand
 from ganlore.study.run import Cell, Plan
@@ -101,24 +101,25 @@ def _measured(costs: Costs) -> Iterator[str]:
 
 def _on_card(costs: Costs, card: rates.Card) -> Iterator[str]:
     """Time on a card, each cell by its nearest measured case."""
-    seconds, sources = 0.0, set()
+    seconds = 0.0
+    others: dict[str, set[str]] = {}
     for run in costs.plan.runs:
         steps = run.training.steps
         step, near = card.step(run, costs.work[run.cell] / steps)
         seconds += steps * step
-        sources.add((run.network.name, near.network))
+        if near.network != run.network.name:
+            others.setdefault(run.network.name, set()).add(near.network)
     cases = len({(rate.network, rate.loss) for rate in card.rates})
     yield (
         f"  on a GPU: about {duration(seconds)} of one {card.name}, one run at a time: each cell "
-        f"by the nearest\n    of {cases} measured cases ({card.date}, commit {card.commit[:7]}), "
+        f"by the nearest\n    of {cases} measured cases ({card.when}), "
         "times its arithmetic where that is more"
     )
     if card.at_once > 1:
         runs, less = card.at_once, duration(seconds / card.gain)
         yield f"    with {runs} runs at a time (GANLORE_RUNS_PER_GPU={runs}): about {less}"
-    for network, near_network in sorted(sources):
-        if network != near_network:
-            yield f"    {network} was not measured on it: taken from {near_network}"
+    for network, measured in others.items():
+        yield f"    {network} was not measured on it: taken from {listed(sorted(measured))}"
     if seconds / 3600 > PART:
         yield _part(costs.plan, seconds / 3600)
 
