@@ -175,6 +175,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10_000, help="features of each set")
     parser.add_argument("--dimensions", type=int, default=2_048)
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side")
+    parser.add_argument("--section", default="evaluation", help="of docs/performance.json")
     parser.add_argument("--note", default="", help="shown beside the machine and the commit")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--features", type=Path, help=argparse.SUPPRESS)
@@ -192,7 +193,7 @@ def main() -> None:
     actual = compare(arguments.samples, arguments.dimensions, arguments.repeats)
     print(json.dumps(actual, indent=1))
     if (arguments.samples, arguments.dimensions) == (10_000, 2_048):
-        document.record("evaluation", actual, made)
+        document.record(arguments.section, actual, made)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
     python benchmarks/same_bits.py COMMIT --keep F  keep the commit's numbers in a file, or use it
 
 The study has every loss, every trick on one loss, all embedded networks and data sets, both
-policies and both orders of a step. Compared are the hashes of `checkpoint.pt` and `snapshots.pt`
-and every metric and recorded number of each run, to the last digit; times and memory are left out.
+policies and both orders of a step, and runs on the CPU. Compared are the hashes of `checkpoint.pt`
+and `snapshots.pt` and every metric and recorded number of each run, to the last digit; times and
+memory are left out.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def run(tree: Path, cores: int) -> dict[str, dict[str, str]]:
         (folder / "study.yaml").write_text(json.dumps(STUDY), encoding="utf-8")
         command = ["snakemake", "--snakefile", str(tree / "Snakefile"), "--cores", str(cores),
                    "--configfile", "study.yaml", "--quiet", "all", "--", "runs"]  # fmt: skip
-        environment = os.environ | {"PYTHONPATH": str(tree / "src")}
+        # on a GPU two runs of one version differ already
+        environment = os.environ | {"PYTHONPATH": str(tree / "src"), "CUDA_VISIBLE_DEVICES": ""}
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )

@@ -1,22 +1,21 @@
 """The project's training step against the textbook PyTorch loop: images of data in a second.
 
-    python benchmarks/training.py             all cases: on the CPU, and on a GPU where there is one
+    python benchmarks/training.py                  all cases on the CPU
+    python benchmarks/training.py --device cuda    on a GPU: a section for the card, `plan` reads it
     python benchmarks/training.py --rounds 5 --seconds 10
 
 Both train the same networks, from the same start, with the same loss, batch and learning rate, on
 50,000 made-up images of 32x32 in memory, with one thread for the arithmetic.
 
-*The textbook loop* is that of PyTorch's own DCGAN tutorial: a `Dataset` of pictures with
-torchvision's `ToTensor` and `Normalize`, a `DataLoader` with workers, the discriminator on real and
-on generated images one after the other, the generator on the same images again, Adam parameter by
-parameter, both losses read by `.item()` in every step, fp32, contiguous.
+*The textbook loop* is that of PyTorch's own DCGAN tutorial (`benchmarks/textbook.py`).
 
 *The project's* is `training.trainer.Trainer`, which makes the steps of `ganlore train`: as it is by
-default (`plain`), and with the settings that are recommended for the device (`fast`); in both with
-the memory settings that a study's jobs have (`worker_server.MEMORY`).
+default (`plain`), and with other settings (`SETTINGS`); always with the memory settings that a
+study's jobs have (`worker_server.MEMORY`).
 
 Every measurement is a process of its own. The loops take turns, round after round, so that all see
-the machine in the same moods; a ratio is taken within a round; medians over rounds are given.
+the machine in the same moods; a ratio is taken within a round; medians over rounds are given. On a
+GPU several runs are timed side by side as well (`side_by_side`).
 """
 
 from __future__ import annotations
@@ -29,7 +28,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +37,32 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
-from torch.nn.functional import relu, softplus
 
 import document
+import textbook
 from ganlore import data
 from ganlore.cli import worker_server
 from ganlore.data import Split, Store
+from ganlore.forecast import flops, rates
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
 from ganlore.training import build, precision
 from ganlore.training.loop import build_trainer
 
-LOOPS = ("textbook", "plain", "fast")
-FAST: dict[str, dict[str, Any]] = {
-    "cpu": {"channels_last": True},
-    "cuda": {"channels_last": True, "precision": "bf16"},
+SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "plain": {"cpu": {}, "cuda": {}},
+    "fast": {"cpu": {"channels_last": True}, "cuda": {"channels_last": True, "precision": "bf16"}},
+    "deterministic": {"cuda": {"channels_last": True, "precision": "bf16", "deterministic": True}},
 }
-"""The settings that are recommended for a device."""
+"""The project's loops, a column of the table each: the settings of training, by device."""
+
+TEXTBOOK = "textbook"
+BEST = "fast"
+"""The loop that is timed side by side."""
+
+AT_ONCE = 8
+"""Runs that are timed side by side."""
 
 CASES: dict[str, list[tuple[str, int | None, str]]] = {
     "cpu": [
@@ -65,17 +73,17 @@ CASES: dict[str, list[tuple[str, int | None, str]]] = {
     ],
     "cuda": [
         ("dcgan", 64, "nonsaturating"),
-        ("dcgan", 64, "hinge"),
         ("sndcgan", None, "nonsaturating"),
-        ("sndcgan", None, "hinge"),
+        ("dcgan", 64, "wgan-gp"),
+        ("dcgan", 64, "hinge"),
     ],
 }
-"""Network, width (None: its own) and loss of each comparison."""
+"""Network, width (None: its own) and loss of each comparison, the most wanted first."""
 
-N, BATCH, WORKERS = 50_000, 64, 2
+N, SHAPE, BATCH = 50_000, (3, 32, 32), 64
 
 
-def run_of(network: str, width: int | None, loss: str, device: str, changes: dict[str, Any]) -> Run:
+def run_of(device: str, network: str, width: int | None, loss: str, changes: dict[str, Any]) -> Run:
     """A run of a network and a loss on the made-up images.
 
     The data set `digits` lends its name: it has images and the run has no seed of its own.
@@ -104,12 +112,9 @@ class MadeUp(data.Dataset):
         rng = np.random.default_rng(0)
         sizes = {"train": N, "test": BATCH}
         return {
-            name: Split(rng.integers(0, 256, (n, 3, 32, 32), dtype=np.uint8))
+            name: Split(rng.integers(0, 256, (n, *SHAPE), dtype=np.uint8))
             for name, n in sizes.items()
         }
-
-
-# -- the two loops ---------------------------------------------------------------------------------
 
 
 def ours(run: Run, store: Store, device: torch.device) -> Iterator[None]:
@@ -122,87 +127,24 @@ def ours(run: Run, store: Store, device: torch.device) -> Iterator[None]:
             yield
 
 
-def textbook(run: Run, store: Store, device: torch.device) -> Iterator[None]:
-    """The steps of PyTorch's DCGAN tutorial, on the networks that the project builds."""
-    state = build.train_state(run, store.shape, store.classes, device)
-    generator, discriminator = state.generator, state.discriminator
-    settings = run.optimizer
-    slow = {"betas": settings.betas, "foreach": False, "fused": False}
-    of_g, of_d = (
-        torch.optim.Adam(network.parameters(), lr=settings.lr, **slow)
-        for network in (generator, discriminator)
-    )
-    on_real, on_fake, of_generator = LOSSES[run.loss.name]
-    while True:
-        for batch in loader(store):
-            real = batch.to(device)
-            discriminator.zero_grad()
-            loss_real = on_real(discriminator(real))
-            loss_real.backward()
-            fake = generator(torch.randn(len(real), run.training.latent, device=device))
-            loss_fake = on_fake(discriminator(fake.detach()))
-            loss_fake.backward()
-            reported = (loss_real + loss_fake).item()
-            of_d.step()
-            generator.zero_grad()
-            loss = of_generator(discriminator(fake))
-            loss.backward()
-            of_g.step()
-            assert np.isfinite(reported) and np.isfinite(loss.item())
-            yield
-
-
-LOSSES: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], ...]] = {
-    "nonsaturating": (
-        lambda r: softplus(-r).mean(), lambda f: softplus(f).mean(), lambda f: softplus(-f).mean()
-    ),
-    "hinge": (lambda r: relu(1 - r).mean(), lambda f: relu(1 + f).mean(), lambda f: -f.mean()),
-}  # fmt: skip
-"""On real images, on generated ones, and the generator's."""
-
-
-class Pictures(torch.utils.data.Dataset[torch.Tensor]):
-    """Pictures one by one, as torchvision's data sets give them."""
-
-    def __init__(self, samples: np.ndarray[Any, Any]) -> None:
-        from torchvision import transforms
-
-        self.samples = np.ascontiguousarray(samples.transpose(0, 2, 3, 1))
-        steps = [transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.5,) * 3)]
-        self.transform = transforms.Compose(steps)
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        from PIL import Image
-
-        seen: torch.Tensor = self.transform(Image.fromarray(self.samples[index]))
-        return seen
-
-
-def loader(store: Store) -> torch.utils.data.DataLoader[torch.Tensor]:
-    """Shuffled batches, made by workers."""
-    return torch.utils.data.DataLoader(
-        Pictures(store.samples("train")),
-        BATCH,
-        shuffle=True,
-        num_workers=WORKERS,
-        drop_last=True,
-    )
-
-
 # -- one measurement -------------------------------------------------------------------------------
 
 
-def speed(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> float:
-    """Images of data in a second, of one loop in this process."""
+def speed(loop: str, case: dict[str, Any], folder: Path, seconds: float, wait: bool) -> float:
+    """Images of data in a second, of one loop in this process.
+
+    Args:
+        loop: `TEXTBOOK`, or one of `SETTINGS`.
+        case: device, network, width and loss.
+        folder: the prepared images.
+        seconds: to measure for, after a warm-up.
+        wait: say `ready` after the warm-up, and wait for a line of input.
+    """
     device = torch.device(case["device"])
     torch.set_num_threads(1)
-    changes = FAST[device.type] if loop == "fast" else {}
-    run = run_of(case["network"], case["width"], case["loss"], device.type, changes)
+    run = run_of(**case, changes=SETTINGS[loop][device.type] if loop in SETTINGS else {})
     store = Store.open(folder)
-    steps = (textbook if loop == "textbook" else ours)(run, store, device)
+    steps = (textbook.steps if loop == TEXTBOOK else ours)(run, store, device)
 
     def done() -> float:
         if device.type == "cuda":
@@ -211,6 +153,10 @@ def speed(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> floa
 
     for _ in range(3 if device.type == "cpu" else 30):
         next(steps)
+    done()
+    if wait:
+        print("ready", flush=True)
+        sys.stdin.readline()
     began, count = done(), 0
     while time.perf_counter() - began < seconds:
         for _ in range(1 if device.type == "cpu" else 20):  # a clock that does not wait runs ahead
@@ -219,27 +165,37 @@ def speed(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> floa
     return count * BATCH / (done() - began)
 
 
-def apart(loop: str, case: dict[str, Any], folder: Path, seconds: float) -> float:
-    """`speed` in a process of its own."""
-    words = ["--one", loop, "--case", json.dumps(case), "--folder", str(folder)]
-    done = subprocess.run(
+def started(
+    loop: str, case: dict[str, Any], folder: Path, seconds: float, *more: str
+) -> subprocess.Popen[str]:
+    """`speed` in a process of its own; the last line of its output is the number."""
+    words = ["--one", loop, "--case", json.dumps(case), "--folder", str(folder), *more]
+    return subprocess.Popen(
         [sys.executable, __file__, *words, "--seconds", str(seconds)],
-        stdout=subprocess.PIPE, text=True, check=True,
-        env=os.environ if loop == "textbook" else os.environ | worker_server.MEMORY,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ if loop == TEXTBOOK else os.environ | worker_server.MEMORY,
     )  # fmt: skip
-    return float(done.stdout)
+
+
+def result(process: subprocess.Popen[str]) -> float:
+    """The number of a process of `started`, once it has ended."""
+    said, _ = process.communicate("\n")
+    if process.returncode:
+        raise SystemExit(f"{' '.join(map(str, process.args))} failed")
+    return float(said.split()[-1])
 
 
 def compare(case: dict[str, Any], folder: Path, rounds: int, seconds: float) -> dict[str, Any]:
     """The loops on one case, in turns."""
+    loops = [TEXTBOOK, *(name for name in SETTINGS if case["device"] in SETTINGS[name])]
     timed = []
     for index in range(rounds):
-        order = LOOPS[index % len(LOOPS) :] + LOOPS[: index % len(LOOPS)]
-        timed.append({loop: apart(loop, case, folder, seconds) for loop in order})
-        print(case, {loop: round(timed[-1][loop], 1) for loop in LOOPS}, file=sys.stderr)
-    row: dict[str, Any] = dict(case)
-    for loop in LOOPS:
-        ratios = [one[loop] / one["textbook"] for one in timed]
+        order = loops[index % len(loops) :] + loops[: index % len(loops)]
+        timed.append({loop: result(started(loop, case, folder, seconds)) for loop in order})
+        print(case, {loop: round(timed[-1][loop], 1) for loop in loops}, file=sys.stderr)
+    row: dict[str, Any] = {**case, "flops": flops_of(case)}
+    for loop in loops:
+        ratios = [one[loop] / one[TEXTBOOK] for one in timed]
         row[loop] = {
             "images": round(statistics.median(one[loop] for one in timed), 1),
             "ratio": round(statistics.median(ratios), 3),
@@ -248,40 +204,107 @@ def compare(case: dict[str, Any], folder: Path, rounds: int, seconds: float) -> 
     return row
 
 
-def main() -> None:
-    """Measure, and write the section `training-speed` of docs/performance.json."""
-    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="one alone")
-    parser.add_argument("--network", help="cases of one alone")
-    parser.add_argument("--note", default="", help="shown beside the machine and the commit")
-    parser.add_argument("--dry", action="store_true", help="print, and write nothing")
-    parser.add_argument("--one", choices=LOOPS, help=argparse.SUPPRESS)
-    parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.one:
-        print(speed(arguments.one, arguments.case, arguments.folder, arguments.seconds))
-        return
-    made = document.made_with(arguments.note)
-    there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    expected = registry.find("network")
+def flops_of(case: dict[str, Any]) -> float:
+    """Multiplications and additions of a discriminator step, with its share of the generator's."""
+    run = run_of(**case, changes={})
+    state = build.train_state(run, SHAPE, 0, flops.CPU)
+    return flops.count(run, state, SHAPE, 0)
+
+
+# -- several runs on one device --------------------------------------------------------------------
+
+
+def side_by_side(case: dict[str, Any], folder: Path, runs: int, seconds: float) -> dict[str, Any]:
+    """Runs of one case at the same time, a process each, against one alone and the textbook's.
+
+    All are warm before the clock starts, so that starting is not in it. A worker that interleaves
+    runs in one process would be measured by a function beside this one, with the same keys.
+    """
+    alone = result(started(BEST, case, folder, seconds))
+    textbook_alone = result(started(TEXTBOOK, case, folder, seconds))
+    processes = [started(BEST, case, folder, seconds, "--wait") for _ in range(runs)]
+    try:
+        for process in processes:
+            assert process.stdout
+            if process.stdout.readline() != "ready\n":
+                raise SystemExit(f"one of {runs} runs side by side ended before it was warm")
+        for process in processes:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        together = sum(map(result, processes))
+    finally:
+        for process in processes:
+            process.kill()
+    return {
+        **case, "loop": BEST, "runs": runs, "images": round(together, 1),
+        "gain": round(together / alone, 3), "ratio": round(together / textbook_alone, 3),
+    }  # fmt: skip
+
+
+# -- the whole -------------------------------------------------------------------------------------
+
+
+def section_of(device: str) -> str:
+    """Where a device's numbers go; `ganlore plan` reads those of named cards."""
+    if device == "cpu":
+        return "training-speed"
+    return rates.SECTION + torch.cuda.get_device_name(0)
+
+
+def measure(device: str, network: str | None, rounds: int, seconds: float) -> Iterator[dict]:
+    """The section's numbers so far, after each case: what is cut off keeps what was measured."""
+    rows: list[dict[str, Any]] = []
+    values: dict[str, Any] = {
+        "date": datetime.now(tz=UTC).date().isoformat(), "batch": BATCH,
+        "workers": textbook.WORKERS,
+        "settings": {loop: by[device] for loop, by in SETTINGS.items() if device in by},
+        "rows": rows,
+    }  # fmt: skip
+    there = registry.find("network")
     cases = [
-        {"device": device, "network": network, "width": width, "loss": loss}
-        for device in ([arguments.device] if arguments.device else there)
-        for network, width, loss in CASES[device]
-        if network in expected and arguments.network in (None, network)
+        {"device": device, "network": name, "width": width, "loss": loss}
+        for name, width, loss in CASES[device]
+        if name in there and network in (None, name)
     ]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "digits"
         data.prepare("digits", MadeUp(), {}, place)
-        rows = [compare(case, place, arguments.rounds, arguments.seconds) for case in cases]
-    values = {"batch": BATCH, "workers": WORKERS, "settings": FAST, "rows": rows}
-    if arguments.dry:
-        print(json.dumps(values, indent=1))
+        for case in cases:
+            rows.append(compare(case, place, rounds, seconds))
+            yield values
+        if device == "cuda" and cases:
+            values["together"] = side_by_side(cases[0], place, AT_ONCE, seconds)
+            yield values
+
+
+def main() -> None:
+    """Measure, and write a section of docs/performance.json for each device."""
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--network", help="cases of one alone")
+    parser.add_argument("--note", default="", help="shown beside the machine and the commit")
+    parser.add_argument("--dry", action="store_true", help="print, and write nothing")
+    parser.add_argument("--one", choices=(TEXTBOOK, *SETTINGS), help=argparse.SUPPRESS)
+    parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--wait", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.one:
+        print(speed(asked.one, asked.case, asked.folder, asked.seconds, asked.wait))
         return
-    document.record("training-speed", values, made)
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("--device cuda: torch finds no GPU")
+    made = document.made_with(asked.note)
+    if asked.device == "cpu":
+        made["device"] = "no GPU"
+    for values in measure(asked.device, asked.network, asked.rounds, asked.seconds):
+        if not asked.dry:
+            document.record(section_of(asked.device), values, made)
+    if asked.dry:
+        print(json.dumps(values, indent=1))
 
 
 if __name__ == "__main__":

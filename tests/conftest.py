@@ -1,8 +1,8 @@
-"""Fixtures: prepared data, and training to the end."""
+"""Fixtures: prepared data, and training to the end. A GPU is there for tests that are marked `gpu`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,25 @@ from ganlore.study import registry
 from ganlore.study.run import Run
 from ganlore.training import checkpoint
 from ganlore.training import loop as training
+from machine import REASON, without_gpus
 from tiny import PLACES, TINY
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason=REASON))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Hide GPUs from all other tests, and from their fixtures of any scope."""
+    if item.get_closest_marker("gpu"):
+        return (yield)
+    with without_gpus():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ganlore.errors import GanloreError
 
@@ -189,6 +189,41 @@ class PublishedRun(Record):
     run: Trained
     evaluation: Evaluated
     history: list[str]
+
+
+class SpeedRow(Record):
+    """A case of `benchmarks/training.py`; each loop that was timed is a key beside these."""
+
+    network: str
+    loss: str
+    flops: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _timed(self) -> SpeedRow:
+        for name, loop in (self.model_extra or {}).items():
+            if isinstance(loop, dict):
+                images = loop.get("images")
+                if not isinstance(images, int | float) or images <= 0:
+                    raise ValueError(f"{name}.images: expected images a second, above 0")
+        return self
+
+
+class AtOnce(Record):
+    """Runs that were timed side by side."""
+
+    runs: int
+    gain: float = Field(gt=0)
+
+
+class CardSpeed(Record):
+    """A card's section of docs/performance.json."""
+
+    measured: dict[str, Any]
+    date: str
+    batch: int
+    settings: dict[str, dict[str, Any]]
+    rows: list[SpeedRow]
+    together: AtOnce | None = None
 
 
 def check(value: Any, shape: type[Record], where: str, remedy: str) -> dict[str, Any]:

@@ -125,12 +125,12 @@ def study(path: Path, **changes: Any) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This version's code first, and no network."""
+    """This version's code first, no network, and no GPU: bits are compared, on any machine."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     dead = "http://127.0.0.1:9"
     return {
         **os.environ, "PYTHONPATH": str(ROOT / "src"), "PATH": path,
-        "http_proxy": dead, "https_proxy": dead,
+        "http_proxy": dead, "https_proxy": dead, "CUDA_VISIBLE_DEVICES": "",
     }  # fmt: skip
 
 

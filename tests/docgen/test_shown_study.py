@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ganlore import frames
 from ganlore.docgen import pages
 from ganlore.docgen.published import published
 from ganlore.errors import GanloreError
@@ -98,7 +99,7 @@ def test_every_number_is_the_publication_s(project: Path) -> None:
     reported = {name: other(text) for name, text in NUMBERS.items()}
     (reports / "numbers.json").write_text(json.dumps(reported), encoding="utf-8")
     path = reports / "tables" / "verdicts.csv"
-    table = pd.read_csv(path, dtype={"articles": str}, keep_default_na=False)
+    table = frames.read_csv(path, dtype={"articles": str}, keep_default_na=False)
     table["shown"] = table["shown"].map(other)
     table["n"] = [int(other(str(n))) if n else 0 for n in table["n"]]
     table.to_csv(reports / "tables" / "verdicts.csv", index=False)

@@ -18,6 +18,7 @@ import pytest
 
 from ganlore import storage
 from ganlore.cli import client
+from ganlore.execution import gpu_slots
 from tiny import REPOSITORY, tiny_run
 
 RUN = tiny_run()
@@ -30,8 +31,12 @@ OWNER = (
 
 @contextmanager
 def served(folder: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str], dict]]:
-    """A process that has started a server, and the environment in which its jobs run."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder), **variables}
+    """A process that has started a server, and the environment in which its jobs run.
+
+    What jobs lock to share GPUs stays, unlocked, when they end: that is no server's to remove.
+    """
+    places = {gpu_slots.FOLDER: str(folder.parent / "places")}
+    environment = os.environ | places | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)} | variables
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER],
         env=environment,

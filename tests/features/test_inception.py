@@ -20,7 +20,7 @@ from cleanfid.inception_torchscript import InceptionV3W
 from cleanfid.resize import build_resizer
 from PIL import Image
 
-from ganlore import arrays, features, metrics, storage
+from ganlore import arrays, features, frames, metrics, storage
 from ganlore import data as datasets
 from ganlore.data import Store
 from ganlore.errors import GanloreError
@@ -128,7 +128,7 @@ def test_chunks_do_not_matter(tmp_path: Path) -> None:
     assert np.allclose(whole.probabilities, parts.probabilities, atol=1e-6)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_gpu_gives_the_same_features(tmp_path: Path) -> None:
     store = prepared(tmp_path)
     one = opened(store).describe(store.samples("test")).features
@@ -242,7 +242,7 @@ def test_every_row_tells_its_protocol(made: Plan) -> None:
 
 
 def test_the_floor_is_that_of_the_other_split(made: Plan) -> None:
-    floor = pd.read_csv(Path(made.study.results) / "floor.csv").set_index("metric")
+    floor = frames.read_csv(Path(made.study.results) / "floor.csv").set_index("metric")
     assert floor.value["fid"] < last(made).value["fid"]
     assert set(floor.resize) == {"clean-fid bicubic 299"} and floor.n_fake["fid"] == 80
     assert floor.n_fake["recall"] == 60
@@ -264,9 +264,9 @@ def test_what_is_kept_of_the_data_changes_no_number(copy: Plan) -> None:
         arrays.read_torch(folder / "snapshots.pt"), Store.open(data / "prepared/discs"), data,
     )  # fmt: skip
     text = storage.csv_text(rows)
-    kept = pd.read_csv(folder / "metrics.csv").drop(columns="seconds")
+    kept = frames.read_csv(folder / "metrics.csv").drop(columns="seconds")
     pd.testing.assert_frame_equal(
-        pd.read_csv(io.StringIO(text)).drop(columns="seconds"), kept,
+        frames.read_csv(io.StringIO(text)).drop(columns="seconds"), kept,
         check_exact=True,
     )  # fmt: skip
 
@@ -287,12 +287,11 @@ def test_what_is_kept_is_used(made: Plan) -> None:
 
 def test_the_device_changes_no_noise(made: Plan) -> None:
     """The protocol's device is for the networks; `cuda` without one is refused by its key."""
-    if not torch.cuda.is_available():
-        protocol = made.runs[0].protocol.model_copy(update={"device": "cuda"})
-        run = made.runs[0].model_copy(update={"protocol": protocol})
-        store = Store.open(Path(made.study.data) / "prepared/discs")
-        with pytest.raises(GanloreError, match=r"protocol\.device = 'cuda'"):
-            evaluate.evaluate(run, {}, [], store, Path(made.study.data))
+    protocol = made.runs[0].protocol.model_copy(update={"device": "cuda"})
+    run = made.runs[0].model_copy(update={"protocol": protocol})
+    store = Store.open(Path(made.study.data) / "prepared/discs")
+    with pytest.raises(GanloreError, match=r"protocol\.device = 'cuda'"):
+        evaluate.evaluate(run, {}, [], store, Path(made.study.data))
 
 
 # --- bad input ------------------------------------------------------------------------------------

@@ -228,6 +228,15 @@ def test_plan_estimates_a_gpu_that_is_not_here(tmp_path, monkeypatch) -> None:
     assert "50 hours of one" in half
 
 
+def test_what_stands_for_pictures_is_not_warned_of(tmp_path, monkeypatch, capsys) -> None:
+    """Noise of MNIST's shape, of which no picture is in both splits."""
+    monkeypatch.chdir(tmp_path)
+    grid = {"datasets": ["mnist"], "networks": ["mlp"], "losses": ["hinge"], "tricks": ["none"]}
+    costs = Costs(expand(tiny(grids=[grid])), tmp_path / "t")
+    assert costs.stores["mnist"].shape == (1, 28, 28)
+    assert "warning" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_study_can_be_planned(path: Path) -> None:
     """Its names exist, its settings fit, and what it leaves out has a reason."""

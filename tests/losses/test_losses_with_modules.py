@@ -535,7 +535,7 @@ def test_reconstructions_that_are_not_finite_are_a_failure(stores) -> None:
     assert sampling.observe(state, drawn) is None
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("trick", ["none", "packing"])
 @pytest.mark.parametrize("loss", registry.find("loss"))
 def test_every_loss_trains_on_a_gpu(stores, loss: str, trick: str) -> None:

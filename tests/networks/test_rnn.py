@@ -103,7 +103,7 @@ def test_second_derivatives_of_the_discriminator() -> None:
     assert torch.autograd.gradgradcheck(discriminator, (images,))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_second_derivatives_on_a_gpu() -> None:
     """Where cuDNN's own LSTM has none."""
     cpu = drawn(family().discriminator(Spec(SHAPE, 4)))

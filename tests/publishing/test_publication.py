@@ -9,12 +9,11 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from by_hand import measured, ok, prepared
-from ganlore import console, formatting, storage
+from ganlore import console, formatting, frames, storage
 from ganlore.cli.main import app
 from ganlore.docgen import published
 from ganlore.errors import GanloreError
@@ -317,7 +316,7 @@ def test_a_place_of_this_machine_is_not_published(again: Any) -> None:
 
 def test_a_page_tells_a_published_result(clone: Path) -> None:
     """Each number comes from the published tables: changed there, it changes on the page."""
-    cells = pd.read_csv(REPORTS / "tables/cells.csv").sort_values("fid")
+    cells = frames.read_csv(REPORTS / "tables/cells.csv").sort_values("fid")
     displayed = published.published(clone, "tiny")
     reported = [(loss, fid.split("±")[0].strip()) for loss, fid in displayed.fid_rows]
     assert displayed.trick_names == []
@@ -326,7 +325,7 @@ def test_a_page_tells_a_published_result(clone: Path) -> None:
     setting = {"runs": 2, "seeds": 1, "images": "96", "n_fake": "50", "n_real": "100"}
     assert {key: displayed.setting[key] for key in setting} == setting
     assert [record["extractor"] for record in displayed.extractors] == ["coordinates"]
-    floor = pd.read_csv(RESULTS / "floor.csv").set_index("metric")["value"]
+    floor = frames.read_csv(RESULTS / "floor.csv").set_index("metric")["value"]
     assert published.published(clone, "tiny").fid_of_real == formatting.number(floor["fid"])
 
     best = cells.iloc[0]

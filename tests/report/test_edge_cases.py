@@ -6,12 +6,12 @@ import io
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import synthetic_study
 from matplotlib import pyplot
 from test_report import Page
 
+from ganlore import frames
 from ganlore.analysis import tables
 from ganlore.analysis.results import Results
 from ganlore.report import figures, files, robustness
@@ -56,7 +56,9 @@ def drawn(plan: Any) -> set[str]:
     results = Results(plan, tables.read(plan))
     for name, text in files.texts(results).items():
         assert (
-            not name.endswith(".csv") or text == "\n" or len(pd.read_csv(io.StringIO(text)).columns)
+            not name.endswith(".csv")
+            or text == "\n"
+            or len(frames.read_csv(io.StringIO(text)).columns)
         )
     drawings = [
         drawing
@@ -126,5 +128,5 @@ def test_a_study_of_which_nothing_is_left_has_a_page(tmp_path: Path, last: float
 def test_claims_of_diverged_runs_have_a_verdict(tmp_path: Path, diverged: str) -> None:
     plan = synthetic_study.make(synthetic_study.claiming(tmp_path), DIVERGED[diverged])
     page_of(plan)
-    verdicts = pd.read_csv(Path(plan.study.reports) / "tables/verdicts.csv")
+    verdicts = frames.read_csv(Path(plan.study.reports) / "tables/verdicts.csv")
     assert set(verdicts["claim"]) == set(synthetic_study.CLAIMS["claims"])

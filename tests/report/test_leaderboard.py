@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import synthetic_study
 
+from ganlore import frames
 from ganlore.analysis import results, tables
 from ganlore.report import leaderboard, page
 from ganlore.study.run import Plan
@@ -76,7 +77,7 @@ def test_networks_and_variants_are_ranked_together(tmp_path: Path) -> None:
 def test_the_page_and_the_file_have_the_same_numbers(plan: Plan, board: pd.DataFrame) -> None:
     text = page.build(plan).read_text(encoding="utf-8")
     file = Path(plan.study.reports) / "leaderboard.csv"
-    again = pd.read_csv(
+    again = frames.read_csv(
         io.StringIO(file.read_text(encoding="utf-8")), keep_default_na=False, na_values=[""]
     )
     assert again["fid"].equals(board["fid"]) and list(again) == leaderboard.COLUMNS

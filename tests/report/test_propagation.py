@@ -20,7 +20,7 @@ import pypdf
 import pytest
 import synthetic_study
 
-from ganlore import formatting
+from ganlore import formatting, frames
 from ganlore.report import paper
 from ganlore.report.page import TEMPLATES, build
 from ganlore.study.run import Plan
@@ -85,7 +85,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, Files]:
 
 
 def table(actual: Files, name: str) -> pd.DataFrame:
-    return pd.read_csv(io.BytesIO(actual[name]), dtype=str, keep_default_na=False)
+    return frames.read_csv(io.BytesIO(actual[name]), dtype=str, keep_default_na=False)
 
 
 def changed_cells(builds: tuple[Files, Files], name: str) -> tuple[pd.DataFrame, set[str]]:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import formatting
+from ganlore import formatting, frames
 from ganlore.analysis import matrices
 from ganlore.errors import GanloreError
 from ganlore.report.page import build
@@ -111,7 +111,7 @@ def test_every_cell_has_its_strip_its_number_and_its_fold(
 
 
 def test_numbers_are_the_tables(text: str, page: Page, plan: Plan) -> None:
-    table = pd.read_csv(Path(plan.study.reports) / "tables/cells.csv", keep_default_na=False,
+    table = frames.read_csv(Path(plan.study.reports) / "tables/cells.csv", keep_default_na=False,
                         na_values=[""])  # fmt: skip
     for metric in ("fid", "fid_best", "recall", "modes"):
         displayed = [float(str(a["data-value"])) for _, a in page.elements
@@ -136,7 +136,7 @@ def test_every_reason_and_every_failure_is_told(text: str, plan: Plan) -> None:
 
 def test_what_only_some_losses_have_is_shown_for_them_alone(text: str, page: Page, plan) -> None:
     """A table of its own, and the pictures with their captions in the folds."""
-    table = pd.read_csv(Path(plan.study.reports) / "tables/cells.csv")
+    table = frames.read_csv(Path(plan.study.reports) / "tables/cells.csv")
     for metric, losses in (("asked_share", {"cgan"}), ("reconstruction_mse", {"vaegan"})):
         mine = table[table["loss"].isin(losses) & (table["dataset"] == "digits")]
         displayed = [a["data-value"] for _, a in page.elements if a.get("data-metric") == metric]
@@ -190,7 +190,6 @@ def test_one_seed_and_one_loss_make_a_page(tmp_path: Path) -> None:
 
 
 def test_critic_steps_and_the_tricks_that_change_them_are_told() -> None:
-    import pandas as pd
 
     from ganlore.report import study
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import synthetic_study
 
+from ganlore import frames
 from ganlore.report.page import build
 
 CHROMIUM = next(
@@ -220,10 +221,9 @@ def test_the_first_screen_has_the_question_and_the_verdicts(claims: playwright.P
 
 def effects_in_the_table(page: playwright.Page) -> list[str]:
     """The effects of deciding tests in the report's table of verdicts."""
-    import pandas as pd
 
     path = Path(page.url.removeprefix("file://")).parent / "tables/verdicts.csv"
-    table = pd.read_csv(path)
+    table = frames.read_csv(path)
     return list(table.loc[table["deciding"] & table["shown"].notna(), "shown"])
 
 

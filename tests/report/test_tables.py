@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import formatting
+from ganlore import formatting, frames
 from ganlore.analysis import matrices, tables
 from ganlore.analysis.results import Results
 from ganlore.errors import GanloreError
@@ -155,7 +155,7 @@ def test_matrices_have_every_cell_and_every_reason(
 def test_csv_loses_no_bit(plan: Plan, tidy: tables.Tables) -> None:
     results = Results(plan, tidy)
     text = files.texts(results)["tables/cells.csv"]
-    again = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
+    again = frames.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
     assert again["fid"].equals(results.cells["fid"])
     assert again["trick"].tolist() == results.cells["trick"].tolist()
 

@@ -126,7 +126,7 @@ def test_what_waits_for_the_device_is_seen(wait: Callable[[Tensor], Any]) -> Non
         wait(torch.ones(3))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("loss", LOSSES)
 def test_no_step_waits_for_a_gpu(stores, loss: str) -> None:
     run = cell(loss, "none", budget=960)

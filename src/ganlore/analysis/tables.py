@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from ganlore import frames
 from ganlore.analysis import estimators
 from ganlore.errors import GanloreError
 from ganlore.execution import records
@@ -79,7 +80,7 @@ REMEDY = "run snakemake"
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    table = frames.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     if lacking := [name for name in columns if name not in table]:
         raise GanloreError(
             f"{path}: of another version: no column {', '.join(lacking)}\n"

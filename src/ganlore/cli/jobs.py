@@ -66,12 +66,14 @@ def extract(
     with gpu_slots.slot(device):
         from ganlore import features, shapes, storage
         from ganlore.data import Store
+        from ganlore.execution import gpu
         from ganlore.training import build
 
         registry.path_of("extractor", extractor)
         folder = data / "extractors" / dataset / extractor
         store = Store.open(data / "prepared" / dataset)
-        features.fit(extractor, store, folder, build.device(device, "--device"))
+        with gpu.failure_explained(f"extractor {extractor} on {dataset}"):
+            features.fit(extractor, store, folder, build.device(device, "--device"))
         record = storage.read_json(folder / "record.json", "extract again", shapes.Fitted)
         say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
 
@@ -88,9 +90,11 @@ def reference(
     with gpu_slots.slot(chosen.device):
         from ganlore.data import Store
         from ganlore.evaluation import evaluate
+        from ganlore.execution import gpu
 
         store = Store.open(data / "prepared" / dataset)
-        say(str(evaluate.refer(extractor, store, data, chosen)))
+        with gpu.failure_explained(f"reference of {extractor} on {dataset}"):
+            say(str(evaluate.refer(extractor, store, data, chosen)))
 
 
 @app.command("fetch")
@@ -160,7 +164,7 @@ def evaluate(
         from ganlore import arrays, provenance, storage
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
-        from ganlore.execution import freshness, records
+        from ganlore.execution import freshness, gpu, records
         from ganlore.training import history
 
         folder = results / "runs" / chosen.id
@@ -173,7 +177,8 @@ def evaluate(
         history.check_snapshots(steps, chosen.training, record["steps"], folder)
         store = Store.open(data / "prepared" / chosen.dataset.name).require(chosen.dataset.settings)
         freshness.changes(chosen, record, data=data).check(folder)
-        rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
+        with gpu.failure_explained(f"evaluation of run {chosen.id}"):
+            rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
         last = snapshots[-1] if snapshots else None
         evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
         if benchmark:

@@ -82,7 +82,8 @@ def plan_study(
         typer.Option(
             min=0.001,
             callback=finite,
-            help=f"What a GPU that is not here sustains, in TFLOP/s; {summary.TFLOPS:g}.",
+            help="Assume that a GPU which is not here sustains so many TFLOP/s, in place of what "
+            "was measured on named cards.",
         ),
     ] = None,
     seconds: Annotated[
@@ -109,8 +110,8 @@ def plan_study(
         typer.echo(line)
     needs.check(plan, lacking, {})
     if measure:
-        speed, spent = tflops or summary.TFLOPS, 60.0 if seconds is None else seconds
-        for line in summary.forecast(plan, cores or os.cpu_count() or 1, speed, spent):
+        spent = 60.0 if seconds is None else seconds
+        for line in summary.forecast(plan, cores or os.cpu_count() or 1, tflops, spent):
             typer.echo(line)
 
 

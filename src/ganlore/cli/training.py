@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ganlore import features, provenance, storage
@@ -26,8 +27,9 @@ def train(run: Run, data: Path, folder: Path, state_folder: Path, save_every: fl
         The run's status.
     """
     checkpoint.announce(state_folder)  # from here on a process that ends leaves a trace
-    try:
+    with _recorded(state_folder), gpu.failure_explained(f"run {run.id}"):
         device = build.device(run.training.device)
+        device_name = gpu.name(device)  # a GPU that fails later cannot tell it
         store = Store.open(data / "prepared" / run.dataset.name).require(run.dataset.settings)
         extractors = {
             name: features.open_fitted(name, store, data / "extractors" / store.name / name)
@@ -38,10 +40,17 @@ def train(run: Run, data: Path, folder: Path, state_folder: Path, save_every: fl
         checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every)
         provenance.environment()  # before training: the commit is that of the code that was loaded
         status = loop.train(run, store, checkpoints, device, extractors)
+    checkpoint.finish(run, store, folder, checkpoints, status, device_name, fitted)
+    return status
+
+
+@contextlib.contextmanager
+def _recorded(state_folder: Path) -> Iterator[None]:
+    """Record an error for `ganlore status`."""
+    try:
+        yield
     except (Exception, SystemExit) as error:
         failure = {"error": f"{type(error).__name__}: {error}"}
         with contextlib.suppress(OSError):  # the disk may be what failed
             storage.write_json(state_folder / "failed.json", failure)
         raise
-    checkpoint.finish(run, store, folder, checkpoints, status, gpu.name(device), fitted)
-    return status

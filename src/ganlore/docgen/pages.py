@@ -35,6 +35,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "compatibility": catalogue.compatibility,
     "study": catalogue.study,
     "measured": performance.measured,
+    "is_measured": performance.is_measured,
+    "cards": performance.cards,
     "published": published.published,
     "campaign": reliability.campaign,
     "packages": architecture.packages,

@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganlore import storage
+from ganlore import frames, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.evaluation import evaluate
@@ -66,7 +66,7 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
             problems.append(str(error))
             continue
         metrics.append(measured)
-        history.append(pd.read_csv(folder / "history.csv").assign(**run.key))
+        history.append(frames.read_csv(folder / "history.csv").assign(**run.key))
         runs.append(_summary(run, record, history[-1]))
     if problems:
         listed = "\n".join(problems[:10])
@@ -93,7 +93,7 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
 
 def _metrics(run: Run, record: dict[str, Any], folder: Path) -> pd.DataFrame:
     """A run's table of metrics, which has all its snapshots, but for those that diverged."""
-    table = pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
+    table = frames.read_csv(folder / "metrics.csv", keep_default_na=False, na_values=["nan"])
     steps = sorted(int(step) for step in table.loc[table["status"] == "done", "step"].unique())
     if "diverged" in set(table["status"]):
         expected = marks.snapshot_steps(run.training, record["steps"])

@@ -52,16 +52,16 @@ class _Anything(Dataset):
         self.shape, self.n, self.labels = shape, max(n, STAND_IN, classes), classes
 
     def load(self) -> dict[str, Split]:
-        """Splits with no sample in common: one that is in both would be warned of."""
-        rng, size = np.random.default_rng(0), (self.n, *self.shape)
+        """Splits of the same size, of which no sample is in the other."""
+        rng = np.random.default_rng(0)
         labels = np.arange(self.n) % self.labels if self.labels else None
+        return {split: Split(self._noise(rng), labels) for split in data.SPLITS}
 
-        def noise() -> NDArray[Any]:
-            if len(self.shape) == 3:
-                return rng.integers(256, size=size, dtype=np.uint8)
-            return rng.standard_normal(size, dtype=np.float32)
-
-        return {name: Split(noise(), labels) for name in data.SPLITS}
+    def _noise(self, rng: np.random.Generator) -> NDArray[Any]:
+        size = (self.n, *self.shape)
+        if len(self.shape) == 3:
+            return rng.integers(256, size=size, dtype=np.uint8)
+        return rng.standard_normal(size, dtype=np.float32)
 
 
 @dataclass

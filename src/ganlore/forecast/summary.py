@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganlore.execution.status import BESIDE
-from ganlore.formatting import duration, size
+from ganlore.forecast import rates
+from ganlore.formatting import duration, listed, size
 from ganlore.study import effects
 from ganlore.study.expand import expand
 from ganlore.study.run import Cell, Plan
 
 if TYPE_CHECKING:
     from ganlore.forecast.costs import Costs
-
-TFLOPS = 20.0
-"""A rate that an estimate may assume: what larger networks of these studies sustain on a GPU of a
-data centre in bf16; small ones at a batch of 64 stay far below it."""
 
 WORTH = 1e15
 """Multiplications and additions beyond which a GPU is worth a word: ten minutes of a processor."""
@@ -50,13 +47,14 @@ def outline(plan: Plan) -> Iterator[str]:
         yield f"  n/a  {gap.dataset} {gap.network} {gap.loss} {gap.trick}: {gap.reason}"
 
 
-def forecast(plan: Plan, cores: int, tflops: float, patience: float) -> Iterator[str]:
+def forecast(plan: Plan, cores: int, tflops: float | None, patience: float) -> Iterator[str]:
     """Arithmetic, hours and disk.
 
     Args:
         plan: the study.
         cores: runs that train side by side.
-        tflops: the rate of a GPU that is not here, in 10^12 multiplications and additions a second.
+        tflops: a rate to assume of a GPU that is not here, in 10^12 multiplications and additions a
+            second; none means what was measured on named cards.
         patience: seconds to spend on timing.
     """
     from ganlore.forecast import disk
@@ -71,16 +69,59 @@ def forecast(plan: Plan, cores: int, tflops: float, patience: float) -> Iterator
         gpu = build.device("auto").type == "cuda"
         wanted = {run.training.device for run in plan.runs} != {"cpu"}
         if wanted and not gpu and work > WORTH:
-            hours = work / (tflops * 1e12) / 3600
-            yield (
-                f"  on a GPU: about {duration(3600 * hours)} of one, if it sustains {tflops:g} "
-                "TFLOP/s (--tflops): an estimate, nothing of it was timed"
-            )
-            if hours > PART:
-                yield _part(plan, hours)
+            yield from _assumed(plan, work, tflops) if tflops else _measured(costs)
         space = disk.disk_space(costs, cores)
         yield f"  disk: up to {size(space.peak)}, of {size(space.free)} free: {space}"
         yield from _here(costs, cores, patience, gpu and wanted)
+
+
+def _assumed(plan: Plan, work: float, tflops: float) -> Iterator[str]:
+    """Time on a GPU that is not here, at a rate that the user states."""
+    hours = work / (tflops * 1e12) / 3600
+    yield (
+        f"  on a GPU: about {duration(3600 * hours)} of one, if it sustains {tflops:g} "
+        "TFLOP/s (--tflops): an estimate, nothing of it was timed"
+    )
+    if hours > PART:
+        yield _part(plan, hours)
+
+
+def _measured(costs: Costs) -> Iterator[str]:
+    """Time on each card that was measured, or that none was."""
+    cards = rates.cards()
+    if not cards:
+        yield (
+            "  on a GPU: no GPU has been measured, so that no time can be said; "
+            "`benchmarks/gpu.sh` measures one\n    where it is, --tflops gives an estimate from "
+            "the arithmetic alone"
+        )
+    for card in cards:
+        yield from _on_card(costs, card)
+
+
+def _on_card(costs: Costs, card: rates.Card) -> Iterator[str]:
+    """Time on a card, each cell by its nearest measured case."""
+    seconds = 0.0
+    others: dict[str, set[str]] = {}
+    for run in costs.plan.runs:
+        steps = run.training.steps
+        step, near = card.step(run, costs.work[run.cell] / steps)
+        seconds += steps * step
+        if near.network != run.network.name:
+            others.setdefault(run.network.name, set()).add(near.network)
+    cases = len({(rate.network, rate.loss) for rate in card.rates})
+    yield (
+        f"  on a GPU: about {duration(seconds)} of one {card.name}, one run at a time: each cell "
+        f"by the nearest\n    of {cases} measured cases ({card.when}), "
+        "times its arithmetic where that is more"
+    )
+    if card.at_once > 1:
+        runs, less = card.at_once, duration(seconds / card.gain)
+        yield f"    with {runs} runs at a time (GANLORE_RUNS_PER_GPU={runs}): about {less}"
+    for network, measured in others.items():
+        yield f"    {network} was not measured on it: taken from {listed(sorted(measured))}"
+    if seconds / 3600 > PART:
+        yield _part(costs.plan, seconds / 3600)
 
 
 def _here(costs: Costs, cores: int, patience: float, gpu: bool) -> Iterator[str]:

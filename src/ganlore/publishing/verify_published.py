@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganlore import __version__, shapes, storage
+from ganlore import __version__, frames, shapes, storage
 from ganlore.console import Progress
 from ganlore.data import Store
 from ganlore.errors import GanloreError
@@ -208,8 +208,6 @@ def _tables_again(publication: Publication, plan: Plan) -> dict[str, str]:
     Raises:
         GanloreError: where the published tables are not such as a study has.
     """
-    import pandas as pd
-
     from ganlore.analysis import tables
     from ganlore.analysis.results import Results
     from ganlore.report import files
@@ -217,7 +215,7 @@ def _tables_again(publication: Publication, plan: Plan) -> dict[str, str]:
     try:
         tidy = tables.Tables(
             **{
-                name: pd.read_csv(
+                name: frames.read_csv(
                     io.StringIO(publication.text(f"{name}.csv")),
                     keep_default_na=False,
                     na_values=["nan", ""],
