@@ -2,6 +2,7 @@
 
     python benchmarks/evaluation.py                     10,000 + 10,000 features of 2,048 dimensions
     python benchmarks/evaluation.py --samples 2000      smaller, nothing is written down
+    python benchmarks/evaluation.py --device cuda       from images on (`evaluation_images.py`)
 
 The others are used as their documentation has it: clean-fid's `frechet_distance` on `np.mean` and
 `np.cov` (its `fid_from_feats`), and `prdc.compute_prdc`, which has one k for its four numbers; ours
@@ -167,6 +168,40 @@ def compare(samples: int, dimensions: int, repeats: int) -> dict[str, Any]:
     }
 
 
+def from_images(arguments: argparse.Namespace) -> None:
+    """Compare both sides from images on; written down if it is of full size on a GPU."""
+    import evaluation_images as images
+    from ganlore.errors import GanloreError
+    from ganlore.training import build
+
+    if arguments.side == "make":
+        import torch
+
+        device = torch.device(arguments.device)
+        images.make(arguments.features, arguments.samples, device, arguments.weights)
+        return
+    if arguments.side:
+        images.turn(arguments.side, arguments.features, arguments.device, arguments.warm_up)
+        return
+    import document
+
+    if arguments.weights and not arguments.weights.is_file():
+        raise SystemExit(
+            f"{arguments.weights}: missing; --weights names clean-fid's {images.WEIGHTS}"
+        )
+    try:
+        build.device(arguments.device, "--device")
+    except GanloreError as error:
+        raise SystemExit(str(error)) from None
+    made = document.made_with(arguments.note)
+    made["versions"] = images.versions()
+    samples, device, repeats = arguments.samples, arguments.device, arguments.repeats
+    actual = images.compare(__file__, samples, device, repeats, arguments.weights)
+    print(json.dumps(actual, indent=1))
+    if (samples, device) == (10_000, "cuda"):
+        document.record("evaluation-gpu", actual, made)
+
+
 def main() -> None:
     """Compare both sides and write it down."""
     parser = argparse.ArgumentParser(
@@ -177,9 +212,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side")
     parser.add_argument("--section", default="evaluation", help="of docs/performance.json")
     parser.add_argument("--note", default="", help="shown beside the machine and the commit")
-    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="a whole evaluation, from images, on this device"
+    )
+    parser.add_argument("--weights", type=Path, help="clean-fid's file of Inception, for --device")
+    parser.add_argument("--side", help=argparse.SUPPRESS)
     parser.add_argument("--features", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--warm-up", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.device:
+        from_images(arguments)
+        return
     if arguments.side:
         side(arguments.side, arguments.features)
         return

@@ -246,6 +246,43 @@ def rows_of(plan: Plan, run, stores) -> list[dict]:
     return evaluate.evaluate(run, record, snapshots, stores["ring"], Path(plan.study.data))[0]
 
 
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_metrics_compute_where_the_protocol_says(kind: str, stores, monkeypatch) -> None:
+    """On the CPU in numpy, whose numbers are the published ones; on a GPU in torch."""
+    seen = []
+    monkeypatch.setattr(metrics, "measure_all", lambda comparison: seen.append(comparison) or {})
+    points = stores["ring"].samples("test")[:20]
+    device, described = torch.device(kind), features.Description(points.astype(float))
+    evaluate.compare(described, metrics.Reference(points), stores["ring"], device=device)
+    assert seen[0].device == {"cpu": None, "cuda": device}[kind]
+
+
+def test_a_whole_evaluation_in_torch_gives_numpys_rows(finished: Plan, stores, monkeypatch) -> None:
+    """What a GPU computes by, on the processor."""
+    run, cpu, plain = finished.runs[0], torch.device("cpu"), metrics.Comparison
+    expected = rows_of(finished, run, stores)
+    made = []
+
+    def on_a_device(*args, **fields):
+        made.append(plain(*args, **{**fields, "device": cpu}))
+        return made[-1]
+
+    monkeypatch.setattr(metrics, "Comparison", on_a_device)
+    actual = rows_of(finished, run, stores)
+    assert made and all(isinstance(each.placed.fake, torch.Tensor) for each in made)
+    assert [row["metric"] for row in actual] == [row["metric"] for row in expected]
+    assert [row["value"] for row in actual] == pytest.approx(
+        [row["value"] for row in expected], rel=1e-9
+    )
+
+
+def test_records_name_the_device_of_features_and_metrics(copy: Plan, stores) -> None:
+    run, data = copy.runs[0], Path(copy.study.data)
+    assert storage.read_json(copy.folder(run) / "evaluation.json", "")["device"] == "cpu"
+    folder = evaluate.refer("coordinates", stores["ring"], data, run.protocol)
+    assert storage.read_json(folder / "record.json", "")["device"] == "cpu"
+
+
 def test_samples_are_drawn_in_evaluation_mode(finished: Plan, stores, monkeypatch) -> None:
     """Batch norm would make samples depend on their neighbours: chunks of any size must agree."""
     run = finished.runs[0]

@@ -32,7 +32,7 @@ from ganlore.report.page import build as build_page
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
-from ganlore.training import build, checkpoint, loop
+from ganlore.training import build, checkpoint, loop, precision
 from inception import COLOURS, stand_in
 from tiny import REPOSITORY, TINY, tiny
 
@@ -134,6 +134,45 @@ def test_a_gpu_gives_the_same_features(tmp_path: Path) -> None:
     one = opened(store).describe(store.samples("test")).features
     other = opened(store).to(torch.device("cuda")).describe(store.samples("test")).features
     assert np.abs(one - other).max() < 1e-4 * np.abs(one).max()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_chunks_of_a_gpu_do_not_matter_and_all_arrive(tmp_path: Path) -> None:
+    """Copies go on while the next chunks are computed; the same call gives the same bits."""
+    store = prepared(tmp_path)
+    extractors = [opened(store, chunk_on_gpu=n).to(torch.device("cuda")) for n in (256, 3)]
+    whole, parts = (one.describe(store.samples("test")) for one in extractors)
+    assert np.allclose(whole.features, parts.features, rtol=1e-5)
+    assert np.allclose(whole.probabilities, parts.probabilities, atol=1e-6)
+    again = extractors[1].describe(store.samples("test"))
+    assert np.array_equal(again.features, parts.features)
+
+
+def test_a_run_s_kernels_do_not_reach_the_features(tmp_path: Path, monkeypatch) -> None:
+    """Features may be wanted while a run trains: its precision is not theirs, and stays its own."""
+
+    def settings() -> list[Any]:
+        cudnn = torch.backends.cudnn
+        return [cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision,
+                cudnn.deterministic, cudnn.benchmark]  # fmt: skip
+
+    store = prepared(tmp_path)
+    extractor = opened(store)
+    seen, resized = [], inception.resized
+
+    def watched(images: torch.Tensor) -> torch.Tensor:
+        seen.append(settings())
+        return resized(images)
+
+    monkeypatch.setattr(inception, "resized", watched)
+    expected, before = extractor.describe(store.samples("test")), settings()
+    with precision.kernels(schema.Training(precision="tf32")):
+        inside = settings()
+        actual = extractor.describe(store.samples("test"))
+        assert settings() == inside
+    assert settings() == before
+    assert np.array_equal(actual.features, expected.features)
+    assert seen and all(each == ["ieee", "ieee", True, False] for each in seen)
 
 
 # --- the whole chain ------------------------------------------------------------------------------

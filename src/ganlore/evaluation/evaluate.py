@@ -17,7 +17,7 @@ from ganlore import arrays, features, metrics, provenance, storage
 from ganlore.data import Store
 from ganlore.evaluation import sampling
 from ganlore.evaluation.reference import Kept
-from ganlore.execution import freshness
+from ganlore.execution import freshness, gpu
 from ganlore.steps import threads
 from ganlore.training import build
 
@@ -38,6 +38,7 @@ def compare(
     store: Store,
     evidence: dict[str, Any] | None = None,
     n_pairs: int | None = None,
+    device: torch.device = CPU,
 ) -> dict[str, float]:
     """All metrics of samples against the data's features, by name.
 
@@ -47,6 +48,7 @@ def compare(
         store: the prepared data.
         evidence: more fields of the comparison, as the function of this name gives them.
         n_pairs: the protocol's `n_neighbours`.
+        device: where metrics of much arithmetic compute: on the CPU in numpy, elsewhere in torch.
     """
     return metrics.measure_all(
         metrics.Comparison(
@@ -58,6 +60,7 @@ def compare(
             mode_shares=store.shares(),
             reference=reference,
             n_pairs=n_pairs,
+            device=None if device.type == "cpu" else device,
             **(evidence or {}),
         )
     )
@@ -105,7 +108,7 @@ def evaluate(
             began = time.perf_counter()
             described = extractor.describe(samples)
             fields = {**evidence, "modes_before": modes.get(name)}
-            values = compare(described, reference, store, fields, protocol.n_neighbours)
+            values = compare(described, reference, store, fields, protocol.n_neighbours, device)
             modes[name] = described.modes
             seconds = time.perf_counter() - began
             n_real = len(reference.features)
@@ -159,7 +162,8 @@ def refer(extractor: str, store: Store, data: Path, protocol: Protocol) -> Path:
     """Measure the data alone, and keep it for evaluations; gives the folder."""
     kept = Kept(store, extractor, data, protocol)
     if not kept.there():
-        kept.write(*_floor(kept, store, extractor))
+        device = build.device(protocol.device, "protocol.device")
+        kept.write(*_floor(kept, store, extractor), gpu.name(device))
     return kept.folder
 
 
@@ -172,7 +176,7 @@ def _floor(kept: Kept, store: Store, name: str) -> tuple[metrics.Reference, list
     other = "test" if protocol.reference == "train" else "train"
     samples = store.samples(other)[: protocol.n_fake]
     described = extractor.describe(samples)
-    values = compare(described, reference, store, n_pairs=protocol.n_neighbours)
+    values = compare(described, reference, store, None, protocol.n_neighbours, device)
     sizes = len(reference.features), len(samples)
     rows = [
         {"dataset": store.name, **_measurement(metric, value, extractor, protocol, *sizes)}
@@ -249,7 +253,7 @@ def write(
     record = {
         "id": run.id,
         "protocol": run.protocol.model_dump(mode="json"),
-        "device": str(build.device(run.protocol.device, "protocol.device")),
+        "device": gpu.name(build.device(run.protocol.device, "protocol.device")),
         **freshness.evaluation_inputs(run, trained, extractors),
         "discarded": keep.discarded if keep else [],
         "files": files,

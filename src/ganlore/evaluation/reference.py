@@ -80,8 +80,8 @@ class Kept:
         rows: list[Row] = storage.read_json(self.folder / "floor.json", self.remedy)
         return rows
 
-    def write(self, reference: metrics.Reference, floor: list[Row]) -> None:
-        """Keep it; the record is written last."""
+    def write(self, reference: metrics.Reference, floor: list[Row], device: str) -> None:
+        """Keep it, and the device that it was computed on; the record is written last."""
         computed = {
             f"{name}/{index}": array
             for name, parts in reference.computed.items()
@@ -96,4 +96,5 @@ class Kept:
             ),
             "floor.json": storage.write_json(self.folder / "floor.json", floor),
         }
-        storage.write_record(self.folder / "record.json", {**self._made_of, "files": files})
+        record = {**self._made_of, "device": device, "files": files}
+        storage.write_record(self.folder / "record.json", record)

@@ -12,12 +12,18 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganlore.metrics._arrays import Array, Features, as_floats, feature_pair
+from ganlore.metrics._devices import host, on
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["Comparison", "Metric", "Reference", "applicable", "measure_all", "metrics"]
 
@@ -61,20 +67,38 @@ class Reference:
         computed: what was computed of them: {name of a computation: its arrays}. It can be given
             to another reference of the same features.
         prefix: of the names, where these are the first few features of a larger reference.
+        copies: the features on devices, so that they are copied to each once.
     """
 
     features: Features
     computed: dict[str, Known] = field(default_factory=dict, repr=False)
     prefix: str = ""
+    copies: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", as_floats(self.features))
 
-    def once(self, compute: Callable[[Features], Known]) -> Known:
-        """`compute(features)`, from memory where it is known."""
+    def on(self, device: torch.device | None) -> Any:
+        """The features as a tensor on a device; for None as they are, in numpy."""
+        if device is None:
+            return self.features
+        if str(device) not in self.copies:
+            self.copies[str(device)] = on(device, self.features)
+        return self.copies[str(device)]
+
+    def once(
+        self, compute: Callable[[Features], Known], device: torch.device | None = None
+    ) -> Known:
+        """`compute(features)`, in numpy, from memory where it is known.
+
+        Args:
+            compute: the computation.
+            device: where it is made, if `compute` takes a tensor: by default it gets numpy.
+        """
         name = f"{self.prefix}{compute.__module__.rpartition('.')[2]}.{compute.__name__}"
         if name not in self.computed:
-            self.computed[name] = compute(self.features)
+            made = compute(self.on(device))
+            self.computed[name] = made if device is None else tuple(map(host, made))
         return self.computed[name]
 
     def first(self, n: int) -> Reference:
@@ -82,6 +106,28 @@ class Reference:
         if n >= len(self.features):
             return self
         return Reference(self.features[:n], self.computed, f"first {n}: ")
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """The features of a comparison where metrics of much arithmetic compute: numpy, or tensors.
+
+    Attributes:
+        real: features of the data, (n_real, d).
+        fake: features of generated samples, (n_fake, d).
+        reference: that of `real`.
+        device: of the tensors, None for numpy.
+    """
+
+    real: Any
+    fake: Any
+    reference: Reference
+    device: torch.device | None
+
+    def of_real(self, compute: Callable[[Features], Known]) -> Any:
+        """`compute(real)`, computed once for all comparisons with the same reference, placed."""
+        parts = self.reference.once(compute, self.device)
+        return tuple(on(self.device, part) for part in parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +151,7 @@ class Comparison:
         probabilities: of each sample's classes, (n_fake, classes), for the Inception Score.
         reference: `real` with what is known of it already; by default nothing is.
         n_pairs: so many samples of each side are enough for metrics over all pairs; None: all.
+        device: of torch, for the arithmetic of metrics that ask for `placed`; None: numpy.
 
     Raises:
         ValueError: if shapes do not fit, there are fewer than 2 rows on a side, features are not
@@ -125,6 +172,7 @@ class Comparison:
     probabilities: Features | None = None
     reference: Reference | None = None
     n_pairs: int | None = None
+    device: torch.device | None = None
 
     def __post_init__(self) -> None:
         real, fake = feature_pair(self.real, self.fake)
@@ -144,17 +192,33 @@ class Comparison:
         _check_pairs(self.originals, self.reconstructions)
 
     def of_real(self, compute: Callable[[Features], Known]) -> Known:
-        """`compute(real)`, computed once for all comparisons with the same reference."""
-        return (self.reference or Reference(self.real)).once(compute)
+        """`compute(real)` in numpy, computed once for all comparisons with the same reference."""
+        return self._reference.once(compute)
+
+    @cached_property
+    def placed(self) -> Placed:
+        """The features on `device`, for metrics that compute with tensors too (`_devices`)."""
+        fake = on(self.device, self.fake)
+        return Placed(self._reference.on(self.device), fake, self._reference, self.device)
+
+    @cached_property
+    def _reference(self) -> Reference:
+        return self.reference or Reference(self.real)
 
     @property
     def pairs(self) -> Comparison:
         """The features that metrics over all pairs compare: the first `n_pairs` of each side."""
         n = self.n_pairs
-        if n is None or n >= max(len(self.real), len(self.fake)):
-            return self
-        reference = (self.reference or Reference(self.real)).first(n)
-        return Comparison(reference.features, self.fake[:n], reference=reference)
+        few = n is not None and n < max(len(self.real), len(self.fake))
+        return self._first if few else self
+
+    @cached_property
+    def _first(self) -> Comparison:
+        # kept, so that its features are copied to a device once for all metrics
+        assert self.n_pairs is not None
+        reference = self._reference.first(self.n_pairs)
+        fake = self.fake[: self.n_pairs]
+        return Comparison(reference.features, fake, reference=reference, device=self.device)
 
 
 def metrics() -> dict[str, Metric]:

@@ -1,9 +1,12 @@
 """What all metrics need of their arrays: checks, distances, and chunks that bound the memory."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ganlore.metrics._devices import library
 
 Array = NDArray[np.float64]
 Features = NDArray[np.floating]
@@ -12,6 +15,9 @@ Features = NDArray[np.floating]
 # several times, and with enough rows for BLAS at full speed.
 _BLOCK_BYTES = 2**20
 _BLOCK_ROWS = 128
+# On a device: so large that launching its kernels takes no time beside them. A block and what is
+# computed of it take some four times as much.
+_DEVICE_BLOCK_BYTES = 2**27
 
 # Beyond every float32, and small enough that sums of sixth powers (the cubic kernel) stay finite.
 _LARGEST = 1e45
@@ -59,7 +65,7 @@ def as_floats(features: Features) -> Features:
 
 def squared_norms(points: Array) -> Array:
     """|x|^2 of each row, (n,)."""
-    norms: Array = np.einsum("ij,ij->i", points, points)
+    norms: Array = library(points).einsum("ij,ij->i", points, points)
     return norms
 
 
@@ -80,11 +86,16 @@ def _count_bad_rows(features: Features) -> int:
     return int((~((least >= -_LARGEST) & (most <= _LARGEST))).sum())
 
 
-def row_chunks(n_rows: int, n_columns: int, least: int = _BLOCK_ROWS) -> Iterator[slice]:
+def row_chunks(
+    n_rows: int, n_columns: int, least: int = _BLOCK_ROWS, of: Any = None
+) -> Iterator[slice]:
     """Slices that walk over the rows of an (n_rows, n_columns) table of pairs, in order.
 
-    Each has as many rows as fit in 1 MiB of float64, and at least `least`.
+    Each has as many rows as fit in 1 MiB of float64, or in 128 MiB where the numbers are made `of`
+    a tensor, and at least `least`.
     """
-    size = max(least, _BLOCK_BYTES // (8 * max(1, n_columns)))
+    on_processor = of is None or isinstance(of, np.ndarray)
+    most = _BLOCK_BYTES if on_processor else _DEVICE_BLOCK_BYTES
+    size = max(least, most // (8 * max(1, n_columns)))
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))

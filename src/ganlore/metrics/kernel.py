@@ -6,6 +6,7 @@ import numpy as np
 
 from ganlore.metrics import Comparison, Metric
 from ganlore.metrics._arrays import Array, Features, row_chunks
+from ganlore.metrics._devices import double, fill_diagonal, inner
 
 METRICS = {
     "kid": Metric("KID", False, (None, None), "arXiv:1801.01401", pairs=True),
@@ -22,13 +23,14 @@ def measure(comparison: Comparison) -> dict[str, float]:
     save time and add noise. It has no factor of 100 or 1000, as some papers print; it does not
     depend on the number of samples, and may be slightly below 0.
     """
-    comparison = comparison.pairs
-    real, fake = comparison.real, comparison.fake
-    (within_real,) = comparison.of_real(_within_real)
+    placed = comparison.pairs.placed
+    real, fake = placed.real, placed.fake
+    (within_real,) = placed.of_real(_within_real)
     across = 0.0
     for columns in _columns(fake):
-        y = fake[columns].astype(np.float64, copy=False)
-        across += sum(_sum(_base(real[rows], y)) for rows in row_chunks(len(real), len(y)))
+        y = double(fake[columns])
+        chunks = row_chunks(len(real), len(y), of=y)
+        across += sum(_sum(_base(real[rows], y)) for rows in chunks)
     pairs = len(real) * len(fake)
     return {"kid": float(within_real) + _within(fake) - 2 * across / pairs}
 
@@ -42,12 +44,12 @@ def _within(points: Features) -> float:
     # The matrix is symmetric: the part right of each diagonal block counts twice.
     n, total = len(points), 0.0
     for columns in _columns(points):
-        y = points[columns].astype(np.float64, copy=False)
-        for rows in row_chunks(columns.start, len(y)):
+        y = double(points[columns])
+        for rows in row_chunks(columns.start, len(y), of=y):
             total += 2 * _sum(_base(points[rows], y))
-        for rows in row_chunks(len(y), len(y)):
+        for rows in row_chunks(len(y), len(y), of=y):
             base = _base(y[rows], y[rows])
-            np.fill_diagonal(base, 0)
+            fill_diagonal(base, 0)
             total += _sum(base) + 2 * _sum(_base(y[rows], y[rows.stop :]))
     return total / (n * (n - 1))
 
@@ -58,11 +60,11 @@ def _columns(points: Features) -> Iterator[slice]:
 
 
 def _base(x: Features, y: Array) -> Array:
-    base: Array = (x.astype(np.float64, copy=False) / x.shape[1]) @ y.T
+    base: Array = (double(x) / x.shape[1]) @ y.T
     base += 1
     return base
 
 
 def _sum(base: Array) -> float:
     """The sum of the cubes: numpy's power of 3 is ten times as slow."""
-    return float(np.vdot(base * base, base))
+    return inner(base * base, base)

@@ -23,6 +23,15 @@ from ganlore.metrics._arrays import (
     squared_distances,
     squared_norms,
 )
+from ganlore.metrics._devices import (
+    ascending,
+    fill_diagonal,
+    host,
+    library,
+    mean,
+    smallest,
+    zeros,
+)
 
 METRICS = {
     "precision": Metric("Precision", True, (0.0, 1.0), "arXiv:1904.06991", pairs=True),
@@ -37,10 +46,10 @@ DENSITY_K = 5
 
 def measure(comparison: Comparison) -> dict[str, float]:
     """Gives `precision`, `recall`, `density` and `coverage`, as `neighbour_metrics`."""
-    comparison = comparison.pairs
-    _check_rows(comparison.real, comparison.fake, PRECISION_K, DENSITY_K)
-    around_real = _Surroundings(*comparison.of_real(_surroundings))
-    return _measure(around_real, comparison.real, comparison.fake)
+    placed = comparison.pairs.placed
+    _check_rows(placed.real, placed.fake, PRECISION_K, DENSITY_K)
+    around_real = _Surroundings(*placed.of_real(_surroundings))
+    return _measure(around_real, placed.real, placed.fake)
 
 
 def neighbour_metrics(
@@ -95,7 +104,7 @@ class _Surroundings(NamedTuple):
 def _surroundings(
     real: Features, precision_k: int = PRECISION_K, density_k: int = DENSITY_K
 ) -> _Surroundings:
-    centre = real.mean(axis=0, dtype=np.float64)
+    centre = mean(real)
     narrow, wide = _balls(real, centre, precision_k, density_k)
     return _Surroundings(centre, *narrow, *wide)
 
@@ -111,10 +120,10 @@ def _measure(
     (around_fake,) = _balls(fake, centre, precision_k)
     centred = fake - centre
     norms = squared_norms(centred)
-    is_precise = np.zeros(len(fake), dtype=np.bool_)
-    is_recalled, is_covered = np.zeros((2, len(real)), dtype=np.bool_)
+    is_precise = zeros(len(fake), centred, "bool")
+    is_recalled, is_covered = zeros((2, len(real)), centred, "bool")
     n_inside = 0
-    for rows in row_chunks(len(real), len(fake)):
+    for rows in row_chunks(len(real), len(fake), of=centred):
         chunk = real[rows] - centre
         squared = squared_distances(chunk, squared_norms(chunk), centred, norms)
         is_precise |= (squared <= around_real.narrow_closed[rows, None]).any(axis=0)
@@ -123,10 +132,10 @@ def _measure(
         is_covered[rows] = inside.any(axis=1)
         n_inside += int(inside.sum())
     return {
-        "precision": float(is_precise.mean()),
-        "recall": float(is_recalled.mean()),
+        "precision": float(host(is_precise).mean()),
+        "recall": float(host(is_recalled).mean()),
         "density": n_inside / (density_k * len(fake)),
-        "coverage": float(is_covered.mean()),
+        "coverage": float(host(is_covered).mean()),
     }
 
 
@@ -171,20 +180,22 @@ def _rounding(d: int) -> float:
 def _nearest_squared_distances(points: Array, norms: Array, k: int) -> Array:
     """Squared distances to the k nearest other points, ascending, (n, k)."""
     n = len(points)
-    nearest = np.full((n, k), np.inf)
-    for rows in row_chunks(n, n):
+    nearest: Array = zeros((n, k), points) + np.inf
+    for rows in row_chunks(n, n, of=points):
         # The matrix is symmetric: what lies right of the diagonal block also serves the later rows.
         right = slice(rows.start, n)
         block = squared_distances(points[rows], norms[rows], points[right], norms[right])
-        np.fill_diagonal(block, np.inf)
+        fill_diagonal(block, np.inf)
         width = rows.stop - rows.start
         nearest[rows.stop :] = _smallest(nearest[rows.stop :], block[:, width:].T, k)
         nearest[rows] = _smallest(nearest[rows], block, k)
-    return np.sort(nearest, axis=1)
+    sorted_: Array = ascending(nearest)
+    return sorted_
 
 
 def _smallest(so_far: Array, block: Array, k: int) -> Array:
     """The k smallest of each row of two tables side by side, in any order, (n, k)."""
     if block.shape[1] > k:
-        block = np.partition(block, k - 1, axis=1)[:, :k]
-    return np.partition(np.concatenate([so_far, block], axis=1), k - 1, axis=1)[:, :k]
+        block = smallest(block, k)
+    nearest: Array = smallest(library(block).concatenate([so_far, block], axis=1), k)
+    return nearest

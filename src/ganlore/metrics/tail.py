@@ -4,6 +4,7 @@ import numpy as np
 
 from ganlore.metrics import Comparison, Metric
 from ganlore.metrics._arrays import row_chunks, squared_distances, squared_norms
+from ganlore.metrics._devices import host, library, mean, zeros
 
 METRICS = {
     "far_distance": Metric(
@@ -23,13 +24,14 @@ def measure(comparison: Comparison) -> dict[str, float]:
     The samples that a loss leaves far from the data, which the least squares loss is said to pull
     in (1611.04076, section 3.2). The distance to the nearest of the data, in the features' units.
     """
-    real, fake = comparison.pairs.real, comparison.pairs.fake[:SAMPLES]
-    centre = real.mean(axis=0, dtype=np.float64)
+    placed = comparison.pairs.placed
+    real, fake = placed.real, placed.fake[:SAMPLES]
+    centre = mean(real)
     far = fake - centre
-    norms, nearest = squared_norms(far), np.full(len(fake), np.inf)
-    for rows in row_chunks(len(real), len(fake)):
+    norms, nearest = squared_norms(far), zeros(len(fake), far) + np.inf
+    for rows in row_chunks(len(real), len(fake), of=far):
         chunk = real[rows] - centre
         distances = squared_distances(chunk, squared_norms(chunk), far, norms)
-        np.minimum(nearest, distances.min(axis=0), out=nearest)
-    distance = np.quantile(np.sqrt(np.maximum(nearest, 0.0)), _QUANTILE)
+        nearest = library(far).minimum(nearest, library(far).amin(distances, axis=0))
+    distance = np.quantile(np.sqrt(np.maximum(host(nearest), 0.0)), _QUANTILE)
     return {"far_distance": float(distance)}

@@ -129,8 +129,8 @@ class Protocol(Model):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
-        description="Where samples and features are computed; auto takes a GPU when there is one. "
-        "Noise is drawn on the CPU, the same for all.",
+        description="Where samples, features and metrics are computed; auto takes a GPU when there "
+        "is one. Noise is drawn on the CPU, the same for all.",
     )
     pictures: UpToMillion = Field(64, description="Samples of the last snapshot kept to look at.")
 
