@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from ganlore.study.run import Run
     from ganlore.study.schema import Training
     from ganlore.training.checkpoint import Checkpoints
+
+Steps = Generator[int, None, str]
+"""A training under way: yields the number of completed steps after each, and returns its status.
+
+Between two steps it needs nothing of what a process has one of (torch's generators, its number of
+threads, its choice of kernels), so that several that agree in the last two may take turns.
+"""
 
 
 def train(
@@ -45,11 +53,39 @@ def train(
     Raises:
         GanloreError: if a GPU's memory is too small; with what may be lowered.
     """
-    torch.set_num_threads(run.training.threads)
-    with precision.kernels(run.training), gpu.memory_explained(run):
+    with settings_of(run.training):
+        return drain(steps(run, store, checkpoints, device, extractors))
+
+
+@contextmanager
+def settings_of(training: Training) -> Iterator[None]:
+    """Set what a process has one of, and all of its trainings share: threads and kernels."""
+    torch.set_num_threads(training.threads)
+    with precision.kernels(training):
+        yield
+
+
+def drain(steps: Steps) -> str:
+    """Make all steps; returns the status."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return str(end.value)
+
+
+def steps(
+    run: Run,
+    store: Store,
+    checkpoints: Checkpoints,
+    device: torch.device,
+    extractors: dict[str, Any] | None = None,
+) -> Steps:
+    """As `train`, one step at a time, inside `settings_of`."""
+    with gpu.memory_explained(run):
         trainer = build_trainer(run, store, device, extractors)
         with seeding.scope(run.seed, "training"), Progress(run.id, run.training.steps) as progress:
-            return loop(trainer, checkpoints, run.training, progress)
+            return (yield from loop(trainer, checkpoints, run.training, progress))
 
 
 def build_trainer(
@@ -67,8 +103,10 @@ def build_trainer(
     return Trainer(state, batches, training, optimizer, run.seed, device)
 
 
-def loop(trainer: Trainer, checkpoints: Checkpoints, training: Training, progress: Progress) -> str:
-    """Make all steps, with history, snapshots and checkpoints; returns the same as `train`."""
+def loop(
+    trainer: Trainer, checkpoints: Checkpoints, training: Training, progress: Progress
+) -> Steps:
+    """The steps, with history, snapshots and checkpoints; returns the same as `train`."""
     state, history = trainer.state, History()
     start, seconds_before = checkpoints.restore(state, history)
     log_at = set(marks(training.steps, training.history, state.n_critic))
@@ -97,5 +135,6 @@ def loop(trainer: Trainer, checkpoints: Checkpoints, training: Training, progres
                 checkpoints.save(done, state, history, seconds)
                 return "diverged"
             checkpoints.save_sometimes(done, state, history, seconds)
+        yield done
     checkpoints.save(training.steps, state, history, time.perf_counter() - began)
     return "done"
