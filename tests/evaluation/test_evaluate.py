@@ -42,7 +42,6 @@ def finished(stores, tmp_path_factory) -> Plan:
             grids=[{**AXES, "losses": ["hinge", "wgan"]}],
             data=str(folder / "data"),
             results=str(folder / "results"),
-            reports=str(folder / "reports"),  # not the one of this clone
         )
     )
     features.fit("coordinates", stores["ring"], folder / "data/extractors/ring/coordinates")

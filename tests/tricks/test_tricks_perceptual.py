@@ -370,10 +370,7 @@ def finished(stores, tmp_path_factory) -> Plan:
     shutil.copytree(stores["digits"].folder, data / "prepared/digits")
     axes = {"datasets": ["digits"], "networks": ["dcgan"], "losses": ["nonsaturating"]}
     study = tiny(
-        grids=[{**axes, "tricks": ["none", "perceptual"]}],
-        data=str(data),
-        results=str(results),
-        reports=str(folder / "reports"),  # not the one of this clone
+        grids=[{**axes, "tricks": ["none", "perceptual"]}], data=str(data), results=str(results)
     )
     plan = expand(study)
     fit_quickly(stores["digits"], data / "extractors/digits" / NAME)

@@ -27,8 +27,7 @@ def memory_explained(run: Run) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        short = isinstance(error, torch.OutOfMemoryError)
-        if not short and not any(word in str(error) for word in SHORT):
+        if not short_of_memory(error):
             raise
         width = run.network.settings.get("width")
         network = f"{run.network.name}'s width" + (f" (now {width})" if width else "")
@@ -38,6 +37,15 @@ def memory_explained(run: Run) -> Iterator[None]:
             f"  lower training.batch, or settings.networks: {network}, or the runs that share a "
             "GPU (GANLORE_RUNS_PER_GPU)"
         ) from error
+
+
+def short_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what it explains, is a GPU's lack of memory."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    if isinstance(error, GanloreError):
+        return short_of_memory(error.__cause__)
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in SHORT)
 
 
 def _asked(text: str) -> str:
