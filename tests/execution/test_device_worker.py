@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,15 +82,17 @@ def plugin(folder: Path, name: str, text: str) -> Path:
 @contextmanager
 def machine(folder: Path, **variables: str) -> Iterator[dict[str, str]]:
     """The environment of jobs on a machine with one GPU, for three jobs."""
-    for name in ("tmp", "slots"):
-        (folder / name).mkdir()
     inputs = {
         gpu_slots.VISIBLE: "a",
         gpu_slots.FOLDER: str(folder / "slots"),
         gpu_slots.SHARE: "3",
         device_worker.FIXED: "3",
     }
-    with served(folder / "tmp", **inputs | variables) as (_, environment):
+    # a socket's path is short, and pytest's folders are not
+    with (
+        tempfile.TemporaryDirectory() as short,
+        served(Path(short), **inputs | variables) as (_, environment),
+    ):
         yield environment
 
 
@@ -282,8 +285,9 @@ def test_a_run_that_lacks_memory_beside_others_is_trained_when_they_have_ended(
     with pytest.MonkeyPatch.context() as patch, machine_with(tmp_path, plugins) as actual:
         patch.setenv("GANLORE_PLUGINS", str(plugins))
         first = start(ENDLESS[0], actual)
+        trainer = first.trainer  # it has begun
         greedy = start(tiny_run(loss="greedy"), actual)
-        assert first.trainer == greedy.trainer
+        assert greedy.trainer == trainer
         until(lambda: "too little memory for this run beside others" in greedy.said)
         third = start(RUNS[0], actual)  # which is not in its way
         assert third.end() == 0 and greedy.process.poll() is None
