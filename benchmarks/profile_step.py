@@ -25,7 +25,7 @@ from ganlore import data, features
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
-from ganlore.training import checkpoint, loop
+from ganlore.training import checkpoint, session
 
 
 def inside_torch(profiler: cProfile.Profile) -> float:
@@ -47,7 +47,7 @@ def share(run: Run, store: data.Store, device: torch.device) -> tuple[float, flo
         with tempfile.TemporaryDirectory() as folder:
             state = checkpoint.Checkpoints(Path(folder), "", float("inf"))
             began = time.perf_counter()
-            loop.train(run, store, state, device, extractors)
+            session.train(run, store, state, device, extractors)
             return time.perf_counter() - began
 
     once()  # caches, allocator, first calls

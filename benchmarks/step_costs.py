@@ -51,7 +51,7 @@ from ganlore.steps import TrainState
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
-from ganlore.training import loop
+from ganlore.training import session
 
 Turn = Literal["discriminator", "generator"]
 TURNS: tuple[Turn, Turn] = ("discriminator", "generator")
@@ -72,7 +72,7 @@ class Bench:
             extractors = {name: features.fit_here(name, store) for name in run.training_extractors}
         torch.set_num_threads(run.training.threads)
         self.run = run
-        self.trainer = loop.build_trainer(run, store, CPU, extractors)
+        self.trainer = session.build_trainer(run, store, CPU, extractors)
         self.state: TrainState = self.trainer.state
 
     @property

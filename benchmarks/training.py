@@ -48,7 +48,7 @@ from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
 from ganlore.training import build, precision
-from ganlore.training.loop import build_trainer
+from ganlore.training.session import build_trainer
 
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "plain": {"cpu": {}, "cuda": {}},

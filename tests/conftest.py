@@ -16,7 +16,7 @@ from ganlore.features import Extractor
 from ganlore.study import registry
 from ganlore.study.run import Run
 from ganlore.training import checkpoint
-from ganlore.training import loop as training
+from ganlore.training import session as training
 from machine import REASON, without_gpus
 from tiny import PLACES, TINY
 

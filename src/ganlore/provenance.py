@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ganlore import __version__, shapes, storage
 
@@ -62,20 +62,43 @@ def peak_memory_mb() -> float:
     return peak / (2**20 if platform.system() == "Darwin" else 2**10)
 
 
-def benchmark(path: Path) -> None:
-    """Write the resources that this process has used, with Snakemake's units and column names.
+class Used(NamedTuple):
+    """What a job has used.
+
+    Attributes:
+        seconds: of the clock, from its beginning.
+        cpu: seconds of processors.
+        peak: the peak resident memory in MiB, of the whole process that has worked for it.
+    """
+
+    seconds: float
+    cpu: float
+    peak: float
+
+    @classmethod
+    def here(cls) -> Used:
+        """By this process so far."""
+        import psutil
+
+        seconds = max(time.time() - psutil.Process().create_time(), 0.0)
+        return cls(seconds, time.process_time(), peak_memory_mb())
+
+
+def benchmark(path: Path, by: Used | None = None) -> None:
+    """Write the resources that a job has used, with Snakemake's units and column names.
 
     Snakemake's own benchmark of a job measures the client of a warm worker, not the work.
-    """
-    import psutil
 
-    seconds = max(time.time() - psutil.Process().create_time(), 0.0)
-    used = time.process_time()
+    Args:
+        path: where to write.
+        by: what was used; what this process has used, if None.
+    """
+    seconds, used, peak = by or Used.here()
     minutes, rest = divmod(int(seconds), 60)
     row: dict[str, str | float] = {
         "s": round(seconds, 2),
         "h:m:s": f"{minutes // 60}:{minutes % 60:02}:{rest:02}",
-        "max_rss": round(peak_memory_mb(), 2),
+        "max_rss": round(peak, 2),
         "mean_load": round(100 * used / max(seconds, 0.01), 2),
         "cpu_time": round(used, 2),
     }

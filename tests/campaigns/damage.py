@@ -186,7 +186,7 @@ def check(tally: Tally, path: Path, damage: Damage, rng: random.Random, left: in
 def main() -> None:
     """Run the campaign."""
     options, tally = campaign.arguments(__doc__ or "", 500).parse_args(), Tally()
-    import ganlore.training.loop  # noqa: F401  forks have it
+    import ganlore.training.session  # noqa: F401  forks have it
 
     with campaign.folder() as place:
         finished()

@@ -240,7 +240,7 @@ def main() -> None:
     parser = campaign.arguments(__doc__ or "", 1000)
     parser.add_argument("--only", type=int, help="the number of one study")
     options, tally = parser.parse_args(), Tally()
-    import ganlore.training.loop  # noqa: F401
+    import ganlore.training.session  # noqa: F401
 
     if options.only is not None:
         sys.stdout.buffer.write(study(options.seed, options.only))

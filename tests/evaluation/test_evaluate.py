@@ -21,7 +21,7 @@ from ganlore.publishing import publish, verify
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan, Run
-from ganlore.training import checkpoint, loop
+from ganlore.training import checkpoint, session
 from tiny import tiny
 
 COMMON = {name for name, metric in metrics.metrics().items() if not metric.only} - {
@@ -42,7 +42,6 @@ def finished(stores, tmp_path_factory) -> Plan:
             grids=[{**AXES, "losses": ["hinge", "wgan"]}],
             data=str(folder / "data"),
             results=str(folder / "results"),
-            reports=str(folder / "reports"),  # not the one of this clone
         )
     )
     features.fit("coordinates", stores["ring"], folder / "data/extractors/ring/coordinates")
@@ -50,7 +49,7 @@ def finished(stores, tmp_path_factory) -> Plan:
         state = checkpoint.Checkpoints(
             folder / "state" / run.id, checkpoint.identity(run, stores[run.dataset.name]), math.inf
         )
-        status = loop.train(run, stores["ring"], state, torch.device("cpu"))
+        status = session.train(run, stores["ring"], state, torch.device("cpu"))
         checkpoint.finish(run, stores["ring"], plan.folder(run), state, status, "cpu")
         measure(plan, run, stores)
     return plan

@@ -60,7 +60,7 @@ def test_what_is_kept_trains_and_evaluates_nothing_anew() -> None:
     """It is in no hash of settings, and the file that reads it in no fingerprint of training."""
     runs = [expand(tiny(grids=[GRID], keep=keep)).runs for keep in ({}, KEEP)]
     assert runs[0] == runs[1]
-    covered = {path.name for path in fingerprint.closure([fingerprint.module("training.loop")])}
+    covered = {path.name for path in fingerprint.closure([fingerprint.module("training.session")])}
     assert "loop.py" in covered and "freshness.py" not in covered
 
 

@@ -164,6 +164,49 @@ def test_an_outer_list_of_gpus_is_kept_to(monkeypatch, visible, expected) -> Non
     assert gpu_slots.gpus() == expected
 
 
+def made_up_gpu(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, listing: str, *memories: int
+) -> None:
+    """Put a driver's tool in front that lists GPUs, and the MiB of each."""
+    (folder / "driver").mkdir()
+    tool = folder / "driver/nvidia-smi"
+    numbers = "\n".join(map(str, memories))
+    tool.write_text(
+        f"#!/bin/sh\nif [ $1 = -L ]; then cat <<'END'\n{listing}\nEND\n"
+        f"else cat <<'END'\n{numbers}\nEND\nfi\n",
+        encoding="utf-8",
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}/driver:{os.environ['PATH']}")
+    monkeypatch.delenv(gpu_slots.VISIBLE, raising=False)
+    gpu_slots._asked.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "listing, memories, expected",
+    [
+        ("GPU 0: Small (UUID: a)", [2048], 1),
+        ("GPU 0: Small (UUID: a)", [8188], 2),  # 8 GiB, as cards tell it
+        ("GPU 0: A (UUID: a)\nGPU 1: B (UUID: b)", [24564, 15360], 3),  # the smaller decides
+        ("GPU 0: Large (UUID: a)", [143771], 12),
+        (LISTING, [40960, 40960, 40960], 5),  # a part of 20 GB
+        ("GPU 0: Unknown (UUID: a)", [], 1),
+    ],
+)
+def test_by_default_a_gpu_has_places_by_its_memory(
+    tmp_path, monkeypatch, listing, memories, expected
+) -> None:
+    monkeypatch.delenv(gpu_slots.SHARE, raising=False)
+    made_up_gpu(tmp_path, monkeypatch, listing, *memories)
+    try:
+        assert gpu_slots.per_gpu() == expected
+        assert gpu_slots.total() == expected * len(gpu_slots.gpus())
+        monkeypatch.setenv(gpu_slots.SHARE, "7")
+        assert gpu_slots.per_gpu() == 7
+    finally:
+        gpu_slots._asked.cache_clear()
+
+
 def test_all_gpus_are_listed_by_the_driver_s_tool(tmp_path, monkeypatch) -> None:
     assert gpu_slots.parse(LISTING) == ("GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc")
     tool = tmp_path / "nvidia-smi"
@@ -171,12 +214,12 @@ def test_all_gpus_are_listed_by_the_driver_s_tool(tmp_path, monkeypatch) -> None
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.delenv(gpu_slots.VISIBLE, raising=False)
-    gpu_slots._listed.cache_clear()
+    gpu_slots._asked.cache_clear()
     assert gpu_slots.gpus() == ["GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc"]
     tool.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'\nexit 9\n", encoding="utf-8")
-    gpu_slots._listed.cache_clear()
+    gpu_slots._asked.cache_clear()
     assert gpu_slots.gpus() == []
-    gpu_slots._listed.cache_clear()
+    gpu_slots._asked.cache_clear()
 
 
 @pytest.mark.parametrize("reported", ["0", "-1", "two", "1.5", ""])

@@ -32,7 +32,7 @@ from ganlore.report.page import build as build_page
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
-from ganlore.training import build, checkpoint, loop, precision
+from ganlore.training import build, checkpoint, precision, session
 from inception import COLOURS, stand_in
 from tiny import REPOSITORY, TINY, tiny
 
@@ -136,7 +136,7 @@ def test_a_gpu_gives_the_same_features(tmp_path: Path) -> None:
     assert np.abs(one - other).max() < 1e-4 * np.abs(one).max()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_the_chunks_of_a_gpu_do_not_matter_and_all_arrive(tmp_path: Path) -> None:
     """Copies go on while the next chunks are computed; the same call gives the same bits."""
     store = prepared(tmp_path)
@@ -196,7 +196,7 @@ def run_all(folder: Path, **protocol: Any) -> Plan:
         features.fit(name, store, data / "extractors" / store.name / name)
         evaluate.refer(name, store, data, run.protocol)
     state = checkpoint.Checkpoints(folder / "state", checkpoint.identity(run, store), float("inf"))
-    status = loop.train(run, store, state, CPU)
+    status = session.train(run, store, state, CPU)
     out = plan.folder(run)
     checkpoint.finish(run, store, out, state, status, "cpu")
     record = storage.read_json(out / "run.json", "")

@@ -187,9 +187,9 @@ def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
     store = Costs(plan, tmp_path / "s").stores["ring"]
     for run in plan.runs:
         state = checkpoint.Checkpoints(tmp_path / "results/state" / run.id, "")
-        from ganlore.training import loop
+        from ganlore.training import session
 
-        status = loop.train(run, store, state, CPU)
+        status = session.train(run, store, state, CPU)
         checkpoint.finish(run, store, plan.folder(run), state, status, "cpu")
     used = sum(path.stat().st_size for path in (tmp_path / "results").rglob("*.*"))
     assert used < reported.kept < 1.5 * used
@@ -226,15 +226,6 @@ def test_plan_estimates_a_gpu_that_is_not_here(tmp_path, monkeypatch) -> None:
     assert "102 seconds on 2 cores" in text  # 2 runs of 100 s and what is beside them
     half = "\n".join(summary.forecast(plan, cores=2, tflops=40, patience=0))
     assert "50 hours of one" in half
-
-
-def test_what_stands_for_pictures_is_not_warned_of(tmp_path, monkeypatch, capsys) -> None:
-    """Noise of MNIST's shape, of which no picture is in both splits."""
-    monkeypatch.chdir(tmp_path)
-    grid = {"datasets": ["mnist"], "networks": ["mlp"], "losses": ["hinge"], "tricks": ["none"]}
-    costs = Costs(expand(tiny(grids=[grid])), tmp_path / "t")
-    assert costs.stores["mnist"].shape == (1, 28, 28)
-    assert "warning" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

@@ -27,7 +27,7 @@ from ganlore.data import Store
 from ganlore.steps import TrainState
 from ganlore.study import registry
 from ganlore.study.expand import expand
-from ganlore.training import build, checkpoint, loop
+from ganlore.training import build, checkpoint, session
 from tiny import tiny
 
 CPU = torch.device("cpu")
@@ -104,7 +104,7 @@ def learned(
     train_state = build.train_state(run, ring.shape, ring.classes, CPU)
     assert quality(train_state)[1] < 0.1
     state = checkpoint.Checkpoints(folder, checkpoint.identity(run, ring), math.inf)
-    assert loop.train(run, ring, state, CPU) == "done"
+    assert session.train(run, ring, state, CPU) == "done"
     checkpoint.load_networks(train_state, arrays.read_sealed(state.path)["networks"])
     modes, high_quality = quality(train_state)
     print(f"{name}, seed {seed}: {modes} modes, {high_quality:.2f} of high quality")

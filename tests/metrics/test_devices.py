@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 COUNTED = ("precision", "recall", "density", "coverage")
 GPU = pytest.param(
     torch.device("cuda"),
-    marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    marks=pytest.mark.gpu,
 )
 
 

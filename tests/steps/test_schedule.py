@@ -11,7 +11,7 @@ from ganlore.steps import Moment
 from ganlore.study import registry
 from ganlore.study.compatibility import why_not
 from ganlore.study.run import Run
-from ganlore.training import loop
+from ganlore.training import session
 from ganlore.training.trainer import Trainer
 from tiny import PLACES, tiny_run
 
@@ -60,7 +60,7 @@ def test_a_step_reads_no_number_but_its_schedule_s(run, stores, fitted) -> None:
     """Equal weights, batch, random numbers and scheduled numbers: equal bits at any progress."""
     actual = []
     for moment in (Moment(13, 13, 13 / STEPS), Moment(29, 29, 29 / STEPS)):
-        trainer = loop.build_trainer(run, stores[run.dataset.name], CPU, fitted(run))
+        trainer = session.build_trainer(run, stores[run.dataset.name], CPU, fitted(run))
         actual.append(losses_at(trainer, 13, moment))
     for one, other in zip(*actual, strict=True):
         assert torch.equal(one, other)
@@ -68,7 +68,7 @@ def test_a_step_reads_no_number_but_its_schedule_s(run, stores, fitted) -> None:
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.id)
 def test_scheduled_numbers_are_numbers(run, stores, fitted) -> None:
-    trainer = loop.build_trainer(run, stores[run.dataset.name], CPU, fitted(run))
+    trainer = session.build_trainer(run, stores[run.dataset.name], CPU, fitted(run))
     for number in (0, STEPS // 2, STEPS - 1):
         for name, value in trainer.schedule_of(number).numbers.items():
             assert isinstance(value, int | float), name
@@ -83,6 +83,6 @@ def test_the_tricks_that_change_with_time_schedule_it(stores) -> None:
     ):
         run = run_of(loss, trick)
         assert run is not None
-        trainer = loop.build_trainer(run, stores[run.dataset.name], CPU)
+        trainer = session.build_trainer(run, stores[run.dataset.name], CPU)
         values = {trainer.schedule_of(number).numbers[name] for number in range(STEPS)}
         assert len(values) > 1, name

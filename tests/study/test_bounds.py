@@ -20,7 +20,7 @@ from ganlore.metrics import neighbours
 from ganlore.networks import Spec
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
-from ganlore.training import build, checkpoint, loop
+from ganlore.training import build, checkpoint, session
 from tiny import TINY, tiny, tiny_run
 
 AXES = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge"], "tricks": ["none"]}
@@ -95,7 +95,7 @@ def test_the_least_that_is_accepted_is_trained_and_evaluated(stores, tmp_path, m
     data = store.folder.parents[1]
     features.fit("coordinates", store, data / "extractors/ring/coordinates")
     state = checkpoint.Checkpoints(tmp_path / "state", checkpoint.identity(run, store))
-    status = loop.train(run, store, state, torch.device("cpu"))
+    status = session.train(run, store, state, torch.device("cpu"))
     rows, _ = evaluate.evaluate(run, {"status": status}, state.snapshots(), store, data)
     values = {row["metric"]: row["value"] for row in rows}
     assert {"fid", "kid", "precision", "recall", "density", "coverage"} <= values.keys()

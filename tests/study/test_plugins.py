@@ -186,7 +186,7 @@ def test_a_fingerprint_covers_what_a_file_imports() -> None:
 
 
 def test_training_depends_on_no_metric_no_figure_and_no_other_plug_in() -> None:
-    covered = names(fingerprint.closure([fingerprint.module("training.loop")]))
+    covered = names(fingerprint.closure([fingerprint.module("training.session")]))
     assert {"steps/step.py", "steps/seeding.py", "steps/schedule.py"} <= covered
     assert {f"training/{name}.py" for name in ("loop", "trainer", "build", "batches")} <= covered
     assert {

@@ -15,7 +15,7 @@ from ganlore.steps import Moment, Schedule, Step
 from ganlore.steps.draws import Draws, Tape
 from ganlore.study import registry
 from ganlore.study.expand import expand
-from ganlore.training import build, graphs, loop, precision
+from ganlore.training import build, graphs, precision, session
 from ganlore.training.batches import Batches
 from ganlore.training.captured import CapturedTrainer
 from ganlore.training.history import History
@@ -251,7 +251,7 @@ def test_capture_on_makes_it_an_error(stores, fitted, monkeypatch) -> None:
 def test_capture_on_needs_a_gpu(stores) -> None:
     run = tiny_run("ring", training={"capture": "on", "device": "cpu"})
     with pytest.raises(GanloreError, match=r"training.capture = 'on'.*no GPU(.|\n)*'auto'"):
-        loop.build_trainer(run, stores["ring"], CPU)
+        session.build_trainer(run, stores["ring"], CPU)
 
 
 def test_a_whole_training_from_graphs(stores, trained, monkeypatch) -> None:
@@ -268,7 +268,7 @@ def test_a_whole_training_from_graphs(stores, trained, monkeypatch) -> None:
 
     saved = {}
     for name, capture in (("captured", replay.capture), ("plain", None)):
-        monkeypatch.setattr(loop, "build_trainer", build_on(capture))
+        monkeypatch.setattr(session, "build_trainer", build_on(capture))
         status, saved[name] = trained(run)
         assert status == "done"
         for line in saved[name]["history"]:
@@ -333,7 +333,7 @@ def test_a_tape_gives_the_numbers_of_a_generator_that_is_rewound() -> None:
     assert torch.equal(taped[1], taped[2]) and torch.equal(taped[3], taped[4])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: graphs are CUDA's")
+@pytest.mark.gpu
 @pytest.mark.parametrize("run", PLAN.runs[::7] + networks(), ids=lambda run: run.id)
 def test_on_a_gpu_a_replayed_step_is_the_step(run, stores, fitted) -> None:
     """As above with real graphs, deterministic kernels, and enough steps without one before."""
@@ -343,8 +343,8 @@ def test_on_a_gpu_a_replayed_step_is_the_step(run, stores, fitted) -> None:
     run = run.model_copy(update={"training": settings})
     off = run.model_copy(update={"training": settings.model_copy(update={"capture": "off"})})
     with precision.kernels(settings):
-        captured = loop.build_trainer(run, store, device, fitted(run))
-        plain = loop.build_trainer(off, store, device, fitted(run))
+        captured = session.build_trainer(run, store, device, fitted(run))
+        plain = session.build_trainer(off, store, device, fitted(run))
         n = captured.state.n_critic
         begin = run.training.steps * 2 // 5 // n * n
         for number in range(begin, begin + (graphs.WARM_UP + 2) * n):

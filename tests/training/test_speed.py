@@ -23,7 +23,7 @@ from ganlore.study import registry, schema
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
-from ganlore.training import loop, precision
+from ganlore.training import precision, session
 from ganlore.training.batches import Batches
 from ganlore.training.trainer import Trainer
 from tiny import equal, tiny, tiny_run
@@ -60,7 +60,7 @@ def cell(loss: str, trick: str, **training: Any) -> Run:
 def stepper(stores, fitted) -> Callable[[Run], Trainer]:
     """What makes a run's steps."""
 
-    return lambda run: loop.build_trainer(run, stores[run.dataset.name], CPU, fitted(run))
+    return lambda run: session.build_trainer(run, stores[run.dataset.name], CPU, fitted(run))
 
 
 # -- no step waits for the device ------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_what_waits_for_the_device_is_seen(wait: Callable[[Tensor], Any]) -> Non
 def test_no_step_waits_for_a_gpu(stores, loss: str) -> None:
     run = cell(loss, "none", budget=960)
     store, device = stores[run.dataset.name], torch.device("cuda")
-    made = loop.build_trainer(run, store, device)
+    made = session.build_trainer(run, store, device)
     made.step(0)
     torch.cuda.set_sync_debug_mode("error")
     try:

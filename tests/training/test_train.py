@@ -18,7 +18,7 @@ from ganlore.settings import Optimizer
 from ganlore.steps import Moment, Schedule, Step, schedule, seeding
 from ganlore.steps.scaling import to_network, to_storage
 from ganlore.study import registry
-from ganlore.training import build, checkpoint, loop, trainer
+from ganlore.training import build, checkpoint, session, trainer
 from ganlore.training.batches import Batches
 from ganlore.training.history import marks
 from tiny import at_step, equal, tiny_run
@@ -42,7 +42,7 @@ def test_the_budget_is_images_shown_to_the_discriminator(stores, monkeypatch, lo
     monkeypatch.setattr(checkpoint.Checkpoints, "restore", lambda *a: (0, 0.0))
     for method in ("save", "save_sometimes", "snapshot"):
         monkeypatch.setattr(checkpoint.Checkpoints, method, lambda *a: None)
-    loop.train(run, stores["ring"], checkpoints, CPU)
+    session.train(run, stores["ring"], checkpoints, CPU)
     assert phases == {"discriminator": 30, "generator": steps}
 
 
@@ -141,8 +141,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(checkpoint.Checkpoints, "save", save_then_die)
-        loop.train(run, stores[dataset], state, CPU)
-    assert loop.train(run, stores[dataset], state, CPU) == "done"
+        session.train(run, stores[dataset], state, CPU)
+    assert session.train(run, stores[dataset], state, CPU) == "done"
     resumed = arrays.read_sealed(state.path)
     assert equal(undisturbed["networks"], resumed["networks"])
     assert equal(undisturbed["optimizers"], resumed["optimizers"])
@@ -205,7 +205,7 @@ def test_a_state_of_other_settings_is_not_continued(stores, tmp_path, trained) -
         state = checkpoint.Checkpoints(
             tmp_path / "s", checkpoint.identity(run, stores[run.dataset.name]), math.inf
         )
-        loop.train(run, stores["ring"], state, CPU)
+        session.train(run, stores["ring"], state, CPU)
     assert equal(arrays.read_sealed(state.path)["networks"], trained(fast)[1]["networks"])
 
 
@@ -214,9 +214,9 @@ def test_a_damaged_state_is_told_and_begun_again(stores, tmp_path, trained, caps
     state = checkpoint.Checkpoints(
         tmp_path / "s", checkpoint.identity(run, stores[run.dataset.name]), math.inf
     )
-    loop.train(run, stores["ring"], state, CPU)
+    session.train(run, stores["ring"], state, CPU)
     state.path.write_bytes(state.path.read_bytes()[:-100])
-    loop.train(run, stores["ring"], state, CPU)
+    session.train(run, stores["ring"], state, CPU)
     assert "damaged" in capsys.readouterr().err
     assert equal(arrays.read_sealed(state.path)["networks"], trained(run)[1]["networks"])
 
@@ -434,7 +434,7 @@ def test_training_does_not_import_the_compiler(stores, tmp_path) -> None:
         f"run = Run.model_validate_json({run.training_settings()!r})\n"
         f"store = Store.open(Path({str(stores['ring'].folder)!r}))\n"
         f"state = checkpoint.Checkpoints(Path({str(tmp_path / 's')!r}), '')\n"
-        "assert loop.train(run, store, state, torch.device('cpu')) == 'done'\n"
+        "assert session.train(run, store, state, torch.device('cpu')) == 'done'\n"
         "assert 'torch._dynamo' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,7 +17,7 @@ from ganlore.networks import Spec, Stages
 from ganlore.study import registry
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
-from ganlore.training import loop
+from ganlore.training import session
 from ganlore.tricks._resolution import enlarge, shrink
 from tiny import equal, tiny
 
@@ -33,7 +33,7 @@ def run_of(loss="nonsaturating", trick="progressive", network="dcgan", **changes
 
 def stepper_of(stores, run):
     torch.set_num_threads(run.training.threads)
-    return loop.build_trainer(run, stores["digits"], CPU)
+    return session.build_trainer(run, stores["digits"], CPU)
 
 
 def at_level(train_state, level: int, alpha: float = 1.0):

@@ -30,7 +30,7 @@ from ganlore.study import registry
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan, Run
-from ganlore.training import build, checkpoint, loop, trainer
+from ganlore.training import build, checkpoint, session, trainer
 from step_costs import TURNS, Bench
 from tiny import at_step, equal, tiny, tiny_run
 
@@ -350,8 +350,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(stores, trained, fitted, tm
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(checkpoint.Checkpoints, "save", save_then_die)
-        loop.train(run, store, state, CPU, extractors)
-    assert loop.train(run, store, state, CPU, extractors) == "done"
+        session.train(run, store, state, CPU, extractors)
+    assert session.train(run, store, state, CPU, extractors) == "done"
     resumed = arrays.read_sealed(state.path)
     assert equal(undisturbed["networks"], resumed["networks"])
     assert equal(undisturbed["optimizers"], resumed["optimizers"])
@@ -370,10 +370,7 @@ def finished(stores, tmp_path_factory) -> Plan:
     shutil.copytree(stores["digits"].folder, data / "prepared/digits")
     axes = {"datasets": ["digits"], "networks": ["dcgan"], "losses": ["nonsaturating"]}
     study = tiny(
-        grids=[{**axes, "tricks": ["none", "perceptual"]}],
-        data=str(data),
-        results=str(results),
-        reports=str(folder / "reports"),  # not the one of this clone
+        grids=[{**axes, "tricks": ["none", "perceptual"]}], data=str(data), results=str(results)
     )
     plan = expand(study)
     fit_quickly(stores["digits"], data / "extractors/digits" / NAME)

@@ -18,7 +18,7 @@ from ganlore.steps import Step
 from ganlore.study import registry
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
-from ganlore.training import build, loop
+from ganlore.training import build, session
 from ganlore.tricks import _augment
 from tiny import at_step, equal, tiny, tiny_run
 
@@ -211,7 +211,7 @@ def test_decay_reaches_both_optimisers_beside_their_own_schedules(loss, others, 
 
     def rates(trick: str) -> list[float]:
         run = tiny_run("ring", loss, trick, training={"policy": "published", "budget": 160})
-        trainer = loop.build_trainer(run, stores["ring"], CPU)
+        trainer = session.build_trainer(run, stores["ring"], CPU)
         trainer.begin(9)
         return [group["lr"] for used in trainer.state.optimizers for group in used.param_groups]
 

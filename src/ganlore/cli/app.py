@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,25 +20,36 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
-        try:
+        with explained():
             return super().invoke(ctx)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # who reads us has read enough: click knows
-                raise
-            raise of_system(error) from error
-        except UnicodeError as error:
-            raise GanloreError(f"not UTF-8 text: {error}\n  save the file as UTF-8") from error
-        except MemoryError as error:
-            reason = f" ({error})" if str(error) else ""
-            raise GanloreError(
-                f"too little memory{reason}\n  lower training.batch, protocol.n_fake or "
-                "protocol.n_neighbours, or run fewer jobs at a time"
-            ) from error
-        except SystemExit as error:  # click's own ends are no SystemExit yet
-            raise GanloreError(
-                f"a plug-in ended Python (sys.exit({error.code!r})) before the command was done\n"
-                "  mend the plug-in: raise an error where something is wrong"
-            ) from error
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Make a GanloreError of each failure that a user can mend.
+
+    Raises:
+        GanloreError: in place of it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # who reads us has read enough: click knows
+            raise
+        raise of_system(error) from error
+    except UnicodeError as error:
+        raise GanloreError(f"not UTF-8 text: {error}\n  save the file as UTF-8") from error
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        raise GanloreError(
+            f"too little memory{reason}\n  lower training.batch, protocol.n_fake or "
+            "protocol.n_neighbours, or run fewer jobs at a time"
+        ) from error
+    except SystemExit as error:  # click's own ends are no SystemExit yet
+        raise GanloreError(
+            f"a plug-in ended Python (sys.exit({error.code!r})) before the command was done\n"
+            "  mend the plug-in: raise an error where something is wrong"
+        ) from error
 
 
 def finite(value: float | None) -> float | None:

@@ -26,6 +26,9 @@ COMMANDS = frozenset({"train", "evaluate"})
 """Those that Snakemake starts as jobs. Whatever asks first decides the environment that a server is
 for, and a job's is not that of a command which anyone else starts."""
 
+SHARE = "share"
+"""What a job asks a server for that wants its run trained in turn with others; no command."""
+
 HINTS = {"SIGKILL": ": was there too little memory?"} | dict.fromkeys(
     ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"),
     ": compiled code crashed, called by what is listed above; of a plug-in perhaps",
@@ -42,11 +45,7 @@ def ask(arguments: list[str]) -> int | None:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             try:
-                connection.connect(os.environ[ADDRESS])
-                payload = json.dumps({**identity(), **_situation(), "arguments": arguments})
-                size = len(payload.encode()).to_bytes(8, "big")
-                socket.send_fds(connection, [size], [0, 1, 2])
-                connection.sendall(payload.encode())
+                send(connection, arguments, (0, 1, 2))
                 if connection.recv(1) != ACCEPTED:
                     say(DECLINED)
                     return None
@@ -56,6 +55,18 @@ def ask(arguments: list[str]) -> int | None:
     except KeyboardInterrupt:
         say(INTERRUPTED)
         return 130
+
+
+def send(connection: socket.socket, arguments: list[str], files: tuple[int, int, int]) -> None:
+    """Connect to the server, and send it a request with three open files.
+
+    Raises:
+        OSError: if there is none, or it goes.
+    """
+    connection.connect(os.environ[ADDRESS])
+    payload = json.dumps({**identity(), **_situation(), "arguments": arguments}).encode()
+    socket.send_fds(connection, [len(payload).to_bytes(8, "big")], list(files))
+    connection.sendall(payload)
 
 
 def identity() -> dict[str, str]:

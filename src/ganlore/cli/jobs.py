@@ -134,13 +134,18 @@ def train(
     chosen, data, results = _named(run, study, settings, data, results)
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
     # before torch is imported: once that has looked for GPUs it is too late to choose one
-    with run_lock.held(state_folder, chosen.id), gpu_slots.slot(chosen.training.device):
+    with (
+        run_lock.held(state_folder, chosen.id) as lock,
+        gpu_slots.slot(chosen.training.device) as gpu,
+    ):
         from ganlore import provenance
-        from ganlore.cli.training import train as train_run
+        from ganlore.cli import device_client, training
 
-        status = train_run(chosen, data, folder, state_folder, save_every)
+        words = (chosen, data, folder, state_folder, save_every)
+        shared = device_client.train(*words, lock) if gpu else None
+        status, used = shared or (training.train(*words), None)
     if benchmark:
-        provenance.benchmark(benchmark)
+        provenance.benchmark(benchmark, used)
     say(f"{folder}: {status}")
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from ganlore import features, provenance, storage
 from ganlore.data import Store
 from ganlore.execution import gpu
 from ganlore.study.run import Run
-from ganlore.training import build, checkpoint, loop
+from ganlore.training import build, checkpoint, loop, session
 
 
 def train(run: Run, data: Path, folder: Path, state_folder: Path, save_every: float) -> str:
@@ -26,20 +28,37 @@ def train(run: Run, data: Path, folder: Path, state_folder: Path, save_every: fl
     Returns:
         The run's status.
     """
-    checkpoint.announce(state_folder)  # from here on a process that ends leaves a trace
+    with session.settings_of(run.training):
+        return loop.drain(steps(run, data, folder, state_folder, save_every, os.getpid()))
+
+
+def steps(
+    run: Run, data: Path, folder: Path, state_folder: Path, save_every: float, process: int
+) -> loop.Steps:
+    """As `train`, one step at a time, inside `session.settings_of`.
+
+    Args:
+        run: the run's settings.
+        data: as in `train`.
+        folder: as in `train`.
+        state_folder: as in `train`.
+        save_every: as in `train`.
+        process: the one that lives as long as the training.
+    """
+    checkpoint.announce(state_folder, process)  # from here on a process that ends leaves a trace
     with _recorded(state_folder), gpu.failure_explained(f"run {run.id}"):
         device = build.device(run.training.device)
         device_name = gpu.name(device)  # a GPU that fails later cannot tell it
-        store = Store.open(data / "prepared" / run.dataset.name).require(run.dataset.settings)
+        store = _opened(data / "prepared" / run.dataset.name).require(run.dataset.settings)
         extractors = {
             name: features.open_fitted(name, store, data / "extractors" / store.name / name)
             for name in run.training_extractors
         }
         fitted = provenance.fitted(extractors, store.name, data)
         identity = checkpoint.identity(run, store, fitted)
-        checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every)
+        checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every, process)
         provenance.environment()  # before training: the commit is that of the code that was loaded
-        status = loop.train(run, store, checkpoints, device, extractors)
+        status = yield from session.steps(run, store, checkpoints, device, extractors)
     checkpoint.finish(run, store, folder, checkpoints, status, device_name, fitted)
     return status
 
@@ -54,3 +73,19 @@ def _recorded(state_folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):  # the disk may be what failed
             storage.write_json(state_folder / "failed.json", failure)
         raise
+
+
+def _opened(folder: Path) -> Store:
+    """Prepared data, whose files are hashed again only if one of them has changed."""
+    try:
+        files = [(path, path.stat()) for path in sorted(folder.iterdir())]
+    except OSError:  # as the store itself will say
+        return Store.open(folder)
+    return _unchanged(
+        folder, tuple((path.name, s.st_mtime_ns, s.st_size, s.st_ino) for path, s in files)
+    )
+
+
+@lru_cache(maxsize=4)
+def _unchanged(folder: Path, _files: tuple[tuple[str, int, int, int], ...]) -> Store:
+    return Store.open(folder)

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ganlore.cli import client
+from ganlore.cli.device_workers import DeviceWorkers
 
 OWN = frozenset({"_", "CUDA_VISIBLE_DEVICES", "OLDPWD", "PWD", "SHLVL"})
 """Variables that a job may have to itself. Any other, such as OMP_NUM_THREADS, may be read when a
@@ -92,6 +93,7 @@ class Server:
         self.owner = owner
         self.lifeline = os.pipe()  # its writing end is the server's alone
         self.jobs: dict[int, tuple[int, socket.socket]] = {}
+        self.devices = DeviceWorkers()
         self.suited: dict[str, Any] | None = None
         self.code: frozenset[tuple[str, int, int]] = frozenset()
 
@@ -99,9 +101,11 @@ class Server:
         """Answer until the owner ends."""
         while True:
             incoming = self.listener.fileno()
-            ready = select.select([self.owner, incoming, *self.jobs], [], [])[0]
+            watched = [self.owner, incoming, *self.jobs, *self.devices.sockets]
+            ready = select.select(watched, [], [])[0]
             if self.owner in ready:
                 return
+            self.devices.forget(ready)
             for ended in self.jobs.keys() & set(ready):
                 self.tell(ended)
             if incoming in ready:
@@ -123,7 +127,11 @@ class Server:
         """Fork a worker for a request, or decline it."""
         request, files = _receive(connection)
         try:
-            if self.suits(request):
+            if not self.suits(request):
+                return
+            if request["arguments"][:1] == [client.SHARE]:
+                self.share(request, files, connection)
+            else:
                 connection.sendall(client.ACCEPTED)
                 alive, ended = os.pipe()
                 worker = os.fork()
@@ -153,6 +161,33 @@ class Server:
                 self.code = frozenset()
         return asked == self.suited and self.code == _code()
 
+    def share(self, request: dict[str, Any], files: list[int], connection: socket.socket) -> None:
+        """Pass a job on to the process that trains runs of its kind in turn, which is forked here.
+
+        That process accepts it, or this connection ends and the job does its work itself.
+        """
+
+        def become(inbox: socket.socket) -> None:
+            connection.close()
+            for file in files:
+                os.close(file)
+            self.leave(self.lifeline[0])
+            _situate(request)
+            from ganlore.cli import device_worker
+
+            device_worker.serve(inbox)
+
+        self.devices.pass_on(request, [connection.fileno(), *files], become)
+
+    def leave(self, *others: int) -> None:
+        """In a process that was forked: close what is the server's, and end with others' ends."""
+        os.close(self.lifeline[1])
+        self.listener.close()
+        self.devices.close()
+        for _, connection in self.jobs.values():
+            connection.close()  # its client's end is for its own worker to see
+        threading.Thread(target=_end_with, args=others, daemon=True).start()
+
     def become(self, request: dict[str, Any], files: list[int], peer: socket.socket) -> NoReturn:
         """Run a request in this process, which has just been forked for it, and end."""
         status = 1
@@ -160,17 +195,9 @@ class Server:
             for number, file in enumerate(files):
                 os.dup2(file, number)
                 os.close(file)
-            os.close(self.lifeline[1])
-            self.listener.close()
-            for _, other in self.jobs.values():
-                other.close()  # its client's end is for its own worker to see
             peer.settimeout(None)
-            watch = threading.Thread(target=_end_with, args=(peer.fileno(), self.lifeline[0]))
-            watch.daemon = True
-            watch.start()
-            _take_environment(request)
-            os.umask(request["umask"] & 0o777)
-            os.chdir(request["cwd"])
+            self.leave(peer.fileno(), self.lifeline[0])
+            _situate(request)
             status = _run(request["arguments"])
         except OSError as error:  # the directory may be gone
             print(f"error: {error}", file=sys.stderr, flush=True)
@@ -236,13 +263,20 @@ def _take_environment(request: dict[str, Any]) -> None:
     os.environ.update(request["environment"])
 
 
+def _situate(request: dict[str, Any]) -> None:
+    """Take a client's environment, umask and directory."""
+    _take_environment(request)
+    os.umask(request["umask"] & 0o777)
+    os.chdir(request["cwd"])
+
+
 def _import() -> bool:
     """Import what jobs need; False where that fails, and each job will tell of it by itself."""
     try:
         from ganlore import provenance
         from ganlore.study import declarations, fingerprint, registry
 
-        for module in ("cli.main", "evaluation.evaluate", "training.checkpoint", "training.loop"):
+        for module in ("cli.main", "cli.device_worker", "evaluation.evaluate"):
             importlib.import_module(f"ganlore.{module}")
 
         # parsed once; workers look at times only

@@ -77,7 +77,7 @@ def failure_explained(what: str) -> Iterator[None]:
         yield
     except RuntimeError as error:
         text = str(error)
-        if _short(error):
+        if short_of_memory(error):
             raise GanloreError(
                 f"{what}: the GPU has too little memory\n  {_asked(text)}{_used()}\n"
                 f"  let fewer jobs share a GPU ({gpu_slots.SHARE}), or set the device to cpu"
@@ -99,11 +99,6 @@ def _visible() -> str:
     return f" {visible}" if visible else ""
 
 
-def _short(error: RuntimeError) -> bool:
-    """Whether an error says that a GPU has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in SHORT)
-
-
 @contextmanager
 def memory_explained(run: Run) -> Iterator[None]:
     """Explain a GPU's lack of memory: which run asked for it, and what may be lowered.
@@ -114,7 +109,7 @@ def memory_explained(run: Run) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not _short(error):
+        if not short_of_memory(error):
             raise
         width = run.network.settings.get("width")
         network = f"{run.network.name}'s width" + (f" (now {width})" if width else "")
@@ -124,6 +119,15 @@ def memory_explained(run: Run) -> Iterator[None]:
             f"  lower training.batch, or settings.networks: {network}, or the runs that share a "
             "GPU (GANLORE_RUNS_PER_GPU)"
         ) from error
+
+
+def short_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what it explains, is a GPU's lack of memory."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    if isinstance(error, GanloreError):
+        return short_of_memory(error.__cause__)
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in SHORT)
 
 
 def _asked(text: str) -> str:

@@ -6,7 +6,9 @@ CUDA must not have looked for GPUs before: what they see is CUDA_VISIBLE_DEVICES
 
 Environment:
     CUDA_VISIBLE_DEVICES: the GPUs that may be used; without it all that `nvidia-smi -L` lists.
-    GANLORE_RUNS_PER_GPU: jobs that share a GPU, 1 by default.
+    GANLORE_RUNS_PER_GPU: jobs that share a GPU; by default one for each 4 GiB of its memory, up to
+        12, and 1 where that is not known. How many of their runs are trained at a time in one
+        process is measured there (`sharing`); the others wait, or are evaluated meanwhile.
     GANLORE_SLOTS: the folder of the locks; by default one of the user's in the temporary folder.
 """
 
@@ -31,6 +33,13 @@ from ganlore.errors import GanloreError
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 SHARE = "GANLORE_RUNS_PER_GPU"
 FOLDER = "GANLORE_SLOTS"
+EACH = 4
+"""GiB of a GPU's memory for one of the jobs that share it by default."""
+
+MOST = 12
+"""Jobs that share a GPU by default, however large: eight filled one that was measured, and jobs
+that evaluate are among them."""
+
 PAUSE = 0.5
 """Seconds between two looks for a free slot."""
 
@@ -45,18 +54,30 @@ def gpus() -> list[str]:
     return list(_listed())
 
 
-@cache
 def _listed() -> tuple[str, ...]:
     """What `nvidia-smi -L` lists, by UUID: its numbers need not be CUDA's."""
+    return parse(_asked("-L"))
+
+
+def _memories() -> list[int]:
+    """MiB of each of the machine's GPUs; of a parted GPU (MIG) the smallest part's."""
+    whole = _asked("--query-gpu=memory.total", "--format=csv,noheader,nounits").split()
+    parts = re.findall(r"^\s+MIG \w+\.(\d+)gb", _asked("-L"), flags=re.MULTILINE)
+    return [int(n) for n in whole if n.isdecimal()] + [1024 * int(n) for n in parts]
+
+
+@cache
+def _asked(*words: str) -> str:
+    """What `nvidia-smi` prints; nothing where there is none, or it fails."""
     if not shutil.which("nvidia-smi"):
-        return ()
+        return ""
     try:
         done = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False
+            ["nvidia-smi", *words], capture_output=True, text=True, timeout=60, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return parse(done.stdout) if done.returncode == 0 else ()
+        return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 def parse(listing: str) -> tuple[str, ...]:
@@ -76,12 +97,15 @@ def parse(listing: str) -> tuple[str, ...]:
 
 
 def per_gpu() -> int:
-    """Jobs that may share a GPU.
+    """Jobs that may share a GPU: the environment's number, or by the smallest GPU's memory.
 
     Raises:
         GanloreError: if the environment's number is none.
     """
-    share = os.environ.get(SHARE, "1")
+    if SHARE not in os.environ:
+        gib = min(_memories(), default=0) / 1024
+        return min(max(round(gib) // EACH, 1), MOST)
+    share = os.environ[SHARE]
     if not share.isdecimal() or not int(share):
         raise GanloreError(f"{SHARE} = {share!r}: expected a whole number from 1 up")
     return int(share)
@@ -130,7 +154,7 @@ def _wait() -> tuple[str, IO[str]]:
             said = True
             say(
                 f"waiting for a GPU: all {total()} places are taken "
-                f"({len(gpus())} GPUs, {SHARE} = {per_gpu()})"
+                f"({len(gpus())} GPUs, {per_gpu()} on each: {SHARE})"
             )
         time.sleep(PAUSE)
     return slot

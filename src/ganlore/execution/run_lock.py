@@ -12,17 +12,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ganlore.errors import GanloreError
 
 
 @contextmanager
-def held(state_folder: Path, run_id: str) -> Iterator[None]:
+def held(state_folder: Path, run_id: str) -> Iterator[IO[str]]:
     """Hold the lock on a run.
 
     Args:
         state_folder: where the run's state lies while it trains; the lock lies beside it.
         run_id: the run's path, for the message.
+
+    Yields:
+        The locked file: who has it open as well, by this very opening, holds the lock too.
 
     Raises:
         GanloreError: if another process holds it; with its id.
@@ -42,4 +46,4 @@ def held(state_folder: Path, run_id: str) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        yield file

@@ -25,7 +25,7 @@ from ganlore.data import Dataset, Split, Store
 from ganlore.forecast import flops
 from ganlore.study import registry
 from ganlore.study.run import Cell, Plan, Run
-from ganlore.training import build, checkpoint, loop
+from ganlore.training import build, checkpoint, session
 
 if TYPE_CHECKING:
     from ganlore.features import Extractor
@@ -224,7 +224,7 @@ class Costs:
         device = build.device(run.training.device)
         with tempfile.TemporaryDirectory() as folder:
             checkpoints = checkpoint.Checkpoints(Path(folder), "", float("inf"))
-            loop.train(short, store, checkpoints, device, self.extractors(run))
+            session.train(short, store, checkpoints, device, self.extractors(run))
             saved = arrays.read_sealed(checkpoints.path)
         assert saved is not None
         first, last = saved["history"][0], saved["history"][-1]

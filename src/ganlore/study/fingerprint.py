@@ -46,7 +46,7 @@ def closure(files: Iterable[Path]) -> set[Path]:
 
 
 def module(name: str) -> Path:
-    """The file of one of this package's modules, for example `module("training.loop")`."""
+    """The file of one of this package's modules, for example `module("training.session")`."""
     path = declarations.module_file(f"ganlore.{name}")
     assert path is not None, name
     return path
@@ -140,7 +140,7 @@ def training(
 ) -> str:
     """Of the code that trains a run, the extractors that its tricks use included."""
     files = [registry.path_of("extractor", name) for name in extractors]
-    return of([module("training.loop"), *_plug_ins(network, loss, tricks), *files])
+    return of([module("training.session"), *_plug_ins(network, loss, tricks), *files])
 
 
 @cache

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
 import torch
 from torch import Tensor
 
@@ -12,6 +16,69 @@ from ganlore.steps.scaling import to_network
 
 Batch = tuple[Tensor, Tensor | None]
 """Samples (N, ...), scaled as network input, and class labels (N,) or None."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """The training split on a device, once for all runs of a process that train on it.
+
+    Attributes:
+        samples: (N, ...), as stored; nobody may change them.
+        labels: (N,), None without.
+    """
+
+    samples: Tensor
+    labels: Tensor | None
+
+    def to(self, device: torch.device) -> Held:
+        """The same on a device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return Held(self.samples.to(device), labels)
+
+
+_held: WeakValueDictionary[tuple[str, str, str], Held] = WeakValueDictionary()
+_kept: deque[Held] = deque(maxlen=0)
+
+
+def keep(count: int) -> None:
+    """Keep the last data sets on their device also while no run trains on them."""
+    global _kept  # noqa: PLW0603
+    _kept = deque(_kept, maxlen=count)
+
+
+def held(store: Store, device: torch.device) -> Held:
+    """The training split of prepared data on a device, where it may be already."""
+    key = str(store.folder.resolve()), store.digest, str(device)
+    there = _held.get(key)
+    if there is None:
+        there = _held[key] = _read(store).to(device)
+    if there not in _kept:
+        _kept.append(there)
+    return there
+
+
+def nbytes() -> int:
+    """Bytes of all that is held, on whatever device."""
+    return sum(
+        tensor.nbytes
+        for data in _held.values()
+        for tensor in (data.samples, data.labels)
+        if tensor is not None
+    )
+
+
+def _read(store: Store) -> Held:
+    """The training split on the CPU, as an own copy: a store's file is opened read-only."""
+    labels = store.labels("train")
+    samples = torch.from_numpy(store.samples("train").copy())
+    return Held(samples, None if labels is None else torch.from_numpy(labels))
+
+
+def _corrupted(store: Store, share: float, seed: int) -> Held:
+    """The same, with a share of the samples replaced by noise, which is the seed's own."""
+    data = _read(store)
+    _corrupt(data.samples, share, seeding.generator(seed, "corrupted"))
+    return data
 
 
 class Batches:
@@ -41,13 +108,11 @@ class Batches:
         layout: torch.memory_format = torch.contiguous_format,
         corrupted: float = 0.0,
     ) -> None:
-        # copied, since the store's file is opened read-only, which tensors do not support
-        samples = torch.from_numpy(store.samples("train").copy())
         if corrupted:
-            _corrupt(samples, corrupted, seeding.generator(seed, "corrupted"))
-        self.samples = samples.to(device)
-        labels = store.labels("train")
-        self.labels = None if labels is None else torch.from_numpy(labels).to(device)
+            self._data = _corrupted(store, corrupted, seed).to(device)
+        else:
+            self._data = held(store, device)  # which lives as long as this
+        self.samples, self.labels = self._data.samples, self._data.labels
         self.size = size
         self.seed = seed
         self.flip = flip

@@ -30,7 +30,7 @@ class CapturedTrainer(Trainer):
 
     @property
     def captured(self) -> str:  # type: ignore[override]
-        """ "yes", or "no: " and the reason."""
+        """Whether steps are captured: "yes", or "no: " and the reason."""
         return "yes" if self.graphs.refusal is None else f"no: {self.graphs.refusal}"
 
     def step(self, number: int, alone: bool = False) -> Updates:

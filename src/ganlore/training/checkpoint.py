@@ -35,12 +35,14 @@ class Checkpoints:
         folder: their folder.
         identity: from `identity`; a checkpoint with another one is discarded.
         interval: seconds between two checkpoints.
+        process: the one that lives as long as the training, for `ganlore status`.
         captured: whether steps come from graphs (`Trainer.captured`), for the run's record.
     """
 
     folder: Path
     identity: str
     interval: float = 30.0
+    process: int = field(default_factory=os.getpid)
     captured: str = "no"
     _saved_at: float = field(default_factory=time.monotonic)
     _reported_at: float = 0.0
@@ -65,7 +67,7 @@ class Checkpoints:
             console.say(f"{self.path}: damaged; starting this run again from its first step")
         if saved is None or saved["identity"] != self.identity:
             self.clear()
-            announce(self.folder)
+            announce(self.folder, self.process)
             return 0, 0.0
         for path in self.folder.glob("snapshot-*.pt"):
             if path.name not in saved["files"]:
@@ -84,7 +86,7 @@ class Checkpoints:
         now = time.monotonic()
         if now - self._reported_at >= min(2.0, self.interval):
             self._reported_at = now
-            _report(self.folder, step, seconds)
+            _report(self.folder, step, seconds, self.process)
         if now - self._saved_at >= self.interval:
             self.save(step, state, history, seconds)
 
@@ -127,8 +129,8 @@ class Checkpoints:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def announce(folder: Path) -> None:
-    """Say in a run's folder that this process trains it, before any of a plug-in's code runs.
+def announce(folder: Path, process: int) -> None:
+    """Say in a run's folder which process trains it, before any of a plug-in's code runs.
 
     A process that is ended at once, by a crash of compiled code for example, leaves nothing else.
     """
@@ -137,11 +139,11 @@ def announce(folder: Path) -> None:
     with contextlib.suppress(GanloreError):  # there is none, or it is damaged: the run begins
         before = storage.read_json(path, "", shapes.Progress)
         step, seconds = before["step"], before["seconds"]
-    _report(folder, step, seconds)
+    _report(folder, step, seconds, process)
 
 
-def _report(folder: Path, step: int, seconds: float) -> None:
-    progress = {"step": step, "seconds": seconds, "pid": os.getpid(), "time": time.time()}
+def _report(folder: Path, step: int, seconds: float, process: int) -> None:
+    progress = {"step": step, "seconds": seconds, "pid": process, "time": time.time()}
     storage.write_json(folder / "progress.json", progress)
 
 

@@ -3,84 +3,40 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
-
-import torch
+from typing import TYPE_CHECKING
 
 from ganlore.console import Forecast, Progress
-from ganlore.errors import GanloreError
-from ganlore.execution import gpu
-from ganlore.steps import seeding
-from ganlore.training import build, memory, precision
-from ganlore.training.batches import Batches
-from ganlore.training.captured import CapturedTrainer
+from ganlore.training import memory
 from ganlore.training.history import History, marks, snapshot_steps, sparse
-from ganlore.training.scheduled import Values
-from ganlore.training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from ganlore.data import Store
-    from ganlore.study.run import Run
     from ganlore.study.schema import Training
     from ganlore.training.checkpoint import Checkpoints
+    from ganlore.training.trainer import Trainer
+
+Steps = Generator[int, None, str]
+"""A training under way: yields the number of completed steps after each, and returns its status.
+
+Between two steps it needs nothing of what a process has one of (torch's generators, its number of
+threads, its choice of kernels), so that several that agree in the last two may take turns.
+"""
 
 
-def train(
-    run: Run,
-    store: Store,
-    checkpoints: Checkpoints,
-    device: torch.device,
-    extractors: dict[str, Any] | None = None,
-) -> str:
-    """Train a run from its last checkpoint to its end.
-
-    Args:
-        run: the run's settings.
-        store: the prepared data.
-        checkpoints: the run's checkpoints; the last one is saved when this returns.
-        device: where to train.
-        extractors: the tricks' fitted extractors (`Run.training_extractors`), by name.
-
-    Returns:
-        "done", or "diverged" if a loss was not finite or beyond the study's bound.
-
-    Raises:
-        GanloreError: if a GPU's memory is too small; with what may be lowered. If steps are to be
-            captured (`training.capture`) and cannot be.
-    """
-    torch.set_num_threads(run.training.threads)
-    with precision.kernels(run.training), gpu.memory_explained(run):
-        trainer = build_trainer(run, store, device, extractors)
-        with seeding.scope(run.seed, "training"), Progress(run.id, run.training.steps) as progress:
-            return loop(trainer, checkpoints, run.training, progress)
+def drain(steps: Steps) -> str:
+    """Make all steps; returns the status."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return str(end.value)
 
 
-def build_trainer(
-    run: Run, store: Store, device: torch.device, extractors: dict[str, Any] | None = None
-) -> Trainer:
-    """Build the trainer of a run at step 0. Nothing after it depends on the run's settings."""
-    training = run.training
-    on_gpu = device.type == "cuda"
-    state = build.train_state(run, store.shape, store.classes, device, tensors=on_gpu)
-    state.extractors = {name: fitted.to(device) for name, fitted in (extractors or {}).items()}
-    layout = precision.layout(training)
-    batches = Batches(
-        store, training.batch, run.seed, device, training.flip, layout, training.corrupted
-    )
-    optimizer = build.optimizer_settings(run, state.tricks)
-    if training.capture == "on" and not on_gpu:
-        raise GanloreError(
-            f"training.capture = 'on', but this run is on {device}: no GPU, no graphs\n"
-            "  use 'auto', or a machine with a GPU"
-        )
-    kind = CapturedTrainer if on_gpu and training.capture != "off" else Trainer
-    values = Values(device) if on_gpu else None
-    return kind(state, batches, training, optimizer, run.seed, device, values)
-
-
-def loop(trainer: Trainer, checkpoints: Checkpoints, training: Training, progress: Progress) -> str:
-    """Make all steps, with history, snapshots and checkpoints; returns the same as `train`."""
+def loop(
+    trainer: Trainer, checkpoints: Checkpoints, training: Training, progress: Progress
+) -> Steps:
+    """The steps, with history, snapshots and checkpoints; returns the same as `train`."""
     state, history = trainer.state, History()
     start, seconds_before = checkpoints.restore(state, history)
     log_at = set(marks(training.steps, training.history, state.n_critic))
@@ -110,5 +66,6 @@ def loop(trainer: Trainer, checkpoints: Checkpoints, training: Training, progres
                 checkpoints.save(done, state, history, seconds)
                 return "diverged"
             checkpoints.save_sometimes(done, state, history, seconds)
+        yield done
     checkpoints.save(training.steps, state, history, time.perf_counter() - began)
     return "done"
