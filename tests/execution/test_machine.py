@@ -34,9 +34,9 @@ def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv(gpu_slots.VISIBLE)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    gpu_slots._listed.cache_clear()
+    gpu_slots._asked.cache_clear()
     yield tmp_path
-    gpu_slots._listed.cache_clear()
+    gpu_slots._asked.cache_clear()
 
 
 def test_a_test_sees_no_gpu() -> None:

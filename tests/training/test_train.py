@@ -429,7 +429,7 @@ def test_training_does_not_import_the_compiler(stores, tmp_path) -> None:
     run = tiny_run()
     code = (
         "import sys; from pathlib import Path; import torch\n"
-        "from ganlore.training import checkpoint, loop; from ganlore.data import Store\n"
+        "from ganlore.training import checkpoint, session; from ganlore.data import Store\n"
         "from ganlore.study.run import Run\n"
         f"run = Run.model_validate_json({run.training_settings()!r})\n"
         f"store = Store.open(Path({str(stores['ring'].folder)!r}))\n"
