@@ -12,6 +12,7 @@ import contextlib
 import csv
 import hashlib
 import io
+import itertools
 import json
 import os
 import random
@@ -242,7 +243,7 @@ def progress(tally: Tally, done: int, n: int) -> None:
     say(f"{done}/{n}: {', '.join(f'{name} {count}' for name, count in tally.counts.items())}")
 
 
-def moments(n: int, seed: int) -> Iterator[tuple[int, float]]:
-    """Numbers from 0 and shares of a command's time, drawn evenly."""
+def moments(seed: int) -> Iterator[tuple[int, float]]:
+    """Numbers from 0 and shares of a command's time, drawn evenly, without an end."""
     rng = random.Random(seed)
-    yield from ((index, rng.random()) for index in range(n))
+    yield from ((index, rng.random()) for index in itertools.count())

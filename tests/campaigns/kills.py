@@ -52,8 +52,11 @@ def trainings(tally: Tally, n: int, seed: int) -> None:
         assert whole.code == 0, whole.text
         expected[run] = evaluated(run)
         shutil.rmtree(Path("results/runs"))
-    for index, share in campaign.moments(n, seed):
-        campaign.progress(tally, index, n)
+    for index, share in campaign.moments(seed):
+        killed = tally.counts.get("trainings killed", 0)
+        if killed == n:
+            return
+        campaign.progress(tally, killed, n)
         run = RUNS[index % len(RUNS)]
         moment = share * seconds[run]
         where = (
@@ -61,7 +64,11 @@ def trainings(tally: Tally, n: int, seed: int) -> None:
         )
         process = campaign.start(train(run), Path("killed.log"))
         time.sleep(moment)
-        tally.count("trainings killed" if process.poll() is None else "trainings that had ended")
+        if process.poll() is not None:
+            tally.count("trainings that had ended")
+            shutil.rmtree(Path("results"), ignore_errors=True)
+            continue
+        tally.count("trainings killed")
         campaign.kill(process)
         resumed = campaign.command(*train(run))
         if resumed.code != 0:
@@ -96,15 +103,21 @@ def workflows(tally: Tally, n: int, seed: int) -> None:
     seconds = time.monotonic() - began
     assert whole.code == 0, whole.text
     expected = all_bits()
-    for index, share in campaign.moments(n, seed + 1):
-        campaign.progress(tally, index, n)
+    for index, share in campaign.moments(seed + 1):
+        killed = tally.counts.get("workflows killed", 0)
+        if killed == n:
+            return
+        campaign.progress(tally, killed, n)
         for name in ("data", "results", "reports", ".snakemake"):
             shutil.rmtree(name, ignore_errors=True)
         moment = share * seconds
         where = f"workflow killed after {moment:.1f} of {seconds:.1f} s (--seed {seed}, workflow {index})"
         process = campaign.start(campaign.snakemake(), Path("killed.log"))
         time.sleep(moment)
-        tally.count("workflows killed" if process.poll() is None else "workflows that had ended")
+        if process.poll() is not None:
+            tally.count("workflows that had ended")
+            continue
+        tally.count("workflows killed")
         campaign.kill(process)
         time.sleep(1)  # its workers end with it
         unlocked = campaign.command(*campaign.snakemake("--unlock"))
