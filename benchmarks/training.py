@@ -53,6 +53,7 @@ from ganlore.training.session import build_trainer
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "plain": {"cpu": {}, "cuda": {}},
     "fast": {"cpu": {"channels_last": True}, "cuda": {"channels_last": True, "precision": "bf16"}},
+    "uncaptured": {"cuda": {"channels_last": True, "precision": "bf16", "capture": "off"}},
     "deterministic": {"cuda": {"channels_last": True, "precision": "bf16", "deterministic": True}},
 }
 """The project's loops, a column of the table each: the settings of training, by device."""

@@ -334,7 +334,7 @@ def test_a_tape_gives_the_numbers_of_a_generator_that_is_rewound() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("run", PLAN.runs[::7] + networks(), ids=lambda run: run.id)
+@pytest.mark.parametrize("run", PLAN.runs[::14] + networks(), ids=lambda run: run.id)
 def test_on_a_gpu_a_replayed_step_is_the_step(run, stores, fitted) -> None:
     """As above with real graphs, deterministic kernels, and enough steps without one before."""
     device = torch.device("cuda")
