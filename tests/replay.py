@@ -72,7 +72,7 @@ class Recorder(TorchDispatchMode):
 
 
 def capture(
-    function: Callable[[], T], generators: Sequence[torch.Generator]
+    function: Callable[[], T], generators: Sequence[torch.Generator], stream: Any
 ) -> tuple[T, Callable[[], None]]:
     """As `graphs.cuda_graph`."""
     recorder = Recorder()

@@ -309,6 +309,9 @@ def test_optimisers_with_tensors_are_those_with_numbers(settings: Optimizer) -> 
     for one, other in zip(layers[0].parameters(), layers[1].parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
     assert isinstance(made[1].param_groups[0]["lr"], torch.Tensor)
+    own = type(made[1]).__module__.startswith("ganlore")
+    # else torch's own check refuses to capture its step on a GPU
+    assert own or settings.kind == "sgd" or made[1].param_groups[0]["capturable"]
 
 
 def test_a_tape_gives_the_numbers_of_a_generator_that_is_rewound() -> None:

@@ -163,8 +163,14 @@ def optimizer(
     if settings.kind == "adam":
         if tensors and settings.beta2_end is not None:
             return ScheduledAdam(parameters, lr=lr, betas=settings.betas)
-        # the fused form, one call for all parameters, is the fastest on CPU and GPU
-        return torch.optim.Adam(parameters, lr=lr, betas=settings.betas, fused=True)
+        # the fused form, one call for all parameters, is the fastest on CPU and GPU; torch refuses
+        # to capture a step of an optimiser that is not said to be capturable
+        made = torch.optim.Adam(
+            parameters, lr=lr, betas=settings.betas, fused=True, capturable=tensors
+        )
+        # nor need it warn of the steps that are made before a capture
+        made._warned_capturable_if_run_uncaptured = True
+        return made
     if settings.kind == "rmsprop":
         return (ScheduledRMSprop if tensors else torch.optim.RMSprop)(parameters, lr=lr)
     return torch.optim.SGD(parameters, lr=lr, fused=True)

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Capture = Callable[[Callable[[], T], Sequence[torch.Generator]], tuple[T, Callable[[], None]]]
-"""Records a function that draws from some generators, and runs it once. Gives its result, whose
-tensors every replay fills anew, and the function that replays it."""
+Capture = Callable[[Callable[[], T], Sequence[torch.Generator], Any], tuple[T, Callable[[], None]]]
+"""Records a function that draws from some generators, on a stream, and runs it once. Gives its
+result, whose tensors every replay fills anew, and the function that replays it."""
 
 Key = tuple[Any, ...]
 """What a graph is good for: whether the generator is updated, and the scheduled whole numbers."""
@@ -43,13 +43,17 @@ state, and libraries choose their kernels."""
 
 
 def cuda_graph(
-    function: Callable[[], T], generators: Sequence[torch.Generator]
+    function: Callable[[], T], generators: Sequence[torch.Generator], stream: torch.cuda.Stream
 ) -> tuple[T, Callable[[], None]]:
-    """Record a function in a CUDA graph and replay it (`Capture`)."""
+    """Record a function in a CUDA graph and replay it (`Capture`).
+
+    The stream must be that of the steps before: what autograd keeps of a parameter as long as a
+    step's tensors are there belongs to a stream, and would draw another one into the capture.
+    """
     graph = torch.cuda.CUDAGraph()
     for generator in generators:
         graph.register_generator_state(generator)
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=stream):
         result = function()
     graph.replay()
     return result, graph.replay
@@ -191,7 +195,7 @@ class Graphs:
 
         for parameter in self._parameters:
             parameter.grad = None
-        updates, replay = self._capture(make, self._generators)
+        updates, replay = self._capture(make, self._generators, self._side)
         gradients = [(p, p.grad) for p in self._parameters if p.grad is not None]
         self._recorded[key] = Recorded(updates, gradients, replay)
 
