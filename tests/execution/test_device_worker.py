@@ -114,7 +114,14 @@ class Job:
     def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
         with log.open("w", encoding="utf-8") as file:
-            self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+            self.process = subprocess.Popen(
+                command,
+                env=environment,
+                stdout=file,
+                stderr=file,
+                # whoever runs the tests in the background may have it ignored
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+            )
 
     @property
     def said(self) -> str:
@@ -184,7 +191,9 @@ def compare(runs: list, environment: dict[str, str], start, tmp_path: Path) -> N
         one, other = (storage.read_json(folder / "run.json", "") for folder in (one, other))
         for key in ("settings_hash", "code_hash", "data_hash", "threads", "device", "environment"):
             assert one[key] == other[key], key
-        assert "import time" not in job.said and not re.search(r"\| +torch$", job.log.read_text())
+        assert "import time" not in job.said and not re.search(
+            r"\| +torch$", job.log.read_text(encoding="utf-8")
+        )
     names, values = (line.split("\t") for line in used.read_text(encoding="utf-8").splitlines())
     row = dict(zip(names, values, strict=True))
     assert 0 < float(row["cpu_time"]) <= float(row["s"]) + 1 and float(row["max_rss"]) > 50

@@ -25,6 +25,7 @@ from typing import Any
 
 from ganlore.cli import client, training
 from ganlore.cli.app import explained
+from ganlore.cli.together import ALONE, Device, Ended, Member, Together
 from ganlore.console import say
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu, gpu_slots, sharing
@@ -32,7 +33,6 @@ from ganlore.provenance import peak_memory_mb
 from ganlore.study import declarations, registry
 from ganlore.study.run import Run
 from ganlore.training import batches, build, loop, session
-from ganlore.training.together import ALONE, Device, Ended, Member, Together
 
 IDLE = 60.0
 """Seconds without a job after which the process ends, and leaves the GPU to others."""

@@ -1,6 +1,6 @@
 """How many runs are trained in turn on one GPU: as many as its memory holds and as still gain.
 
-Only numbers in and numbers out; `training.together` measures them.
+Only numbers in and numbers out; `cli.together` measures them.
 """
 
 from __future__ import annotations

@@ -13,13 +13,14 @@ import pytest
 import torch
 
 from ganlore import arrays
+from ganlore.cli import together
+from ganlore.cli.together import Device, Ended, Member, Together
 from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
-from ganlore.training import batches, checkpoint, session, together
+from ganlore.training import batches, checkpoint, session
 from ganlore.training.batches import Batches
-from ganlore.training.together import Device, Ended, Member, Together
 from tiny import PLACES, equal, tiny, tiny_run
 
 CPU = torch.device("cpu")
