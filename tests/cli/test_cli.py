@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from ganlore import storage
 from ganlore.cli.main import app
+from ganlore.errors import GanloreError
 from ganlore.publishing import verify
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
@@ -38,6 +40,19 @@ def test_list_shows_every_plug_in_with_its_paper() -> None:
             assert paper == "-" or paper in text
     assert "E relu(1-r) + E relu(1+f)" in ok("list", "losses")
     assert "hinge" not in ok("list", "tricks")
+
+
+def test_list_shows_one_plug_in_by_its_name() -> None:
+    text = ok("list", "wgan-gp")
+    assert "E f - E r + 10 E (|grad D(xh)| - 1)^2" in text
+    assert "lsgan" not in text and "tricks" not in text
+    result = RUNNER.invoke(app, ["list", "wgan-gpp"])
+    assert isinstance(result.exception, GanloreError)
+    assert "did you mean 'wgan-gp'" in str(result.exception)
+
+
+def test_the_version_is_the_installed_one() -> None:
+    assert ok("--version").split() == ["ganlore", metadata.version("ganlore")]
 
 
 @pytest.fixture

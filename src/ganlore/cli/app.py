@@ -6,6 +6,7 @@ import errno
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,6 +75,23 @@ app = typer.Typer(
     "A STUDY is a YAML file in configs/. `snakemake --cores 8` runs a whole study and writes its "
     "report; the commands here show, check, and do single pieces of it.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ganlore {metadata.version('ganlore')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """The options of the application itself; its help is given above."""
+
 
 DEFAULT = "configs/default.yaml"
 

@@ -26,15 +26,22 @@ LISTS = {
 @app.command("list")
 def list_plugins(
     what: Annotated[
-        str, typer.Argument(help=f"One of {', '.join(LISTS)}; all of them if left out.")
+        str,
+        typer.Argument(help=f"One of {', '.join(LISTS)}, or a plug-in's name; all if left out."),
     ] = "",
 ) -> None:
     """Show the plug-ins that can be used in a study, with formula, settings and paper."""
-    if what and what not in LISTS:
-        raise unknown("list", what, LISTS)
-    for title in [what] if what else LISTS:
+    names = {title: list(registry.find(kind)) for title, kind in LISTS.items()}
+    if what in names:
+        names = {what: names[what]}
+    elif what:  # a loss and a trick may have one name
+        names = {title: [what] for title, of_kind in names.items() if what in of_kind}
+    if not names:
+        every = [*LISTS, *(name for kind in LISTS.values() for name in registry.find(kind))]
+        raise unknown("list or plug-in", what, every)
+    for title, some in names.items():
         typer.echo(f"\n{title}")
-        for name in registry.find(LISTS[title]):
+        for name in some:
             typer.echo("\n".join(listing.lines(registry.declaration(LISTS[title], name))))
 
 
