@@ -178,7 +178,7 @@ def ganlore(place: Path, *arguments: str, **variables: str) -> subprocess.Comple
         (["verify", "folder"], "publication.json: missing"),
         (["train", "--settings", "{"], "--settings: not valid JSON"),
         (["prepare", "ring", "--data", "plain.txt"], "plain.txt"),
-        (["list", "nothing"], "unknown list 'nothing'"),
+        (["list", "nothing"], "unknown list or plug-in 'nothing'"),
     ],
 )  # fmt: skip
 def test_a_process_ends_with_one_message(arguments, reported, place: Path) -> None:
