@@ -65,7 +65,7 @@ def lines(sections: Sections) -> Iterator[str]:
     if not cards:
         yield "no GPU has been measured: benchmarks/gpu.sh does it"
     for name, card in cards.items():
-        yield f"{name.removeprefix(rates.SECTION)}, {card['date'] or 'date not recorded'}"
+        yield f"{name.removeprefix(rates.SECTION)}, {card['date']}"
         for what, goal, find in GOALS:
             ratio = find(card, sections)
             said = "not measured" if ratio is None else f"{ratio:.1f}x"

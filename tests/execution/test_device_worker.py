@@ -319,9 +319,17 @@ def test_evaluation_overlaps_the_training_of_later_runs(tmp_path, monkeypatch) -
     monkeypatch.delenv(gpu_slots.SHARE, raising=False)
     monkeypatch.setenv(gpu_slots.FOLDER, str(tmp_path / "slots"))
     project = Project.create(tmp_path / "project")
-    losses = ["hinge", "lsgan", "minimax", "wgan"]
-    grid = {"datasets": ["ring"], "networks": ["mlp"], "losses": losses, "tricks": ["none"]}
-    project.study(grids=[grid], training={"budget": 16 * 2000, "snapshots": 8})
+    # two runs are short and two long, so that the former are evaluated while the latter train
+    steps = {"hinge": 500, "lsgan": 500, "minimax": 12_000, "wgan": 12_000}
+    losses = list(steps)
+    grids = [
+        {
+            "datasets": ["ring"], "networks": ["mlp"], "losses": [loss], "tricks": ["none"],
+            "training": {"budget": 16 * n},
+        }
+        for loss, n in steps.items()
+    ]  # fmt: skip
+    project.study(grids=grids, training={"snapshots": 8})
     project.snakemake(cores=4)
     trained, evaluated, trainers = [], [], set()
     results = project.folder / "results"
@@ -337,4 +345,4 @@ def test_evaluation_overlaps_the_training_of_later_runs(tmp_path, monkeypatch) -
         trainers |= set(re.findall(r"process (\d+) trains this run", log))
     assert len(trainers) == 1
     both = [min(e[1], t[1]) - max(e[0], t[0]) for e in evaluated for t in trained]
-    assert max(both) > 0, (trained, evaluated)
+    assert max(both) > 0.2, (trained, evaluated)

@@ -108,15 +108,6 @@ def test_each_card_has_its_line_the_latest_first(tmp_path, monkeypatch) -> None:
     assert "2026-11-28" in text
 
 
-def test_a_card_whose_date_and_commit_were_not_recorded_says_so(tmp_path, monkeypatch) -> None:
-    git = {"git": {"commit": None, "dirty": None}}
-    card = copy.deepcopy(CARD) | {"date": "", "measured": MADE | git}
-    measured(monkeypatch, tmp_path, {"training-speed: A": card, "training-speed: B": CARD})
-    text = said(monkeypatch, plan_of(["hinge"]), 1e9)
-    assert "(date not recorded, an earlier version)" in text
-    assert text.index("one B,") < text.index("one A,")
-
-
 @pytest.mark.parametrize(
     "sections", [{}, {"training-speed": CARD}, {"training-speed: X": CARD | {"rows": []}}]
 )

@@ -435,7 +435,7 @@ def test_a_run_without_memory_is_marked_failed_and_others_go_on(stores, tmp_path
 
 
 def test_other_errors_are_what_they_are() -> None:
-    with pytest.raises(RuntimeError, match="a bug"), gpu.memory_explained(tiny_run()):
+    with pytest.raises(RuntimeError, match="a bug"), gpu.failure_explained("run", tiny_run()):
         raise RuntimeError("a bug")
 
 

@@ -120,23 +120,17 @@ def _own_code(runs: list[dict[str, Any]]) -> dict[str, Quantity]:
 
 
 def provenance(made: dict[str, Any]) -> dict[str, str]:
-    """What a measurement was made with: `machine`, and `made_with` for a page.
-
-    What was not recorded (null in the file) is left out, but for the commit, whose lack is said.
-    """
-    machine = f"{made['cores']} cores"
-    if processor := made["processor"]:
-        machine += f" of {'an' if processor[0] in 'AEIO' else 'a'} {processor}"
-    python = {"Python": made["python"]} if made["python"] else {}
-    versions = {**python, **made["versions"]}
+    """What a measurement was made with: `machine`, and `made_with` for a page."""
+    article = "an" if made["processor"][0] in "AEIO" else "a"
+    machine = f"{made['cores']} cores of {article} {made['processor']}"
+    versions = {"Python": made["python"], **made["versions"]}
     packages = ", ".join(f"{package} {version}" for package, version in versions.items())
     git = made["git"]
-    none = "commit not recorded" if git["commit"] is None else "not under version control"
-    commit = f"commit `{git['commit'][:7]}`" if git["commit"] else none
+    commit = f"commit `{git['commit'][:7]}`" if git["commit"] else "not under version control"
     dirty = " with uncommitted changes" if git["dirty"] else ""
     note = f"; {made['note']}" if made.get("note") else ""
-    memory = f"{made['memory_gb']:.0f} GB, " if made["memory_gb"] else ""
+    memory = f"{made['memory_gb']:.0f} GB, {made['device']}"
     return {
         "machine": machine,
-        "made_with": f"{machine}, {memory}{made['device']}; {packages}; {commit}{dirty}{note}",
+        "made_with": f"{machine}, {memory}; {packages}; {commit}{dirty}{note}",
     }

@@ -62,13 +62,14 @@ LOST = {
 
 
 @contextmanager
-def failure_explained(what: str) -> Iterator[None]:
+def failure_explained(what: str, run: Run | None = None) -> Iterator[None]:
     """Explain that a GPU failed, or has too little memory, in any job that uses one.
 
     An error of a computation (an index out of bounds, say) is a bug, and stays what it is.
 
     Args:
         what: the job, for example `run ring/mlp/hinge/none/base/seed0`.
+        run: the run that is trained, for what may be lowered.
 
     Raises:
         GanloreError: in place of torch's error.
@@ -78,9 +79,10 @@ def failure_explained(what: str) -> Iterator[None]:
     except RuntimeError as error:
         text = str(error)
         if short_of_memory(error):
+            asked, lower = _lower(run)
             raise GanloreError(
-                f"{what}: the GPU has too little memory\n  {_asked(text)}{_used()}\n"
-                f"  let fewer jobs share a GPU ({gpu_slots.SHARE}), or set the device to cpu"
+                f"{what}: the GPU has too little memory{asked}\n  {_asked(text)}{_used()}\n"
+                f"  {lower}"
             ) from error
         reasons = [reason for words, reason in LOST.items() if words.lower() in text.lower()]
         if not reasons:
@@ -93,32 +95,24 @@ def failure_explained(what: str) -> Iterator[None]:
         ) from error
 
 
+def _lower(run: Run | None) -> tuple[str, str]:
+    """What a job asked memory for, and what may be lowered."""
+    if run is None:
+        lower = f"let fewer jobs share a GPU ({gpu_slots.SHARE}), or set the device to cpu"
+        return "", lower
+    width = run.network.settings.get("width")
+    network = f"{run.network.name}'s width" + (f" (now {width})" if width else "")
+    return (
+        f" for training.batch = {run.training.batch}",
+        f"lower training.batch, or settings.networks: {network}, or the runs that share a GPU "
+        f"({gpu_slots.SHARE})",
+    )
+
+
 def _visible() -> str:
     """The GPU that this process may use, as its place named it; torch must not be asked now."""
     visible = os.environ.get(gpu_slots.VISIBLE, "")
     return f" {visible}" if visible else ""
-
-
-@contextmanager
-def memory_explained(run: Run) -> Iterator[None]:
-    """Explain a GPU's lack of memory: which run asked for it, and what may be lowered.
-
-    Raises:
-        GanloreError: in place of torch's error.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not short_of_memory(error):
-            raise
-        width = run.network.settings.get("width")
-        network = f"{run.network.name}'s width" + (f" (now {width})" if width else "")
-        raise GanloreError(
-            f"run {run.id}: the GPU has too little memory for training.batch = "
-            f"{run.training.batch}\n  {_asked(str(error))}{_used()}\n"
-            f"  lower training.batch, or settings.networks: {network}, or the runs that share a "
-            "GPU (GANLORE_RUNS_PER_GPU)"
-        ) from error
 
 
 def short_of_memory(error: BaseException | None) -> bool:

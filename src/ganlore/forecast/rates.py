@@ -63,8 +63,8 @@ class Card:
 
     Attributes:
         name: as its driver has it.
-        date: of the measurement, as ISO 8601 has it; empty where it was not recorded.
-        commit: of the code that was measured; likewise.
+        date: of the measurement, as ISO 8601 has it.
+        commit: of the code that was measured; empty where it is not under version control.
         rates: at least one.
         at_once: runs that were measured side by side; 1 where that was not.
         gain: how many times as many steps a second they made together as one alone.
@@ -80,8 +80,8 @@ class Card:
     @property
     def when(self) -> str:
         """Date and commit, for a reader."""
-        commit = f"commit {self.commit[:7]}" if self.commit else "an earlier version"
-        return f"{self.date or 'date not recorded'}, {commit}"
+        commit = f"commit {self.commit[:7]}" if self.commit else "not under version control"
+        return f"{self.date}, {commit}"
 
     def step(self, run: Run, flops: float) -> tuple[float, Rate]:
         """Seconds of a run's step, and the measured case that they are taken from.

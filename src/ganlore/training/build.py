@@ -162,7 +162,7 @@ def optimizer(
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     if settings.kind == "adam":
         if tensors and settings.beta2_end is not None:
-            return ScheduledAdam(parameters, lr=lr, betas=settings.betas)
+            return ScheduledAdam(parameters, lr=lr, betas=settings.betas, capturable=True)
         # the fused form, one call for all parameters, is the fastest on CPU and GPU; torch refuses
         # to capture a step of an optimiser that is not said to be capturable
         made = torch.optim.Adam(
@@ -172,5 +172,6 @@ def optimizer(
         made._warned_capturable_if_run_uncaptured = True
         return made
     if settings.kind == "rmsprop":
-        return (ScheduledRMSprop if tensors else torch.optim.RMSprop)(parameters, lr=lr)
+        kind = ScheduledRMSprop if tensors else torch.optim.RMSprop
+        return kind(parameters, lr=lr, capturable=tensors)
     return torch.optim.SGD(parameters, lr=lr, fused=True)

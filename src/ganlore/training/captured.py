@@ -29,7 +29,7 @@ class CapturedTrainer(Trainer):
         self.graphs = Graphs(self.updates, rngs, weights, self.device, strict, self.capture)
 
     @property
-    def captured(self) -> str:  # type: ignore[override]
+    def captured(self) -> str:
         """Whether steps are captured: "yes", or "no: " and the reason."""
         return "yes" if self.graphs.refusal is None else f"no: {self.graphs.refusal}"
 

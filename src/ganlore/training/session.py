@@ -46,8 +46,8 @@ def train(
         "done", or "diverged" if a loss was not finite or beyond the study's bound.
 
     Raises:
-        GanloreError: if a GPU's memory is too small; with what may be lowered. If steps are to be
-            captured (`training.capture`) and cannot be.
+        GanloreError: if the GPU fails, or its memory is too small; with what may be lowered. If
+            steps are to be captured (`training.capture`) and cannot be.
     """
     with settings_of(run.training):
         return drain(steps(run, store, checkpoints, device, extractors))
@@ -69,7 +69,7 @@ def steps(
     extractors: dict[str, Any] | None = None,
 ) -> Steps:
     """As `train`, one step at a time, inside `settings_of`."""
-    with gpu.memory_explained(run):
+    with gpu.failure_explained(f"run {run.id}", run):
         trainer = build_trainer(run, store, device, extractors)
         with seeding.scope(run.seed, "training"), Progress(run.id, run.training.steps) as progress:
             return (yield from loop(trainer, checkpoints, run.training, progress))

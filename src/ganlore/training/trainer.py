@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import TYPE_CHECKING, get_args
 
 import torch
 
@@ -49,7 +49,6 @@ class Trainer:
         seed: the run's.
         device: where the networks are.
         values: scheduled values as tensors on the device, None for numbers.
-        captured: whether steps are captured, for the run's record: "no", or see `captured.py`.
     """
 
     state: TrainState
@@ -59,13 +58,17 @@ class Trainer:
     seed: int
     device: torch.device
     values: Values | None = None
-    captured: ClassVar[str] = "no"
 
     def __post_init__(self) -> None:
         self._batch: tuple[int, Batch] | None = None
         self.rng: dict[Phase, torch.Generator] = {
             phase: torch.Generator(self.device) for phase in get_args(Phase)
         }
+
+    @property
+    def captured(self) -> str:
+        """Whether steps are captured, for the run's record."""
+        return "no"
 
     def step(self, number: int, alone: bool = False) -> Updates:
         """Make a step: the discriminator's update and, in every n_critic-th step, the generator's.
