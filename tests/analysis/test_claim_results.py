@@ -364,3 +364,52 @@ def test_every_number_is_traceable_to_cells_and_seeds():
     available = {run.cell for run in plan.runs}
     assert {tuple(row) for row in cells[CELL].to_numpy()} <= available
     assert set(cells.loc[cells["test"] == 1, "side"]) == {"treatment", "control"}
+
+
+# -- gates -----------------------------------------------------------------------------------------
+
+
+def falling(rate: float, losses: frozenset[str] = frozenset({"lsgan", "hinge"})) -> Value:
+    """FID that falls by a power of the steps in some losses, and ends as `fids(0.8)`'s."""
+
+    def value(metric, run, step):
+        power = rate if metric == "fid" and run.loss.name in losses else 0.0
+        return fids(0.8)(metric, run, step) * (STEPS[-1] / step) ** power
+
+    return value
+
+
+def test_cells_that_are_still_falling_shut_the_gate_and_are_named():
+    """FID ~ step^-0.5: it loses 1 - 2^-0.5 = 29 % for a doubling, in 2 cells of 4."""
+    plan = study(EMA)
+    actual = only(plan, tables(plan, falling(0.5, frozenset({"hinge"}))))
+    assert actual.verdict == "not converged"
+    assert actual.note.startswith("2 of 4 cells (50 %) have not converged by fid: digits mlp hinge")
+    assert actual.note.count("−29 % over the last doubling") == 2
+    assert actual.tests[0].outcome.effect == pytest.approx(-math.log(0.8) - np.mean(SPREAD))
+    assert math.isnan(actual.decision.p_holds)  # it counts in no family
+
+
+def test_a_share_of_cells_may_be_on_the_way_and_a_test_may_do_without():
+    half = {"gates": {"share": 0.5}}
+    plan = study(EMA)
+    assert plan.study.claims is not None
+    document = plan.study.claims.model_dump(exclude_none=True)
+    some = tables(plan, falling(0.5, frozenset({"hinge"})))
+    assert only(study(EMA, claims={**document, **half}), some).verdict == "holds"
+    without = study({**EMA, "converged": False})
+    assert only(without, tables(without, falling(0.5))).verdict == "holds"
+    slow = study(EMA)
+    assert only(slow, tables(slow, falling(0.05))).verdict == "holds"  # 1 - 2^-0.05 = 3.4 %
+    assert only(slow, tables(slow, falling(0.08))).verdict == "not converged"  # 5.4 %
+
+
+def test_what_is_no_end_of_a_metric_needs_no_convergence():
+    plan = study(one("late", of="d_loss", margin=0.1))
+    assert only(plan, tables(plan, falling(0.5), lambda *_: 1.0)).verdict == "holds"
+
+
+def test_cells_of_which_most_runs_diverged_have_converged():
+    plan = study(EMA)
+    lost = [run.id for run in plan.runs if run.trick == "ema" and run.seed > 2]
+    assert only(plan, tables(plan, fids(0.8), diverged=lost)).tests[0].gate is None

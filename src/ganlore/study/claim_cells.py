@@ -91,6 +91,8 @@ def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:
     """What a test asks for: name, kind, and what there is."""
     if test.take in _METRICS:
         yield test.of, "metric", metric_names()
+    if test.gated:
+        yield test.converged_by, "metric", metric_names()
     if test.take in _COLUMNS:
         yield test.of, "column of the history", columns()
     if test.take == "tracking":

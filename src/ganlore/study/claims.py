@@ -35,6 +35,13 @@ NO_PRECISION = 0.05
 """and so has one with less precision than this."""
 
 
+FALLING = 0.05
+"""A cell has converged if its FID changes by less than this share for a doubling of the budget."""
+
+UNCONVERGED = 0.2
+"""At most this share of a test's cells may still be on the way."""
+
+
 class Cells(Model):
     """The cells of one side: every data set x network x loss x trick x variant named here.
 
@@ -93,6 +100,14 @@ class Test(Model):
         "Kendall's tau of the losses' ranking between data sets, against that between seeds.",
     )
 
+    converged: bool | Literal["plateau"] | None = Field(
+        None,
+        description="Whether its cells must have converged, before it has a verdict: `gates` says "
+        "what that is. Left out: true of the end and the average of a metric, false of all else. "
+        "plateau: a cell that has passed its best counts too, for what happens afterwards.",
+    )
+    converged_by: str = Field("fid", description="The metric that must have converged.")
+
     @model_validator(mode="after")
     def _fits(self) -> Test:
         if self.combine == "agreement":
@@ -107,6 +122,11 @@ class Test(Model):
         if self.take == "time-to" and self.control is None:
             raise ValueError("time-to needs a control, whose median run sets the target")
         return self
+
+    @property
+    def gated(self) -> bool | Literal["plateau"]:
+        """`converged`, with what it is where it is left out."""
+        return self.take in {"end", "average"} if self.converged is None else self.converged
 
     @property
     def sides(self) -> Iterator[tuple[str, Cells]]:
@@ -137,10 +157,25 @@ class Article(Model):
     about: str = Field(min_length=1, description="What it is about, as the end of a sentence.")
 
 
+class Gates(Model):
+    """What the cells of a test must have done before it has a verdict."""
+
+    change: float = Field(
+        FALLING, gt=0, lt=1,
+        description="A cell has converged if its median over seeds changes by less than this share "
+        "from the snapshot nearest half of the budget to the last one.",
+    )  # fmt: skip
+    share: float = Field(
+        UNCONVERGED, ge=0, lt=1,
+        description="The largest share of a test's cells that may not have converged.",
+    )  # fmt: skip
+
+
 class Claims(Model):
     """The file of claims."""
 
     alpha: float = Field(0.05, gt=0, lt=1, description="The error rate of the whole family.")
+    gates: Gates = Gates()
     articles: dict[str, Article] = {}
     sets: dict[str, list[str]] = Field({}, description="Lists to refer to by YAML's anchors.")
     claims: dict[Annotated[str, Field(pattern=ID)], Claim]

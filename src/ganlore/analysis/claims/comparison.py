@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from ganlore.analysis.claims import measures, verdicts
+from ganlore.analysis.claims import gates, measures, verdicts
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source, Values
 from ganlore.analysis.claims.results import ClaimResult, TestResult
@@ -61,7 +62,10 @@ def _test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: st
     outcome = verdicts.weigh(
         table["difference"], test.margin, key, family=len(claims.claims), alpha=claims.alpha
     )
-    return TestResult(test, label, compared, outcome, table, without)
+    wanted = [cell for side in cells.values() for cell in side]
+    gate = gates.converged(source, test, wanted, claims.gates)
+    outcome = replace(outcome, gated=gate.state if gate else None)
+    return TestResult(test, label, compared, outcome, table, without, gate=gate)
 
 
 def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:

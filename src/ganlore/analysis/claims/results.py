@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from ganlore import formatting
-from ganlore.analysis.claims.verdicts import Decision, Outcome, Verdict
+from ganlore.analysis.claims.gates import Gate
+from ganlore.analysis.claims.verdicts import GATED, Decision, Outcome, Verdict, gated
 from ganlore.analysis.tables import CELL
 from ganlore.study.claims import Claim, Test
 from ganlore.study.run import Cell
@@ -29,6 +30,7 @@ class TestResult:
         values: one row a seed with the columns `SEEDS`, the difference positive as claimed.
         without: runs of treatment and control that had no value (diverged), and count as worst.
         missing: what the test lacks, in words.
+        gate: the gate before it that is shut, None where it has a verdict.
     """
 
     __test__: ClassVar[bool] = False  # pytest takes classes of this name for its own
@@ -40,6 +42,7 @@ class TestResult:
     values: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SEEDS), repr=False)
     without: tuple[int, int] = (0, 0)
     missing: tuple[str, ...] = ()
+    gate: Gate | None = None
 
     @property
     def effect(self) -> tuple[float, float, float]:
@@ -102,21 +105,23 @@ class ClaimResult:
         """The test that the verdict depends on.
 
         The one with the least support for the claim, or, where it is contradicted, with the most
-        against it; where it was not tested, the first that lacks something.
+        against it; where it has no verdict, the first whose gate is shut.
         """
-        if self.verdict == "not tested":
-            return next(test for test in self.tests if not test.outcome.n)
+        if self.verdict in GATED:
+            return next(test for test in self.tests if gated([test.outcome]) == self.verdict)
         if self.verdict == "contradicted":
             return min(self.tests, key=lambda test: test.outcome.p_contradicted)
         return max(self.tests, key=lambda test: test.outcome.p_holds)
 
     @property
     def note(self) -> str:
-        """How many seeds would decide, or what is missing."""
+        """How many seeds would decide, what is missing, or why a gate is shut."""
         if self.verdict == "not tested":
             lacking = list(dict.fromkeys(text for test in self.tests for text in test.missing))
             more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
             return f"lacks {'; '.join(lacking[:3])}{more}"
+        if self.deciding.gate is not None:
+            return self.deciding.gate.reason
         if self.verdict != "undecided":
             return ""
         if self.decision.seeds_needed is None:
@@ -157,6 +162,8 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "deciding": test is result.deciding,
         "note": result.note,
         "missing": "; ".join(test.missing),
+        "gate": test.gate.state if test.gate else "",
+        "gate_reason": test.gate.reason if test.gate else "",
     }
 
 

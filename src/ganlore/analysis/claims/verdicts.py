@@ -17,31 +17,63 @@ from numpy.typing import ArrayLike
 
 from ganlore.analysis import estimators, resampling
 
-Verdict = Literal["holds", "contradicted", "does not hold", "undecided", "not tested"]
+Verdict = Literal[
+    "holds", "contradicted", "does not hold", "undecided", "not converged", "not testable here",
+    "not tested",
+]  # fmt: skip
 
 
 class Meaning(NamedTuple):
-    """How a verdict is shown.
+    """How a verdict is shown, wherever it is.
 
     Attributes:
         sign: so that no verdict is recognised by its colour alone.
         text: what it means, in short; `RULE` has it in full.
+        tone: the name of its colour: held, bad, ink or muted.
+        several: of several claims, after their number.
+        sentence: the same in a sentence.
         decided: whether a test established it, with Holm's correction.
     """
 
     sign: str
     text: str
+    tone: str
+    several: str
+    sentence: str
     decided: bool = False
 
 
 VERDICTS: dict[Verdict, Meaning] = {
-    "holds": Meaning("✓", "the effect is as claimed, and beyond the margin", True),
-    "contradicted": Meaning("✗", "the effect is against the claim, and beyond the margin", True),
-    "does not hold": Meaning("≈", "any effect is smaller than the margin"),
-    "undecided": Meaning("?", "the interval reaches across the margin, or the seeds are too few"),
-    "not tested": Meaning("–", "runs that it needs are missing"),
-}
+    "holds": Meaning(
+        "✓", "the effect is as claimed, and beyond the margin", "held", "hold", "hold", True
+    ),
+    "contradicted": Meaning(
+        "✗", "the effect is against the claim, and beyond the margin", "bad", "contradicted",
+        "are contradicted", True,
+    ),
+    "does not hold": Meaning(
+        "≈", "any effect is smaller than the margin", "ink", "do not hold", "do not hold"
+    ),
+    "undecided": Meaning(
+        "?", "the interval reaches across the margin, or the seeds are too few", "muted",
+        "undecided", "are undecided",
+    ),
+    "not converged": Meaning(
+        "↓", "its runs were still on the way when their budget ended", "muted", "not converged",
+        "compare runs that have not converged",
+    ),
+    "not testable here": Meaning(
+        "⊘", "it could not come out both ways here, or a control failed", "muted",
+        "not testable here", "are not testable here",
+    ),
+    "not tested": Meaning(
+        "–", "runs that it needs are missing", "muted", "not tested", "were not tested"
+    ),
+}  # fmt: skip
 """All verdicts, in the order in which a summary counts them."""
+
+GATED: tuple[Verdict, ...] = ("not converged", "not testable here", "not tested")
+"""The states of what has no verdict, since a gate before it is shut; the last is the strongest."""
 
 ALPHA = 0.05
 
@@ -68,6 +100,10 @@ RULE: tuple[str, ...] = (
     f"where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's tests): any "
     "effect is smaller than the smallest effect of interest.",
     "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
+    "not converged: more than the stated share of the cells of one of its tests still changes by "
+    "more than the stated share over the last doubling of the budget.",
+    "not testable here: one of its tests could not come out both ways, by the bounds of what it "
+    "measures, its control and its seeds; or a control of its data set failed.",
     "not tested: runs that one of its tests needs are missing.",
     "A run that diverged counts as the worst value among all runs of the same data set and "
     "network; it is never dropped.",
@@ -82,7 +118,8 @@ class Outcome:
     exact one-sided sign-flip tests: `p_holds` of the null "effect <= margin", `p_contradicted` of
     "effect >= -margin", `p_smaller` of "effect >= margin". `floor` is the smallest two-sided p
     that n seeds can give (a one-sided one: half of it). `seeds_needed`: how many seeds would
-    decide (`estimators.seeds_needed`); None where n do, or no number would.
+    decide (`estimators.seeds_needed`); None where n do, or no number would. `gated`: the state
+    that it has in place of a verdict, where a gate before it is shut.
     """
 
     n: int = 0
@@ -95,11 +132,12 @@ class Outcome:
     seeds_needed: int | None = None
     p_smaller: float = math.nan
     margin: float = math.nan
+    gated: Verdict | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A claim's verdict with its p-values after Holm, NaN where it was not tested.
+    """A claim's verdict with its p-values after Holm, NaN where it has none.
 
     `seeds_needed`: how many seeds would decide an undecided claim, None where no number would or
     none is needed.
@@ -184,19 +222,20 @@ def decide(claims: Mapping[str, Sequence[Outcome]], alpha: float = ALPHA) -> dic
     """Decide all claims of a file at once, by `RULE`.
 
     Args:
-        claims: outcomes of the tests of each claim. A claim with one of no seeds, or with no test,
-            is not tested and counts in no family.
+        claims: outcomes of the tests of each claim. A claim with no test, or with one of no seeds
+            or behind a shut gate, has that state for a verdict and counts in no family.
         alpha: the level of each family and of the intervals.
 
     Returns:
         A decision for each claim, in the order given.
     """
-    tested = {name: tests for name, tests in claims.items() if tests and all(t.n for t in tests)}
+    states = {name: gated(tests) for name, tests in claims.items()}
+    tested = {name: tests for name, tests in claims.items() if states[name] is None}
     holds = estimators.holm([max(o.p_holds for o in tests) for tests in tested.values()])
     against = estimators.holm(
         [estimators.simes([o.p_contradicted for o in tests]) for tests in tested.values()]
     )
-    decisions = {name: Decision() for name in claims}
+    decisions = {name: Decision(state or "not tested") for name, state in states.items()}
     for (name, tests), p_holds, p_contradicted in zip(
         tested.items(), holds.tolist(), against.tolist(), strict=True
     ):
@@ -204,6 +243,14 @@ def decide(claims: Mapping[str, Sequence[Outcome]], alpha: float = ALPHA) -> dic
         needed = _needed(tests, alpha / len(tested)) if verdict == "undecided" else None
         decisions[name] = Decision(verdict, p_holds, p_contradicted, needed)
     return decisions
+
+
+def gated(tests: Sequence[Outcome]) -> Verdict | None:
+    """The state in place of a verdict on these tests: of their shut gates the strongest one's."""
+    states: list[Verdict] = [
+        test.gated or "not tested" for test in tests if test.gated or not test.n
+    ]
+    return max(states, key=GATED.index) if states else None if tests else "not tested"
 
 
 def _verdict(
