@@ -77,9 +77,11 @@ CLAIMS: dict[str, Any] = {
         "C05": _claim("Attention helps.", "004", _test({"losses": ["lsgan"], "tricks": ["self-attention"]}, LSGAN),
                       note="It is left out here.", elsewhere="The default study has it."),
         "C06": _claim("Least squares beat the logarithm at the end.", "000", _test(LSGAN, MINIMAX, converged=True)),
+        "C07": _claim("Everything is precise.", "004",
+                      _test(LSGAN, MINIMAX, of="precision", scale="value", claimed="higher", margin=1.0)),
     },
 }  # fmt: skip
-"""A claim for each verdict: holds, contradicted, undecided, does not hold, not tested, not converged."""
+"""A claim for each verdict: holds, contradicted, undecided, does not hold, not tested, not converged, not testable here."""
 
 
 def claiming(folder: Path, **changes: Any) -> Plan:

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from ganlore.analysis.claims import gates, measures, verdicts
+from ganlore.analysis.claims import circumstances, gates, measures, verdicts
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source, Values
 from ganlore.analysis.claims.results import ClaimResult, TestResult
@@ -27,7 +27,7 @@ def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
     source = Source(plan, tidy)
     tests = {
         name: tuple(
-            _test_result(plan, claims, source, test, f"{name}/{index}")
+            test_result(plan, claims, source, test, f"{name}/{index}")
             for index, test in enumerate(claim.tests)
         )
         for name, claim in claims.claims.items()
@@ -44,7 +44,16 @@ def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
 # -- one test --------------------------------------------------------------------------------------
 
 
-def _test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: str) -> TestResult:
+def test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: str) -> TestResult:
+    """What the runs say of one test, with the gate before it.
+
+    Args:
+        plan: the study's.
+        claims: the file of claims.
+        source: the study's tables.
+        test: the test.
+        key: what the bootstrap's randomness is keyed by.
+    """
     label = describe(test, claims.sets)
     selected = {side: _select(plan, cells) for side, cells in test.sides}
     cells = {side: there for side, (there, _) in selected.items()}
@@ -63,7 +72,10 @@ def _test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: st
         table["difference"], test.margin, key, family=len(claims.claims), alpha=claims.alpha
     )
     wanted = [cell for side in cells.values() for cell in side]
-    gate = gates.converged(source, test, wanted, claims.gates)
+    here = circumstances.measured(circumstances.planned(plan, claims, test), source, test, table)
+    here = replace(here, observations=len(table))
+    gate = circumstances.testable(here, test)
+    gate = gate or gates.converged(source, test, wanted, claims.gates)
     outcome = replace(outcome, gated=gate.state if gate else None)
     return TestResult(test, label, compared, outcome, table, without, gate=gate)
 
