@@ -413,3 +413,75 @@ def test_cells_of_which_most_runs_diverged_have_converged():
     plan = study(EMA)
     lost = [run.id for run in plan.runs if run.trick == "ema" and run.seed > 2]
     assert only(plan, tables(plan, fids(0.8), diverged=lost)).tests[0].gate is None
+
+
+# -- units -----------------------------------------------------------------------------------------
+
+
+def over(unit: str, test: dict[str, Any], **changes: Any) -> Plan:
+    claim = {"statement": "It helps.", "articles": ["000"], "unit": unit, "tests": [test]}
+    return study(claims={"articles": ARTICLES, "claims": {"C01": claim}}, **changes)
+
+
+LOSSES = ["lsgan", "hinge", "minimax", "nonsaturating"]
+OVER_LOSSES = {
+    **EMA, "treatment": {"losses": LOSSES, "tricks": ["ema"]}, "control": {"losses": LOSSES},
+}  # fmt: skip
+
+
+def test_over_losses_each_loss_is_one_observation():
+    """Ratios 0.5, 0.8, 0.9 and 1.2, the same of every seed: the t test of their logarithms."""
+    ratios = dict(zip(LOSSES, (0.5, 0.8, 0.9, 1.2), strict=True))
+
+    def value(metric, run, step):
+        return 100 * (ratios[run.loss.name] if run.trick == "ema" else 1) if metric == "fid" else 1
+
+    plan = over("loss", OVER_LOSSES)
+    (test,) = only(plan, tables(plan, value)).tests
+    expected = -np.log([ratios[name] for name in sorted(LOSSES)])
+    assert list(test.values["unit"]) == sorted(LOSSES)
+    np.testing.assert_allclose(test.values["difference"], expected)
+    assert test.observations == "4 losses"
+    assert test.outcome.effect == pytest.approx(expected.mean(), rel=1e-4)
+    from scipy import stats
+
+    p = stats.ttest_1samp(expected, 0.05, alternative="greater").pvalue
+    assert test.outcome.p_holds == pytest.approx(p, rel=1e-3)
+    assert only(plan, tables(plan, value)).verdict == "undecided"
+    by_seed = study(OVER_LOSSES)
+    assert only(by_seed, tables(by_seed, value)).verdict == "holds"  # these four losses only
+    rows = results.rows([only(plan, tables(plan, value))])
+    assert (rows.loc[0, "n"], rows.loc[0, "unit"]) == (4, "loss")
+    listed = results.differences([only(plan, tables(plan, value))])
+    assert list(listed["unit"]) == sorted(LOSSES) and listed["train_seed"].isna().all()
+
+
+def test_over_data_sets_each_data_set_is_one_observation():
+    there = ["digits", "ring", "grid"]
+    test = {**EMA, "match": ["dataset", "loss"],
+            "treatment": {"datasets": there, "losses": ["lsgan"], "tricks": ["ema"]},
+            "control": {"datasets": there, "losses": ["lsgan"]}}  # fmt: skip
+    plan = over("dataset", test)
+    (actual,) = only(plan, tables(plan, fids(0.8))).tests
+    assert list(actual.values["unit"]) == sorted(there) and actual.observations == "3 data sets"
+    assert actual.outcome.effect == pytest.approx(-math.log(0.8) - np.mean(SPREAD))
+
+
+def test_two_losses_are_too_few_to_see_how_losses_differ():
+    plan = over("loss", EMA)
+    actual = only(plan, tables(plan, fids(0.8)))
+    assert actual.verdict == "not testable here" and "2 of its units" in actual.note
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"match": []}, "add loss to match"),
+        ({"combine": "spread"}, "spread is of seeds"),
+    ],
+)
+def test_a_unit_that_does_not_fit_its_test_is_refused(changes, words):
+    from ganlore.errors import GanloreError
+
+    with pytest.raises(GanloreError, match=words):
+        over("loss", {**OVER_LOSSES, **changes})

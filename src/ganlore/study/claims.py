@@ -22,6 +22,7 @@ PLURAL = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick
           "variant": "variants"}  # fmt: skip
 """The keys of lists and settings in a study, by what is in them."""
 
+Unit = Literal["seed", "loss", "dataset"]
 Axis = Literal["dataset", "network", "loss", "trick", "variant"]
 Names = Literal["all"] | Annotated[list[str], Field(min_length=1)]
 TrickNames = Literal["all"] | Annotated[list[str | list[str]], Field(min_length=1)]
@@ -144,10 +145,28 @@ class Claim(Model):
 
     statement: str = Field(min_length=1)
     articles: Annotated[list[str], Field(min_length=1)]
-    unit: Literal["seed"] = Field("seed", description="What is counted as one observation.")
+    unit: Unit = Field(
+        "seed",
+        description="What is counted as one observation. seed: a seed's mean over the cells. loss "
+        "or dataset: the mean over seeds of one of them, for what is said over all of them; they "
+        "are combined by random effects.",
+    )
     tests: Annotated[list[Test], Field(min_length=1)]
     note: str = Field("", description="What the definition leaves out, and why.")
     elsewhere: str = Field("", description="The study that can test it better, and why.")
+
+    @model_validator(mode="after")
+    def _units(self) -> Claim:
+        if self.unit != "seed":
+            for index, test in enumerate(self.tests):
+                if test.combine != "mean":
+                    raise ValueError(f"tests.{index}: {test.combine} is of seeds: unit seed")
+                if test.control is not None and self.unit not in test.match:
+                    raise ValueError(
+                        f"tests.{index}: with unit {self.unit} each {self.unit} is compared with "
+                        f"itself: add {self.unit} to match"
+                    )
+        return self
 
 
 class Article(Model):

@@ -1,21 +1,22 @@
-"""From tidy tables to the results of claims: the differences of each test, seed by seed."""
+"""From tidy tables to the results of claims: what each test's runs say, and the gates before it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 from typing import cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ganlore.analysis.claims import circumstances, gates, measures, verdicts
+from ganlore.analysis.claims import circumstances, gates, measures, observations, verdicts
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source, Values
 from ganlore.analysis.claims.results import ClaimResult, TestResult
+from ganlore.analysis.claims.verdicts import Outcome
 from ganlore.analysis.tables import Tables
 from ganlore.study.claim_cells import named
-from ganlore.study.claims import Cells, Claims, Test
+from ganlore.study.claims import Cells, Claims, Test, Unit
 from ganlore.study.run import Cell, Plan
 
 
@@ -27,7 +28,7 @@ def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
     source = Source(plan, tidy)
     tests = {
         name: tuple(
-            test_result(plan, claims, source, test, f"{name}/{index}")
+            test_result(plan, claims, source, test, f"{name}/{index}", claim.unit)
             for index, test in enumerate(claim.tests)
         )
         for name, claim in claims.claims.items()
@@ -44,7 +45,9 @@ def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
 # -- one test --------------------------------------------------------------------------------------
 
 
-def test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: str) -> TestResult:
+def test_result(
+    plan: Plan, claims: Claims, source: Source, test: Test, key: str, unit: Unit = "seed"
+) -> TestResult:
     """What the runs say of one test, with the gate before it.
 
     Args:
@@ -53,6 +56,7 @@ def test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: str
         source: the study's tables.
         test: the test.
         key: what the bootstrap's randomness is keyed by.
+        unit: what is one observation.
     """
     label = describe(test, claims.sets)
     selected = {side: _select(plan, cells) for side, cells in test.sides}
@@ -60,7 +64,7 @@ def test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: str
     if missing := dict.fromkeys(name for _, lacking in selected.values() for name in lacking):
         return TestResult(test, label, cells, missing=tuple(missing))
     values, without = _values(source, test, cells)
-    table = _seeds(test, values)
+    table, pairs = observations.of_test(test, values, unit)
     compared = {
         side: sorted(Cell(*cell) for cell in set(series.index.droplevel("train_seed")))
         for side, series in values.items()
@@ -68,16 +72,25 @@ def test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: str
     if table.empty:
         reason = "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
         return TestResult(test, label, compared, without=without, missing=(reason,))
-    outcome = verdicts.weigh(
-        table["difference"], test.margin, key, family=len(claims.claims), alpha=claims.alpha
-    )
+    outcome = _weighed(table, pairs, claims, test, key)
     wanted = [cell for side in cells.values() for cell in side]
-    here = circumstances.measured(circumstances.planned(plan, claims, test), source, test, table)
+    here = circumstances.planned(plan, claims, test, unit)
+    here = circumstances.measured(here, source, test, table)
     here = replace(here, observations=len(table))
     gate = circumstances.testable(here, test)
     gate = gate or gates.converged(source, test, wanted, claims.gates)
     outcome = replace(outcome, gated=gate.state if gate else None)
-    return TestResult(test, label, compared, outcome, table, without, gate=gate)
+    return TestResult(test, label, compared, outcome, table, without, gate=gate, unit=unit)
+
+
+def _weighed(
+    table: pd.DataFrame, pairs: NDArray[np.float64] | None, claims: Claims, test: Test, key: str
+) -> Outcome:
+    """The statistics of a test's observations."""
+    family = len(claims.claims)
+    if pairs is not None:
+        return verdicts.weigh_units(pairs, test.margin, family, claims.alpha)
+    return verdicts.weigh(table["difference"], test.margin, key, family, claims.alpha)
 
 
 def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
@@ -150,67 +163,3 @@ def _scaled(values: Values, taken: Values, test: Test) -> Values:
         positive = taken[taken > 0]
         values = np.log(values.clip(lower=positive.min() if len(positive) else 1.0))
     return values
-
-
-# -- from runs to seeds ----------------------------------------------------------------------------
-
-
-def _seeds(test: Test, values: dict[str, Values]) -> pd.DataFrame:
-    """One row a seed, as `TestResult.values`."""
-    if test.combine == "agreement":
-        table = _agreement(values["treatment"])
-    else:
-        combined = {side: _combined(test, runs) for side, runs in _matched(test, values).items()}
-        table = pd.DataFrame({"treatment": combined["treatment"]})
-        table["control"] = combined.get("control", test.constant)
-        table = table.dropna()
-    sign = 1.0 if test.claimed == "higher" else -1.0
-    table["difference"] = sign * (table["treatment"] - table["control"])
-    return table.rename_axis("train_seed").reset_index()
-
-
-def _matched(test: Test, values: dict[str, Values]) -> dict[str, Values]:
-    """The runs of both sides whose names along `match` both sides have."""
-    if not test.match or "control" not in values:
-        return values
-    names = {
-        side: pd.MultiIndex.from_frame(runs.index.to_frame()[list(test.match)])
-        for side, runs in values.items()
-    }
-    common = names["treatment"].intersection(names["control"])
-    return {side: runs[names[side].isin(common)] for side, runs in values.items()}
-
-
-def _combined(test: Test, values: Values) -> Values:
-    """One number a seed."""
-    if test.combine == "spread":
-        groups = values.groupby(["loss", "train_seed"]).std(ddof=1)
-    else:
-        groups = values.groupby([*test.match, "train_seed"]).mean()
-    return groups.groupby("train_seed").mean()
-
-
-def _agreement(values: Values) -> pd.DataFrame:
-    """Kendall's tau of the losses' rankings: between data sets, and between seeds of one of them.
-
-    Each seed is held against the next one (the last against the first), on the other data set and
-    on the same one.
-    """
-    from scipy import stats
-
-    wide = values.groupby(["dataset", "train_seed", "loss"]).mean().unstack("loss")
-    datasets, seeds = (list(wide.index.unique(level)) for level in ("dataset", "train_seed"))
-    if len(datasets) < 2 or len(seeds) < 2:
-        return pd.DataFrame(columns=["treatment", "control"], dtype=float)
-
-    def tau(one: str, other: str, seed: int, following: int) -> float:
-        return float(
-            stats.kendalltau(wide.loc[(one, seed)], wide.loc[(other, following)]).statistic
-        )
-
-    rows = {}
-    for seed, following in pairwise([*seeds, seeds[0]]):
-        across = [tau(a, b, seed, following) for a in datasets for b in datasets if a != b]
-        within = [tau(a, a, seed, following) for a in datasets]
-        rows[seed] = {"treatment": np.mean(across), "control": np.mean(within)}
-    return pd.DataFrame.from_dict(rows, orient="index")

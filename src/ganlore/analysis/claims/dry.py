@@ -54,9 +54,9 @@ def check(plan: Plan, finished: tuple[Plan, Tables] | None = None) -> Iterator[C
     source = Source(*finished) if finished else None
     for name, claim in claims.claims.items():
         for number, test in enumerate(claim.tests, start=1):
-            here = circumstances.planned(plan, claims, test)
+            here = circumstances.planned(plan, claims, test, claim.unit)
             if finished and source:
-                past = comparison.test_result(finished[0], claims, source, test, name)
+                past = comparison.test_result(finished[0], claims, source, test, name, claim.unit)
                 here = circumstances.measured(here, source, test, past.values)
             low, high, reason = attainable(test, here)
             label = describe(test, claims.sets)

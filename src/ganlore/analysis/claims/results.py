@@ -12,8 +12,13 @@ from ganlore import formatting
 from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.verdicts import GATED, Decision, Outcome, Verdict, gated
 from ganlore.analysis.tables import CELL
-from ganlore.study.claims import Claim, Test
+from ganlore.study.claims import Claim, Test, Unit
 from ganlore.study.run import Cell
+
+NOUNS: dict[Unit, tuple[str, str]] = {
+    "seed": ("seed", "seeds"), "loss": ("loss", "losses"), "dataset": ("data set", "data sets"),
+}  # fmt: skip
+"""What an observation is called: one, and several."""
 
 SEEDS = ["train_seed", "treatment", "control", "difference"]
 
@@ -27,10 +32,12 @@ class TestResult:
         label: the test in words.
         cells: the cells that were compared, by side.
         outcome: of its statistics, on the scale of the seeds' differences.
-        values: one row a seed with the columns `SEEDS`, the difference positive as claimed.
+        values: one row a seed with the columns `SEEDS`, the difference positive as claimed; where
+            another unit is the observation, its name in `unit` in place of the seed.
         without: runs of treatment and control that had no value (diverged), and count as worst.
         missing: what the test lacks, in words.
         gate: the gate before it that is shut, None where it has a verdict.
+        unit: what is one observation.
     """
 
     __test__: ClassVar[bool] = False  # pytest takes classes of this name for its own
@@ -43,6 +50,7 @@ class TestResult:
     without: tuple[int, int] = (0, 0)
     missing: tuple[str, ...] = ()
     gate: Gate | None = None
+    unit: Unit = "seed"
 
     @property
     def effect(self) -> tuple[float, float, float]:
@@ -67,6 +75,17 @@ class TestResult:
         else:
             effect, low, high = (formatting.difference(end, not alone) for end in self.effect)
         return f"{effect} ({low} to {high})"
+
+    @property
+    def noun(self) -> str:
+        """What an observation is called."""
+        return NOUNS[self.unit][0]
+
+    @property
+    def observations(self) -> str:
+        """How many observations it has, and of what; empty where it could not be made."""
+        n = self.outcome.n
+        return f"{n} {NOUNS[self.unit][n != 1]}" if n else ""
 
     @property
     def measure(self) -> str:
@@ -97,7 +116,7 @@ class ClaimResult:
 
     @property
     def n(self) -> int:
-        """The seeds that its tests had, the fewest of them."""
+        """The observations that its tests had, the fewest of them."""
         return min((test.outcome.n for test in self.tests if test.outcome.n), default=0)
 
     @property
@@ -124,9 +143,10 @@ class ClaimResult:
             return self.deciding.gate.reason
         if self.verdict != "undecided":
             return ""
+        units = NOUNS[self.definition.unit][1]
         if self.decision.seeds_needed is None:
-            return "the effect is too close to the margin for any number of seeds to decide"
-        return f"about {self.decision.seeds_needed:,} seeds would decide"
+            return f"the effect is too close to the margin for any number of {units} to decide"
+        return f"about {self.decision.seeds_needed:,} {units} would decide"
 
 
 def rows(results: Iterable[ClaimResult]) -> pd.DataFrame:
@@ -151,6 +171,7 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "shown": test.rendered,
         "margin": test.definition.margin,
         "n": test.outcome.n,
+        "unit": test.unit,
         "without_treatment": test.without[0],
         "without_control": test.without[1],
         "p_holds": test.outcome.p_holds,
@@ -168,14 +189,19 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
 
 
 def differences(results: Iterable[ClaimResult]) -> pd.DataFrame:
-    """One row for each seed of each test: `claims-seeds.csv`."""
+    """One row for each observation of each test: `claims-seeds.csv`.
+
+    A seed has its number in `train_seed`; a loss or a data set its name in `unit`.
+    """
     parts = [
         test.values.assign(claim=result.id, test=number)
         for result, number, test in _tests(results)
         if not test.values.empty
     ]
-    columns = ["claim", "test", *SEEDS]
-    return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+    columns = ["claim", "test", "unit", *SEEDS]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(parts).reindex(columns=columns).astype({"train_seed": "Int64"})
 
 
 def cells(results: Iterable[ClaimResult]) -> pd.DataFrame:

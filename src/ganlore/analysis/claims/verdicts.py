@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ganlore.analysis import estimators, resampling
+from ganlore.analysis import estimators, random_effects, resampling
 
 Verdict = Literal[
     "holds", "contradicted", "does not hold", "undecided", "not converged", "not testable here",
@@ -88,6 +88,9 @@ RULE: tuple[str, ...] = (
     "Exact sign-flip tests compare the effect with the margin: the share of all 2^n patterns of "
     "signs of (difference - margin) whose sum is at least the observed one. They are one-sided, in "
     "the direction that was written down; with n seeds p is at least 1/2^n.",
+    "A claim over losses or over data sets has these for its observations and not seeds: the mean "
+    "over seeds of each. Random effects combine them (Paule and Mandel; Hartung, Knapp, Sidik and "
+    "Jonkman), and t tests compare their mean with the margin.",
     "A claim holds if all of its tests do: its p is the largest of theirs. It is contradicted if "
     "one of them is: its p is Simes's, the smallest of K/k times the k-th smallest of K.",
     "Both p-values are adjusted for the number of claims (Holm), as two families at "
@@ -204,6 +207,41 @@ def weigh_rows(
         replace(outcome, seeds_needed=_more(outcome, deviation, family, alpha))
         for outcome, deviation in zip(outcomes, deviations.tolist(), strict=True)
     ]
+
+
+def weigh_units(pairs: ArrayLike, margin: float, family: int = 1, alpha: float = ALPHA) -> Outcome:
+    """Weigh one test whose observations are losses or data sets, by random effects.
+
+    Args:
+        pairs: differences of each unit and seed, positive where the claim says so, (k, n), NaN
+            where a pair is missing.
+        margin: the smallest effect of interest, >= 0.
+        family: number of claims that Holm's adjustment will be over.
+        alpha: the level of tests and intervals.
+
+    Returns:
+        An outcome of k units. Its p-values are of t tests, which have no floor.
+    """
+    mean = random_effects.of_pairs(pairs)
+    low, high = mean.interval(1 - alpha)
+    outcome = Outcome(
+        n=len(np.asarray(pairs)),
+        effect=mean.effect,
+        low=low,
+        high=high,
+        p_holds=mean.above(margin),
+        p_contradicted=_below(mean, -margin),
+        p_smaller=_below(mean, margin),
+        floor=0.0,
+        margin=margin,
+    )
+    deviation = mean.error * math.sqrt(outcome.n)
+    return replace(outcome, seeds_needed=_more(outcome, deviation, family, alpha))
+
+
+def _below(mean: random_effects.Combined, null: float) -> float:
+    """One-sided p of the null that the mean is at least `null`."""
+    return mean._replace(effect=-mean.effect).above(-null)
 
 
 def _more(outcome: Outcome, deviation: float, family: int, alpha: float) -> int | None:
