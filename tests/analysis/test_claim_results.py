@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganlore.analysis.claims import comparison, results
+from ganlore.analysis.claims import comparison, describe, results, settings
 from ganlore.analysis.tables import CELL, Tables
 from ganlore.study import schema
 from ganlore.study.expand import expand
@@ -485,3 +485,108 @@ def test_a_unit_that_does_not_fit_its_test_is_refused(changes, words):
 
     with pytest.raises(GanloreError, match=words):
         over("loss", {**OVER_LOSSES, **changes})
+
+
+# -- settings and parts ----------------------------------------------------------------------------
+
+TWO = {
+    **EMA, "treatment": {"datasets": ["digits", "ring"], "losses": ["lsgan"], "tricks": ["ema"]},
+    "control": {"datasets": ["digits", "ring"], "losses": ["lsgan"]},
+}  # fmt: skip
+
+
+def by_data(**ratios: float) -> Value:
+    """FID as `fids`, with a ratio for each data set."""
+
+    def value(metric, run, step):
+        return fids(ratios[run.dataset.name])(metric, run, step)
+
+    return value
+
+
+def test_each_setting_has_a_verdict_and_its_scope():
+    plan = study(TWO)
+    actual = only(plan, tables(plan, by_data(digits=0.8, ring=1.25)))
+    words = [(one.setting.words, one.decision.verdict) for one in actual.settings]
+    assert words == [
+        ("digits, mlp, shared settings, 60 steps", "holds"),
+        ("ring, mlp, shared settings, 60 steps", "contradicted"),
+    ]
+    assert [test.verdict for test in actual.tests] == ["holds", "contradicted"]
+    assert actual.verdict == "does not hold"  # a part of it is supported
+    assert actual.summary == "holds in 1 of 2 settings"
+    assert actual.tests[0].label == "FID: with ema against plain (lsgan on digits)"
+    rows = results.rows([actual])
+    assert list(rows["scope"]) == [scope for scope, _ in words]
+    assert list(rows["test_verdict"]) == ["holds", "contradicted"]
+
+
+def test_settings_are_combined_by_random_effects():
+    """log 0.8 and log 0.6: with t of one degree of freedom the mean's interval has both sides."""
+    plan = study(TWO)
+    actual = only(plan, tables(plan, by_data(digits=0.8, ring=0.6)))
+    assert (actual.verdict, actual.summary) == ("holds", "holds in 2 of 2 settings")
+    (over,) = actual.overall
+    assert (over.settings, over.holds) == (2, 2)
+    logs = np.log([0.8, 0.6]) + np.mean(SPREAD)
+    assert over.effect[0] == pytest.approx(logs.mean(), rel=1e-3)
+    half = 12.706 * abs(logs[0] - logs[1]) / 2  # t(1, .975) times the standard error
+    assert over.effect[2] - over.effect[0] == pytest.approx(half, rel=1e-2)
+    assert over.in_words.startswith("FID 31 % lower, from ")
+
+
+def test_a_setting_whose_gate_is_shut_is_left_out_of_the_claims_verdict():
+    plan = study(TWO)
+
+    def value(metric, run, step):
+        power = 0.5 if metric == "fid" and run.dataset.name == "ring" else 0.0
+        return by_data(digits=0.8, ring=0.8)(metric, run, step) * (STEPS[-1] / step) ** power
+
+    actual = only(plan, tables(plan, value))
+    assert actual.verdict == "holds"
+    assert actual.scope == "digits, mlp, shared settings, 60 steps"
+    assert actual.summary == "holds in 1 of 1 settings; 1 not converged"
+    assert actual.overall == () and actual.n == len(SEEDS)
+    left_out = [{"dataset": "ring", "loss": "lsgan", "trick": "ema", "reason": "no time"}]
+    plan = study(TWO, exclude=left_out)
+    actual = only(plan, tables(plan, by_data(digits=0.8, ring=0.8)))
+    assert (actual.verdict, actual.summary) == ("holds", "holds in 1 of 1 settings; 1 not tested")
+
+
+def test_budgets_are_settings():
+    variants = {"long": {"training": {"budget": 120 * 64}}}
+    cells = {"losses": ["lsgan"], "variants": ["base", "long"]}
+    plan = study(
+        {**EMA, "treatment": {**cells, "tricks": ["ema"]}, "control": cells}, variants=variants
+    )
+    parts = settings.split(plan, plan.study.claims.claims["C01"].tests[0])
+    assert [setting.steps for setting, _ in parts] == [(60,), (120,)]
+    assert [(test.treatment.variants, test.control.variants) for _, test in parts] == [
+        (["base"], ["base"]), (["long"], ["long"]),
+    ]  # fmt: skip
+
+
+def test_a_question_that_joins_settings_stays_whole():
+    plan = study({**TWO, "combine": "spread"})
+    test = plan.study.claims.claims["C01"].tests[0]
+    ((setting, whole),) = settings.split(plan, test)
+    assert whole is test and setting.words == "digits and ring, mlp, shared settings, 60 steps"
+    across = study({**TWO, "control": {"networks": ["dcgan"], "losses": ["lsgan"]}})
+    assert len(settings.split(across, across.study.claims.claims["C01"].tests[0])) == 1
+    plain = study(TWO)
+    assert len(settings.split(plain, plain.study.claims.claims["C01"].tests[0], "dataset")) == 1
+
+
+@pytest.mark.parametrize(
+    ("effect", "log", "words"),
+    [
+        ((math.log(0.88), math.log(0.85), math.log(0.92)), True, "12 % lower, 8 to 15 %"),
+        ((math.log(1.5), math.log(1.25), math.log(2.0)), True, "50 % higher, 25 to 100 %"),
+        ((math.log(0.98), math.log(0.95), math.log(1.01)), True,
+         "2 % lower, from 5 % lower to 1 % higher"),
+        ((0.12, 0.05, 0.2), False, "0.12 higher, 0.05 to 0.20"),
+        ((-0.1, math.nan, math.nan), False, "0.10 lower"),
+    ],
+)  # fmt: skip
+def test_effects_in_words_say_their_direction(effect, log, words):
+    assert describe.directed(effect, log) == words

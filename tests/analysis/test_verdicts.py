@@ -98,10 +98,26 @@ def test_all_tests_of_a_claim_must_hold():
     )
 
 
-def test_one_test_contradicts_a_claim():
-    actual = verdict_of(UP, -UP)
-    assert actual.verdict == "contradicted"
-    assert actual.p_contradicted == 2 / 1024  # twice the smallest
+def test_one_test_contradicts_a_claim_of_which_no_other_holds():
+    noise = [1.0, -1.0] * 5
+    assert verdict_of(noise, -UP).verdict == "contradicted"
+    assert verdict_of(noise, -UP).p_contradicted == 2 / 1024  # twice the smallest
+    assert verdict_of(UP / 100, -UP).verdict == "contradicted"
+    mixed = verdict_of(UP, -UP)  # half of what it says is right
+    assert mixed.verdict == "does not hold" and mixed.p_contradicted == 2 / 1024
+
+
+def test_a_gate_that_is_shut_takes_a_claim_out_of_the_family():
+    """28 open claims would make 28/1024 for the one that all seeds support."""
+    from dataclasses import replace
+
+    gated = {str(k): [replace(weigh(UP, 0.1), gated="not converged")] for k in range(27)}
+    actual = decide({**gated, "claim": [weigh(UP, 0.1)]})
+    assert actual["claim"] == decide({"claim": [weigh(UP, 0.1)]})["claim"]
+    assert actual["0"].verdict == "not converged"
+    both = [replace(weigh(UP, 0.1), gated="not testable here"), *gated["0"]]
+    assert decide({"claim": both})["claim"].verdict == "not testable here"
+    assert decide({"claim": [*both, Outcome()]})["claim"].verdict == "not tested"
 
 
 def test_ten_seeds_can_decide_each_claim_of_a_file():

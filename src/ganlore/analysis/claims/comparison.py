@@ -9,14 +9,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganlore.analysis.claims import circumstances, gates, measures, observations, verdicts
+from ganlore.analysis.claims import (
+    circumstances,
+    gates,
+    measures,
+    observations,
+    parts,
+    settings,
+    verdicts,
+)
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source, Values
 from ganlore.analysis.claims.results import ClaimResult, TestResult
 from ganlore.analysis.claims.verdicts import Outcome
 from ganlore.analysis.tables import Tables
 from ganlore.study.claim_cells import named
-from ganlore.study.claims import Cells, Claims, Test, Unit
+from ganlore.study.claims import Cells, Claim, Claims, Test, Unit
 from ganlore.study.run import Cell, Plan
 
 
@@ -27,19 +35,21 @@ def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
         return []
     source = Source(plan, tidy)
     tests = {
-        name: tuple(
-            test_result(plan, claims, source, test, f"{name}/{index}", claim.unit)
-            for index, test in enumerate(claim.tests)
-        )
-        for name, claim in claims.claims.items()
+        name: _parts(plan, claims, source, name, claim) for name, claim in claims.claims.items()
     }
-    decisions = verdicts.decide(
-        {name: [test.outcome for test in made] for name, made in tests.items()}, claims.alpha
-    )
-    return [
-        ClaimResult(name, claim, decisions[name], tests[name])
-        for name, claim in claims.claims.items()
-    ]
+    return parts.decided(claims.claims, tests, claims.alpha)
+
+
+def _parts(plan: Plan, claims: Claims, source: Source, name: str, claim: Claim) -> list[TestResult]:
+    """The tests of a claim, each once for each of its settings."""
+    made = []
+    for index, whole in enumerate(claim.tests):
+        split = settings.split(plan, whole, claim.unit)
+        for setting, test in split:
+            key = f"{name}/{index}" if len(split) == 1 else f"{name}/{index}/{setting.words}"
+            result = test_result(plan, claims, source, test, key, claim.unit)
+            made.append(replace(result, setting=setting))
+    return made
 
 
 # -- one test --------------------------------------------------------------------------------------

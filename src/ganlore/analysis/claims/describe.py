@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import textwrap
 from collections.abc import Iterator, Mapping
 
@@ -60,6 +61,36 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
     )
     common = f" ({_joined(both)})" if both else ""
     return f"{what}: {left} against {right}{common}"
+
+
+def directed(effect: tuple[float, float, float], log: bool) -> str:
+    """An effect with its interval in words that say its direction.
+
+    12 % lower, 8 to 15 %; and where it may be either, 2 % lower, from 5 % lower to 1 % higher.
+
+    Args:
+        effect: treatment less control, and the ends of the interval, the lower one first.
+        log: whether they are differences of logarithms.
+    """
+    value, low, high = effect
+    if math.isnan(low) or math.isnan(high):
+        return _toward(value, log)
+    if low * high <= 0 and low != high:
+        return f"{_toward(value, log)}, from {_toward(low, log)} to {_toward(high, log)}"
+    ends = sorted((low, high), key=abs)
+    sizes = [_toward(end, log).rsplit(" ", 1)[0] for end in ends]
+    first = sizes[0].removesuffix(" %")
+    return f"{_toward(value, log)}, {first} to {sizes[1]}"
+
+
+def _toward(value: float, log: bool) -> str:
+    """A difference as an amount and its direction."""
+    if log:
+        percent = 100 * abs(math.expm1(value))
+        amount = f"{percent:,.0f} %" if percent >= 10 else f"{percent:.2g} %"
+    else:
+        amount = formatting.difference(abs(value), sign=False)
+    return f"{amount} {'lower' if value < 0 else 'higher'}"
 
 
 def _phrases(cells: Cells, sets: Mapping[str, list[str]]) -> dict[str, str]:

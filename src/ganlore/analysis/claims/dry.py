@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ganlore.analysis.claims import circumstances, comparison
+from ganlore.analysis.claims import circumstances, comparison, settings
 from ganlore.analysis.claims.attainable import attainable, bound
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source
@@ -53,7 +53,8 @@ def check(plan: Plan, finished: tuple[Plan, Tables] | None = None) -> Iterator[C
     assert claims is not None
     source = Source(*finished) if finished else None
     for name, claim in claims.claims.items():
-        for number, test in enumerate(claim.tests, start=1):
+        split = [part for test in claim.tests for part in settings.split(plan, test, claim.unit)]
+        for number, (_, test) in enumerate(split, start=1):
             here = circumstances.planned(plan, claims, test, claim.unit)
             if finished and source:
                 past = comparison.test_result(finished[0], claims, source, test, name, claim.unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -9,7 +10,9 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from ganlore import formatting
+from ganlore.analysis.claims.describe import directed
 from ganlore.analysis.claims.gates import Gate
+from ganlore.analysis.claims.settings import Setting
 from ganlore.analysis.claims.verdicts import GATED, Decision, Outcome, Verdict, gated
 from ganlore.analysis.tables import CELL
 from ganlore.study.claims import Claim, Test, Unit
@@ -38,6 +41,8 @@ class TestResult:
         missing: what the test lacks, in words.
         gate: the gate before it that is shut, None where it has a verdict.
         unit: what is one observation.
+        setting: where its verdict is about; None where that is not said.
+        verdict: its own.
     """
 
     __test__: ClassVar[bool] = False  # pytest takes classes of this name for its own
@@ -51,6 +56,23 @@ class TestResult:
     missing: tuple[str, ...] = ()
     gate: Gate | None = None
     unit: Unit = "seed"
+    setting: Setting | None = None
+    verdict: Verdict = "not tested"
+
+    @property
+    def scope(self) -> str:
+        """Its setting in words."""
+        return self.setting.words if self.setting else ""
+
+    @property
+    def in_words(self) -> str:
+        """The effect with its direction: FID 12 % lower, 8 to 15 %; empty without one."""
+        if not self.outcome.n:
+            return ""
+        constant = self.definition.constant
+        if constant is not None:
+            return f"{self.measure} {self.rendered}, held against {constant:g}"
+        return f"{self.measure} {directed(self.effect, self.definition.scale == 'log')}"
 
     @property
     def effect(self) -> tuple[float, float, float]:
@@ -94,20 +116,52 @@ class TestResult:
 
 
 @dataclass(frozen=True)
+class SettingResult:
+    """A claim's verdict in one setting, by its tests there."""
+
+    setting: Setting
+    decision: Decision
+    tests: tuple[TestResult, ...]
+
+
+@dataclass(frozen=True)
+class Overall:
+    """One measure over the settings that have a verdict, each an observation of random effects.
+
+    Attributes:
+        measure: what is measured.
+        settings: how many.
+        holds: in how many of them the test holds.
+        effect: treatment less control, with the ends of its 95 % interval.
+        in_words: the effect with its direction.
+    """
+
+    measure: str
+    settings: int
+    holds: int
+    effect: tuple[float, float, float]
+    in_words: str
+
+
+@dataclass(frozen=True)
 class ClaimResult:
     """A claim with its verdict, the same for the page, the paper and README.
 
     Attributes:
         id: its name in the file.
         definition: the claim in the file.
-        decision: its verdict.
-        tests: the results of its tests.
+        decision: its verdict, by the tests of the settings whose gates are open.
+        tests: the results of its tests, one for each setting of each.
+        settings: its verdict in each setting.
+        overall: its measures over several settings.
     """
 
     id: str
     definition: Claim
     decision: Decision
     tests: tuple[TestResult, ...]
+    settings: tuple[SettingResult, ...] = ()
+    overall: tuple[Overall, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -117,7 +171,29 @@ class ClaimResult:
     @property
     def n(self) -> int:
         """The observations that its tests had, the fewest of them."""
-        return min((test.outcome.n for test in self.tests if test.outcome.n), default=0)
+        return min((test.outcome.n for test in self.judged if test.outcome.n), default=0)
+
+    @property
+    def judged(self) -> tuple[TestResult, ...]:
+        """The tests that its verdict is by: those of settings whose gates are open, if any is."""
+        open_ones = [one for one in self.settings if one.decision.verdict not in GATED]
+        places = open_ones or [s for s in self.settings if s.decision.verdict == self.verdict]
+        return tuple(test for place in places for test in place.tests) or self.tests
+
+    @property
+    def scope(self) -> str:
+        """The settings that its verdict is about, in words."""
+        return "; ".join(dict.fromkeys(test.scope for test in self.judged if test.scope))
+
+    @property
+    def summary(self) -> str:
+        """In how many settings it holds; empty where it has one setting."""
+        if len(self.settings) < 2:
+            return ""
+        counts = Counter(one.decision.verdict for one in self.settings)
+        shut = [f"{counts[word]} {word}" for word in GATED if counts[word]]
+        n = len(self.settings) - sum(counts[word] for word in GATED)
+        return "; ".join([f"holds in {counts['holds']} of {n} settings", *shut])
 
     @property
     def deciding(self) -> TestResult:
@@ -127,16 +203,16 @@ class ClaimResult:
         against it; where it has no verdict, the first whose gate is shut.
         """
         if self.verdict in GATED:
-            return next(test for test in self.tests if gated([test.outcome]) == self.verdict)
+            return next(test for test in self.judged if gated([test.outcome]) == self.verdict)
         if self.verdict == "contradicted":
-            return min(self.tests, key=lambda test: test.outcome.p_contradicted)
-        return max(self.tests, key=lambda test: test.outcome.p_holds)
+            return min(self.judged, key=lambda test: test.outcome.p_contradicted)
+        return max(self.judged, key=lambda test: test.outcome.p_holds)
 
     @property
     def note(self) -> str:
         """How many seeds would decide, what is missing, or why a gate is shut."""
         if self.verdict == "not tested":
-            lacking = list(dict.fromkeys(text for test in self.tests for text in test.missing))
+            lacking = list(dict.fromkeys(text for test in self.judged for text in test.missing))
             more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
             return f"lacks {'; '.join(lacking[:3])}{more}"
         if self.deciding.gate is not None:
@@ -183,6 +259,11 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "deciding": test is result.deciding,
         "note": result.note,
         "missing": "; ".join(test.missing),
+        "test_verdict": test.verdict,
+        "scope": test.scope,
+        "in_words": test.in_words,
+        "settings": result.summary,
+        "overall": "; ".join(one.in_words for one in result.overall),
         "gate": test.gate.state if test.gate else "",
         "gate_reason": test.gate.reason if test.gate else "",
     }

@@ -7,9 +7,9 @@ tests/analysis/test_verdicts.py measures the errors that it makes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -75,6 +75,8 @@ VERDICTS: dict[Verdict, Meaning] = {
 GATED: tuple[Verdict, ...] = ("not converged", "not testable here", "not tested")
 """The states of what has no verdict, since a gate before it is shut; the last is the strongest."""
 
+Name = TypeVar("Name", bound=Hashable)
+
 ALPHA = 0.05
 
 _SHARE = f"{100 * ALPHA:g} %"
@@ -93,12 +95,15 @@ RULE: tuple[str, ...] = (
     "Jonkman), and t tests compare their mean with the margin.",
     "A claim holds if all of its tests do: its p is the largest of theirs. It is contradicted if "
     "one of them is: its p is Simes's, the smallest of K/k times the k-th smallest of K.",
+    "A test over several settings (data set, network, policy, budget) is one test for each. Each "
+    "setting has a verdict of its own, by the same rule over all settings of all claims.",
     "Both p-values are adjusted for the number of claims (Holm), as two families at "
     f"{_SHARE} each.",
     f"holds: the adjusted p is at most {_SHARE}, and the interval of every test lies above its "
     "margin.",
-    f"contradicted: the adjusted p is at most {_SHARE}, and the interval of the test that "
-    "contradicts most lies below minus its margin.",
+    f"contradicted: the adjusted p is at most {_SHARE}, the interval of the test that contradicts "
+    "most lies below minus its margin, and no other of its tests holds by itself (Holm over all "
+    "tests of the file).",
     "does not hold: not contradicted, and the interval of one of the tests lies below its margin, "
     f"where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's tests): any "
     "effect is smaller than the smallest effect of interest.",
@@ -122,7 +127,8 @@ class Outcome:
     "effect >= -margin", `p_smaller` of "effect >= margin". `floor` is the smallest two-sided p
     that n seeds can give (a one-sided one: half of it). `seeds_needed`: how many seeds would
     decide (`estimators.seeds_needed`); None where n do, or no number would. `gated`: the state
-    that it has in place of a verdict, where a gate before it is shut.
+    that it has in place of a verdict, where a gate before it is shut. `error`:
+    the effect's standard error.
     """
 
     n: int = 0
@@ -136,6 +142,7 @@ class Outcome:
     p_smaller: float = math.nan
     margin: float = math.nan
     gated: Verdict | None = None
+    error: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -204,7 +211,11 @@ def weigh_rows(
     outcomes = [Outcome(n=n, floor=floor, margin=margin, **row) for row in table.to_dict("records")]
     deviations = rows.std(axis=-1, ddof=1) if n > 1 else np.full(len(rows), np.nan)
     return [
-        replace(outcome, seeds_needed=_more(outcome, deviation, family, alpha))
+        replace(
+            outcome,
+            seeds_needed=_more(outcome, deviation, family, alpha),
+            error=deviation / math.sqrt(n),
+        )
         for outcome, deviation in zip(outcomes, deviations.tolist(), strict=True)
     ]
 
@@ -234,6 +245,7 @@ def weigh_units(pairs: ArrayLike, margin: float, family: int = 1, alpha: float =
         p_smaller=_below(mean, margin),
         floor=0.0,
         margin=margin,
+        error=mean.error,
     )
     deviation = mean.error * math.sqrt(outcome.n)
     return replace(outcome, seeds_needed=_more(outcome, deviation, family, alpha))
@@ -256,7 +268,7 @@ def _more(outcome: Outcome, deviation: float, family: int, alpha: float) -> int 
     return estimators.seeds_needed(outcome.n, beyond, deviation, level)
 
 
-def decide(claims: Mapping[str, Sequence[Outcome]], alpha: float = ALPHA) -> dict[str, Decision]:
+def decide(claims: Mapping[Name, Sequence[Outcome]], alpha: float = ALPHA) -> dict[Name, Decision]:
     """Decide all claims of a file at once, by `RULE`.
 
     Args:
@@ -273,14 +285,25 @@ def decide(claims: Mapping[str, Sequence[Outcome]], alpha: float = ALPHA) -> dic
     against = estimators.holm(
         [estimators.simes([o.p_contradicted for o in tests]) for tests in tested.values()]
     )
+    supported = iter(_supported([test for tests in tested.values() for test in tests], alpha))
     decisions = {name: Decision(state or "not tested") for name, state in states.items()}
     for (name, tests), p_holds, p_contradicted in zip(
         tested.items(), holds.tolist(), against.tolist(), strict=True
     ):
-        verdict = _verdict(tests, p_holds, p_contradicted, alpha)
+        parts = [next(supported) for _ in tests]
+        verdict = _verdict(tests, p_holds, p_contradicted, alpha, any(parts))
         needed = _needed(tests, alpha / len(tested)) if verdict == "undecided" else None
         decisions[name] = Decision(verdict, p_holds, p_contradicted, needed)
     return decisions
+
+
+def _supported(tests: Sequence[Outcome], alpha: float) -> list[bool]:
+    """Whether each of all tests of a file holds by itself: a family of its own."""
+    p = estimators.holm([test.p_holds for test in tests])
+    return [
+        value <= alpha and test.low > test.margin
+        for value, test in zip(p.tolist(), tests, strict=True)
+    ]
 
 
 def gated(tests: Sequence[Outcome]) -> Verdict | None:
@@ -292,12 +315,13 @@ def gated(tests: Sequence[Outcome]) -> Verdict | None:
 
 
 def _verdict(
-    tests: Sequence[Outcome], p_holds: float, p_contradicted: float, alpha: float
+    tests: Sequence[Outcome], p_holds: float, p_contradicted: float, alpha: float, supported: bool
 ) -> Verdict:
     if p_holds <= alpha and all(test.low > test.margin for test in tests):
         return "holds"
     strongest = min(tests, key=lambda test: (test.p_contradicted, test.high + test.margin))
-    if p_contradicted <= alpha and strongest.high < -strongest.margin:
+    against = p_contradicted <= alpha and strongest.high < -strongest.margin
+    if against and not supported:
         return "contradicted"
     if any(t.high < t.margin and t.p_smaller * len(tests) <= alpha for t in tests):
         return "does not hold"
