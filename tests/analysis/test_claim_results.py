@@ -590,3 +590,118 @@ def test_a_question_that_joins_settings_stays_whole():
 )  # fmt: skip
 def test_effects_in_words_say_their_direction(effect, log, words):
     assert describe.directed(effect, log) == words
+
+
+# -- controls --------------------------------------------------------------------------------------
+
+SAME = {**EMA, "treatment": {"losses": ["lsgan"]}, "control": {"losses": ["lsgan"]},
+        "halves": True, "margin": 0.05}  # fmt: skip
+RING = {
+    **EMA, "treatment": {"datasets": ["ring"], "losses": ["lsgan"], "tricks": ["ema"]},
+    "control": {"datasets": ["ring"], "losses": ["lsgan"]},
+}  # fmt: skip
+
+
+def controlled(controls: dict[str, Any], **more: Any) -> Plan:
+    """Claims on digits (C01) and on the ring (C02), behind controls."""
+    claims = {
+        name: {"statement": f"{name} helps.", "articles": ["000"], "tests": [test]}
+        for name, test in (("C01", EMA), ("C02", RING))
+    }
+    named = {
+        name: {"statement": f"{name} is known.", **control} for name, control in controls.items()
+    }
+    return study(claims={"articles": ARTICLES, "controls": named, "claims": claims}, **more)
+
+
+def with_packing(ratio: float) -> Value:
+    """As `fids(0.8)`; packing has another ratio, which its control knows."""
+
+    def value(metric, run, step):
+        if metric == "fid" and run.trick == "packing":
+            return 100 * ratio * math.exp(SPREAD[run.seed])
+        return fids(0.8)(metric, run, step)
+
+    return value
+
+
+PACKING = {
+    "tests": [{**EMA, "treatment": {"losses": ["lsgan"], "tricks": ["packing"]},
+               "control": {"losses": ["lsgan"]}}]
+}  # fmt: skip
+
+
+def words(plan: Plan, tidy: Tables) -> dict[str, str]:
+    return {one.id: one.verdict for one in comparison.claim_results(plan, tidy)}
+
+
+def test_a_positive_control_that_is_not_seen_shuts_the_gate_of_its_data_set_alone():
+    plan = controlled({"P01": PACKING})
+    assert words(plan, tables(plan, with_packing(0.7))) == {
+        "P01": "holds", "C01": "holds", "C02": "holds",
+    }  # fmt: skip
+    lost = comparison.claim_results(plan, tables(plan, with_packing(1.0)))
+    assert [(one.id, one.verdict) for one in lost] == [
+        ("P01", "does not hold"), ("C01", "not testable here"), ("C02", "holds"),
+    ]  # fmt: skip
+    assert lost[1].note == "control P01 (P01 is known) must hold and is: does not hold"
+    assert (lost[0].is_control, lost[0].passed) == (True, False)
+    assert lost[1].tests[0].outcome.effect == pytest.approx(-math.log(0.8) - np.mean(SPREAD))
+
+
+def test_a_control_may_stand_before_other_data_sets_than_its_own():
+    plan = controlled({"P01": {**PACKING, "gates": ["ring"]}})
+    actual = words(plan, tables(plan, with_packing(1.0)))
+    assert (actual["C01"], actual["C02"]) == ("holds", "not testable here")
+
+
+def test_a_control_without_runs_is_not_seen():
+    left_out = [{"loss": "lsgan", "trick": "packing", "reason": "no time"}]
+    plan = controlled({"P01": PACKING}, exclude=left_out)
+    assert words(plan, tables(plan, fids(0.8)))["C01"] == "not testable here"
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(0.5, "holds"), (2.0, "contradicted")])
+def test_a_negative_control_with_an_effect_shuts_the_gate(ratio, verdict):
+    plan = controlled({"N01": PACKING})
+    actual = words(plan, tables(plan, with_packing(ratio)))
+    assert (actual["N01"], actual["C01"]) == (verdict, "not testable here")
+    assert words(plan, tables(plan, with_packing(1.0)))["C01"] == "holds"
+
+
+def test_a_loss_against_itself_compares_the_halves_of_the_seeds():
+    """FID 100, 101, ... by seed: seeds 0 to 5 against 6 to 11."""
+    plan = study(SAME, seeds=list(range(12)))
+
+    def value(metric, run, step):
+        return 100.0 + run.seed if metric == "fid" else 1.0
+
+    (test,) = only(plan, tables(plan, value)).tests
+    assert test.outcome.n == 6
+    np.testing.assert_allclose(test.values["treatment"], np.log(100 + np.arange(6)))
+    np.testing.assert_allclose(test.values["control"], np.log(106 + np.arange(6)))
+
+
+def test_controls_are_trained_and_counted_apart():
+    """They come first, positive ones before negative ones, and are in no family of claims."""
+    plan = controlled({"N01": {"tests": [SAME]}, "P01": PACKING}, seeds=list(range(8)))
+    assert any(run.trick == "packing" for run in plan.runs)
+    actual = comparison.claim_results(plan, tables(plan, with_packing(0.7)))
+    assert [one.id for one in actual] == ["P01", "N01", "C01", "C02"]
+    assert actual[2].decision.p_holds == 2 / 2**8  # of two claims, not of four
+    rows = results.rows(actual)
+    assert list(rows["control"]) == ["positive", "negative", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("controls", "words"),
+    [
+        ({"C05": PACKING}, "C05"),
+        ({"P01": {"tests": [{**SAME, "control": None, "constant": 1.0}]}}, "halves"),
+    ],
+)
+def test_a_control_that_is_none_is_refused(controls, words):
+    from ganlore.errors import GanloreError
+
+    with pytest.raises(GanloreError, match=words):
+        controlled(controls)

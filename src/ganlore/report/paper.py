@@ -136,7 +136,8 @@ def _dataset(results: Results, name: str) -> dict[str, Any]:
 def _tally(results: list[ClaimResult]) -> list[str]:
     """How many claims have which verdict, in words; verdicts that none has are left out."""
     words = verdicts.VERDICTS.items()
-    counts = {meaning: sum(one.verdict == word for one in results) for word, meaning in words}
+    claims = [one for one in results if not one.is_control]
+    counts = {meaning: sum(one.verdict == word for one in claims) for word, meaning in words}
     return [f"{count} {meaning.sentence}" for meaning, count in counts.items() if count]
 
 

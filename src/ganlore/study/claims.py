@@ -28,6 +28,7 @@ Names = Literal["all"] | Annotated[list[str], Field(min_length=1)]
 TrickNames = Literal["all"] | Annotated[list[str | list[str]], Field(min_length=1)]
 
 ID = r"^C[0-9]{2,3}$"
+CONTROL = r"^[PN][0-9]{2,3}$"
 
 FEW_MODES = 0.5
 """A generator with at most this share of the modes has collapsed,"""
@@ -101,6 +102,11 @@ class Test(Model):
         "Kendall's tau of the losses' ranking between data sets, against that between seeds.",
     )
 
+    halves: bool = Field(
+        False,
+        description="Compare the first half of the seeds, as the treatment's, with the second, as "
+        "the control's, one by one: a cell against itself under other seeds.",
+    )
     converged: bool | Literal["plateau"] | None = Field(
         None,
         description="Whether its cells must have converged, before it has a verdict: `gates` says "
@@ -120,6 +126,8 @@ class Test(Model):
             raise ValueError("give either a control or a constant")
         if self.take not in {"failed", "hopping"} and not self.of:
             raise ValueError(f"{self.take} needs `of`: a metric, a column or a cost")
+        if self.halves and (self.control is None or self.combine == "agreement"):
+            raise ValueError("halves needs a control, whose seeds are the other half")
         if self.take == "time-to" and self.control is None:
             raise ValueError("time-to needs a control, whose median run sets the target")
         return self
@@ -159,6 +167,8 @@ class Claim(Model):
     def _units(self) -> Claim:
         if self.unit != "seed":
             for index, test in enumerate(self.tests):
+                if test.halves:
+                    raise ValueError(f"tests.{index}: halves are of seeds: unit seed")
                 if test.combine != "mean":
                     raise ValueError(f"tests.{index}: {test.combine} is of seeds: unit seed")
                 if test.control is not None and self.unit not in test.match:
@@ -167,6 +177,20 @@ class Claim(Model):
                         f"itself: add {self.unit} to match"
                     )
         return self
+
+
+class Control(Claim):
+    """What must be seen, or must not, before any claim on its data is given a verdict.
+
+    A positive control (P01) is an effect that is known: it must hold. A negative one (N01) has no
+    effect, by its making: it must neither hold nor be contradicted.
+    """
+
+    articles: list[str] = []
+    gates: list[str] = Field(
+        [],
+        description="The data sets whose claims it stands before; left out: those of its tests.",
+    )
 
 
 class Article(Model):
@@ -197,7 +221,16 @@ class Claims(Model):
     gates: Gates = Gates()
     articles: dict[str, Article] = {}
     sets: dict[str, list[str]] = Field({}, description="Lists to refer to by YAML's anchors.")
+    controls: dict[Annotated[str, Field(pattern=CONTROL)], Control] = Field(
+        {}, description="P01 and so on must hold, N01 and so on must not, nor be contradicted."
+    )
     claims: dict[Annotated[str, Field(pattern=ID)], Claim]
+
+    @field_validator("controls")
+    @classmethod
+    def _ordered(cls, controls: dict[str, Control]) -> dict[str, Control]:
+        """Positive ones first."""
+        return dict(sorted(controls.items(), key=lambda item: (item[0][0] == "N", item[0])))
 
     @field_validator("claims")
     @classmethod
@@ -208,7 +241,7 @@ class Claims(Model):
 
     @model_validator(mode="after")
     def _sources(self) -> Claims:
-        for name, claim in self.claims.items():
+        for name, claim in self.everything.items():
             if strangers := set(claim.articles) - set(self.articles):
                 raise ValueError(
                     f"{name}: articles {sorted(strangers)} are not among {sorted(self.articles)}"
@@ -216,8 +249,14 @@ class Claims(Model):
         return self
 
     @property
+    def everything(self) -> dict[str, Claim]:
+        """Controls, then claims."""
+        return {**self.controls, **self.claims}
+
+    @property
     def tests(self) -> Iterator[tuple[str, Test]]:
         """All tests, each with its place in the file."""
-        for name, claim in self.claims.items():
-            for index, test in enumerate(claim.tests):
-                yield f"claims.{name}.tests.{index}", test
+        for kind, claims in (("controls", self.controls), ("claims", self.claims)):
+            for name, claim in claims.items():
+                for index, test in enumerate(claim.tests):
+                    yield f"{kind}.{name}.tests.{index}", test

@@ -12,22 +12,30 @@ from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.measures import Source
 from ganlore.study import registry
 from ganlore.study.claim_cells import named
-from ganlore.study.claims import Claims, Test, Unit
+from ganlore.study.claims import Test, Unit
 from ganlore.study.run import Plan
 
 
-def planned(plan: Plan, claims: Claims, test: Test, unit: Unit = "seed") -> Circumstances:
-    """What is known of a test before anything has run."""
+def planned(plan: Plan, alpha: float, test: Test, unit: Unit, family: int) -> Circumstances:
+    """What is known of a test before anything has run.
+
+    Args:
+        plan: the study's.
+        alpha: the level of its file of claims.
+        test: the test.
+        unit: what is one observation.
+        family: the claims, or the controls, that it is corrected with.
+    """
     runs = plan.firsts
     ours = [runs[cell] for cell in named(test.treatment) if cell in runs]
     units = {run.cell.loss if unit == "loss" else run.cell.dataset for run in ours}
     return Circumstances(
-        observations=len(plan.study.seeds) if unit == "seed" else len(units),
+        observations=len(plan.study.seeds) // (1 + test.halves) if unit == "seed" else len(units),
         exact=unit == "seed",
-        family=len(claims.claims),
+        family=family,
         snapshots=min((run.training.snapshots for run in ours), default=1),
         modes=max((_modes(plan, name) for name in test.treatment.datasets), default=math.inf),
-        alpha=claims.alpha,
+        alpha=alpha,
     )
 
 

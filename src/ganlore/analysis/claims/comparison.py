@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -24,50 +25,101 @@ from ganlore.analysis.claims.results import ClaimResult, TestResult
 from ganlore.analysis.claims.verdicts import Outcome
 from ganlore.analysis.tables import Tables
 from ganlore.study.claim_cells import named
-from ganlore.study.claims import Cells, Claim, Claims, Test, Unit
+from ganlore.study.claims import Cells, Claim, Claims, Control, Test, Unit
 from ganlore.study.run import Cell, Plan
 
 
 def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
-    """The results of all claims of a study, in the order of their names; none without claims."""
+    """The results of a study's controls and then of its claims, each in their order."""
     claims = plan.study.claims
     if claims is None:
         return []
     source = Source(plan, tidy)
-    tests = {
-        name: _parts(plan, claims, source, name, claim) for name, claim in claims.claims.items()
-    }
-    return parts.decided(claims.claims, tests, claims.alpha)
+    controls = _decided(plan, source, claims.controls, {})
+    return controls + _decided(plan, source, claims.claims, shut(controls))
 
 
-def _parts(plan: Plan, claims: Claims, source: Source, name: str, claim: Claim) -> list[TestResult]:
-    """The tests of a claim, each once for each of its settings."""
-    made = []
-    for index, whole in enumerate(claim.tests):
-        split = settings.split(plan, whole, claim.unit)
-        for setting, test in split:
-            key = f"{name}/{index}" if len(split) == 1 else f"{name}/{index}/{setting.words}"
-            result = test_result(plan, claims, source, test, key, claim.unit)
-            made.append(replace(result, setting=setting))
-    return made
+def _decided(
+    plan: Plan, source: Source, asked: Mapping[str, Claim], closed: dict[str, str]
+) -> list[ClaimResult]:
+    """The results of controls, or of claims behind them.
+
+    Args:
+        plan: the study's.
+        source: its tables.
+        asked: the controls or claims.
+        closed: the data sets on which there is no verdict, each with the reason.
+    """
+    claims = plan.study.claims
+    assert claims is not None
+    tests: dict[str, list[TestResult]] = {}
+    for name, claim in asked.items():
+        tests[name] = []
+        for index, whole in enumerate(claim.tests):
+            split = settings.split(plan, whole, claim.unit)
+            for setting, test in split:
+                key = f"{name}/{index}" + f"/{setting.words}" * (len(split) > 1)
+                one = Asked(test, key, claim.unit, len(asked))
+                made = replace(test_result(plan, claims, source, one), setting=setting)
+                tests[name].append(_behind(made, closed))
+    return parts.decided(asked, tests, claims.alpha)
+
+
+def _behind(result: TestResult, closed: dict[str, str]) -> TestResult:
+    """A test that was made, behind the gate of its data sets' controls."""
+    names = result.setting.datasets if result.setting else ()
+    reasons = dict.fromkeys(closed[name] for name in names if name in closed)
+    if not reasons or not result.outcome.n:
+        return result
+    gate = gates.Gate("not testable here", "; ".join(reasons))
+    return replace(result, gate=gate, outcome=replace(result.outcome, gated=gate.state))
+
+
+def shut(controls: Iterable[ClaimResult]) -> dict[str, str]:
+    """The data sets whose controls are not as they must be, each with the reason."""
+    closed: dict[str, list[str]] = {}
+    for one in controls:
+        definition = one.definition
+        assert isinstance(definition, Control)
+        places = [(name, one.verdict) for name in definition.gates] or [
+            (name, place.decision.verdict)
+            for place in one.settings
+            for name in place.setting.datasets
+        ]
+        for dataset, verdict in dict.fromkeys(places):
+            if not one.as_it_must(verdict):
+                text = f"control {one.id} {_must(one)} and is: {verdict}"
+                closed.setdefault(dataset, []).append(text)
+    return {dataset: "; ".join(reasons) for dataset, reasons in closed.items()}
+
+
+def _must(control: ClaimResult) -> str:
+    what = "must hold" if control.is_positive else "must neither hold nor be contradicted"
+    return f"({control.definition.statement.rstrip('.')}) {what}"
 
 
 # -- one test --------------------------------------------------------------------------------------
 
 
-def test_result(
-    plan: Plan, claims: Claims, source: Source, test: Test, key: str, unit: Unit = "seed"
-) -> TestResult:
-    """What the runs say of one test, with the gate before it.
+class Asked(NamedTuple):
+    """A test as it is asked of the runs.
 
-    Args:
-        plan: the study's.
-        claims: the file of claims.
-        source: the study's tables.
+    Attributes:
         test: the test.
         key: what the bootstrap's randomness is keyed by.
         unit: what is one observation.
+        family: the claims, or the controls, that it is corrected with.
     """
+
+    test: Test
+    key: str
+    unit: Unit = "seed"
+    family: int = 1
+
+
+def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> TestResult:
+    """What the runs say of one test, with the gate before it."""
+    test, unit = asked.test, asked.unit
     label = describe(test, claims.sets)
     selected = {side: _select(plan, cells) for side, cells in test.sides}
     cells = {side: there for side, (there, _) in selected.items()}
@@ -82,9 +134,9 @@ def test_result(
     if table.empty:
         reason = "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
         return TestResult(test, label, compared, without=without, missing=(reason,))
-    outcome = _weighed(table, pairs, claims, test, key)
+    outcome = _weighed(table, pairs, claims.alpha, asked)
     wanted = [cell for side in cells.values() for cell in side]
-    here = circumstances.planned(plan, claims, test, unit)
+    here = circumstances.planned(plan, claims.alpha, test, unit, asked.family)
     here = circumstances.measured(here, source, test, table)
     here = replace(here, observations=len(table))
     gate = circumstances.testable(here, test)
@@ -94,13 +146,13 @@ def test_result(
 
 
 def _weighed(
-    table: pd.DataFrame, pairs: NDArray[np.float64] | None, claims: Claims, test: Test, key: str
+    table: pd.DataFrame, pairs: NDArray[np.float64] | None, alpha: float, asked: Asked
 ) -> Outcome:
     """The statistics of a test's observations."""
-    family = len(claims.claims)
+    margin, family = asked.test.margin, asked.family
     if pairs is not None:
-        return verdicts.weigh_units(pairs, test.margin, family, claims.alpha)
-    return verdicts.weigh(table["difference"], test.margin, key, family, claims.alpha)
+        return verdicts.weigh_units(pairs, margin, family, alpha)
+    return verdicts.weigh(table["difference"], margin, asked.key, family, alpha)
 
 
 def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:

@@ -132,19 +132,19 @@ def lines(plan: Plan) -> Iterator[str]:
     """What `ganlore claims` prints: each claim, its tests, and the cells that it needs."""
     claims = plan.study.claims
     assert claims is not None
-    needed = {name: claim_cells.needed(plan, claim) for name, claim in claims.claims.items()}
+    needed = {name: claim_cells.needed(plan, claim) for name, claim in claims.everything.items()}
     seeds = len(plan.study.seeds)
     wrap = functools.partial(textwrap.wrap, width=WIDTH, subsequent_indent="       ")
     everything = set().union(*needed.values())
     yield (
-        f"study {plan.study.name}: {len(needed)} claims, "
-        f"{sum(len(c.tests) for c in claims.claims.values())} tests; they need {len(everything)} "
-        f"cells x {seeds} seeds"
+        f"study {plan.study.name}: {len(claims.claims)} claims, {len(claims.controls)} controls, "
+        f"{sum(len(c.tests) for c in claims.everything.values())} tests; "
+        f"they need {len(everything)} cells x {seeds} seeds"
     )
-    for name, claim in claims.claims.items():
+    for name, claim in claims.everything.items():
         others = set().union(*(cells for other, cells in needed.items() if other != name))
         own = len(needed[name] - others)
-        yield f"{name}  {claim.statement}  [{', '.join(claim.articles)}]"
+        yield f"{name}  {claim.statement}  [{', '.join(claim.articles) or 'control'}]"
         for test in claim.tests:
             sign = "<" if test.claimed == "lower" else ">"
             ratio = " (log)" if test.scale == "log" else ""

@@ -52,12 +52,14 @@ def check(plan: Plan, finished: tuple[Plan, Tables] | None = None) -> Iterator[C
     claims = plan.study.claims
     assert claims is not None
     source = Source(*finished) if finished else None
-    for name, claim in claims.claims.items():
+    for name, claim in claims.everything.items():
+        family = len(claims.controls if name in claims.controls else claims.claims)
         split = [part for test in claim.tests for part in settings.split(plan, test, claim.unit)]
         for number, (_, test) in enumerate(split, start=1):
-            here = circumstances.planned(plan, claims, test, claim.unit)
+            here = circumstances.planned(plan, claims.alpha, test, claim.unit, family)
             if finished and source:
-                past = comparison.test_result(finished[0], claims, source, test, name, claim.unit)
+                asked = comparison.Asked(test, name, claim.unit, family)
+                past = comparison.test_result(finished[0], claims, source, asked)
                 here = circumstances.measured(here, source, test, past.values)
             low, high, reason = attainable(test, here)
             label = describe(test, claims.sets)

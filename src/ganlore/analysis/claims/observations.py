@@ -54,8 +54,14 @@ def _seeds(test: Test, values: dict[str, Values]) -> pd.DataFrame:
         combined = {side: _combined(test, runs) for side, runs in _matched(test, values).items()}
         table = pd.DataFrame({"treatment": combined["treatment"]})
         table["control"] = combined.get("control", test.constant)
-        table = table.dropna()
+        table = _halved(table.dropna()) if test.halves else table.dropna()
     return _with_difference(test, table).rename_axis("train_seed").reset_index()
+
+
+def _halved(table: pd.DataFrame) -> pd.DataFrame:
+    """The treatment of the first half of the seeds beside the control of the second."""
+    half = len(table) // 2
+    return table.iloc[:half].assign(control=table["control"].to_numpy()[half : 2 * half])
 
 
 def _with_difference(test: Test, table: pd.DataFrame) -> pd.DataFrame:

@@ -15,13 +15,16 @@ from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.settings import Setting
 from ganlore.analysis.claims.verdicts import GATED, Decision, Outcome, Verdict, gated
 from ganlore.analysis.tables import CELL
-from ganlore.study.claims import Claim, Test, Unit
+from ganlore.study.claims import Claim, Control, Test, Unit
 from ganlore.study.run import Cell
 
 NOUNS: dict[Unit, tuple[str, str]] = {
     "seed": ("seed", "seeds"), "loss": ("loss", "losses"), "dataset": ("data set", "data sets"),
 }  # fmt: skip
 """What an observation is called: one, and several."""
+
+ESTABLISHED: tuple[Verdict, ...] = ("holds", "contradicted")
+"""What a negative control must not be."""
 
 SEEDS = ["train_seed", "treatment", "control", "difference"]
 
@@ -174,6 +177,26 @@ class ClaimResult:
         return min((test.outcome.n for test in self.judged if test.outcome.n), default=0)
 
     @property
+    def is_control(self) -> bool:
+        """Whether it is a control and no claim."""
+        return isinstance(self.definition, Control)
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether it is a control that must hold."""
+        return self.is_control and self.id.startswith("P")
+
+    def as_it_must(self, verdict: Verdict) -> bool:
+        """Whether a control with this verdict is as it must be."""
+        return (verdict == "holds") if self.is_positive else verdict not in ESTABLISHED
+
+    @property
+    def passed(self) -> bool:
+        """Whether a control is as it must be, in each of its settings."""
+        words = [one.decision.verdict for one in self.settings] or [self.verdict]
+        return all(map(self.as_it_must, words))
+
+    @property
     def judged(self) -> tuple[TestResult, ...]:
         """The tests that its verdict is by: those of settings whose gates are open, if any is."""
         open_ones = [one for one in self.settings if one.decision.verdict not in GATED]
@@ -234,6 +257,7 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
     effect, low, high = test.effect
     return {
         "claim": result.id,
+        "control": ("positive" if result.is_positive else "negative") if result.is_control else "",
         "statement": result.definition.statement,
         "articles": " ".join(result.definition.articles),
         "verdict": result.verdict,
