@@ -91,8 +91,9 @@ def claiming(folder: Path, **changes: Any) -> Plan:
     left_out = [{"trick": "self-attention", "reason": "it takes too long"}]
     named = {"name": "claiming", "title": "Which advice on training GANs holds up?"}
     slow = {"training": {"optimizer": {"lr": 1.0e-4}}}
-    return small(folder, **named, variants={"slow": slow}, seeds=list(range(3, 11)), claims=CLAIMS, grids=grids,
-                 exclude=left_out, **changes)  # fmt: skip
+    settings = {**named, "variants": {"slow": slow}, "seeds": list(range(3, 11)), "claims": CLAIMS, "grids": grids,
+                "exclude": left_out}  # fmt: skip
+    return small(folder, **settings | changes)
 
 
 def small(folder: Path, **changes: Any) -> Plan:
