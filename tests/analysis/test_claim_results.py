@@ -585,6 +585,7 @@ def test_a_question_that_joins_settings_stays_whole():
         ((math.log(0.98), math.log(0.95), math.log(1.01)), True,
          "2 % lower, from 5 % lower to 1 % higher"),
         ((0.12, 0.05, 0.2), False, "0.12 higher, 0.05 to 0.20"),
+        ((0.02, 0.0, 0.1), False, "0.02 higher, 0.00 to 0.10"),
         ((-0.1, math.nan, math.nan), False, "0.10 lower"),
     ],
 )  # fmt: skip
@@ -697,6 +698,7 @@ def test_controls_are_trained_and_counted_apart():
     ("controls", "words"),
     [
         ({"C05": PACKING}, "C05"),
+        ({"P01": {**PACKING, "gates": ["rink"]}}, "unknown dataset 'rink'"),
         ({"P01": {"tests": [{**SAME, "control": None, "constant": 1.0}]}}, "halves"),
     ],
 )

@@ -79,12 +79,19 @@ def check(claims: Claims) -> None:
     """Refuse what no run will have.
 
     Raises:
-        GanloreError: for an unknown metric, column or cost, with the nearest name.
+        GanloreError: for an unknown metric, column, cost or data set, with the nearest name.
     """
     for where, test in claims.tests:
         for name, kind, allowed in _asked(test):
             if name not in allowed:
                 raise unknown(kind, name, sorted(allowed), f"claims: {where}")
+    datasets = registry.find("dataset")
+    for name, control in claims.controls.items():
+        for dataset in control.gates:
+            if dataset not in datasets:
+                raise unknown(
+                    "dataset", dataset, sorted(datasets), f"claims: controls.{name}.gates"
+                )
 
 
 def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:

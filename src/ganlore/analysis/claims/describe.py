@@ -75,7 +75,7 @@ def directed(effect: tuple[float, float, float], log: bool) -> str:
     value, low, high = effect
     if math.isnan(low) or math.isnan(high):
         return _toward(value, log)
-    if low * high <= 0 and low != high:
+    if low * high < 0:
         return f"{_toward(value, log)}, from {_toward(low, log)} to {_toward(high, log)}"
     ends = sorted((low, high), key=abs)
     sizes = [_toward(end, log).rsplit(" ", 1)[0] for end in ends]
