@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganlore.analysis.claims import comparison, results
+from ganlore.analysis.claims import comparison, describe, results, settings
 from ganlore.analysis.tables import CELL, Tables
 from ganlore.study import schema
 from ganlore.study.expand import expand
@@ -364,3 +364,346 @@ def test_every_number_is_traceable_to_cells_and_seeds():
     available = {run.cell for run in plan.runs}
     assert {tuple(row) for row in cells[CELL].to_numpy()} <= available
     assert set(cells.loc[cells["test"] == 1, "side"]) == {"treatment", "control"}
+
+
+# -- gates -----------------------------------------------------------------------------------------
+
+
+def falling(rate: float, losses: frozenset[str] = frozenset({"lsgan", "hinge"})) -> Value:
+    """FID that falls by a power of the steps in some losses, and ends as `fids(0.8)`'s."""
+
+    def value(metric, run, step):
+        power = rate if metric == "fid" and run.loss.name in losses else 0.0
+        return fids(0.8)(metric, run, step) * (STEPS[-1] / step) ** power
+
+    return value
+
+
+def test_cells_that_are_still_falling_shut_the_gate_and_are_named():
+    """FID ~ step^-0.5: it loses 1 - 2^-0.5 = 29 % for a doubling, in 2 cells of 4."""
+    plan = study(EMA)
+    actual = only(plan, tables(plan, falling(0.5, frozenset({"hinge"}))))
+    assert actual.verdict == "not converged"
+    assert actual.note.startswith("2 of 4 cells (50 %) have not converged by fid: digits mlp hinge")
+    assert actual.note.count("−29 % over the last doubling") == 2
+    assert actual.tests[0].outcome.effect == pytest.approx(-math.log(0.8) - np.mean(SPREAD))
+    assert math.isnan(actual.decision.p_holds)  # it counts in no family
+
+
+def test_a_share_of_cells_may_be_on_the_way_and_a_test_may_do_without():
+    half = {"gates": {"share": 0.5}}
+    plan = study(EMA)
+    assert plan.study.claims is not None
+    document = plan.study.claims.model_dump(exclude_none=True)
+    some = tables(plan, falling(0.5, frozenset({"hinge"})))
+    assert only(study(EMA, claims={**document, **half}), some).verdict == "holds"
+    without = study({**EMA, "converged": False})
+    assert only(without, tables(without, falling(0.5))).verdict == "holds"
+    slow = study(EMA)
+    assert only(slow, tables(slow, falling(0.05))).verdict == "holds"  # 1 - 2^-0.05 = 3.4 %
+    assert only(slow, tables(slow, falling(0.08))).verdict == "not converged"  # 5.4 %
+
+
+def test_what_is_no_end_of_a_metric_needs_no_convergence():
+    plan = study(one("late", of="d_loss", margin=0.1))
+    assert only(plan, tables(plan, falling(0.5), lambda *_: 1.0)).verdict == "holds"
+
+
+def test_cells_of_which_most_runs_diverged_have_converged():
+    plan = study(EMA)
+    lost = [run.id for run in plan.runs if run.trick == "ema" and run.seed > 2]
+    assert only(plan, tables(plan, fids(0.8), diverged=lost)).tests[0].gate is None
+
+
+# -- units -----------------------------------------------------------------------------------------
+
+
+def over(unit: str, test: dict[str, Any], **changes: Any) -> Plan:
+    claim = {"statement": "It helps.", "articles": ["000"], "unit": unit, "tests": [test]}
+    return study(claims={"articles": ARTICLES, "claims": {"C01": claim}}, **changes)
+
+
+LOSSES = ["lsgan", "hinge", "minimax", "nonsaturating"]
+OVER_LOSSES = {
+    **EMA, "treatment": {"losses": LOSSES, "tricks": ["ema"]}, "control": {"losses": LOSSES},
+}  # fmt: skip
+
+
+def test_over_losses_each_loss_is_one_observation():
+    """Ratios 0.5, 0.8, 0.9 and 1.2, the same of every seed: the t test of their logarithms."""
+    ratios = dict(zip(LOSSES, (0.5, 0.8, 0.9, 1.2), strict=True))
+
+    def value(metric, run, step):
+        return 100 * (ratios[run.loss.name] if run.trick == "ema" else 1) if metric == "fid" else 1
+
+    plan = over("loss", OVER_LOSSES)
+    (test,) = only(plan, tables(plan, value)).tests
+    expected = -np.log([ratios[name] for name in sorted(LOSSES)])
+    assert list(test.values["unit"]) == sorted(LOSSES)
+    np.testing.assert_allclose(test.values["difference"], expected)
+    assert test.observations == "4 losses"
+    assert test.outcome.effect == pytest.approx(expected.mean(), rel=1e-4)
+    from scipy import stats
+
+    p = stats.ttest_1samp(expected, 0.05, alternative="greater").pvalue
+    assert test.outcome.p_holds == pytest.approx(p, rel=1e-3)
+    assert only(plan, tables(plan, value)).verdict == "undecided"
+    by_seed = study(OVER_LOSSES)
+    assert only(by_seed, tables(by_seed, value)).verdict == "holds"  # these four losses only
+    rows = results.rows([only(plan, tables(plan, value))])
+    assert (rows.loc[0, "n"], rows.loc[0, "unit"]) == (4, "loss")
+    listed = results.differences([only(plan, tables(plan, value))])
+    assert list(listed["unit"]) == sorted(LOSSES) and listed["train_seed"].isna().all()
+
+
+def test_over_data_sets_each_data_set_is_one_observation():
+    there = ["digits", "ring", "grid"]
+    test = {**EMA, "match": ["dataset", "loss"],
+            "treatment": {"datasets": there, "losses": ["lsgan"], "tricks": ["ema"]},
+            "control": {"datasets": there, "losses": ["lsgan"]}}  # fmt: skip
+    plan = over("dataset", test)
+    (actual,) = only(plan, tables(plan, fids(0.8))).tests
+    assert list(actual.values["unit"]) == sorted(there) and actual.observations == "3 data sets"
+    assert actual.outcome.effect == pytest.approx(-math.log(0.8) - np.mean(SPREAD))
+
+
+def test_two_losses_are_too_few_to_see_how_losses_differ():
+    plan = over("loss", EMA)
+    actual = only(plan, tables(plan, fids(0.8)))
+    assert actual.verdict == "not testable here" and "2 of its units" in actual.note
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"match": []}, "add loss to match"),
+        ({"combine": "spread"}, "spread is of seeds"),
+    ],
+)
+def test_a_unit_that_does_not_fit_its_test_is_refused(changes, words):
+    from ganlore.errors import GanloreError
+
+    with pytest.raises(GanloreError, match=words):
+        over("loss", {**OVER_LOSSES, **changes})
+
+
+# -- settings and parts ----------------------------------------------------------------------------
+
+TWO = {
+    **EMA, "treatment": {"datasets": ["digits", "ring"], "losses": ["lsgan"], "tricks": ["ema"]},
+    "control": {"datasets": ["digits", "ring"], "losses": ["lsgan"]},
+}  # fmt: skip
+
+
+def by_data(**ratios: float) -> Value:
+    """FID as `fids`, with a ratio for each data set."""
+
+    def value(metric, run, step):
+        return fids(ratios[run.dataset.name])(metric, run, step)
+
+    return value
+
+
+def test_each_setting_has_a_verdict_and_its_scope():
+    plan = study(TWO)
+    actual = only(plan, tables(plan, by_data(digits=0.8, ring=1.25)))
+    words = [(one.setting.words, one.decision.verdict) for one in actual.settings]
+    assert words == [
+        ("digits, mlp, shared settings, 60 steps", "holds"),
+        ("ring, mlp, shared settings, 60 steps", "contradicted"),
+    ]
+    assert [test.verdict for test in actual.tests] == ["holds", "contradicted"]
+    assert actual.verdict == "does not hold"  # a part of it is supported
+    assert actual.summary == "holds in 1 of 2 settings"
+    assert actual.tests[0].label == "FID: with ema against plain (lsgan on digits)"
+    rows = results.rows([actual])
+    assert list(rows["scope"]) == [scope for scope, _ in words]
+    assert list(rows["test_verdict"]) == ["holds", "contradicted"]
+
+
+def test_settings_are_combined_by_random_effects():
+    """log 0.8 and log 0.6: with t of one degree of freedom the mean's interval has both sides."""
+    plan = study(TWO)
+    actual = only(plan, tables(plan, by_data(digits=0.8, ring=0.6)))
+    assert (actual.verdict, actual.summary) == ("holds", "holds in 2 of 2 settings")
+    (over,) = actual.overall
+    assert (over.settings, over.holds) == (2, 2)
+    logs = np.log([0.8, 0.6]) + np.mean(SPREAD)
+    assert over.effect[0] == pytest.approx(logs.mean(), rel=1e-3)
+    half = 12.706 * abs(logs[0] - logs[1]) / 2  # t(1, .975) times the standard error
+    assert over.effect[2] - over.effect[0] == pytest.approx(half, rel=1e-2)
+    assert over.in_words.startswith("FID 31 % lower, from ")
+
+
+def test_a_setting_whose_gate_is_shut_is_left_out_of_the_claims_verdict():
+    plan = study(TWO)
+
+    def value(metric, run, step):
+        power = 0.5 if metric == "fid" and run.dataset.name == "ring" else 0.0
+        return by_data(digits=0.8, ring=0.8)(metric, run, step) * (STEPS[-1] / step) ** power
+
+    actual = only(plan, tables(plan, value))
+    assert actual.verdict == "holds"
+    assert actual.scope == "digits, mlp, shared settings, 60 steps"
+    assert actual.summary == "holds in 1 of 1 settings; 1 not converged"
+    assert actual.overall == () and actual.n == len(SEEDS)
+    left_out = [{"dataset": "ring", "loss": "lsgan", "trick": "ema", "reason": "no time"}]
+    plan = study(TWO, exclude=left_out)
+    actual = only(plan, tables(plan, by_data(digits=0.8, ring=0.8)))
+    assert (actual.verdict, actual.summary) == ("holds", "holds in 1 of 1 settings; 1 not tested")
+
+
+def test_budgets_are_settings():
+    variants = {"long": {"training": {"budget": 120 * 64}}}
+    cells = {"losses": ["lsgan"], "variants": ["base", "long"]}
+    plan = study(
+        {**EMA, "treatment": {**cells, "tricks": ["ema"]}, "control": cells}, variants=variants
+    )
+    parts = settings.split(plan, plan.study.claims.claims["C01"].tests[0])
+    assert [setting.steps for setting, _ in parts] == [(60,), (120,)]
+    assert [(test.treatment.variants, test.control.variants) for _, test in parts] == [
+        (["base"], ["base"]), (["long"], ["long"]),
+    ]  # fmt: skip
+
+
+def test_a_question_that_joins_settings_stays_whole():
+    plan = study({**TWO, "combine": "spread"})
+    test = plan.study.claims.claims["C01"].tests[0]
+    ((setting, whole),) = settings.split(plan, test)
+    assert whole is test and setting.words == "digits and ring, mlp, shared settings, 60 steps"
+    across = study({**TWO, "control": {"networks": ["dcgan"], "losses": ["lsgan"]}})
+    assert len(settings.split(across, across.study.claims.claims["C01"].tests[0])) == 1
+    plain = study(TWO)
+    assert len(settings.split(plain, plain.study.claims.claims["C01"].tests[0], "dataset")) == 1
+
+
+@pytest.mark.parametrize(
+    ("effect", "log", "words"),
+    [
+        ((math.log(0.88), math.log(0.85), math.log(0.92)), True, "12 % lower, 8 to 15 %"),
+        ((math.log(1.5), math.log(1.25), math.log(2.0)), True, "50 % higher, 25 to 100 %"),
+        ((math.log(0.98), math.log(0.95), math.log(1.01)), True,
+         "2 % lower, from 5 % lower to 1 % higher"),
+        ((0.12, 0.05, 0.2), False, "0.12 higher, 0.05 to 0.20"),
+        ((0.02, 0.0, 0.1), False, "0.02 higher, 0.00 to 0.10"),
+        ((-0.1, math.nan, math.nan), False, "0.10 lower"),
+    ],
+)  # fmt: skip
+def test_effects_in_words_say_their_direction(effect, log, words):
+    assert describe.directed(effect, log) == words
+
+
+# -- controls --------------------------------------------------------------------------------------
+
+SAME = {**EMA, "treatment": {"losses": ["lsgan"]}, "control": {"losses": ["lsgan"]},
+        "halves": True, "margin": 0.05}  # fmt: skip
+RING = {
+    **EMA, "treatment": {"datasets": ["ring"], "losses": ["lsgan"], "tricks": ["ema"]},
+    "control": {"datasets": ["ring"], "losses": ["lsgan"]},
+}  # fmt: skip
+
+
+def controlled(controls: dict[str, Any], **more: Any) -> Plan:
+    """Claims on digits (C01) and on the ring (C02), behind controls."""
+    claims = {
+        name: {"statement": f"{name} helps.", "articles": ["000"], "tests": [test]}
+        for name, test in (("C01", EMA), ("C02", RING))
+    }
+    named = {
+        name: {"statement": f"{name} is known.", **control} for name, control in controls.items()
+    }
+    return study(claims={"articles": ARTICLES, "controls": named, "claims": claims}, **more)
+
+
+def with_packing(ratio: float) -> Value:
+    """As `fids(0.8)`; packing has another ratio, which its control knows."""
+
+    def value(metric, run, step):
+        if metric == "fid" and run.trick == "packing":
+            return 100 * ratio * math.exp(SPREAD[run.seed])
+        return fids(0.8)(metric, run, step)
+
+    return value
+
+
+PACKING = {
+    "tests": [{**EMA, "treatment": {"losses": ["lsgan"], "tricks": ["packing"]},
+               "control": {"losses": ["lsgan"]}}]
+}  # fmt: skip
+
+
+def words(plan: Plan, tidy: Tables) -> dict[str, str]:
+    return {one.id: one.verdict for one in comparison.claim_results(plan, tidy)}
+
+
+def test_a_positive_control_that_is_not_seen_shuts_the_gate_of_its_data_set_alone():
+    plan = controlled({"P01": PACKING})
+    assert words(plan, tables(plan, with_packing(0.7))) == {
+        "P01": "holds", "C01": "holds", "C02": "holds",
+    }  # fmt: skip
+    lost = comparison.claim_results(plan, tables(plan, with_packing(1.0)))
+    assert [(one.id, one.verdict) for one in lost] == [
+        ("P01", "does not hold"), ("C01", "not testable here"), ("C02", "holds"),
+    ]  # fmt: skip
+    assert lost[1].note == "control P01 (P01 is known) must hold and is: does not hold"
+    assert (lost[0].is_control, lost[0].passed) == (True, False)
+    assert lost[1].tests[0].outcome.effect == pytest.approx(-math.log(0.8) - np.mean(SPREAD))
+
+
+def test_a_control_may_stand_before_other_data_sets_than_its_own():
+    plan = controlled({"P01": {**PACKING, "gates": ["ring"]}})
+    actual = words(plan, tables(plan, with_packing(1.0)))
+    assert (actual["C01"], actual["C02"]) == ("holds", "not testable here")
+
+
+def test_a_control_without_runs_is_not_seen():
+    left_out = [{"loss": "lsgan", "trick": "packing", "reason": "no time"}]
+    plan = controlled({"P01": PACKING}, exclude=left_out)
+    assert words(plan, tables(plan, fids(0.8)))["C01"] == "not testable here"
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(0.5, "holds"), (2.0, "contradicted")])
+def test_a_negative_control_with_an_effect_shuts_the_gate(ratio, verdict):
+    plan = controlled({"N01": PACKING})
+    actual = words(plan, tables(plan, with_packing(ratio)))
+    assert (actual["N01"], actual["C01"]) == (verdict, "not testable here")
+    assert words(plan, tables(plan, with_packing(1.0)))["C01"] == "holds"
+
+
+def test_a_loss_against_itself_compares_the_halves_of_the_seeds():
+    """FID 100, 101, ... by seed: seeds 0 to 5 against 6 to 11."""
+    plan = study(SAME, seeds=list(range(12)))
+
+    def value(metric, run, step):
+        return 100.0 + run.seed if metric == "fid" else 1.0
+
+    (test,) = only(plan, tables(plan, value)).tests
+    assert test.outcome.n == 6
+    np.testing.assert_allclose(test.values["treatment"], np.log(100 + np.arange(6)))
+    np.testing.assert_allclose(test.values["control"], np.log(106 + np.arange(6)))
+
+
+def test_controls_are_trained_and_counted_apart():
+    """They come first, positive ones before negative ones, and are in no family of claims."""
+    plan = controlled({"N01": {"tests": [SAME]}, "P01": PACKING}, seeds=list(range(8)))
+    assert any(run.trick == "packing" for run in plan.runs)
+    actual = comparison.claim_results(plan, tables(plan, with_packing(0.7)))
+    assert [one.id for one in actual] == ["P01", "N01", "C01", "C02"]
+    assert actual[2].decision.p_holds == 2 / 2**8  # of two claims, not of four
+    rows = results.rows(actual)
+    assert list(rows["control"]) == ["positive", "negative", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("controls", "words"),
+    [
+        ({"C05": PACKING}, "C05"),
+        ({"P01": {**PACKING, "gates": ["rink"]}}, "unknown dataset 'rink'"),
+        ({"P01": {"tests": [{**SAME, "control": None, "constant": 1.0}]}}, "halves"),
+    ],
+)
+def test_a_control_that_is_none_is_refused(controls, words):
+    from ganlore.errors import GanloreError
+
+    with pytest.raises(GanloreError, match=words):
+        controlled(controls)

@@ -98,10 +98,26 @@ def test_all_tests_of_a_claim_must_hold():
     )
 
 
-def test_one_test_contradicts_a_claim():
-    actual = verdict_of(UP, -UP)
-    assert actual.verdict == "contradicted"
-    assert actual.p_contradicted == 2 / 1024  # twice the smallest
+def test_one_test_contradicts_a_claim_of_which_no_other_holds():
+    noise = [1.0, -1.0] * 5
+    assert verdict_of(noise, -UP).verdict == "contradicted"
+    assert verdict_of(noise, -UP).p_contradicted == 2 / 1024  # twice the smallest
+    assert verdict_of(UP / 100, -UP).verdict == "contradicted"
+    mixed = verdict_of(UP, -UP)  # half of what it says is right
+    assert mixed.verdict == "does not hold" and mixed.p_contradicted == 2 / 1024
+
+
+def test_a_gate_that_is_shut_takes_a_claim_out_of_the_family():
+    """28 open claims would make 28/1024 for the one that all seeds support."""
+    from dataclasses import replace
+
+    gated = {str(k): [replace(weigh(UP, 0.1), gated="not converged")] for k in range(27)}
+    actual = decide({**gated, "claim": [weigh(UP, 0.1)]})
+    assert actual["claim"] == decide({"claim": [weigh(UP, 0.1)]})["claim"]
+    assert actual["0"].verdict == "not converged"
+    both = [replace(weigh(UP, 0.1), gated="not testable here"), *gated["0"]]
+    assert decide({"claim": both})["claim"].verdict == "not testable here"
+    assert decide({"claim": [*both, Outcome()]})["claim"].verdict == "not tested"
 
 
 def test_ten_seeds_can_decide_each_claim_of_a_file():
@@ -309,6 +325,53 @@ def test_some_large_effects_are_found_among_claims_without_one():
     files = simulate(draw, 0.0, files=60)
     assert np.mean([[verdict == "holds" for verdict in file[:5]] for file in files]) > 0.95
     assert np.mean(["holds" in file[5:] for file in files]) <= 0.05
+
+
+# Claims over losses: fourteen losses with ten seeds, of which each seed shifts all losses a little
+
+UNIT_FILES = 120
+UNIT_ERROR = 2 * math.sqrt(0.05 * 0.95 / UNIT_FILES)
+
+
+def simulate_units(tau, effect, shared=0.05, losses=14, files=UNIT_FILES):
+    """Verdicts of files whose observations are losses with effects N(effect, tau^2)."""
+    rng = np.random.default_rng(0)
+    actual = []
+    for _ in range(files):
+        pairs = rng.normal(0, 0.17, (sum(TESTS), losses, SEEDS))
+        pairs += effect + rng.normal(0, tau, (sum(TESTS), losses, 1))
+        pairs += rng.normal(0, shared, (sum(TESTS), 1, SEEDS))
+        tests = iter([verdicts.weigh_units(one, MARGIN, 30) for one in pairs])
+        claims = {str(k): list(itertools.islice(tests, count)) for k, count in enumerate(TESTS)}
+        actual.append([decision.verdict for decision in decide(claims).values()])
+    return actual
+
+
+@pytest.mark.parametrize(("tau", "losses"), [(0.34, 14), (0.1, 4)])
+def test_over_losses_false_verdicts_are_rare(tau, losses):
+    """Effects of losses spread by tau around the margin: seeds as the unit would not see that."""
+    files = simulate_units(tau, MARGIN, losses=losses)
+    assert share_with("holds", files) <= 0.05 + UNIT_ERROR
+    assert share_of("does not hold", files) <= 0.05
+    files = simulate_units(tau, -MARGIN, losses=losses)
+    assert share_with("contradicted", files) <= 0.05 + UNIT_ERROR
+    assert share_with("holds", files) == 0.0
+
+
+def test_seeds_as_the_unit_would_take_chosen_losses_for_all():
+    """Why losses are the unit: over the same runs, averaged first, false verdicts are the rule."""
+    rng = np.random.default_rng(0)
+    spread = MARGIN + rng.normal(0, 0.34, (200, 14, 1)) + rng.normal(0, 0.17, (200, 14, SEEDS))
+    over_seeds = verdicts.weigh_rows(spread.mean(axis=1), MARGIN, resamples=300)
+    over_losses = [verdicts.weigh_units(one, MARGIN) for one in spread]
+    assert np.mean([outcome.p_holds <= 0.05 for outcome in over_seeds]) > 0.3
+    assert np.mean([outcome.p_holds <= 0.05 for outcome in over_losses]) <= 0.09
+
+
+def test_large_effects_over_losses_are_found():
+    assert share_of("holds", simulate_units(0.1, MARGIN + 0.5, files=5)) > 0.95
+    assert share_of("contradicted", simulate_units(0.1, -MARGIN - 0.5, files=5)) > 0.95
+    assert share_of("does not hold", simulate_units(0.05, 0.0, files=5)) > 0.95
 
 
 # How many seeds

@@ -19,6 +19,7 @@ def comparison(seed=0, n=12, d=3):
         modes=rng.integers(0, 4, n + 3),
         modes_before=rng.integers(0, 4, n + 3),
         high_quality=rng.random(n + 3) < 0.7,
+        distances=rng.random(n + 3),
         mode_shares=np.full(4, 0.25),
         asked=rng.integers(0, 4, n + 3),
         codes=rng.integers(0, 5, n + 3),
@@ -68,6 +69,7 @@ def test_the_direction_of_every_metric():
             good,
             modes,
             high_quality=np.ones(80, dtype=bool),
+            distances=np.full(80, 1.2),
             **reported,
             reconstructions=images,
             probabilities=np.eye(4)[modes],
@@ -75,7 +77,8 @@ def test_the_direction_of_every_metric():
     )
     second = measure_all(
         Comparison(
-            real, bad, np.full(80, 3), high_quality=np.zeros(80, dtype=bool), **reported,
+            real, bad, np.full(80, 3), high_quality=np.zeros(80, dtype=bool),
+            distances=np.full(80, 42.0), **reported,
             reconstructions=images + 1, probabilities=np.full((80, 4), 0.25),
         )
     )  # fmt: skip
@@ -203,6 +206,7 @@ def test_float32_and_float64_give_the_same_numbers():
         single.originals,
         single.reconstructions,
         single.probabilities,
+        single.distances,
     )
     assert measure_all(single) == measure_all(double)
 
@@ -249,6 +253,7 @@ def test_shapes_that_do_not_fit(real, fake, message):
             r"modes must be in 0 \.\.\. 1: got 0 to 2",
         ),
         ({"high_quality": np.zeros(4, dtype=int)}, "high_quality must be booleans"),
+        ({"distances": np.zeros(3)}, r"distances must be floats of shape \(4,\)"),
         ({"mode_shares": np.array([0.5, 0.6])}, "sum to 1: got a least of 0.5 and a sum of 1.1"),
         ({"mode_shares": np.array([1.5, -0.5])}, "got a least of -0.5"),
         ({"mode_shares": np.array([np.nan, 1])}, "sum to 1"),

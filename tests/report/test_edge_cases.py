@@ -130,3 +130,40 @@ def test_claims_of_diverged_runs_have_a_verdict(tmp_path: Path, diverged: str) -
     page_of(plan)
     verdicts = frames.read_csv(Path(plan.study.reports) / "tables/verdicts.csv")
     assert set(verdicts["claim"]) == set(synthetic_study.CLAIMS["claims"])
+
+
+def test_controls_units_and_settings_are_on_the_page(tmp_path: Path) -> None:
+    """A control that fails comes first, and shuts the gate of its data set alone."""
+    every = {"networks": ["dcgan"], "losses": ["lsgan", "minimax", "wgan"]}
+    test = {"take": "end", "of": "fid", "scale": "log", "claimed": "lower", "margin": 0.05,
+            "converged": False}  # fmt: skip
+    alone = {"datasets": ["ring"], "networks": ["mlp"]}
+    claims = {
+        "articles": synthetic_study.CLAIMS["articles"],
+        "controls": {
+            "P01": {"statement": "The logarithm wins.", "tests": [
+                {**test, "treatment": {**every, "losses": ["minimax"]},
+                 "control": {**every, "losses": ["lsgan"]}}]},
+        },
+        "claims": {
+            "C01": {"statement": "Packing helps.", "articles": ["000"], "unit": "loss", "tests": [
+                {**test, "match": ["loss"], "treatment": {**every, "tricks": ["packing"]},
+                 "control": every}]},
+            "C02": {"statement": "Least squares win.", "articles": ["004"], "tests": [
+                {**test, "treatment": {**alone, "losses": ["lsgan"]},
+                 "control": {**alone, "losses": ["minimax"]}}]},
+        },
+    }  # fmt: skip
+    plan = synthetic_study.make(
+        synthetic_study.claiming(tmp_path, claims=claims, exclude=[]), lambda run: False
+    )
+    page_of(plan)
+    table = frames.read_csv(Path(plan.study.reports) / "tables/verdicts.csv")
+    assert list(table["claim"]) == ["P01", "C01", "C02"]
+    assert list(table["verdict"]) == ["contradicted", "not testable here", "holds"]
+    assert list(table["unit"]) == ["seed", "loss", "seed"]
+    assert table["scope"][2].startswith("ring, mlp, shared settings, ")
+    assert "FID" in table["in_words"][2] and " % lower, " in table["in_words"][2]
+    text = (Path(plan.study.reports) / "index.html").read_text(encoding="utf-8")
+    assert "not as it must be" in text and "must hold and is: contradicted" in text
+    assert "Of 2 claims" in text and "3 losses" in " ".join(text.split())

@@ -133,7 +133,7 @@ ENDS = {"", "_low", "_high"}
         ("tables/claims-seeds.csv", {"claim": "C01", "train_seed": "1"},
          {"treatment", "difference"}),
         ("tables/verdicts.csv", {"claim": "C01"},
-         {"effect", "low", "high", "shown", "seeds_needed", "note"}),
+         {"effect", "low", "high", "shown", "seeds_needed", "note", "gate_reason", "in_words"}),
         ("tables/aggregates-digits-dcgan-base.csv", {"trick": "packing"},
          {"iqm", "iqm_low", "iqm_high"}),
         ("tables/improvements-digits-dcgan-base.csv", {"loss": "cgan", "trick": "packing"},

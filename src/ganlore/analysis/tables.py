@@ -23,6 +23,9 @@ from ganlore.study.run import COSTS, Plan
 CELL = ["dataset", "network", "loss", "trick", "variant"]
 """The columns that name a cell; with `train_seed` they name a run."""
 
+NAMES = ("metrics", "history", "runs", "floor")
+"""The tidy tables of a study."""
+
 RUN = [*CELL, "train_seed", "extractor"]
 """The columns that name a run as one extractor sees it."""
 

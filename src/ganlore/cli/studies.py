@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,10 @@ from ganlore.errors import GanloreError, unknown
 from ganlore.forecast import summary
 from ganlore.study import registry, schema
 from ganlore.study.expand import expand
+
+if TYPE_CHECKING:
+    from ganlore.analysis.tables import Tables
+    from ganlore.study.run import Plan
 
 LISTS = {
     "losses": "loss", "tricks": "trick", "networks": "network", "data": "dataset",
@@ -64,15 +68,56 @@ def docs(
 
 
 @app.command("claims")
-def show_claims(study: StudyArgument = "configs/study.yaml") -> None:
-    """List a study's claims: what each is tested by, and the cells that it needs."""
-    from ganlore.analysis.claims import describe
+def show_claims(
+    study: StudyArgument = "configs/study.yaml",
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Say of each test whether it can come out both ways; fails where one cannot.",
+        ),
+    ] = False,
+    results: Annotated[
+        str | None,
+        typer.Option(
+            help="With --check: a finished study, or the folder of a published one, whose floor "
+            "and controls bound what can come out.",
+        ),
+    ] = None,
+) -> None:
+    """List a study's claims: what each is tested by, and the cells that it needs.
+
+    With --check nothing needs to have been trained.
+    """
+    from ganlore.analysis.claims import describe, dry
 
     plan = expand(schema.load(study))
     if plan.study.claims is None:
         raise GanloreError(f"{study}: the study names no file of claims (`claims: claims.yaml`)")
-    for line in describe.lines(plan):
-        say(line)
+    if not check:
+        refuse({"--results": results}, "only --check reads results")
+        for line in describe.lines(plan):
+            say(line)
+        return
+    made = list(dry.check(plan, _finished(results) if results else None))
+    for test in made:
+        say(test.line)
+    refused = sum(bool(test.reason) for test in made)
+    say(f"{len(made)} tests, {refused} that cannot come out both ways")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _finished(place: str) -> tuple[Plan, Tables]:
+    """The plan and the tables of a finished study, or of a published one's folder."""
+    from ganlore.analysis import tables
+    from ganlore.publishing import publication
+
+    if Path(place).is_dir():
+        published = publication.opened(Path(place))
+        return published.plan(), published.tidy()
+    plan = expand(schema.load(place))
+    return plan, tables.read(plan)
 
 
 @app.command("plan")

@@ -61,9 +61,13 @@ class Published:
 
     @property
     def verdict_counts(self) -> list[tuple[str, str]]:
-        """How many claims have which verdict: (verdict, number)."""
+        """How many claims have which verdict: (verdict, number).
+
+        Of those words alone that the version had which made the report.
+        """
+        names = {verdict: f"claims-{verdict.replace(' ', '-')}" for verdict in VERDICTS}
         return [
-            (verdict, self.numbers[f"claims-{verdict.replace(' ', '-')}"]) for verdict in VERDICTS
+            (verdict, self.numbers[name]) for verdict, name in names.items() if name in self.numbers
         ]
 
     def figure(self, name: str) -> str:

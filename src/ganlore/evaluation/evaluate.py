@@ -57,6 +57,7 @@ def compare(
             modes=described.modes,
             high_quality=described.high_quality,
             probabilities=described.probabilities,
+            distances=described.distances,
             mode_shares=store.shares(),
             reference=reference,
             n_pairs=n_pairs,

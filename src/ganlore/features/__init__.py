@@ -36,12 +36,14 @@ class Description:
             None if the data have no centres.
         probabilities: (N, classes) class probabilities, of Inception only, on whose classes the
             Inception Score is defined.
+        distances: (N,) of each sample from its mode's centre, in the data's units; None likewise.
     """
 
     features: NDArray[np.floating[Any]]
     modes: NDArray[np.int64] | None = None
     high_quality: NDArray[np.bool_] | None = None
     probabilities: NDArray[np.floating[Any]] | None = None
+    distances: NDArray[np.float64] | None = None
 
 
 @dataclass

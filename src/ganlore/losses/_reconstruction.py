@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass
 class Reconstruction(Encoding):
-    """The non-saturating loss plus `weight` times the error of G(Enc(x)).
+    """`adversarial` times the non-saturating loss plus `weight` times the error of G(Enc(x)).
 
-    The error trains generator and encoder; the discriminator receives G(z) only.
+    The error trains generator and encoder; the discriminator receives G(z) only. With `adversarial`
+    at 0 generator and encoder are a pure auto-encoder, which nothing of the discriminator reaches.
     """
 
     weight: NonNegativeFloat = 10.0
+    adversarial: NonNegativeFloat = 1.0
 
     @abstractmethod
     def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:
         """The mean error over all samples and their dimensions, a scalar."""
 
     def generator(self, step: Step) -> Tensor:
-        """The adversarial loss of G(z) plus the weighted error of G(Enc(x))."""
+        """The weighted adversarial loss of G(z) plus the weighted error of G(Enc(x))."""
         codes = step.modules["encoder"](step.images).reshape(len(step.images), -1)
         error = self.error(step.images, step.reconstruct(codes))
         step.log["reconstruction"] = error.detach()
-        return super().generator(step) + self.weight * error
+        return self.adversarial * super().generator(step) + self.weight * error

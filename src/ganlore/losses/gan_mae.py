@@ -13,7 +13,7 @@ class AbsoluteReconstruction(Reconstruction):
 
     paper = "arXiv:1611.07004"
     logs = ("reconstruction",)
-    formula = ("E sp(-r) + E sp(f)", "E sp(-f) + weight mean |x - G(Enc(x))|")
+    formula = ("E sp(-r) + E sp(f)", "adversarial E sp(-f) + weight mean |x - G(Enc(x))|")
 
     def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:
         """Equation 3, for a reconstruction in place of a translation."""

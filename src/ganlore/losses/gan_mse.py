@@ -13,7 +13,7 @@ class SquaredReconstruction(Reconstruction):
 
     paper = "arXiv:1611.07004"
     logs = ("reconstruction",)
-    formula = ("E sp(-r) + E sp(f)", "E sp(-f) + weight mean (x - G(Enc(x)))^2")
+    formula = ("E sp(-r) + E sp(f)", "adversarial E sp(-f) + weight mean (x - G(Enc(x)))^2")
 
     def error(self, original: Tensor, reconstruction: Tensor) -> Tensor:
         """Mean squared error."""

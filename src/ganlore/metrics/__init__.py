@@ -32,6 +32,9 @@ Known = tuple[Array, ...]
 
 _SHARES_TOLERANCE = 1e-6
 
+_KINDS = {"high_quality": ("b", "booleans"), "distances": ("f", "floats")}
+"""The kinds of numpy's types that fields with a value for each sample have, if not integers."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -149,6 +152,7 @@ class Comparison:
         originals: held-out samples, (n_held_out, ...), as networks see them.
         reconstructions: what an encoder and the generator make of them, of the same shape.
         probabilities: of each sample's classes, (n_fake, classes), for the Inception Score.
+        distances: of each sample from the centre of its mode, (n_fake,).
         reference: `real` with what is known of it already; by default nothing is.
         n_pairs: so many samples of each side are enough for metrics over all pairs; None: all.
         device: of torch, for the arithmetic of metrics that ask for `placed`; None: numpy.
@@ -170,6 +174,7 @@ class Comparison:
     originals: NDArray[np.floating] | None = None
     reconstructions: NDArray[np.floating] | None = None
     probabilities: Features | None = None
+    distances: NDArray[np.floating] | None = None
     reference: Reference | None = None
     n_pairs: int | None = None
     device: torch.device | None = None
@@ -180,7 +185,7 @@ class Comparison:
         object.__setattr__(self, "fake", fake)
         if self.reference is not None and self.reference.features is not real:
             raise ValueError("reference must be that of real: its features are another array")
-        for name in ("modes", "modes_before", "high_quality", "asked", "codes"):
+        for name in ("modes", "modes_before", "high_quality", "asked", "codes", "distances"):
             if (values := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _per_sample(name, values, len(fake)))
         if self.mode_shares is not None:
@@ -270,7 +275,7 @@ def _plugins() -> list[ModuleType]:
 
 def _per_sample(name: str, values: NDArray[np.generic], n_fake: int) -> NDArray[np.generic]:
     array = np.asarray(values)
-    kinds, expected = ("b", "booleans") if name == "high_quality" else ("iu", "integers")
+    kinds, expected = _KINDS.get(name, ("iu", "integers"))
     if array.shape != (n_fake,) or array.dtype.kind not in kinds:
         raise ValueError(
             f"{name} must be {expected} of shape ({n_fake},), one for each row of fake: "

@@ -14,10 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganlore import shapes, storage
+from ganlore import frames, shapes, storage
 from ganlore.errors import GanloreError
+
+if TYPE_CHECKING:
+    from ganlore.analysis.tables import Tables
+    from ganlore.study.run import Plan
 
 MANIFEST = "publication.json"
 KEY = ("dataset", "network", "loss", "trick", "variant", "train_seed")
@@ -122,6 +126,38 @@ class Publication:
             *cell, seed = (row[place] for place in places)
             runs["/".join((*cell, f"seed{seed}"))].append(row)
         return Table(head, runs)
+
+    def plan(self) -> Plan:
+        """The plan of the published settings.
+
+        Raises:
+            GanloreError: where this version cannot read them any more.
+        """
+        from ganlore.study import schema
+        from ganlore.study.expand import expand
+
+        return expand(schema.parse(self.manifest["settings"], str(self.folder)))
+
+    def tidy(self) -> Tables:
+        """The tables of its runs, as the report is made of.
+
+        Raises:
+            ArithmeticError, AttributeError, LookupError, TypeError, ValueError: where they are not
+                such as a study has.
+        """
+        from ganlore.analysis import tables
+
+        texts = {name: self.text(f"{name}.csv") for name in tables.NAMES}
+        read = {
+            name: frames.read_csv(
+                io.StringIO(text),
+                keep_default_na=False,
+                na_values=["nan", ""],
+                low_memory=False,
+            )
+            for name, text in texts.items()
+        }
+        return tables.Tables(**read)
 
 
 REMEDY = "git checkout the folder, or publish the study again"

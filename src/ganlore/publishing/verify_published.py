@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganlore import __version__, frames, shapes, storage
+from ganlore import __version__, shapes, storage
 from ganlore.console import Progress
 from ganlore.data import Store
 from ganlore.errors import GanloreError
@@ -29,8 +28,6 @@ from ganlore.execution import freshness
 from ganlore.publishing.publication import MANIFEST, REMEDY, Publication, opened
 from ganlore.publishing.tolerance import same
 from ganlore.publishing.verify import Findings
-from ganlore.study import schema
-from ganlore.study.expand import expand
 from ganlore.study.run import Plan, hashed
 
 FIRST = tuple(f"tables/{name}.csv" for name in ("cells", "metrics", "runs"))
@@ -191,7 +188,7 @@ def _check_inputs(findings: Findings, publication: Publication) -> None:
 def _plan(findings: Findings, publication: Publication) -> Plan | None:
     """The plan of the published settings, None where this version cannot read them any more."""
     try:
-        plan = expand(schema.parse(publication.manifest["settings"], str(publication.folder)))
+        plan = publication.plan()
     except GanloreError as error:
         findings.notes.append(f"this version cannot plan the study any more: {error}")
         return None
@@ -213,17 +210,7 @@ def _tables_again(publication: Publication, plan: Plan) -> dict[str, str]:
     from ganlore.report import files
 
     try:
-        tidy = tables.Tables(
-            **{
-                name: frames.read_csv(
-                    io.StringIO(publication.text(f"{name}.csv")),
-                    keep_default_na=False,
-                    na_values=["nan", ""],
-                    low_memory=False,
-                )
-                for name in ("metrics", "history", "runs", "floor")
-            }
-        )
+        tidy = publication.tidy()
         tables.check_protocols(tidy.metrics, publication.folder / "metrics.csv")
         return files.texts(Results(plan, tidy))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -62,8 +62,8 @@ def lines(results: Iterable[ClaimResult], matrices: list[Matrix], folder: Path) 
 
 
 def tally(results: Sequence[ClaimResult]) -> dict[str, int]:
-    """How many claims have each verdict; verdicts that none has are left out."""
-    counts = Counter(result.verdict for result in results)
+    """How many claims have each verdict, controls apart; verdicts that none has are left out."""
+    counts = Counter(result.verdict for result in results if not result.is_control)
     return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
 

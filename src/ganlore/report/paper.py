@@ -107,6 +107,8 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "policy": _policy(results),
         "rule": list(verdicts.RULE) if results.claims else [],
         "kinds": list(verdicts.VERDICTS),
+        "decided": [word for word, meaning in verdicts.VERDICTS.items() if meaning.decided],
+        "tally": _tally(results.claims),
         "verdicts": [_claim(claim) for claim in results.claims],
         "matrices": [{"key": values.prefix(m), "title": m.title} for m in _ordinary(results)],
         "board": [_ranks(group) for group in leaderboard.groups(leaderboard.of(results), RANKS)],
@@ -129,6 +131,14 @@ def _dataset(results: Results, name: str) -> dict[str, Any]:
         "networks": list(dict.fromkeys(run.network.name for run in runs)),
         "extractor": runs[0].extractors[0],
     }
+
+
+def _tally(results: list[ClaimResult]) -> list[str]:
+    """How many claims have which verdict, in words; verdicts that none has are left out."""
+    words = verdicts.VERDICTS.items()
+    claims = [one for one in results if not one.is_control]
+    counts = {meaning: sum(one.verdict == word for one in claims) for word, meaning in words}
+    return [f"{count} {meaning.sentence}" for meaning, count in counts.items() if count]
 
 
 def _claim(claim: ClaimResult) -> dict[str, str]:

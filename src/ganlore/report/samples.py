@@ -108,10 +108,13 @@ def dots(points: NDArray[Any], extent: float) -> str:
     Drawn with round caps it is a scatter plot, at ten bytes a point.
 
     Args:
-        points: (n, 2). What lies outside is drawn on the border, so that it is not overlooked.
+        points: (n, d), of which the first two coordinates are drawn, and those of a line at the
+            height 0. What lies outside is drawn on the border, so that it is not overlooked.
         extent: the picture shows -extent ... extent on both axes, as 0 ... 100, y upwards.
     """
-    scaled = np.clip(50 + 50 * np.asarray(points, dtype=np.float64) / extent, 1, 99)
+    plane = np.zeros((len(points), 2))
+    plane[:, : points.shape[1]] = points[:, :2]
+    scaled = np.clip(50 + 50 * plane / extent, 1, 99)
     return "".join(f"M{x:.1f} {100 - y:.1f}h0" for x, y in scaled)
 
 
@@ -185,7 +188,7 @@ class Album:
         return min(len(self._test(dataset)), self._plan.protocols[dataset][0].n_fake)
 
     def points(self, dataset: str) -> bool:
-        """Whether a data set has points in a plane rather than images."""
+        """Whether a data set has points rather than images."""
         return len(self._shapes[dataset]) == 1
 
     def _picture(self, dataset: str, samples: NDArray[Any], count: int, columns: int) -> Picture:
@@ -199,5 +202,5 @@ class Album:
         return arrays.read(self._data / dataset / "test.npy", mapped=True)
 
     def _extent(self, dataset: str) -> float:
-        """Half the width of what a picture has: a little more than the data needs."""
-        return 1.35 * float(np.abs(self._test(dataset)[:1000]).max())
+        """Half the width of what a picture has: a little more than the data needs, not 0."""
+        return 1.35 * (float(np.abs(self._test(dataset)[:1000]).max()) or 1.0)

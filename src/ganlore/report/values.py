@@ -67,12 +67,12 @@ def _study(results: Results) -> dict[str, str]:
 
 
 def _verdicts(results: Results) -> dict[str, str]:
-    claims = results.claims
+    claims = [claim for claim in results.claims if not claim.is_control]
     numbers = {"claims": count(len(claims))}
     for verdict in VERDICTS:
         n = sum(claim.verdict == verdict for claim in claims)
         numbers[f"claims-{verdict.replace(' ', '-')}"] = count(n)
-    for claim in claims:
+    for claim in results.claims:
         if text := claim.deciding.rendered:
             numbers[f"{claim.id.lower()}-effect"] = text
             numbers[f"{claim.id.lower()}-n"] = str(claim.deciding.outcome.n)

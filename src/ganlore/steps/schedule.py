@@ -42,12 +42,14 @@ class Schedule:
         beta2: Adam's second decay rate.
         numbers: the values that the loss and the tricks schedule, by "<plug-in>.<name>". In a step
             that may be captured, those that are not whole are tensors on the device.
+        frozen: whether the generator's own rate is 0: its gradient is computed, and not applied.
     """
 
     moment: Moment
     learning_rate: float = 1.0
     beta2: float = 0.999
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    frozen: bool = False
 
 
 def cosine(first: float, last: float, progress: float) -> float:

@@ -79,18 +79,27 @@ def check(claims: Claims) -> None:
     """Refuse what no run will have.
 
     Raises:
-        GanloreError: for an unknown metric, column or cost, with the nearest name.
+        GanloreError: for an unknown metric, column, cost or data set, with the nearest name.
     """
     for where, test in claims.tests:
         for name, kind, allowed in _asked(test):
             if name not in allowed:
                 raise unknown(kind, name, sorted(allowed), f"claims: {where}")
+    datasets = registry.find("dataset")
+    for name, control in claims.controls.items():
+        for dataset in control.gates:
+            if dataset not in datasets:
+                raise unknown(
+                    "dataset", dataset, sorted(datasets), f"claims: controls.{name}.gates"
+                )
 
 
 def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:
     """What a test asks for: name, kind, and what there is."""
     if test.take in _METRICS:
         yield test.of, "metric", metric_names()
+    if test.gated:
+        yield test.converged_by, "metric", metric_names()
     if test.take in _COLUMNS:
         yield test.of, "column of the history", columns()
     if test.take == "tracking":

@@ -22,17 +22,26 @@ PLURAL = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick
           "variant": "variants"}  # fmt: skip
 """The keys of lists and settings in a study, by what is in them."""
 
+Unit = Literal["seed", "loss", "dataset"]
 Axis = Literal["dataset", "network", "loss", "trick", "variant"]
 Names = Literal["all"] | Annotated[list[str], Field(min_length=1)]
 TrickNames = Literal["all"] | Annotated[list[str | list[str]], Field(min_length=1)]
 
 ID = r"^C[0-9]{2,3}$"
+CONTROL = r"^[PN][0-9]{2,3}$"
 
 FEW_MODES = 0.5
 """A generator with at most this share of the modes has collapsed,"""
 
 NO_PRECISION = 0.05
 """and so has one with less precision than this."""
+
+
+FALLING = 0.05
+"""A cell has converged if its FID changes by less than this share for a doubling of the budget."""
+
+UNCONVERGED = 0.2
+"""At most this share of a test's cells may still be on the way."""
 
 
 class Cells(Model):
@@ -93,6 +102,19 @@ class Test(Model):
         "Kendall's tau of the losses' ranking between data sets, against that between seeds.",
     )
 
+    halves: bool = Field(
+        False,
+        description="Compare the first half of the seeds, as the treatment's, with the second, as "
+        "the control's, one by one: a cell against itself under other seeds.",
+    )
+    converged: bool | Literal["plateau"] | None = Field(
+        None,
+        description="Whether its cells must have converged, before it has a verdict: `gates` says "
+        "what that is. Left out: true of the end and the average of a metric, false of all else. "
+        "plateau: a cell that has passed its best counts too, for what happens afterwards.",
+    )
+    converged_by: str = Field("fid", description="The metric that must have converged.")
+
     @model_validator(mode="after")
     def _fits(self) -> Test:
         if self.combine == "agreement":
@@ -104,9 +126,16 @@ class Test(Model):
             raise ValueError("give either a control or a constant")
         if self.take not in {"failed", "hopping"} and not self.of:
             raise ValueError(f"{self.take} needs `of`: a metric, a column or a cost")
+        if self.halves and (self.control is None or self.combine == "agreement"):
+            raise ValueError("halves needs a control, whose seeds are the other half")
         if self.take == "time-to" and self.control is None:
             raise ValueError("time-to needs a control, whose median run sets the target")
         return self
+
+    @property
+    def gated(self) -> bool | Literal["plateau"]:
+        """`converged`, with what it is where it is left out."""
+        return self.take in {"end", "average"} if self.converged is None else self.converged
 
     @property
     def sides(self) -> Iterator[tuple[str, Cells]]:
@@ -124,10 +153,44 @@ class Claim(Model):
 
     statement: str = Field(min_length=1)
     articles: Annotated[list[str], Field(min_length=1)]
-    unit: Literal["seed"] = Field("seed", description="What is counted as one observation.")
+    unit: Unit = Field(
+        "seed",
+        description="What is counted as one observation. seed: a seed's mean over the cells. loss "
+        "or dataset: the mean over seeds of one of them, for what is said over all of them; they "
+        "are combined by random effects.",
+    )
     tests: Annotated[list[Test], Field(min_length=1)]
     note: str = Field("", description="What the definition leaves out, and why.")
     elsewhere: str = Field("", description="The study that can test it better, and why.")
+
+    @model_validator(mode="after")
+    def _units(self) -> Claim:
+        if self.unit != "seed":
+            for index, test in enumerate(self.tests):
+                if test.halves:
+                    raise ValueError(f"tests.{index}: halves are of seeds: unit seed")
+                if test.combine != "mean":
+                    raise ValueError(f"tests.{index}: {test.combine} is of seeds: unit seed")
+                if test.control is not None and self.unit not in test.match:
+                    raise ValueError(
+                        f"tests.{index}: with unit {self.unit} each {self.unit} is compared with "
+                        f"itself: add {self.unit} to match"
+                    )
+        return self
+
+
+class Control(Claim):
+    """What must be seen, or must not, before any claim on its data is given a verdict.
+
+    A positive control (P01) is an effect that is known: it must hold. A negative one (N01) has no
+    effect, by its making: it must neither hold nor be contradicted.
+    """
+
+    articles: list[str] = []
+    gates: list[str] = Field(
+        [],
+        description="The data sets whose claims it stands before; left out: those of its tests.",
+    )
 
 
 class Article(Model):
@@ -137,13 +200,37 @@ class Article(Model):
     about: str = Field(min_length=1, description="What it is about, as the end of a sentence.")
 
 
+class Gates(Model):
+    """What the cells of a test must have done before it has a verdict."""
+
+    change: float = Field(
+        FALLING, gt=0, lt=1,
+        description="A cell has converged if its median over seeds changes by less than this share "
+        "from the snapshot nearest half of the budget to the last one.",
+    )  # fmt: skip
+    share: float = Field(
+        UNCONVERGED, ge=0, lt=1,
+        description="The largest share of a test's cells that may not have converged.",
+    )  # fmt: skip
+
+
 class Claims(Model):
     """The file of claims."""
 
     alpha: float = Field(0.05, gt=0, lt=1, description="The error rate of the whole family.")
+    gates: Gates = Gates()
     articles: dict[str, Article] = {}
     sets: dict[str, list[str]] = Field({}, description="Lists to refer to by YAML's anchors.")
+    controls: dict[Annotated[str, Field(pattern=CONTROL)], Control] = Field(
+        {}, description="P01 and so on must hold, N01 and so on must not, nor be contradicted."
+    )
     claims: dict[Annotated[str, Field(pattern=ID)], Claim]
+
+    @field_validator("controls")
+    @classmethod
+    def _ordered(cls, controls: dict[str, Control]) -> dict[str, Control]:
+        """Positive ones first."""
+        return dict(sorted(controls.items(), key=lambda item: (item[0][0] == "N", item[0])))
 
     @field_validator("claims")
     @classmethod
@@ -154,7 +241,7 @@ class Claims(Model):
 
     @model_validator(mode="after")
     def _sources(self) -> Claims:
-        for name, claim in self.claims.items():
+        for name, claim in self.everything.items():
             if strangers := set(claim.articles) - set(self.articles):
                 raise ValueError(
                     f"{name}: articles {sorted(strangers)} are not among {sorted(self.articles)}"
@@ -162,8 +249,14 @@ class Claims(Model):
         return self
 
     @property
+    def everything(self) -> dict[str, Claim]:
+        """Controls, then claims."""
+        return {**self.controls, **self.claims}
+
+    @property
     def tests(self) -> Iterator[tuple[str, Test]]:
         """All tests, each with its place in the file."""
-        for name, claim in self.claims.items():
-            for index, test in enumerate(claim.tests):
-                yield f"claims.{name}.tests.{index}", test
+        for kind, claims in (("controls", self.controls), ("claims", self.claims)):
+            for name, claim in claims.items():
+                for index, test in enumerate(claim.tests):
+                    yield f"{kind}.{name}.tests.{index}", test

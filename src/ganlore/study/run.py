@@ -169,6 +169,11 @@ class Plan:
         """The cells that have runs."""
         return frozenset(run.cell for run in self.runs)
 
+    @cached_property
+    def firsts(self) -> dict[Cell, Run]:
+        """The first run of each cell: what its other seeds share with it."""
+        return {run.cell: run for run in reversed(self.runs)}
+
     def run(self, run_id: str) -> Run:
         """A run by its path; an unknown one is an error with the nearest."""
         if run_id not in self.by_id:

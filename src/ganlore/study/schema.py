@@ -91,6 +91,11 @@ class Training(Model):
         description="The share of training samples, the same for all cells of a seed, that are "
         "replaced by uniform noise over the data's range: outliers.",
     )
+    freeze_generator: Fraction | None = Field(
+        None,
+        description="The share of the budget from which the generator is no longer updated, while "
+        "the discriminator goes on to its optimum; its gradient is still computed and recorded.",
+    )
     deterministic: bool = Field(
         False,
         description="Use a GPU's deterministic kernels alone, which are slower: a run that goes on "

@@ -89,8 +89,8 @@ def gradient_slope(parameters: list[Tensor]) -> float:
     weights = [p for p in parameters if p.dim() > 1 and p.grad is not None]
     if not weights:
         return math.nan
-    ends = [
-        float(p.grad.square().mean().sqrt())
+    ends = [  # in double precision: behind 12 clipped layers squares are below the least float32
+        float(p.grad.double().square().mean().sqrt())
         for p in (weights[0], weights[-1])
         if p.grad is not None
     ]

@@ -56,14 +56,14 @@ def set_rates(
     """Set learning rates and, for Adam, beta2.
 
     Args:
-        optimizers: of the run.
+        optimizers: of the run, the generator's first.
         schedule: of the step.
         values: gives learning rates, and a scheduled beta2, as tensors on the device.
     """
     for index, optimizer in enumerate(optimizers):
         for group in optimizer.param_groups:
             first = group.setdefault("first_lr", group["lr"])
-            rate = first * schedule.learning_rate
+            rate = 0.0 if index == 0 and schedule.frozen else first * schedule.learning_rate
             group["lr"] = rate if values is None else values(f"lr{index}", rate)
             if "betas" in group:
                 second: float | torch.Tensor = schedule.beta2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 import torch
@@ -102,7 +102,9 @@ class Trainer:
         """The scheduled values of a step."""
         generator_steps, progress = number // self.state.n_critic, number / self.training.steps
         moment = Moment(number, generator_steps, progress, self.training.batch)
-        return schedule_at(self.state, self.optimizer, moment)
+        schedule = schedule_at(self.state, self.optimizer, moment)
+        freeze = self.training.freeze_generator
+        return replace(schedule, frozen=freeze is not None and progress >= freeze)
 
     def updates(self, schedule: Schedule, batch: Batch | None, generator_too: bool) -> Updates:
         """The updates of a step, in the order that the study sets; `batch` is as in `see`."""

@@ -31,7 +31,7 @@ class Statistic(nn.Module, ABC):
 
 
 class Beside(nn.Module):
-    """Further input columns of a layer that is already parametrised, which stays as it is."""
+    """Further input columns of a layer that is parametrised or has no bias, and stays as it is."""
 
     def __init__(self, layer: nn.Module, columns: int, more: nn.Linear) -> None:
         super().__init__()
@@ -80,7 +80,8 @@ def widened(layer: nn.Module, columns: int, outputs: int, more: int) -> nn.Modul
 
     So its output is unchanged at first; the new columns' gradients are the statistics and not 0.
     """
-    if not isinstance(layer, nn.Linear) or parametrize.is_parametrized(layer):
+    parametrised = parametrize.is_parametrized(layer)
+    if not isinstance(layer, nn.Linear) or parametrised or layer.bias is None:
         new = nn.Linear(more, outputs, bias=False)
         nn.init.zeros_(new.weight)
         return Beside(layer, columns, new)

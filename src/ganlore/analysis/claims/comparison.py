@@ -1,56 +1,132 @@
-"""From tidy tables to the results of claims: the differences of each test, seed by seed."""
+"""From tidy tables to the results of claims: what each test's runs say, and the gates before it."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import cast
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ganlore.analysis.claims import measures, verdicts
+from ganlore.analysis.claims import (
+    circumstances,
+    gates,
+    measures,
+    observations,
+    parts,
+    settings,
+    verdicts,
+)
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source, Values
 from ganlore.analysis.claims.results import ClaimResult, TestResult
+from ganlore.analysis.claims.verdicts import Outcome
 from ganlore.analysis.tables import Tables
 from ganlore.study.claim_cells import named
-from ganlore.study.claims import Cells, Claims, Test
+from ganlore.study.claims import Cells, Claim, Claims, Control, Test, Unit
 from ganlore.study.run import Cell, Plan
 
 
 def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
-    """The results of all claims of a study, in the order of their names; none without claims."""
+    """The results of a study's controls and then of its claims, each in their order."""
     claims = plan.study.claims
     if claims is None:
         return []
     source = Source(plan, tidy)
-    tests = {
-        name: tuple(
-            _test_result(plan, claims, source, test, f"{name}/{index}")
-            for index, test in enumerate(claim.tests)
-        )
-        for name, claim in claims.claims.items()
-    }
-    decisions = verdicts.decide(
-        {name: [test.outcome for test in made] for name, made in tests.items()}, claims.alpha
-    )
-    return [
-        ClaimResult(name, claim, decisions[name], tests[name])
-        for name, claim in claims.claims.items()
-    ]
+    controls = _decided(plan, source, claims.controls, {})
+    return controls + _decided(plan, source, claims.claims, shut(controls))
+
+
+def _decided(
+    plan: Plan, source: Source, asked: Mapping[str, Claim], closed: dict[str, str]
+) -> list[ClaimResult]:
+    """The results of controls, or of claims behind them.
+
+    Args:
+        plan: the study's.
+        source: its tables.
+        asked: the controls or claims.
+        closed: the data sets on which there is no verdict, each with the reason.
+    """
+    claims = plan.study.claims
+    assert claims is not None
+    tests: dict[str, list[TestResult]] = {}
+    for name, claim in asked.items():
+        tests[name] = []
+        for index, whole in enumerate(claim.tests):
+            split = settings.split(plan, whole, claim.unit)
+            for setting, test in split:
+                key = f"{name}/{index}" + f"/{setting.words}" * (len(split) > 1)
+                one = Asked(test, key, claim.unit, len(asked))
+                made = replace(test_result(plan, claims, source, one), setting=setting)
+                tests[name].append(_behind(made, closed))
+    return parts.decided(asked, tests, claims.alpha)
+
+
+def _behind(result: TestResult, closed: dict[str, str]) -> TestResult:
+    """A test that was made, behind the gate of its data sets' controls."""
+    names = result.setting.datasets if result.setting else ()
+    reasons = dict.fromkeys(closed[name] for name in names if name in closed)
+    if not reasons or not result.outcome.n:
+        return result
+    gate = gates.Gate("not testable here", "; ".join(reasons))
+    return replace(result, gate=gate, outcome=replace(result.outcome, gated=gate.state))
+
+
+def shut(controls: Iterable[ClaimResult]) -> dict[str, str]:
+    """The data sets whose controls are not as they must be, each with the reason."""
+    closed: dict[str, list[str]] = {}
+    for one in controls:
+        definition = one.definition
+        assert isinstance(definition, Control)
+        places = [(name, one.verdict) for name in definition.gates] or [
+            (name, place.decision.verdict)
+            for place in one.settings
+            for name in place.setting.datasets
+        ]
+        for dataset, verdict in dict.fromkeys(places):
+            if not one.as_it_must(verdict):
+                text = f"control {one.id} {_must(one)} and is: {verdict}"
+                closed.setdefault(dataset, []).append(text)
+    return {dataset: "; ".join(reasons) for dataset, reasons in closed.items()}
+
+
+def _must(control: ClaimResult) -> str:
+    what = "must hold" if control.is_positive else "must neither hold nor be contradicted"
+    return f"({control.definition.statement.rstrip('.')}) {what}"
 
 
 # -- one test --------------------------------------------------------------------------------------
 
 
-def _test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: str) -> TestResult:
+class Asked(NamedTuple):
+    """A test as it is asked of the runs.
+
+    Attributes:
+        test: the test.
+        key: what the bootstrap's randomness is keyed by.
+        unit: what is one observation.
+        family: the claims, or the controls, that it is corrected with.
+    """
+
+    test: Test
+    key: str
+    unit: Unit = "seed"
+    family: int = 1
+
+
+def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> TestResult:
+    """What the runs say of one test, with the gate before it."""
+    test, unit = asked.test, asked.unit
     label = describe(test, claims.sets)
     selected = {side: _select(plan, cells) for side, cells in test.sides}
     cells = {side: there for side, (there, _) in selected.items()}
     if missing := dict.fromkeys(name for _, lacking in selected.values() for name in lacking):
         return TestResult(test, label, cells, missing=tuple(missing))
     values, without = _values(source, test, cells)
-    table = _seeds(test, values)
+    table, pairs = observations.of_test(test, values, unit)
     compared = {
         side: sorted(Cell(*cell) for cell in set(series.index.droplevel("train_seed")))
         for side, series in values.items()
@@ -58,10 +134,25 @@ def _test_result(plan: Plan, claims: Claims, source: Source, test: Test, key: st
     if table.empty:
         reason = "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
         return TestResult(test, label, compared, without=without, missing=(reason,))
-    outcome = verdicts.weigh(
-        table["difference"], test.margin, key, family=len(claims.claims), alpha=claims.alpha
-    )
-    return TestResult(test, label, compared, outcome, table, without)
+    outcome = _weighed(table, pairs, claims.alpha, asked)
+    wanted = [cell for side in cells.values() for cell in side]
+    here = circumstances.planned(plan, claims.alpha, test, unit, asked.family)
+    here = circumstances.measured(here, source, test, table)
+    here = replace(here, observations=len(table))
+    gate = circumstances.testable(here, test)
+    gate = gate or gates.converged(source, test, wanted, claims.gates)
+    outcome = replace(outcome, gated=gate.state if gate else None)
+    return TestResult(test, label, compared, outcome, table, without, gate=gate, unit=unit)
+
+
+def _weighed(
+    table: pd.DataFrame, pairs: NDArray[np.float64] | None, alpha: float, asked: Asked
+) -> Outcome:
+    """The statistics of a test's observations."""
+    margin, family = asked.test.margin, asked.family
+    if pairs is not None:
+        return verdicts.weigh_units(pairs, margin, family, alpha)
+    return verdicts.weigh(table["difference"], margin, asked.key, family, alpha)
 
 
 def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
@@ -134,67 +225,3 @@ def _scaled(values: Values, taken: Values, test: Test) -> Values:
         positive = taken[taken > 0]
         values = np.log(values.clip(lower=positive.min() if len(positive) else 1.0))
     return values
-
-
-# -- from runs to seeds ----------------------------------------------------------------------------
-
-
-def _seeds(test: Test, values: dict[str, Values]) -> pd.DataFrame:
-    """One row a seed, as `TestResult.values`."""
-    if test.combine == "agreement":
-        table = _agreement(values["treatment"])
-    else:
-        combined = {side: _combined(test, runs) for side, runs in _matched(test, values).items()}
-        table = pd.DataFrame({"treatment": combined["treatment"]})
-        table["control"] = combined.get("control", test.constant)
-        table = table.dropna()
-    sign = 1.0 if test.claimed == "higher" else -1.0
-    table["difference"] = sign * (table["treatment"] - table["control"])
-    return table.rename_axis("train_seed").reset_index()
-
-
-def _matched(test: Test, values: dict[str, Values]) -> dict[str, Values]:
-    """The runs of both sides whose names along `match` both sides have."""
-    if not test.match or "control" not in values:
-        return values
-    names = {
-        side: pd.MultiIndex.from_frame(runs.index.to_frame()[list(test.match)])
-        for side, runs in values.items()
-    }
-    common = names["treatment"].intersection(names["control"])
-    return {side: runs[names[side].isin(common)] for side, runs in values.items()}
-
-
-def _combined(test: Test, values: Values) -> Values:
-    """One number a seed."""
-    if test.combine == "spread":
-        groups = values.groupby(["loss", "train_seed"]).std(ddof=1)
-    else:
-        groups = values.groupby([*test.match, "train_seed"]).mean()
-    return groups.groupby("train_seed").mean()
-
-
-def _agreement(values: Values) -> pd.DataFrame:
-    """Kendall's tau of the losses' rankings: between data sets, and between seeds of one of them.
-
-    Each seed is held against the next one (the last against the first), on the other data set and
-    on the same one.
-    """
-    from scipy import stats
-
-    wide = values.groupby(["dataset", "train_seed", "loss"]).mean().unstack("loss")
-    datasets, seeds = (list(wide.index.unique(level)) for level in ("dataset", "train_seed"))
-    if len(datasets) < 2 or len(seeds) < 2:
-        return pd.DataFrame(columns=["treatment", "control"], dtype=float)
-
-    def tau(one: str, other: str, seed: int, following: int) -> float:
-        return float(
-            stats.kendalltau(wide.loc[(one, seed)], wide.loc[(other, following)]).statistic
-        )
-
-    rows = {}
-    for seed, following in pairwise([*seeds, seeds[0]]):
-        across = [tau(a, b, seed, following) for a in datasets for b in datasets if a != b]
-        within = [tau(a, a, seed, following) for a in datasets]
-        rows[seed] = {"treatment": np.mean(across), "control": np.mean(within)}
-    return pd.DataFrame.from_dict(rows, orient="index")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import textwrap
 from collections.abc import Iterator, Mapping
 
@@ -62,6 +63,36 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
     return f"{what}: {left} against {right}{common}"
 
 
+def directed(effect: tuple[float, float, float], log: bool) -> str:
+    """An effect with its interval in words that say its direction.
+
+    12 % lower, 8 to 15 %; and where it may be either, 2 % lower, from 5 % lower to 1 % higher.
+
+    Args:
+        effect: treatment less control, and the ends of the interval, the lower one first.
+        log: whether they are differences of logarithms.
+    """
+    value, low, high = effect
+    if math.isnan(low) or math.isnan(high):
+        return _toward(value, log)
+    if low * high < 0:
+        return f"{_toward(value, log)}, from {_toward(low, log)} to {_toward(high, log)}"
+    ends = sorted((low, high), key=abs)
+    sizes = [_toward(end, log).rsplit(" ", 1)[0] for end in ends]
+    first = sizes[0].removesuffix(" %")
+    return f"{_toward(value, log)}, {first} to {sizes[1]}"
+
+
+def _toward(value: float, log: bool) -> str:
+    """A difference as an amount and its direction."""
+    if log:
+        percent = 100 * abs(math.expm1(value))
+        amount = f"{percent:,.0f} %" if percent >= 10 else f"{percent:.2g} %"
+    else:
+        amount = formatting.difference(abs(value), sign=False)
+    return f"{amount} {'lower' if value < 0 else 'higher'}"
+
+
 def _phrases(cells: Cells, sets: Mapping[str, list[str]]) -> dict[str, str]:
     """Losses, tricks, variants, networks and data sets in words; empty where they are ordinary."""
     tricks = cells.tricks if isinstance(cells.tricks, list) else [cells.tricks]
@@ -101,19 +132,19 @@ def lines(plan: Plan) -> Iterator[str]:
     """What `ganlore claims` prints: each claim, its tests, and the cells that it needs."""
     claims = plan.study.claims
     assert claims is not None
-    needed = {name: claim_cells.needed(plan, claim) for name, claim in claims.claims.items()}
+    needed = {name: claim_cells.needed(plan, claim) for name, claim in claims.everything.items()}
     seeds = len(plan.study.seeds)
     wrap = functools.partial(textwrap.wrap, width=WIDTH, subsequent_indent="       ")
     everything = set().union(*needed.values())
     yield (
-        f"study {plan.study.name}: {len(needed)} claims, "
-        f"{sum(len(c.tests) for c in claims.claims.values())} tests; they need {len(everything)} "
-        f"cells x {seeds} seeds"
+        f"study {plan.study.name}: {len(claims.claims)} claims, {len(claims.controls)} controls, "
+        f"{sum(len(c.tests) for c in claims.everything.values())} tests; "
+        f"they need {len(everything)} cells x {seeds} seeds"
     )
-    for name, claim in claims.claims.items():
+    for name, claim in claims.everything.items():
         others = set().union(*(cells for other, cells in needed.items() if other != name))
         own = len(needed[name] - others)
-        yield f"{name}  {claim.statement}  [{', '.join(claim.articles)}]"
+        yield f"{name}  {claim.statement}  [{', '.join(claim.articles) or 'control'}]"
         for test in claim.tests:
             sign = "<" if test.claimed == "lower" else ">"
             ratio = " (log)" if test.scale == "log" else ""

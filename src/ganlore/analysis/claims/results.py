@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -9,10 +10,21 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from ganlore import formatting
-from ganlore.analysis.claims.verdicts import Decision, Outcome, Verdict
+from ganlore.analysis.claims.describe import directed
+from ganlore.analysis.claims.gates import Gate
+from ganlore.analysis.claims.settings import Setting
+from ganlore.analysis.claims.verdicts import GATED, Decision, Outcome, Verdict, gated
 from ganlore.analysis.tables import CELL
-from ganlore.study.claims import Claim, Test
+from ganlore.study.claims import Claim, Control, Test, Unit
 from ganlore.study.run import Cell
+
+NOUNS: dict[Unit, tuple[str, str]] = {
+    "seed": ("seed", "seeds"), "loss": ("loss", "losses"), "dataset": ("data set", "data sets"),
+}  # fmt: skip
+"""What an observation is called: one, and several."""
+
+ESTABLISHED: tuple[Verdict, ...] = ("holds", "contradicted")
+"""What a negative control must not be."""
 
 SEEDS = ["train_seed", "treatment", "control", "difference"]
 
@@ -26,9 +38,14 @@ class TestResult:
         label: the test in words.
         cells: the cells that were compared, by side.
         outcome: of its statistics, on the scale of the seeds' differences.
-        values: one row a seed with the columns `SEEDS`, the difference positive as claimed.
+        values: one row a seed with the columns `SEEDS`, the difference positive as claimed; where
+            another unit is the observation, its name in `unit` in place of the seed.
         without: runs of treatment and control that had no value (diverged), and count as worst.
         missing: what the test lacks, in words.
+        gate: the gate before it that is shut, None where it has a verdict.
+        unit: what is one observation.
+        setting: where its verdict is about; None where that is not said.
+        verdict: its own.
     """
 
     __test__: ClassVar[bool] = False  # pytest takes classes of this name for its own
@@ -40,6 +57,25 @@ class TestResult:
     values: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SEEDS), repr=False)
     without: tuple[int, int] = (0, 0)
     missing: tuple[str, ...] = ()
+    gate: Gate | None = None
+    unit: Unit = "seed"
+    setting: Setting | None = None
+    verdict: Verdict = "not tested"
+
+    @property
+    def scope(self) -> str:
+        """Its setting in words."""
+        return self.setting.words if self.setting else ""
+
+    @property
+    def in_words(self) -> str:
+        """The effect with its direction: FID 12 % lower, 8 to 15 %; empty without one."""
+        if not self.outcome.n:
+            return ""
+        constant = self.definition.constant
+        if constant is not None:
+            return f"{self.measure} {self.rendered}, held against {constant:g}"
+        return f"{self.measure} {directed(self.effect, self.definition.scale == 'log')}"
 
     @property
     def effect(self) -> tuple[float, float, float]:
@@ -66,9 +102,48 @@ class TestResult:
         return f"{effect} ({low} to {high})"
 
     @property
+    def noun(self) -> str:
+        """What an observation is called."""
+        return NOUNS[self.unit][0]
+
+    @property
+    def observations(self) -> str:
+        """How many observations it has, and of what; empty where it could not be made."""
+        n = self.outcome.n
+        return f"{n} {NOUNS[self.unit][n != 1]}" if n else ""
+
+    @property
     def measure(self) -> str:
         """What it measures: its label up to the cells."""
         return self.label.split(":")[0]
+
+
+@dataclass(frozen=True)
+class SettingResult:
+    """A claim's verdict in one setting, by its tests there."""
+
+    setting: Setting
+    decision: Decision
+    tests: tuple[TestResult, ...]
+
+
+@dataclass(frozen=True)
+class Overall:
+    """One measure over the settings that have a verdict, each an observation of random effects.
+
+    Attributes:
+        measure: what is measured.
+        settings: how many.
+        holds: in how many of them the test holds.
+        effect: treatment less control, with the ends of its 95 % interval.
+        in_words: the effect with its direction.
+    """
+
+    measure: str
+    settings: int
+    holds: int
+    effect: tuple[float, float, float]
+    in_words: str
 
 
 @dataclass(frozen=True)
@@ -78,14 +153,18 @@ class ClaimResult:
     Attributes:
         id: its name in the file.
         definition: the claim in the file.
-        decision: its verdict.
-        tests: the results of its tests.
+        decision: its verdict, by the tests of the settings whose gates are open.
+        tests: the results of its tests, one for each setting of each.
+        settings: its verdict in each setting.
+        overall: its measures over several settings.
     """
 
     id: str
     definition: Claim
     decision: Decision
     tests: tuple[TestResult, ...]
+    settings: tuple[SettingResult, ...] = ()
+    overall: tuple[Overall, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -94,34 +173,79 @@ class ClaimResult:
 
     @property
     def n(self) -> int:
-        """The seeds that its tests had, the fewest of them."""
-        return min((test.outcome.n for test in self.tests if test.outcome.n), default=0)
+        """The observations that its tests had, the fewest of them."""
+        return min((test.outcome.n for test in self.judged if test.outcome.n), default=0)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is a control and no claim."""
+        return isinstance(self.definition, Control)
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether it is a control that must hold."""
+        return self.is_control and self.id.startswith("P")
+
+    def as_it_must(self, verdict: Verdict) -> bool:
+        """Whether a control with this verdict is as it must be."""
+        return (verdict == "holds") if self.is_positive else verdict not in ESTABLISHED
+
+    @property
+    def passed(self) -> bool:
+        """Whether a control is as it must be, in each of its settings."""
+        words = [one.decision.verdict for one in self.settings] or [self.verdict]
+        return all(map(self.as_it_must, words))
+
+    @property
+    def judged(self) -> tuple[TestResult, ...]:
+        """The tests that its verdict is by: those of settings whose gates are open, if any is."""
+        open_ones = [one for one in self.settings if one.decision.verdict not in GATED]
+        places = open_ones or [s for s in self.settings if s.decision.verdict == self.verdict]
+        return tuple(test for place in places for test in place.tests) or self.tests
+
+    @property
+    def scope(self) -> str:
+        """The settings that its verdict is about, in words."""
+        return "; ".join(dict.fromkeys(test.scope for test in self.judged if test.scope))
+
+    @property
+    def summary(self) -> str:
+        """In how many settings it holds; empty where it has one setting."""
+        if len(self.settings) < 2:
+            return ""
+        counts = Counter(one.decision.verdict for one in self.settings)
+        shut = [f"{counts[word]} {word}" for word in GATED if counts[word]]
+        n = len(self.settings) - sum(counts[word] for word in GATED)
+        return "; ".join([f"holds in {counts['holds']} of {n} settings", *shut])
 
     @property
     def deciding(self) -> TestResult:
         """The test that the verdict depends on.
 
         The one with the least support for the claim, or, where it is contradicted, with the most
-        against it; where it was not tested, the first that lacks something.
+        against it; where it has no verdict, the first whose gate is shut.
         """
-        if self.verdict == "not tested":
-            return next(test for test in self.tests if not test.outcome.n)
+        if self.verdict in GATED:
+            return next(test for test in self.judged if gated([test.outcome]) == self.verdict)
         if self.verdict == "contradicted":
-            return min(self.tests, key=lambda test: test.outcome.p_contradicted)
-        return max(self.tests, key=lambda test: test.outcome.p_holds)
+            return min(self.judged, key=lambda test: test.outcome.p_contradicted)
+        return max(self.judged, key=lambda test: test.outcome.p_holds)
 
     @property
     def note(self) -> str:
-        """How many seeds would decide, or what is missing."""
+        """How many seeds would decide, what is missing, or why a gate is shut."""
         if self.verdict == "not tested":
-            lacking = list(dict.fromkeys(text for test in self.tests for text in test.missing))
+            lacking = list(dict.fromkeys(text for test in self.judged for text in test.missing))
             more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
             return f"lacks {'; '.join(lacking[:3])}{more}"
+        if self.deciding.gate is not None:
+            return self.deciding.gate.reason
         if self.verdict != "undecided":
             return ""
+        units = NOUNS[self.definition.unit][1]
         if self.decision.seeds_needed is None:
-            return "the effect is too close to the margin for any number of seeds to decide"
-        return f"about {self.decision.seeds_needed:,} seeds would decide"
+            return f"the effect is too close to the margin for any number of {units} to decide"
+        return f"about {self.decision.seeds_needed:,} {units} would decide"
 
 
 def rows(results: Iterable[ClaimResult]) -> pd.DataFrame:
@@ -133,6 +257,7 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
     effect, low, high = test.effect
     return {
         "claim": result.id,
+        "control": ("positive" if result.is_positive else "negative") if result.is_control else "",
         "statement": result.definition.statement,
         "articles": " ".join(result.definition.articles),
         "verdict": result.verdict,
@@ -146,6 +271,7 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "shown": test.rendered,
         "margin": test.definition.margin,
         "n": test.outcome.n,
+        "unit": test.unit,
         "without_treatment": test.without[0],
         "without_control": test.without[1],
         "p_holds": test.outcome.p_holds,
@@ -157,18 +283,30 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "deciding": test is result.deciding,
         "note": result.note,
         "missing": "; ".join(test.missing),
+        "test_verdict": test.verdict,
+        "scope": test.scope,
+        "in_words": test.in_words,
+        "settings": result.summary,
+        "overall": "; ".join(one.in_words for one in result.overall),
+        "gate": test.gate.state if test.gate else "",
+        "gate_reason": test.gate.reason if test.gate else "",
     }
 
 
 def differences(results: Iterable[ClaimResult]) -> pd.DataFrame:
-    """One row for each seed of each test: `claims-seeds.csv`."""
+    """One row for each observation of each test: `claims-seeds.csv`.
+
+    A seed has its number in `train_seed`; a loss or a data set its name in `unit`.
+    """
     parts = [
         test.values.assign(claim=result.id, test=number)
         for result, number, test in _tests(results)
         if not test.values.empty
     ]
-    columns = ["claim", "test", *SEEDS]
-    return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+    columns = ["claim", "test", "unit", *SEEDS]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(parts).reindex(columns=columns).astype({"train_seed": "Int64"})
 
 
 def cells(results: Iterable[ClaimResult]) -> pd.DataFrame:

@@ -7,41 +7,75 @@ tests/analysis/test_verdicts.py measures the errors that it makes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ganlore.analysis import estimators, resampling
+from ganlore.analysis import estimators, random_effects, resampling
 
-Verdict = Literal["holds", "contradicted", "does not hold", "undecided", "not tested"]
+Verdict = Literal[
+    "holds", "contradicted", "does not hold", "undecided", "not converged", "not testable here",
+    "not tested",
+]  # fmt: skip
 
 
 class Meaning(NamedTuple):
-    """How a verdict is shown.
+    """How a verdict is shown, wherever it is.
 
     Attributes:
         sign: so that no verdict is recognised by its colour alone.
         text: what it means, in short; `RULE` has it in full.
+        tone: the name of its colour: held, bad, ink or muted.
+        several: of several claims, after their number.
+        sentence: the same in a sentence.
         decided: whether a test established it, with Holm's correction.
     """
 
     sign: str
     text: str
+    tone: str
+    several: str
+    sentence: str
     decided: bool = False
 
 
 VERDICTS: dict[Verdict, Meaning] = {
-    "holds": Meaning("✓", "the effect is as claimed, and beyond the margin", True),
-    "contradicted": Meaning("✗", "the effect is against the claim, and beyond the margin", True),
-    "does not hold": Meaning("≈", "any effect is smaller than the margin"),
-    "undecided": Meaning("?", "the interval reaches across the margin, or the seeds are too few"),
-    "not tested": Meaning("–", "runs that it needs are missing"),
-}
+    "holds": Meaning(
+        "✓", "the effect is as claimed, and beyond the margin", "held", "hold", "hold", True
+    ),
+    "contradicted": Meaning(
+        "✗", "the effect is against the claim, and beyond the margin", "bad", "contradicted",
+        "are contradicted", True,
+    ),
+    "does not hold": Meaning(
+        "≈", "any effect is smaller than the margin", "ink", "do not hold", "do not hold"
+    ),
+    "undecided": Meaning(
+        "?", "the interval reaches across the margin, or the seeds are too few", "muted",
+        "undecided", "are undecided",
+    ),
+    "not converged": Meaning(
+        "↓", "its runs were still on the way when their budget ended", "muted", "not converged",
+        "compare runs that have not converged",
+    ),
+    "not testable here": Meaning(
+        "⊘", "it could not come out both ways here, or a control failed", "muted",
+        "not testable here", "are not testable here",
+    ),
+    "not tested": Meaning(
+        "–", "runs that it needs are missing", "muted", "not tested", "were not tested"
+    ),
+}  # fmt: skip
 """All verdicts, in the order in which a summary counts them."""
+
+GATED: tuple[Verdict, ...] = ("not converged", "not testable here", "not tested")
+"""The states of what has no verdict, since a gate before it is shut; the last is the strongest."""
+
+Name = TypeVar("Name", bound=Hashable)
 
 ALPHA = 0.05
 
@@ -56,18 +90,28 @@ RULE: tuple[str, ...] = (
     "Exact sign-flip tests compare the effect with the margin: the share of all 2^n patterns of "
     "signs of (difference - margin) whose sum is at least the observed one. They are one-sided, in "
     "the direction that was written down; with n seeds p is at least 1/2^n.",
+    "A claim over losses or over data sets has these for its observations and not seeds: the mean "
+    "over seeds of each. Random effects combine them (Paule and Mandel; Hartung, Knapp, Sidik and "
+    "Jonkman), and t tests compare their mean with the margin.",
     "A claim holds if all of its tests do: its p is the largest of theirs. It is contradicted if "
     "one of them is: its p is Simes's, the smallest of K/k times the k-th smallest of K.",
+    "A test over several settings (data set, network, policy, budget) is one test for each. Each "
+    "setting has a verdict of its own, by the same rule over all settings of all claims.",
     "Both p-values are adjusted for the number of claims (Holm), as two families at "
     f"{_SHARE} each.",
     f"holds: the adjusted p is at most {_SHARE}, and the interval of every test lies above its "
     "margin.",
-    f"contradicted: the adjusted p is at most {_SHARE}, and the interval of the test that "
-    "contradicts most lies below minus its margin.",
+    f"contradicted: the adjusted p is at most {_SHARE}, the interval of the test that contradicts "
+    "most lies below minus its margin, and no other of its tests holds by itself (Holm over all "
+    "tests of the file).",
     "does not hold: not contradicted, and the interval of one of the tests lies below its margin, "
     f"where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's tests): any "
     "effect is smaller than the smallest effect of interest.",
     "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
+    "not converged: more than the stated share of the cells of one of its tests still changes by "
+    "more than the stated share over the last doubling of the budget.",
+    "not testable here: one of its tests could not come out both ways, by the bounds of what it "
+    "measures, its control and its seeds; or a control of its data set failed.",
     "not tested: runs that one of its tests needs are missing.",
     "A run that diverged counts as the worst value among all runs of the same data set and "
     "network; it is never dropped.",
@@ -82,7 +126,9 @@ class Outcome:
     exact one-sided sign-flip tests: `p_holds` of the null "effect <= margin", `p_contradicted` of
     "effect >= -margin", `p_smaller` of "effect >= margin". `floor` is the smallest two-sided p
     that n seeds can give (a one-sided one: half of it). `seeds_needed`: how many seeds would
-    decide (`estimators.seeds_needed`); None where n do, or no number would.
+    decide (`estimators.seeds_needed`); None where n do, or no number would. `gated`: the state
+    that it has in place of a verdict, where a gate before it is shut. `error`:
+    the effect's standard error.
     """
 
     n: int = 0
@@ -95,11 +141,13 @@ class Outcome:
     seeds_needed: int | None = None
     p_smaller: float = math.nan
     margin: float = math.nan
+    gated: Verdict | None = None
+    error: float = math.nan
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A claim's verdict with its p-values after Holm, NaN where it was not tested.
+    """A claim's verdict with its p-values after Holm, NaN where it has none.
 
     `seeds_needed`: how many seeds would decide an undecided claim, None where no number would or
     none is needed.
@@ -163,9 +211,49 @@ def weigh_rows(
     outcomes = [Outcome(n=n, floor=floor, margin=margin, **row) for row in table.to_dict("records")]
     deviations = rows.std(axis=-1, ddof=1) if n > 1 else np.full(len(rows), np.nan)
     return [
-        replace(outcome, seeds_needed=_more(outcome, deviation, family, alpha))
+        replace(
+            outcome,
+            seeds_needed=_more(outcome, deviation, family, alpha),
+            error=deviation / math.sqrt(n),
+        )
         for outcome, deviation in zip(outcomes, deviations.tolist(), strict=True)
     ]
+
+
+def weigh_units(pairs: ArrayLike, margin: float, family: int = 1, alpha: float = ALPHA) -> Outcome:
+    """Weigh one test whose observations are losses or data sets, by random effects.
+
+    Args:
+        pairs: differences of each unit and seed, positive where the claim says so, (k, n), NaN
+            where a pair is missing.
+        margin: the smallest effect of interest, >= 0.
+        family: number of claims that Holm's adjustment will be over.
+        alpha: the level of tests and intervals.
+
+    Returns:
+        An outcome of k units. Its p-values are of t tests, which have no floor.
+    """
+    mean = random_effects.of_pairs(pairs)
+    low, high = mean.interval(1 - alpha)
+    outcome = Outcome(
+        n=len(np.asarray(pairs)),
+        effect=mean.effect,
+        low=low,
+        high=high,
+        p_holds=mean.above(margin),
+        p_contradicted=_below(mean, -margin),
+        p_smaller=_below(mean, margin),
+        floor=0.0,
+        margin=margin,
+        error=mean.error,
+    )
+    deviation = mean.error * math.sqrt(outcome.n)
+    return replace(outcome, seeds_needed=_more(outcome, deviation, family, alpha))
+
+
+def _below(mean: random_effects.Combined, null: float) -> float:
+    """One-sided p of the null that the mean is at least `null`."""
+    return mean._replace(effect=-mean.effect).above(-null)
 
 
 def _more(outcome: Outcome, deviation: float, family: int, alpha: float) -> int | None:
@@ -180,39 +268,60 @@ def _more(outcome: Outcome, deviation: float, family: int, alpha: float) -> int 
     return estimators.seeds_needed(outcome.n, beyond, deviation, level)
 
 
-def decide(claims: Mapping[str, Sequence[Outcome]], alpha: float = ALPHA) -> dict[str, Decision]:
+def decide(claims: Mapping[Name, Sequence[Outcome]], alpha: float = ALPHA) -> dict[Name, Decision]:
     """Decide all claims of a file at once, by `RULE`.
 
     Args:
-        claims: outcomes of the tests of each claim. A claim with one of no seeds, or with no test,
-            is not tested and counts in no family.
+        claims: outcomes of the tests of each claim. A claim with no test, or with one of no seeds
+            or behind a shut gate, has that state for a verdict and counts in no family.
         alpha: the level of each family and of the intervals.
 
     Returns:
         A decision for each claim, in the order given.
     """
-    tested = {name: tests for name, tests in claims.items() if tests and all(t.n for t in tests)}
+    states = {name: gated(tests) for name, tests in claims.items()}
+    tested = {name: tests for name, tests in claims.items() if states[name] is None}
     holds = estimators.holm([max(o.p_holds for o in tests) for tests in tested.values()])
     against = estimators.holm(
         [estimators.simes([o.p_contradicted for o in tests]) for tests in tested.values()]
     )
-    decisions = {name: Decision() for name in claims}
+    supported = iter(_supported([test for tests in tested.values() for test in tests], alpha))
+    decisions = {name: Decision(state or "not tested") for name, state in states.items()}
     for (name, tests), p_holds, p_contradicted in zip(
         tested.items(), holds.tolist(), against.tolist(), strict=True
     ):
-        verdict = _verdict(tests, p_holds, p_contradicted, alpha)
+        parts = [next(supported) for _ in tests]
+        verdict = _verdict(tests, p_holds, p_contradicted, alpha, any(parts))
         needed = _needed(tests, alpha / len(tested)) if verdict == "undecided" else None
         decisions[name] = Decision(verdict, p_holds, p_contradicted, needed)
     return decisions
 
 
+def _supported(tests: Sequence[Outcome], alpha: float) -> list[bool]:
+    """Whether each of all tests of a file holds by itself: a family of its own."""
+    p = estimators.holm([test.p_holds for test in tests])
+    return [
+        value <= alpha and test.low > test.margin
+        for value, test in zip(p.tolist(), tests, strict=True)
+    ]
+
+
+def gated(tests: Sequence[Outcome]) -> Verdict | None:
+    """The state in place of a verdict on these tests: of their shut gates the strongest one's."""
+    states: list[Verdict] = [
+        test.gated or "not tested" for test in tests if test.gated or not test.n
+    ]
+    return max(states, key=GATED.index) if states else None if tests else "not tested"
+
+
 def _verdict(
-    tests: Sequence[Outcome], p_holds: float, p_contradicted: float, alpha: float
+    tests: Sequence[Outcome], p_holds: float, p_contradicted: float, alpha: float, supported: bool
 ) -> Verdict:
     if p_holds <= alpha and all(test.low > test.margin for test in tests):
         return "holds"
     strongest = min(tests, key=lambda test: (test.p_contradicted, test.high + test.margin))
-    if p_contradicted <= alpha and strongest.high < -strongest.margin:
+    against = p_contradicted <= alpha and strongest.high < -strongest.margin
+    if against and not supported:
         return "contradicted"
     if any(t.high < t.margin and t.p_smaller * len(tests) <= alpha for t in tests):
         return "does not hold"
