@@ -53,6 +53,9 @@ Folder = Annotated[str, Field(min_length=1), AfterValidator(_folder)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""
 
+Share = Annotated[float, Field(gt=0, le=1)]
+"""A number in (0, 1]."""
+
 Source = Literal["torchvision", "folder"]
 """The source of images: torchvision's loader, or a folder of image files."""
 
@@ -69,6 +72,7 @@ __all__ = [
     "Optimizer",
     "PositiveFloat",
     "PositiveInt",
+    "Share",
     "Source",
 ]
 

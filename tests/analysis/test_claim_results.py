@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganlore.analysis.claims import comparison, describe, results, settings
+from ganlore.analysis.claims import comparison, describe, measures, results, settings
 from ganlore.analysis.tables import CELL, Tables
 from ganlore.study import schema
 from ganlore.study.expand import expand
@@ -50,15 +50,17 @@ def study(*tests: dict[str, Any], **changes: Any) -> Plan:
 Value = Callable[..., float]
 
 
-def tables(plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=()) -> Tables:
+def tables(
+    plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=(), steps=STEPS
+) -> Tables:
     """Tables with `value(metric, run, step)` and `column(name, run, step)`."""
     metrics, history, runs = [], [], []
     names = ("fid", "modes", "precision", "recall", "mode_movement")
     for run in plan.runs:
         lost = run.id in diverged
         extractor = plan.protocols[run.dataset.name][1][0]
-        for step, name in itertools.product(STEPS, names):
-            done = not (lost and step == STEPS[-1])
+        for step, name in itertools.product(steps, names):
+            done = not (lost and step == steps[-1])
             metrics.append(
                 {**run.key, "eval_seed": 0, "step": step, "images": 64 * step,
                  "extractor": extractor, "split": "train", "n_real": 1438, "n_fake": 100,
@@ -227,9 +229,6 @@ def test_what_is_taken_of_a_run():
     assert taken(one("end", of="fid"), ordinary) == 40
     # snapshots after half of the budget: 40, 50, 60
     assert taken(one("average", of="mode_movement"), ordinary) == pytest.approx(0.5)
-    # after two thirds of it: 50 and 60, with FID 50 and 40
-    spread = np.std(np.log([50, 40]), ddof=1)
-    assert taken(one("unsteadiness", of="fid"), ordinary) == pytest.approx(spread)
 
     def column(name, run, step):
         return float(step)
@@ -239,15 +238,110 @@ def test_what_is_taken_of_a_run():
     # FID is lowest at 60, whose interval has the rows 55 and 60
     assert taken(one("at-best", of="d_loss"), ordinary, column) == pytest.approx(57.5)
     assert taken(one("cost", of="step_ms"), ordinary, column) == 60
-    assert taken(one("tracking", of="d_loss"), ordinary, column) == pytest.approx(-1)
-    absolute = one("tracking", of="d_loss", absolute=True)
-    assert taken(absolute, ordinary, column) == pytest.approx(1)
     away = one("late", of="d_loss", distance_from=60.0)
     assert taken(away, ordinary, column) == pytest.approx(7.5)
 
 
-def test_a_loss_that_stands_still_tracks_nothing():
-    assert taken(one("tracking", of="d_loss"), ordinary) == 0
+CURVE = {10: 90.0, 20: 50.0, 30: 30.0, 40: 20.0, 50: 40.0, 60: 60.0}
+"""A FID with its best at 40."""
+
+
+def turning(metric, run, step):
+    """A metric that is best at two thirds of the budget, and a recall that names its step."""
+    return {"fid": CURVE[step], "recall": step / 100}.get(metric, ordinary(metric, run, step))
+
+
+def test_what_is_taken_of_the_best_snapshot():
+    assert taken(one("best", of="fid"), turning) == 20
+    assert taken(one("best", of="recall"), turning) == 0.4  # of the same snapshot
+    assert taken(one("decline", of="fid"), turning) == pytest.approx(math.log(3))
+    # recall is best at the end
+    assert taken(one("decline", of="recall"), turning) == 0
+
+
+def test_a_run_that_diverged_has_the_worst_best():
+    plan = study(one("best", of="fid"))
+    lost = "digits/mlp/lsgan/none/base/seed0"
+
+    def value(name, run, step):
+        return turning(name, run, step) + run.seed
+
+    (test,) = only(plan, tables(plan, value, diverged=[lost])).tests
+    assert list(test.values["treatment"]) == [27, *range(21, 28)]
+
+
+def test_unsteadiness_is_about_a_line():
+    """Of the four snapshots of the last third at 45, 50, 55, 60 (12 in all)."""
+    steps = tuple(range(5, 61, 5))
+    wiggle = dict(zip(steps[-4:], (0.1, -0.1, -0.1, 0.1), strict=True))  # no line in it
+
+    def value(name, run, step):
+        return math.exp(3 - step / 20 + wiggle.get(step, 0)) if name == "fid" else 1.0
+
+    plan = study(one("unsteadiness", of="fid"))
+    tidy = tables(plan, value, steps=steps)
+    source = measures.Source(plan, tidy)
+    test = plan.study.claims.claims["C01"].tests[0]
+    # the squares are 0.04, over 4 - 2 degrees of freedom
+    assert measures.unsteadiness(source, test).to_numpy() == pytest.approx(math.sqrt(0.02))
+
+
+def test_a_loss_that_falls_as_fid_does_tracks_nothing_by_that():
+    def column(name, run, step):
+        return -3.0 * step
+
+    assert taken(one("tracking", of="d_loss"), ordinary, column) == 0
+    assert taken(one("tracking", of="d_loss"), turning) == 0  # it stands still
+
+
+def test_a_loss_tracks_by_what_moves_beside_the_trend():
+    bumps = {10: 0.0, 20: 5.0, 30: -4.0, 40: 2.0, 50: 7.0, 60: -6.0}
+
+    def value(name, run, step):
+        return 100 - step + bumps[step] if name == "fid" else ordinary(name, run, step)
+
+    def follows(name, run, step):  # rows of a snapshot's interval have its bump
+        return 50 + 4 * step + 10 * bumps[-(-step // 10) * 10]
+
+    signed = one("tracking", of="d_loss")
+    assert taken(signed, value, follows) == pytest.approx(1)
+    assert taken(signed, value, lambda *a: -follows(*a)) == pytest.approx(-1)
+    absolute = one("tracking", of="d_loss", absolute=True)
+    assert taken(absolute, value, lambda *a: -follows(*a)) == pytest.approx(1)
+
+
+def test_stopping_where_a_loss_is_lowest_costs_what_is_lost_of_fid():
+    def falling(name, run, step):
+        return -float(step)
+
+    assert taken(one("stopping", of="g_loss"), turning, falling) == pytest.approx(math.log(3))
+    # where the loss rises it says to stop at once: after a third of the budget that is at 30
+    rising = one("stopping", of="g_loss", since=0.4)
+    assert taken(rising, turning, lambda n, r, s: float(s)) == pytest.approx(math.log(1.5))
+
+
+def test_far_from_the_best_of_a_loss_or_of_all():
+    def value(name, run, step):
+        if name != "fid":
+            return ordinary(name, run, step)
+        base = {"lsgan": 10.0, "hinge": 25.0}[run.loss.name]
+        slow = 1.9 if run.loss.name == "lsgan" else 2.1
+        return base * (slow if run.variant == "slow" else 1.0)
+
+    def far(among, loss):
+        both = {"losses": ["lsgan", "hinge"], "variants": ["base", "slow"]}
+        test = {**one("far-from-best", of="fid", among=among), "treatment": both}
+        plan = study({**test, "match": ["loss"]})
+        source = measures.Source(plan, tables(plan, value))
+        runs = source.runs.index
+        taken = measures.far_from_best(source, plan.study.claims.claims["C01"].tests[0], runs)
+        return taken.xs((loss, 0), level=("loss", "train_seed")).droplevel(
+            ["dataset", "network", "trick"]
+        ).to_dict()  # fmt: skip
+
+    assert far("loss", "lsgan") == {"base": 0, "slow": 0}
+    assert far("loss", "hinge") == {"base": 0, "slow": 1}
+    assert far("all", "hinge") == {"base": 1, "slow": 1}
 
 
 @pytest.mark.parametrize(
@@ -285,6 +379,28 @@ def test_time_to_the_controls_median_end_is_censored_at_the_budget():
     actual = only(plan, tables(plan, value)).tests[0].values
     assert list(actual["treatment"]) == [0.5] * 7 + [1.0]
     assert list(actual["control"]) == [1.0] * 8
+
+
+def test_time_to_a_target_by_the_steps_of_the_generator():
+    """Five critic steps for each of the generator's: a fifth of the other's longest budget."""
+    sides = {"treatment": {"losses": ["wgan"]}, "control": {"losses": ["lsgan"]}}
+    test = {"take": "time-to", "of": "fid", "claimed": "lower", "margin": 0.0, "target": 60.0}
+
+    def both(**axis):
+        plan = study({**test, **sides, **axis})
+        values = only(plan, tables(plan, ordinary)).tests[0].values
+        return values["treatment"][0], values["control"][0]
+
+    assert both() == pytest.approx((40 / 60, 40 / 60))
+    assert both(axis="generator") == pytest.approx((40 / 5 / 60, 40 / 60))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"), [(1.0, "holds"), (0.8, "holds"), (1.25, "contradicted")]
+)
+def test_not_worse_holds_above_minus_the_margin(ratio, verdict):
+    plan = study({**EMA, "not_worse": True, "margin": 0.1})
+    assert only(plan, tables(plan, fids(ratio))).verdict == verdict
 
 
 def test_hopping_counts_only_what_has_collapsed():

@@ -116,7 +116,8 @@ def test_the_cells_that_a_value_is_taken_relative_to_are_needed_too():
         ({"control": None}, ("either a control or a constant",)),
         ({"constant": 1.0}, ("either a control or a constant",)),
         ({"of": None}, ("end needs `of`",)),
-        ({"take": "time-to", "control": None, "constant": 1.0}, ("time-to needs a control",)),
+        ({"take": "time-to", "control": None, "constant": 1.0}, ("time-to needs a target",)),
+        ({"not_worse": True, "margin": 0}, ("not_worse needs a margin",)),
     ],
 )
 def test_a_mistake_is_an_error_before_the_runs_with_the_nearest_name(changes, words):

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from ganlore import arrays, storage
+from ganlore.errors import GanloreError
 from ganlore.settings import Optimizer
 from ganlore.steps import Moment, Schedule, Step, schedule, seeding
 from ganlore.steps.scaling import to_network, to_storage
@@ -453,3 +454,21 @@ def test_a_bare_step_is_the_optimiser_s_step(kind: str) -> None:
             take_step(optimizer)
         layers.append(layer.state_dict())
     assert equal(*layers)
+
+
+def test_a_subset_is_the_seeds_own_and_the_same_for_all_cells(stores) -> None:
+    """Below 1 each seed learns from its own share of the training split."""
+    store = stores["digits"]
+
+    def images(seed: int, subset: float) -> set[bytes]:
+        batches = Batches(store, 16, seed, CPU, subset=subset)
+        epoch = [batches[step][0] for step in range(batches.per_epoch)]
+        return {image.numpy().tobytes() for image in torch.cat(epoch)}
+
+    n = len(store.samples("train"))
+    half, again, other = images(3, 0.5), images(3, 0.5), images(4, 0.5)
+    assert half == again != other
+    assert n / 2 - 16 <= len(half) <= n / 2 and len(images(3, 1.0)) > 0.9 * n
+    assert len(half & other) == pytest.approx(n / 4, rel=0.2)
+    with pytest.raises(GanloreError, match=r"training.subset = 0.01 of it"):
+        Batches(store, 64, 0, CPU, subset=0.01)

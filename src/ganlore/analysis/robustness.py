@@ -8,6 +8,7 @@ are resamples, as `resampling.of_seeds` wants them. A cell is a loss.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
@@ -188,7 +189,9 @@ def reaching(plan: Plan, tidy: Tables, results: list[ClaimResult]) -> list[Reach
 
 def _reaching(source: measures.Source, claim: ClaimResult, test: TestResult) -> Reaching:
     sides = {side: comparison.runs_of(source, cells) for side, cells in test.cells.items()}
-    shares = measures.reaching(source, test.definition, sides["control"])
+    every = functools.reduce(pd.MultiIndex.union, sides.values())
+    control = sides.get("control", every[:0])
+    shares = measures.reaching(source, test.definition, control, every)
     parts = []
     for side, index in sides.items():
         share = shares.reindex(index)

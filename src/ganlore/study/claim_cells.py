@@ -13,8 +13,8 @@ from ganlore.study.claims import Cells, Claim, Claims, Test
 from ganlore.study.run import COSTS, HISTORY, Cell, Plan
 from ganlore.study.schema import Grid, Study
 
-_METRICS = ("end", "average", "unsteadiness", "time-to")
-_COLUMNS = ("tracking", "late", "at-best")
+_METRICS = ("end", "best", "average", "unsteadiness", "decline", "far-from-best", "time-to")
+_COLUMNS = ("tracking", "stopping", "late", "at-best")
 
 
 def grids(study: Study) -> list[tuple[str, Grid]]:

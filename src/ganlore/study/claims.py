@@ -12,15 +12,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ganlore.settings import Model, NonNegativeFloat
+from ganlore.settings import Fraction, Model, NonNegativeFloat
 
 Take = Literal[
-    "end", "average", "unsteadiness", "failed", "tracking", "time-to", "late", "at-best", "cost",
-    "hopping",
+    "end", "best", "average", "unsteadiness", "decline", "failed", "far-from-best", "tracking",
+    "stopping", "time-to", "late", "at-best", "cost", "hopping",
 ]  # fmt: skip
 PLURAL = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick": "tricks",
           "variant": "variants"}  # fmt: skip
 """The keys of lists and settings in a study, by what is in them."""
+
+Gated = bool | Literal["best", "plateau"]
+
+GATED: dict[Take, Gated] = {
+    "end": True, "average": True, "best": "best", "far-from-best": "best", "decline": "plateau",
+    "stopping": "plateau",
+}  # fmt: skip
+"""What must have converged, by what is taken; nothing for what is not here."""
 
 Unit = Literal["seed", "loss", "dataset"]
 Axis = Literal["dataset", "network", "loss", "trick", "variant"]
@@ -61,16 +69,23 @@ class Test(Model):
     """One measurement that would show a claim, with the size of effect that would matter."""
 
     take: Take = Field(
-        description="What is taken of each run. end: a metric at the last snapshot. average: its "
-        "mean over the second half of the snapshots. unsteadiness: the standard deviation of its "
-        "logarithm over the last third. failed: 1 where a run diverged or collapsed (at most "
-        f"{FEW_MODES:g} of the modes, or a precision below {NO_PRECISION:g}), else 0. tracking: "
-        "Spearman's correlation of a column of the history with the metric `along` over the "
-        "snapshots. time-to: the share of "
-        "the budget until a metric is as good as the control's median run at its end, 1 for one "
-        "that never is. late: the mean of a column of the history over the last third. at-best: a "
-        "column at the snapshot of lowest FID. cost: a column of the table of runs. hopping: the "
-        "mean movement of modes between successive snapshots that both have at most half of them."
+        description="What is taken of each run. end: a metric at the last snapshot. best: at the "
+        "snapshot of lowest FID, which is what 1711.10337 reports. average: its mean over the "
+        "second half of the snapshots. unsteadiness: the standard deviation of its logarithm about "
+        "a straight line over the last third. decline: the logarithm of its end over its best. "
+        "failed: 1 where a run diverged or collapsed (at most "
+        f"{FEW_MODES:g} of the modes, or a precision below {NO_PRECISION:g}), else 0. "
+        "far-from-best: 1 where its best is worse than `factor` times the best median over seeds "
+        "of the test's cells of the same loss (`among: loss`) or of all (`among: all`), else 0. "
+        "tracking: Spearman's correlation of a column of the history with the metric `along` "
+        "over the snapshots after `since`, both less their straight lines. stopping: the "
+        "logarithm of `along` at the snapshot after `since` where the column is lowest, over its "
+        "best. "
+        "time-to: the share of the budget until a metric is at `target` or better, or without one "
+        "as good as the control's median run at its end, 1 for one that never is. late: the mean "
+        "of a column of the history over the last third. at-best: a column at the snapshot of "
+        "lowest FID. cost: a column of the table of runs. hopping: the mean movement of modes "
+        "between successive snapshots that both have at most half of them."
     )
     of: str = Field("", description="The metric, the column of the history, or the cost.")
     along: str = Field("fid", description="tracking: the metric that is to be followed.")
@@ -88,6 +103,19 @@ class Test(Model):
     )
     treatment: Cells
     control: Cells | None = None
+    target: float | None = Field(None, description="time-to: the value to be reached.")
+    axis: Literal["discriminator", "generator"] = Field(
+        "discriminator",
+        description="time-to: the steps that are counted, as a share of the longest budget among "
+        "the test's runs in steps of the discriminator.",
+    )
+    since: Fraction = Field(0.0, description="tracking, stopping: the share of the budget before.")
+    factor: float = Field(2.0, gt=1, description="far-from-best: how many times the best is far.")
+    among: Literal["loss", "all"] = Field("loss", description="far-from-best: whose best.")
+    not_worse: bool = Field(
+        False,
+        description="Non-inferiority: it holds if the effect is above minus the margin.",
+    )
     constant: float | None = Field(None, description="What it is compared with without a control.")
     match: list[Axis] = Field(
         [], description="Compare like with like along these axes; all that both sides have count."
@@ -107,11 +135,13 @@ class Test(Model):
         description="Compare the first half of the seeds, as the treatment's, with the second, as "
         "the control's, one by one: a cell against itself under other seeds.",
     )
-    converged: bool | Literal["plateau"] | None = Field(
+    converged: Gated | None = Field(
         None,
         description="Whether its cells must have converged, before it has a verdict: `gates` says "
-        "what that is. Left out: true of the end and the average of a metric, false of all else. "
-        "plateau: a cell that has passed its best counts too, for what happens afterwards.",
+        "what that is. best: by the best value so far, for what is taken of the best. plateau: a "
+        "cell that has passed its best counts too, for what happens afterwards. Left out: true of "
+        "the end and the average of a metric, best of best and far-from-best, plateau of decline "
+        "and stopping, false of all else.",
     )
     converged_by: str = Field("fid", description="The metric that must have converged.")
 
@@ -128,14 +158,16 @@ class Test(Model):
             raise ValueError(f"{self.take} needs `of`: a metric, a column or a cost")
         if self.halves and (self.control is None or self.combine == "agreement"):
             raise ValueError("halves needs a control, whose seeds are the other half")
-        if self.take == "time-to" and self.control is None:
-            raise ValueError("time-to needs a control, whose median run sets the target")
+        if self.take == "time-to" and self.control is None and self.target is None:
+            raise ValueError("time-to needs a target, or a control, whose median run sets it")
+        if self.not_worse and not self.margin:
+            raise ValueError("not_worse needs a margin: how much worse is as good")
         return self
 
     @property
-    def gated(self) -> bool | Literal["plateau"]:
+    def gated(self) -> Gated:
         """`converged`, with what it is where it is left out."""
-        return self.take in {"end", "average"} if self.converged is None else self.converged
+        return GATED.get(self.take, False) if self.converged is None else self.converged
 
     @property
     def sides(self) -> Iterator[tuple[str, Cells]]:

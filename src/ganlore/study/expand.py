@@ -281,6 +281,8 @@ def _check_batch(study: Study, run: Run) -> None:
             )
     fact = registry.declaration("dataset", run.dataset.name).fact("n_train")
     size = run.dataset.settings.get("n_train", fact)
+    if size:
+        size = max(1, round(training.subset * size))
     if size and training.batch > size:
         raise GanloreError(
             f"{where}: training.batch = {training.batch} is larger than the data set "

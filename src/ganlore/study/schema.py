@@ -22,6 +22,7 @@ from ganlore.settings import (
     Optimizer,
     PositiveFloat,
     Samples,
+    Share,
     Threads,
     UpToMillion,
 )  # fmt: skip
@@ -90,6 +91,11 @@ class Training(Model):
         0.0,
         description="The share of training samples, the same for all cells of a seed, that are "
         "replaced by uniform noise over the data's range: outliers.",
+    )
+    subset: Share = Field(
+        1.0,
+        description="The share of the training split that a run learns from, which each seed draws "
+        "for itself, the same for all cells: below 1 seeds differ in their data as well.",
     )
     freeze_generator: Fraction | None = Field(
         None,

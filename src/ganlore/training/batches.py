@@ -96,6 +96,7 @@ class Batches:
         flip: whether to flip each image horizontally with probability 1/2, drawn for each epoch.
         layout: the memory format of batches of images.
         corrupted: the share of samples that are replaced by uniform noise.
+        subset: the share of samples that epochs are of, which the seed draws.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Batches:
         flip: bool = False,
         layout: torch.memory_format = torch.contiguous_format,
         corrupted: float = 0.0,
+        subset: float = 1.0,
     ) -> None:
         if corrupted:
             self._data = _corrupted(store, corrupted, seed).to(device)
@@ -117,11 +119,14 @@ class Batches:
         self.seed = seed
         self.flip = flip
         self.layout = layout
-        self.per_epoch = len(self.samples) // size
+        self._chosen = _subset(len(self.samples), subset, seed)
+        count = len(self.samples) if self._chosen is None else len(self._chosen)
+        self.per_epoch = count // size
         if not self.per_epoch:
+            share = "" if subset == 1 else f" (training.subset = {subset:g} of it)"
             raise GanloreError(
                 f"training.batch = {size} is larger than the data set {store.name}, which has "
-                f"{len(self.samples)} training samples"
+                f"{count} training samples{share}"
             )
         self._epoch = -1
         self._order = self._flipped = torch.empty(0)
@@ -144,12 +149,23 @@ class Batches:
 
     def _shuffle(self, epoch: int) -> None:
         """Draw an epoch's order, and which of its images are flipped, (N, 1, 1, 1)."""
-        n, device = len(self.samples), self.samples.device
+        device = self.samples.device
+        n = len(self.samples) if self._chosen is None else len(self._chosen)
         order = torch.randperm(n, generator=seeding.generator(self.seed, "order", epoch))
+        if self._chosen is not None:
+            order = self._chosen[order]
         self._epoch, self._order = epoch, order.to(device)
         if self.flip:
             uniform = torch.rand(n, 1, 1, 1, generator=seeding.generator(self.seed, "flip", epoch))
             self._flipped = (uniform < 0.5).to(device)
+
+
+def _subset(n: int, share: float, seed: int) -> Tensor | None:
+    """The samples that a seed learns from, (m,), or None for all of them."""
+    if share == 1:
+        return None
+    chosen = torch.randperm(n, generator=seeding.generator(seed, "subset"))
+    return chosen[: max(1, round(share * n))]
 
 
 def _corrupt(samples: Tensor, share: float, rng: torch.Generator) -> None:

@@ -85,7 +85,14 @@ def build_trainer(
     state.extractors = {name: fitted.to(device) for name, fitted in (extractors or {}).items()}
     layout = precision.layout(training)
     batches = Batches(
-        store, training.batch, run.seed, device, training.flip, layout, training.corrupted
+        store,
+        training.batch,
+        run.seed,
+        device,
+        flip=training.flip,
+        layout=layout,
+        corrupted=training.corrupted,
+        subset=training.subset,
     )
     optimizer = build.optimizer_settings(run, state.tricks)
     if training.capture == "on" and not on_gpu:

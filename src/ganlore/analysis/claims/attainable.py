@@ -113,9 +113,10 @@ def _few(test: Test, here: Circumstances) -> str:
 
 def _one_way(test: Test, here: Circumstances, low: float, high: float) -> str:
     """Why the range of the effect does not reach beyond both margins."""
+    least = -test.margin if test.not_worse else test.margin
     ways = [
         word
-        for word, reached in (("hold", high > test.margin), ("be contradicted", low < -test.margin))
+        for word, reached in (("hold", high > least), ("be contradicted", low < -test.margin))
         if not reached
     ]
     if not ways:
@@ -168,15 +169,15 @@ def _absolute(bounds: Range) -> Range:
 def _taken(test: Test, here: Circumstances) -> Range:
     """The range of what a test takes of a run."""
     match test.take:
-        case "end" | "average":
+        case "end" | "best" | "average":
             return _metric(test.of, here)
-        case "failed" | "hopping":
+        case "failed" | "far-from-best" | "hopping":
             return SHARE
         case "tracking":
             return -1.0, 1.0
         case "time-to":
             return 1 / here.snapshots, 1.0
-        case "unsteadiness" | "cost":
+        case "unsteadiness" | "decline" | "stopping" | "cost":
             return POSITIVE
         case "late" | "at-best":
             return COLUMNS.get(test.of, EVERYTHING)

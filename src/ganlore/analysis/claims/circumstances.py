@@ -66,7 +66,7 @@ def _best(source: Source, test: Test) -> float | None:
     """What real data get in a test's metric: the least of its data sets."""
     floor = source.floor[source.floor["metric"] == test.of]
     floor = floor[floor["dataset"].isin(test.treatment.datasets)]
-    if test.take not in {"end", "average"} or floor.empty:
+    if test.take not in {"end", "best", "average"} or floor.empty:
         return None
     extractors = floor["dataset"].map(source.first) if test.extractor is None else test.extractor
     values = floor.loc[floor["extractor"] == extractors, "value"]

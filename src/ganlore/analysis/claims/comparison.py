@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, cast
@@ -149,10 +150,12 @@ def _weighed(
     table: pd.DataFrame, pairs: NDArray[np.float64] | None, alpha: float, asked: Asked
 ) -> Outcome:
     """The statistics of a test's observations."""
-    margin, family = asked.test.margin, asked.family
+    test, family = asked.test, asked.family
     if pairs is not None:
-        return verdicts.weigh_units(pairs, margin, family, alpha)
-    return verdicts.weigh(table["difference"], margin, asked.key, family, alpha)
+        return verdicts.weigh_units(pairs, test.margin, family, alpha, test.not_worse)
+    return verdicts.weigh(
+        table["difference"], test.margin, asked.key, family, alpha, test.not_worse
+    )
 
 
 def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
@@ -173,7 +176,8 @@ def _values(
 ) -> tuple[dict[str, Values], tuple[int, int]]:
     """One number a run of each side, and how many of the sides' runs had none of their own."""
     runs = {side: runs_of(source, there) for side, there in cells.items()}
-    taken = measures.take(source, test, runs.get("control", runs["treatment"][:0]))
+    every = functools.reduce(pd.MultiIndex.union, runs.values())
+    taken = measures.take(source, test, runs.get("control", every[:0]), every)
     sides, without = {}, {"treatment": 0, "control": 0}
     for side, index in runs.items():
         values = taken.reindex(index)
@@ -203,9 +207,9 @@ def _with_worst(values: Values, taken: Values, test: Test, side: str) -> Values:
         return values
     from ganlore.metrics import metrics
 
-    if test.take in {"end", "average", "time-to"}:
+    if test.take in {"end", "best", "average", "time-to"}:
         largest = not metrics()[test.of].higher_is_better or test.take == "time-to"
-    elif test.take in {"unsteadiness", "failed"}:
+    elif test.take in {"unsteadiness", "decline", "failed", "stopping"}:
         largest = True
     else:
         largest = (test.claimed == "lower") == side.startswith("treatment")

@@ -19,11 +19,15 @@ SHORT = 3
 
 _TAKEN = {
     "end": "{of}",
+    "best": "{of} at the best snapshot",
     "average": "{of}, mean over the second half",
     "unsteadiness": "movement of {of} over the last third",
+    "decline": "loss of {of} from its best to its end",
+    "far-from-best": "share of runs whose {of} is {factor:g} times the best {among} or worse",
     "failed": "share of runs that diverged or collapsed",
     "tracking": "rank correlation of {of} and {along}",
-    "time-to": "share of the budget until {of} is as good as the control's median end",
+    "stopping": "loss of {along} by stopping where {of} is lowest",
+    "time-to": "share of the {axis}'s steps until {of} is {target}",
     "late": "{of} over the last third",
     "at-best": "{of} at the best snapshot",
     "cost": "{of}",
@@ -38,7 +42,14 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
         test: the test.
         sets: named lists of losses; where a side has just those, the name is used.
     """
-    what = _TAKEN[test.take].format(of=_label(test.of), along=_label(test.along))
+    what = _TAKEN[test.take].format(
+        of=_label(test.of),
+        along=_label(test.along),
+        factor=test.factor,
+        among="of its loss" if test.among == "loss" else "of all",
+        axis=test.axis,
+        target="as good as the control's median end" if test.target is None else f"{test.target:g}",
+    )
     if test.distance_from is not None:
         what = f"distance from {test.distance_from:g} of {what}"
     if test.absolute:

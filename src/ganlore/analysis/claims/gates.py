@@ -19,7 +19,7 @@ from ganlore import formatting
 from ganlore.analysis.claims.measures import Source
 from ganlore.analysis.claims.verdicts import Verdict
 from ganlore.analysis.tables import CELL
-from ganlore.study.claims import FALLING, Gates, Test
+from ganlore.study.claims import FALLING, Gated, Gates, Test
 from ganlore.study.run import Cell
 
 FEWEST_SNAPSHOTS = 4
@@ -67,7 +67,8 @@ def convergence(
 ) -> Convergence:
     """Whether a curve changes by less than `change` for the last doubling of its budget.
 
-    On the scale of logarithms: |log(last / half)| < log(1 + change).
+    The change is the slope of a straight line through its logarithms over log2 of the budget, from
+    the snapshot nearest half of the budget on: |slope| < log(1 + change).
 
     Args:
         shares: of the budget at each snapshot, ascending, (s,).
@@ -81,15 +82,17 @@ def convergence(
     at, curve = np.asarray(shares, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if len(curve) < FEWEST_SNAPSHOTS:
         return Convergence(False, reason=f"{len(curve)} snapshots, fewer than {FEWEST_SNAPSHOTS}")
-    half = int(np.argmin(np.abs(at - at[-1] / 2)))
-    if not HALF[0] <= at[half] / at[-1] <= HALF[1]:
+    at = at / at[-1]
+    half = int(np.argmin(np.abs(at - 0.5)))
+    if not HALF[0] <= at[half] <= HALF[1]:
         return Convergence(False, reason="no snapshot near half of the budget")
     if np.isinf(curve[-1]):
         return Convergence(True)
     if not (curve > 0).all():
         return Convergence(False, reason="a value that is not positive has no relative change")
     logs, least = np.log(curve), math.log1p(change)
-    moved = float(logs[-1] - logs[half])
+    # over all snapshots of the last doubling: the difference of two would be mostly noise
+    moved = float(np.polynomial.polynomial.polyfit(np.log2(at[half:]), logs[half:], 1)[1])
     worse = -(logs - logs.max()) if higher_is_better else logs - logs.min()
     past = int(np.argmin(worse)) <= half or bool((worse[-2:] >= least).all())
     if abs(moved) < least or (plateau and past):
@@ -98,11 +101,19 @@ def convergence(
 
 
 def of_cells(
-    source: Source, cells: Iterable[Cell], metric: str, change: float, plateau: bool
+    source: Source, cells: Iterable[Cell], metric: str, change: float, by: Gated = True
 ) -> dict[Cell, Convergence]:
     """The convergence of cells by the median of a metric over seeds.
 
     A run counts as infinitely bad from where it diverged on.
+
+    Args:
+        source: the tables.
+        cells: of these.
+        metric: by this.
+        change: the smallest relative change that counts.
+        by: "best": the curve is of the best value so far; "plateau": a cell past its best has
+            converged.
     """
     from ganlore.metrics import metrics
 
@@ -120,8 +131,10 @@ def of_cells(
         if gone and not higher:
             curves = curves.reindex(curves.index.union(sorted(gone)))
             curves[curves.index.isin(gone)] = curves[curves.index.isin(gone)].fillna(np.inf)
+        if by == "best":
+            curves = curves.cummax(axis=1) if higher else curves.cummin(axis=1)
         middle: pd.Series[float] = curves.median()
-        made[cell] = convergence(middle.index, middle, change, plateau, higher)
+        made[cell] = convergence(middle.index, middle, change, by == "plateau", higher)
     return made
 
 
@@ -136,8 +149,7 @@ def converged(source: Source, test: Test, cells: Iterable[Cell], gates: Gates) -
     """
     if not test.gated:
         return None
-    plateau = test.gated == "plateau"
-    every = of_cells(source, cells, test.converged_by, gates.change, plateau)
+    every = of_cells(source, cells, test.converged_by, gates.change, test.gated)
     failing = {cell: one for cell, one in every.items() if not one.passed}
     if len(failing) <= gates.share * len(every):
         return None

@@ -37,9 +37,11 @@ class Source:
 
     def __init__(self, plan: Plan, tidy: Tables) -> None:
         self.first = {name: extractors[0] for name, (_, extractors) in plan.protocols.items()}
-        budgets = pd.Series(
-            {(*run.cell, run.seed): run.training.steps for run in plan.runs}, name="budget"
-        ).rename_axis(KEY)
+        keys = pd.MultiIndex.from_tuples([(*run.cell, run.seed) for run in plan.runs], names=KEY)
+        steps = [run.training.steps for run in plan.runs]
+        budgets = pd.Series(steps, index=keys, name="budget")
+        critic = [run.loss.settings["n_critic"] for run in plan.runs]
+        self.budgets = pd.DataFrame({"discriminator": steps, "n_critic": critic}, index=keys)
         self.metrics = tidy.metrics.join(budgets, on=KEY)
         self.metrics["share"] = self.metrics["step"] / self.metrics["budget"]
         self.history = tidy.history.join(budgets, on=KEY)
@@ -78,11 +80,54 @@ def average(source: Source, test: Test) -> Values:
     return rows[rows["share"] > 0.5].groupby(KEY)["value"].mean()
 
 
+def best(source: Source, test: Test) -> Values:
+    """A metric at the snapshot of lowest FID; none where a run diverged."""
+    rows = source.metric(test.of, test.extractor).set_index([*KEY, "step"])["value"]
+    at = _best_snapshots(source, test.extractor).index
+    values = rows[rows.index.isin(at)].droplevel("step")
+    return values[~values.index.isin(source.diverged)]
+
+
 def unsteadiness(source: Source, test: Test) -> Values:
-    """The standard deviation of a metric's logarithm over the last third of the snapshots."""
+    """The standard deviation of a metric's logarithm about a line over the last third.
+
+    Without the line it would be the slope of learning. Of three snapshots or more.
+    """
     rows = source.metric(test.of, test.extractor)
     rows = rows[rows["share"] > LATE]
-    return np.log(rows.set_index(KEY)["value"]).groupby(KEY).std(ddof=1).dropna()
+    logs = rows.assign(value=np.log(rows["value"])).set_index([*KEY, "step"])["value"]
+    squares = (_detrended(logs) ** 2).groupby(KEY)
+    return np.sqrt(squares.sum() / (squares.size() - 2).where(squares.size() > 2)).dropna()
+
+
+def decline(source: Source, test: Test) -> Values:
+    """The logarithm of a metric at the end over its best; none where a run diverged."""
+    from ganlore.metrics import metrics
+
+    rows = source.metric(test.of, test.extractor).groupby(KEY)["value"]
+    higher = metrics()[test.of].higher_is_better
+    logs = np.log(_ends(source, test.of, test.extractor)) - np.log(
+        rows.max() if higher else rows.min()
+    )
+    return (-logs if higher else logs).dropna()
+
+
+def far_from_best(source: Source, test: Test, runs: pd.MultiIndex) -> Values:
+    """1 for a run whose best is worse than `factor` times the best median over seeds, else 0.
+
+    Args:
+        source: the tables.
+        test: `among` says whether the best is that of the run's own loss.
+        runs: those of both sides of the test, whose medians count.
+    """
+    bests = best(source, test).reindex(runs)
+    places = ["dataset"] + ["loss"] * (test.among == "loss")
+    counted = bests.fillna(np.inf)
+    medians = counted.groupby(CELL).median()
+    least = medians.groupby(places).transform("min")
+    cells = counted.index.droplevel("train_seed")
+    bar = test.factor * least.reindex(cells).to_numpy()
+    return pd.Series((counted.to_numpy() > bar).astype(float), index=counted.index)
 
 
 def failed(source: Source, test: Test) -> Values:
@@ -98,12 +143,12 @@ def failed(source: Source, test: Test) -> Values:
 def tracking(source: Source, test: Test) -> Values:
     """Spearman's correlation of a column of the history with a metric over the snapshots.
 
-    A column is averaged from one snapshot to the next. A column or metric that does not move tells
-    nothing of the other: 0.
+    A column is averaged from one snapshot to the next. Both are less their straight lines over the
+    steps: two curves that fall for whatever reason follow one another otherwise. A column or metric
+    that does not move tells nothing of the other: 0.
     """
-    rows = source.metric(test.along, test.extractor).set_index([*KEY, "step"])[["value"]]
-    both = rows.join(_between(source, test.of), how="inner").dropna()
-    ranks = both.groupby(KEY).rank()
+    both = _beside(source, test)
+    ranks = both.apply(lambda values: _detrended(values).round(9)).groupby(KEY).rank()
     away = ranks - ranks.groupby(KEY).transform("mean")
     products = pd.DataFrame(
         {
@@ -115,22 +160,40 @@ def tracking(source: Source, test: Test) -> Values:
     sums = products.groupby(KEY).sum()
     spread = np.sqrt(sums["value"] * sums["column"])
     correlation = (sums["both"] / spread.where(spread > 0)).fillna(0.0)
-    return correlation[both.groupby(KEY).size() > 2]
+    return correlation[both.groupby(KEY).size() > 3]
 
 
-def reaching(source: Source, test: Test, control: pd.MultiIndex) -> Values:
-    """The share of the budget until a metric is as good as the median control run at its end.
+def stopping(source: Source, test: Test) -> Values:
+    """The logarithm of a metric where the column is lowest, over the metric's best, as a loss >= 0.
 
-    NaN where it never is.
+    What who stops by that column pays. Of the snapshots after `since`.
+    """
+    both = _beside(source, test)
+    lowest = both.sort_values("column", kind="stable").groupby(KEY)["value"].first()
+    return np.log(lowest / both.groupby(KEY)["value"].min())
+
+
+def reaching(source: Source, test: Test, control: pd.MultiIndex, runs: pd.MultiIndex) -> Values:
+    """The share of the budget until a metric is at a target; NaN where it never is.
+
+    The target is the test's, or the control's median run at its end. The share is of the longest
+    budget among the test's runs, in steps of the discriminator or of the generator.
     """
     from ganlore.metrics import metrics
 
     sign = -1 if metrics()[test.of].higher_is_better else 1
-    ends = end(source, test)
-    target = (sign * ends[ends.index.isin(control)]).median()
+    target = None if test.target is None else sign * test.target
+    if target is None:
+        ends = end(source, test)
+        target = (sign * ends[ends.index.isin(control)]).median()
     rows = source.metric(test.of, test.extractor)
-    there = rows[sign * rows["value"] <= target].groupby(KEY)["share"].min()
-    return there.reindex(rows.groupby(KEY).size().index)
+    there = rows[sign * rows["value"] <= target].groupby(KEY)["step"].min()
+    there = there.reindex(rows.groupby(KEY).size().index).astype(float)
+    critic = source.budgets["n_critic"].astype(float)
+    each = critic if test.axis == "generator" else critic * 0 + 1
+    budgets = source.budgets["discriminator"] / each
+    longest = budgets[budgets.index.isin(runs)].max()
+    return there / each.reindex(there.index) / longest
 
 
 def late(source: Source, test: Test) -> Values:
@@ -141,9 +204,9 @@ def late(source: Source, test: Test) -> Values:
 
 def at_best(source: Source, test: Test) -> Values:
     """A column of the history at the snapshot of lowest FID."""
-    rows = source.metric("fid", test.extractor).sort_values("value", kind="stable")
-    best = rows.drop_duplicates(KEY).set_index([*KEY, "step"])
-    values = best.join(_between(source, test.of), how="inner")["column"]
+    values = _best_snapshots(source, test.extractor).join(_between(source, test.of), how="inner")[
+        "column"
+    ]
     return values.droplevel("step").dropna()
 
 
@@ -168,6 +231,29 @@ def _ends(source: Source, metric: str, extractor: str | None = None) -> Values:
     return rows[rows["step"] == rows["budget"]].set_index(KEY)["value"]
 
 
+def _best_snapshots(source: Source, extractor: str | None) -> pd.DataFrame:
+    """The row of lowest FID of each run, the first of equals, by run and step."""
+    rows = source.metric("fid", extractor).sort_values(["value", "step"], kind="stable")
+    return rows.drop_duplicates(KEY).set_index([*KEY, "step"])
+
+
+def _beside(source: Source, test: Test) -> pd.DataFrame:
+    """The metric `along` (value) and a column of the history (column), by run and snapshot."""
+    rows = source.metric(test.along, test.extractor)
+    rows = rows[rows["share"] > test.since].set_index([*KEY, "step"])[["value"]]
+    return rows.join(_between(source, test.of), how="inner").dropna()
+
+
+def _detrended(values: Values) -> Values:
+    """Values by run and step, less each run's least-squares line over its steps."""
+    steps = pd.Series(values.index.get_level_values("step"), index=values.index, dtype=float)
+    x = steps - steps.groupby(KEY).transform("mean")
+    y = values - values.groupby(KEY).transform("mean")
+    squares = (x**2).groupby(KEY).transform("sum")
+    slope = (x * y).groupby(KEY).transform("sum") / squares.where(squares > 0)
+    return y - slope.fillna(0.0) * x
+
+
 def _between(source: Source, column: str) -> Values:
     """A column's mean from one snapshot to the next, by run and the later snapshot's step."""
     snapshots = source.metrics[[*KEY, "step"]].drop_duplicates().sort_values("step")
@@ -182,10 +268,13 @@ def _between(source: Source, column: str) -> Values:
 
 TAKES: dict[str, Callable[[Source, Test], Values]] = {
     "end": end,
+    "best": best,
     "average": average,
     "unsteadiness": unsteadiness,
+    "decline": decline,
     "failed": failed,
     "tracking": tracking,
+    "stopping": stopping,
     "late": late,
     "at-best": at_best,
     "cost": cost,
@@ -193,16 +282,19 @@ TAKES: dict[str, Callable[[Source, Test], Values]] = {
 }
 
 
-def take(source: Source, test: Test, control: pd.MultiIndex) -> Values:
+def take(source: Source, test: Test, control: pd.MultiIndex, runs: pd.MultiIndex) -> Values:
     """What a test takes of each run, before logarithm and distance.
 
     Args:
         source: the tables.
         test: says what to take.
         control: the runs of its control, for a target that they set.
+        runs: the runs of both sides.
     """
     if test.take == "time-to":  # restricted to the budget
-        values = reaching(source, test, control).fillna(1.0)
+        values = reaching(source, test, control, runs).fillna(1.0)
+    elif test.take == "far-from-best":
+        values = far_from_best(source, test, runs)
     else:
         values = TAKES[test.take](source, test)
     return values.rename("value").astype(float)

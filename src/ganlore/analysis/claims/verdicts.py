@@ -107,6 +107,7 @@ RULE: tuple[str, ...] = (
     "does not hold: not contradicted, and the interval of one of the tests lies below its margin, "
     f"where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's tests): any "
     "effect is smaller than the smallest effect of interest.",
+    "A test of non-inferiority (not worse) holds if its effect is above minus its margin.",
     "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
     "not converged: more than the stated share of the cells of one of its tests still changes by "
     "more than the stated share over the last doubling of the budget.",
@@ -128,7 +129,8 @@ class Outcome:
     that n seeds can give (a one-sided one: half of it). `seeds_needed`: how many seeds would
     decide (`estimators.seeds_needed`); None where n do, or no number would. `gated`: the state
     that it has in place of a verdict, where a gate before it is shut. `error`:
-    the effect's standard error.
+    the effect's standard error. `not_worse`: whether it holds already above minus the margin
+    (non-inferiority), so that `p_holds` and `p_smaller` are against that.
     """
 
     n: int = 0
@@ -143,6 +145,12 @@ class Outcome:
     margin: float = math.nan
     gated: Verdict | None = None
     error: float = math.nan
+    not_worse: bool = False
+
+    @property
+    def least(self) -> float:
+        """The effect above which it holds."""
+        return -self.margin if self.not_worse else self.margin
 
 
 @dataclass(frozen=True)
@@ -160,7 +168,12 @@ class Decision:
 
 
 def weigh(
-    differences: ArrayLike, margin: float, key: str = "", family: int = 1, alpha: float = ALPHA
+    differences: ArrayLike,
+    margin: float,
+    key: str = "",
+    family: int = 1,
+    alpha: float = ALPHA,
+    not_worse: bool = False,
 ) -> Outcome:
     """Weigh one test.
 
@@ -171,11 +184,13 @@ def weigh(
             with the same key have the same interval, whatever else is computed.
         family: number of claims that Holm's adjustment will be over, for `seeds_needed`.
         alpha: the level of tests and intervals.
+        not_worse: whether an effect above minus the margin is as claimed.
 
     Raises:
         ValueError: if a difference is not finite, there is none, or the margin is negative.
     """
-    return weigh_rows(np.asarray(differences)[None], margin, key, family, alpha)[0]
+    rows = np.asarray(differences)[None]
+    return weigh_rows(rows, margin, key, family, alpha, not_worse=not_worse)[0]
 
 
 def weigh_rows(
@@ -185,6 +200,7 @@ def weigh_rows(
     family: int = 1,
     alpha: float = ALPHA,
     resamples: int = resampling.RESAMPLES,
+    not_worse: bool = False,
 ) -> list[Outcome]:
     """`weigh` for each row of (m, n) differences; the rows share resamples."""
     rows = np.asarray(differences, dtype=np.float64)
@@ -197,18 +213,20 @@ def weigh_rows(
         rows, resampling.keyed("interval", key, n), 1 - alpha, resamples
     )
     signs = resampling.keyed("signs", key, n)
+    least = -margin if not_worse else margin
     table = pd.DataFrame(
         {
             "effect": rows.mean(axis=-1),
             "low": low,
             "high": high,
-            "p_holds": resampling.sign_flip(rows - margin, signs),
+            "p_holds": resampling.sign_flip(rows - least, signs),
             "p_contradicted": resampling.sign_flip(-margin - rows, signs),
-            "p_smaller": resampling.sign_flip(margin - rows, signs),
+            "p_smaller": resampling.sign_flip(least - rows, signs),
         }
     )
     floor = estimators.sign_flip_floor(n)
-    outcomes = [Outcome(n=n, floor=floor, margin=margin, **row) for row in table.to_dict("records")]
+    fixed = {"n": n, "floor": floor, "margin": margin, "not_worse": not_worse}
+    outcomes = [Outcome(**fixed, **row) for row in table.to_dict("records")]
     deviations = rows.std(axis=-1, ddof=1) if n > 1 else np.full(len(rows), np.nan)
     return [
         replace(
@@ -220,7 +238,13 @@ def weigh_rows(
     ]
 
 
-def weigh_units(pairs: ArrayLike, margin: float, family: int = 1, alpha: float = ALPHA) -> Outcome:
+def weigh_units(
+    pairs: ArrayLike,
+    margin: float,
+    family: int = 1,
+    alpha: float = ALPHA,
+    not_worse: bool = False,
+) -> Outcome:
     """Weigh one test whose observations are losses or data sets, by random effects.
 
     Args:
@@ -229,23 +253,26 @@ def weigh_units(pairs: ArrayLike, margin: float, family: int = 1, alpha: float =
         margin: the smallest effect of interest, >= 0.
         family: number of claims that Holm's adjustment will be over.
         alpha: the level of tests and intervals.
+        not_worse: whether an effect above minus the margin is as claimed.
 
     Returns:
         An outcome of k units. Its p-values are of t tests, which have no floor.
     """
     mean = random_effects.of_pairs(pairs)
+    least = -margin if not_worse else margin
     low, high = mean.interval(1 - alpha)
     outcome = Outcome(
         n=len(np.asarray(pairs)),
         effect=mean.effect,
         low=low,
         high=high,
-        p_holds=mean.above(margin),
+        p_holds=mean.above(least),
         p_contradicted=_below(mean, -margin),
-        p_smaller=_below(mean, margin),
+        p_smaller=_below(mean, least),
         floor=0.0,
         margin=margin,
         error=mean.error,
+        not_worse=not_worse,
     )
     deviation = mean.error * math.sqrt(outcome.n)
     return replace(outcome, seeds_needed=_more(outcome, deviation, family, alpha))
@@ -258,7 +285,7 @@ def _below(mean: random_effects.Combined, null: float) -> float:
 
 def _more(outcome: Outcome, deviation: float, family: int, alpha: float) -> int | None:
     """How many seeds would decide a claim of this test alone; None where it is decided."""
-    margin, beyond = outcome.margin, outcome.effect - outcome.margin
+    margin, beyond = outcome.least, outcome.effect - outcome.least
     if outcome.low > margin and outcome.p_holds * family <= alpha:
         return None
     if outcome.high < margin and outcome.p_smaller <= alpha:
@@ -301,7 +328,7 @@ def _supported(tests: Sequence[Outcome], alpha: float) -> list[bool]:
     """Whether each of all tests of a file holds by itself: a family of its own."""
     p = estimators.holm([test.p_holds for test in tests])
     return [
-        value <= alpha and test.low > test.margin
+        value <= alpha and test.low > test.least
         for value, test in zip(p.tolist(), tests, strict=True)
     ]
 
@@ -317,24 +344,24 @@ def gated(tests: Sequence[Outcome]) -> Verdict | None:
 def _verdict(
     tests: Sequence[Outcome], p_holds: float, p_contradicted: float, alpha: float, supported: bool
 ) -> Verdict:
-    if p_holds <= alpha and all(test.low > test.margin for test in tests):
+    if p_holds <= alpha and all(test.low > test.least for test in tests):
         return "holds"
     strongest = min(tests, key=lambda test: (test.p_contradicted, test.high + test.margin))
     against = p_contradicted <= alpha and strongest.high < -strongest.margin
     if against and not supported:
         return "contradicted"
-    if any(t.high < t.margin and t.p_smaller * len(tests) <= alpha for t in tests):
+    if any(t.high < t.least and t.p_smaller * len(tests) <= alpha for t in tests):
         return "does not hold"
     return "undecided"
 
 
 def _needed(tests: Sequence[Outcome], level: float) -> int | None:
     """How many seeds would decide: all of the tests to hold, or one to fail if any tends to."""
-    failing = [test.seeds_needed for test in tests if test.effect < test.margin]
+    failing = [test.seeds_needed for test in tests if test.effect < test.least]
     if failing:
         return min((count for count in failing if count is not None), default=None)
     waiting = [
-        test.seeds_needed for test in tests if test.low <= test.margin or test.p_holds > level
+        test.seeds_needed for test in tests if test.low <= test.least or test.p_holds > level
     ]
     counts = [count for count in waiting if count is not None]
     return max(counts, default=None) if len(counts) == len(waiting) else None
