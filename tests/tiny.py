@@ -24,7 +24,6 @@ STUDIES = [
 
 TINY: dict[str, Any] = {
     "name": "tiny",
-    "reports": "reports/of-the-tests",  # not the clone's own, which may be there or not
     "seeds": [0],
     "training": {"budget": 96, "batch": 16, "latent": 4, "snapshots": 2, "history": 3},
     "protocol": {"n_real": 100, "n_fake": 50, "pictures": 8},

@@ -42,6 +42,7 @@ def finished(stores, tmp_path_factory) -> Plan:
             grids=[{**AXES, "losses": ["hinge", "wgan"]}],
             data=str(folder / "data"),
             results=str(folder / "results"),
+            reports=str(folder / "reports"),
         )
     )
     features.fit("coordinates", stores["ring"], folder / "data/extractors/ring/coordinates")
@@ -70,7 +71,7 @@ def copy(finished: Plan, tmp_path: Path) -> Plan:
     """The same study in a place of its own, for damaging."""
     for name in ("data", "results"):
         shutil.copytree(getattr(finished.study, name), tmp_path / name)
-    places = {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")}
+    places = {name: str(tmp_path / name) for name in ("data", "results", "reports")}
     return expand(finished.study.model_copy(update=places))
 
 

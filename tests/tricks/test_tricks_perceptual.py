@@ -369,9 +369,8 @@ def finished(stores, tmp_path_factory) -> Plan:
     data, results = folder / "data", folder / "results"
     shutil.copytree(stores["digits"].folder, data / "prepared/digits")
     axes = {"datasets": ["digits"], "networks": ["dcgan"], "losses": ["nonsaturating"]}
-    study = tiny(
-        grids=[{**axes, "tricks": ["none", "perceptual"]}], data=str(data), results=str(results)
-    )
+    places = {"data": str(data), "results": str(results), "reports": str(folder / "reports")}
+    study = tiny(grids=[{**axes, "tricks": ["none", "perceptual"]}], **places)
     plan = expand(study)
     fit_quickly(stores["digits"], data / "extractors/digits" / NAME)
     fit_quickly(stores["digits"], data / "extractors/digits/classifier")
@@ -386,7 +385,7 @@ def mine(finished, tmp_path) -> Plan:
     """The same study in a place of its own, for damaging."""
     for name in ("data", "results"):
         shutil.copytree(getattr(finished.study, name), tmp_path / name)
-    places = {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")}
+    places = {name: str(tmp_path / name) for name in ("data", "results", "reports")}
     return expand(finished.study.model_copy(update=places))
 
 
