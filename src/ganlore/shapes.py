@@ -151,6 +151,17 @@ class Reference(Files):
     code_hash: str
 
 
+class Controls(Files):
+    """`record.json` of real data in disguise."""
+
+    NEEDED = ("rows.json",)
+
+    protocol: str
+    data_hash: str
+    extractors: dict[str, str]
+    code_hash: str
+
+
 class Progress(Record):
     """`progress.json` of a run in training."""
 

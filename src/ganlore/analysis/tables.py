@@ -7,7 +7,7 @@ and how many diverged stands beside it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,16 @@ from ganlore import frames
 from ganlore.analysis import estimators
 from ganlore.errors import GanloreError
 from ganlore.execution import records
-from ganlore.study.run import COSTS, Plan
+from ganlore.study.run import CONTROLS, COSTS, Plan
 
 CELL = ["dataset", "network", "loss", "trick", "variant"]
 """The columns that name a cell; with `train_seed` they name a run."""
 
 NAMES = ("metrics", "history", "runs", "floor")
-"""The tidy tables of a study."""
+"""The tidy tables of every study."""
+
+LATER = ("controls",)
+"""Those that a study of an earlier version has not."""
 
 RUN = [*CELL, "train_seed", "extractor"]
 """The columns that name a run as one extractor sees it."""
@@ -42,12 +45,13 @@ PLAIN = "none"
 
 @dataclass(frozen=True)
 class Tables:
-    """The tidy tables of a study, as `collect` writes them."""
+    """The tidy tables of a study, as `collect` writes them; those `LATER` may have no row."""
 
     metrics: pd.DataFrame
     history: pd.DataFrame
     runs: pd.DataFrame
     floor: pd.DataFrame
+    controls: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CONTROLS)))
 
     @cached_property
     def names(self) -> list[str]:
@@ -75,8 +79,9 @@ def read(plan: Plan) -> Tables:
         for name, columns in needed.items()
     }
     floor = _read(folder / "floor.csv", ["dataset", "extractor", *PROTOCOL, "metric", "value"])
+    controls = _read(folder / "controls.csv", CONTROLS)
     check_protocols(frames["metrics"], folder / "metrics.parquet")
-    return Tables(**frames, floor=floor)
+    return Tables(**frames, floor=floor, controls=controls)
 
 
 REMEDY = "run snakemake"

@@ -97,6 +97,25 @@ def reference(
             say(str(evaluate.refer(extractor, store, data, chosen)))
 
 
+@app.command("controls")
+def controls(
+    dataset: Annotated[str, typer.Argument(help="A prepared data set.")],
+    extractor: Annotated[str, typer.Argument(help="An extractor that was fitted to it.")],
+    protocol: Annotated[str, typer.Option(help="The protocol as JSON, as the Snakefile gives it.")],
+    data: DataOption = Path("data"),
+) -> None:
+    """Measure real data in disguise: two halves, one class alone, and noise; ten times each."""
+    chosen = explain.parsed(schema.Protocol, protocol, "--protocol")
+    with gpu_slots.slot(chosen.device):
+        from ganlore.data import Store
+        from ganlore.evaluation import controls as disguised
+        from ganlore.execution import gpu
+
+        store = Store.open(data / "prepared" / dataset)
+        with gpu.failure_explained(f"controls of {extractor} on {dataset}"):
+            say(str(disguised.keep(extractor, store, data, chosen)))
+
+
 @app.command("fetch")
 def fetch(
     extractor: Annotated[str, typer.Argument(help="An extractor that needs weights.")],

@@ -13,7 +13,7 @@ from ganlore.study.claims import Cells, Claim, Claims, Test
 from ganlore.study.run import COSTS, HISTORY, Cell, Plan
 from ganlore.study.schema import Grid, Study
 
-_METRICS = ("end", "average", "unsteadiness", "time-to")
+_METRICS = ("end", "average", "unsteadiness", "time-to", "real-data")
 _COLUMNS = ("tracking", "late", "at-best")
 
 
@@ -31,7 +31,8 @@ def grids(study: Study) -> list[tuple[str, Grid]]:
         return []
     check(study.claims)
     named = []
-    for where, test in study.claims.tests:
+    trained = (asked for asked in study.claims.tests if asked[1].take != "real-data")
+    for where, test in trained:
         for side, cells in test.sides:
             named += [(f"{where}.{side}", grid) for grid in _grids(study, cells)]
     return named
@@ -106,6 +107,9 @@ def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:
         yield test.along, "metric", metric_names()
     if test.take == "cost":
         yield test.of, "cost", frozenset(COSTS)
+    if test.take == "real-data":
+        for name in test.treatment.datasets:
+            yield name, "dataset", frozenset(registry.find("dataset"))
     if test.extractor is not None:
         yield test.extractor, "extractor", frozenset(registry.find("extractor"))
 

@@ -25,6 +25,15 @@ HISTORY = (
 COSTS = ("step_ms", "seconds", "peak_memory_mb", "step_memory_mb")
 """What a run cost: columns of the table of runs."""
 
+CONTROLS = (
+    "dataset", "extractor", "resize", "split", "n_real", "n_fake", "input", "repeat", "metric",
+    "value",
+)  # fmt: skip
+"""The columns of the table of real data in disguise (`evaluation.controls`)."""
+
+REPEATS = 10
+"""So many times each disguise is put on."""
+
 
 class Cell(NamedTuple):
     """A run without its seed: the columns that name it in every table, and its path.
@@ -206,6 +215,15 @@ class Plan:
             for dataset, (protocol, extractors) in self.protocols.items()
             for extractor in extractors
         }
+
+    @property
+    def controls(self) -> dict[tuple[str, str], Protocol]:
+        """Those of `references` on whose data a test of claims asks for real data in disguise."""
+        tests = (test for _, test in self.study.claims.tests) if self.study.claims else ()
+        asked = {
+            name for test in tests if test.take == "real-data" for name in test.treatment.datasets
+        }
+        return {key: value for key, value in self.references.items() if key[0] in asked}
 
     @property
     def datasets(self) -> dict[str, dict[str, Any]]:

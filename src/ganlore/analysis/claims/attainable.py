@@ -168,8 +168,8 @@ def _absolute(bounds: Range) -> Range:
 def _taken(test: Test, here: Circumstances) -> Range:
     """The range of what a test takes of a run."""
     match test.take:
-        case "end" | "average":
-            return _metric(test.of, here)
+        case "end" | "average" | "real-data":
+            return POSITIVE if test.relative_to_floor else _metric(test.of, here)
         case "failed" | "hopping":
             return SHARE
         case "tracking":

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ganlore.analysis.claims import real_data
 from ganlore.analysis.claims.attainable import Circumstances, attainable
 from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.measures import Source
@@ -26,6 +27,9 @@ def planned(plan: Plan, alpha: float, test: Test, unit: Unit, family: int) -> Ci
         unit: what is one observation.
         family: the claims, or the controls, that it is corrected with.
     """
+    modes = max((_modes(plan, name) for name in test.treatment.datasets), default=math.inf)
+    if test.take == "real-data":
+        return Circumstances(real_data.repeats(test, modes), family, modes=modes, alpha=alpha)
     runs = plan.firsts
     ours = [runs[cell] for cell in named(test.treatment) if cell in runs]
     units = {run.cell.loss if unit == "loss" else run.cell.dataset for run in ours}
@@ -34,7 +38,7 @@ def planned(plan: Plan, alpha: float, test: Test, unit: Unit, family: int) -> Ci
         exact=unit == "seed",
         family=family,
         snapshots=min((run.training.snapshots for run in ours), default=1),
-        modes=max((_modes(plan, name) for name in test.treatment.datasets), default=math.inf),
+        modes=modes,
         alpha=alpha,
     )
 

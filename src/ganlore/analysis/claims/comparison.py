@@ -16,6 +16,7 @@ from ganlore.analysis.claims import (
     measures,
     observations,
     parts,
+    real_data,
     settings,
     verdicts,
 )
@@ -130,10 +131,10 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     compared = {
         side: sorted(Cell(*cell) for cell in set(series.index.droplevel("train_seed")))
         for side, series in values.items()
+        if test.take != "real-data"
     }
     if table.empty:
-        reason = "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
-        return TestResult(test, label, compared, without=without, missing=(reason,))
+        return TestResult(test, label, compared, without=without, missing=(_lacking(test),))
     outcome = _weighed(table, pairs, claims.alpha, asked)
     wanted = [cell for side in cells.values() for cell in side]
     here = circumstances.planned(plan, claims.alpha, test, unit, asked.family)
@@ -143,6 +144,13 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     gate = gate or gates.converged(source, test, wanted, claims.gates)
     outcome = replace(outcome, gated=gate.state if gate else None)
     return TestResult(test, label, compared, outcome, table, without, gate=gate, unit=unit)
+
+
+def _lacking(test: Test) -> str:
+    """What a test needs that has cells, if any, and no observation."""
+    if test.take == "real-data":
+        return real_data.lacking(test)
+    return "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
 
 
 def _weighed(
@@ -172,6 +180,9 @@ def _values(
     source: Source, test: Test, cells: dict[str, list[Cell]]
 ) -> tuple[dict[str, Values], tuple[int, int]]:
     """One number a run of each side, and how many of the sides' runs had none of their own."""
+    if test.take == "real-data":
+        taken = real_data.take(source, test)
+        return {"treatment": _scaled(taken, taken, test)}, (0, 0)
     runs = {side: runs_of(source, there) for side, there in cells.items()}
     taken = measures.take(source, test, runs.get("control", runs["treatment"][:0]))
     sides, without = {}, {"treatment": 0, "control": 0}

@@ -27,6 +27,7 @@ _TAKEN = {
     "late": "{of} over the last third",
     "at-best": "{of} at the best snapshot",
     "cost": "{of}",
+    "real-data": "{of} of real data, {input}",
     "hopping": "movement of modes while collapsed",
 }
 
@@ -38,7 +39,9 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
         test: the test.
         sets: named lists of losses; where a side has just those, the name is used.
     """
-    what = _TAKEN[test.take].format(of=_label(test.of), along=_label(test.along))
+    what = _TAKEN[test.take].format(of=_label(test.of), along=_label(test.along), input=test.input)
+    if test.relative_to_floor:
+        what = f"{what}, as a multiple of its floor"
     if test.distance_from is not None:
         what = f"distance from {test.distance_from:g} of {what}"
     if test.absolute:
@@ -108,6 +111,8 @@ def _phrases(cells: Cells, sets: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def _losses(cells: Cells, sets: Mapping[str, list[str]]) -> str:
+    if not cells.losses:
+        return ""
     if cells.losses == "all":
         return "all losses"
     if len(cells.losses) > SHORT:

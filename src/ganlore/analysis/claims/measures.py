@@ -47,6 +47,7 @@ class Source:
         self._by_metric = dict(tuple(self.metrics.sort_values("step").groupby("metric")))
         self.runs = tidy.runs.set_index(KEY)
         self.floor = tidy.floor
+        self.controls = tidy.controls
 
     def metric(self, name: str, extractor: str | None = None) -> pd.DataFrame:
         """The measured rows of a metric, in each data set's first extractor unless one is named."""

@@ -25,7 +25,7 @@ class Setting(NamedTuple):
 
     Attributes:
         datasets: the data sets.
-        networks: the networks.
+        networks: the networks; none where real data are measured.
         policies: of optimisers.
         steps: of the discriminator, the budgets.
     """
@@ -38,7 +38,7 @@ class Setting(NamedTuple):
     @property
     def words(self) -> str:
         """Its scope for a reader: digits, mlp, shared settings, 4,000 steps."""
-        parts = [formatting.listed(names) for names in self[:2]]
+        parts = [formatting.listed(names) for names in self[:2] if names]
         if self.policies:
             parts.append(formatting.listed(POLICIES.get(name, name) for name in self.policies))
         if self.steps:
@@ -52,6 +52,11 @@ def split(plan: Plan, test: Test, unit: Unit = "seed") -> list[tuple[Setting, Te
     A test stays whole whose question joins settings: whose unit is the data set, that measures a
     spread or an agreement over cells, or whose control is on other data or networks.
     """
+    if test.take == "real-data":
+        return [
+            (Setting((name,), ()), test.model_copy(update={"treatment": Cells(datasets=[name])}))
+            for name in test.treatment.datasets
+        ]
     runs = plan.firsts
     ours = _places(runs, test.treatment)
     theirs = _places(runs, test.control) if test.control else {}

@@ -64,12 +64,14 @@ rule collect:
     input:
         FITTED_ALL,
         REFERENCES_ALL,
+        CONTROLS_ALL,
         MEASURED,
     output:
         RESULTS / "metrics.parquet",
         RESULTS / "history.parquet",
         RESULTS / "runs.parquet",
         RESULTS / "floor.csv",
+        RESULTS / "controls.csv",
         RESULTS / "tables.json",
     log:
         RESULTS / "logs/collect.log",
