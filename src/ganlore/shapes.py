@@ -162,6 +162,17 @@ class Controls(Files):
     code_hash: str
 
 
+class Costs(Files):
+    """`record.json` of what steps of cells cost."""
+
+    NEEDED = ("rows.json",)
+
+    cells: str
+    code_hash: str
+    device: str
+    environment: Environment
+
+
 class Progress(Record):
     """`progress.json` of a run in training."""
 

@@ -18,15 +18,18 @@ from ganlore import frames
 from ganlore.analysis import estimators
 from ganlore.errors import GanloreError
 from ganlore.execution import records
-from ganlore.study.run import CONTROLS, COSTS, Plan
+from ganlore.study.run import CONTROLS, COSTS, TIMED, Plan
 
 CELL = ["dataset", "network", "loss", "trick", "variant"]
 """The columns that name a cell; with `train_seed` they name a run."""
 
+ROUND = [*CELL, "round"]
+"""The columns that name a cell's round in the table of costs."""
+
 NAMES = ("metrics", "history", "runs", "floor")
 """The tidy tables of every study."""
 
-LATER = ("controls",)
+LATER = ("controls", "costs")
 """Those that a study of an earlier version has not."""
 
 RUN = [*CELL, "train_seed", "extractor"]
@@ -52,6 +55,7 @@ class Tables:
     runs: pd.DataFrame
     floor: pd.DataFrame
     controls: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CONTROLS)))
+    costs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*ROUND, *TIMED]))
 
     @cached_property
     def names(self) -> list[str]:
@@ -80,8 +84,9 @@ def read(plan: Plan) -> Tables:
     }
     floor = _read(folder / "floor.csv", ["dataset", "extractor", *PROTOCOL, "metric", "value"])
     controls = _read(folder / "controls.csv", CONTROLS)
+    costs = _read(folder / "costs.csv", [*ROUND, *TIMED])
     check_protocols(frames["metrics"], folder / "metrics.parquet")
-    return Tables(**frames, floor=floor, controls=controls)
+    return Tables(**frames, floor=floor, controls=controls, costs=costs)
 
 
 REMEDY = "run snakemake"

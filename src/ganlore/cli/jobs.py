@@ -210,6 +210,26 @@ def evaluate(
         say(f"{folder}: {len(rows)} numbers")
 
 
+@app.command("costs")
+def costs(study: StudyArgument = DEFAULT) -> None:
+    """Measure what a step costs of the cells that claims about cost compare; nothing is trained.
+
+    Times are of this machine, with nothing else on it: Snakemake gives this command all cores.
+    """
+    plan = expand(schema.load(study))
+    if not plan.costs:
+        raise GanloreError(f"{study}: no claim of the study is about a cost (`take: cost`)")
+    devices = {run.training.device for run in plan.costs}
+    with gpu_slots.slot("cpu" if devices == {"cpu"} else "auto"):
+        import tempfile
+
+        from ganlore.forecast import rounds
+
+        with tempfile.TemporaryDirectory() as folder:
+            rows = rounds.measure(plan, Path(folder))
+        say(f"{rounds.write(plan, rows)}: {len(plan.costs)} cells")
+
+
 @app.command("collect")
 def collect(study: StudyArgument = DEFAULT) -> None:
     """Gather all runs of a study into tidy tables; stale or damaged runs are an error."""

@@ -7,7 +7,9 @@ The tables, each a Parquet file in the study's results folder:
 - `runs`: one row for each run: status, cost, sizes, optimiser, provenance.
 
 `floor.csv` has the metrics of real data against real data, which perfect samples would get, and
-`controls.csv` those of real data in disguise, where claims ask for them (`controls.measure`).
+`controls.csv` those of real data in disguise, where claims ask for them (`controls.measure`);
+`costs.csv` has what a step of each cell costs whose cost a claim is about, by round
+(`forecast.rounds`).
 `tables.json` is their record: their hashes, and those of all records that they were made of.
 """
 
@@ -27,7 +29,7 @@ from ganlore.evaluation import controls, evaluate
 from ganlore.execution import freshness, records
 from ganlore.steps.schedule import beta2, learning_rate_factor, learning_rates
 from ganlore.study import registry
-from ganlore.study.run import CONTROLS, Plan, Run
+from ganlore.study.run import CONTROLS, TIMED, Cell, Plan, Run
 from ganlore.training import build
 from ganlore.training import history as marks
 
@@ -46,7 +48,7 @@ def check_run(plan: Plan, run: Run) -> dict[str, Any]:
 
 
 def collect(plan: Plan) -> dict[str, pd.DataFrame]:
-    """The tables `metrics`, `history`, `runs`, `floor` and `controls` of a plan.
+    """The tables `metrics`, `history`, `runs`, `floor`, `controls` and `costs` of a plan.
 
     Raises:
         GanloreError: naming every run that cannot be used; none is left out silently.
@@ -95,6 +97,7 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
         "runs": pd.DataFrame(runs),
         "floor": pd.DataFrame(floors),
         "controls": pd.DataFrame(disguised, columns=list(CONTROLS)),
+        "costs": pd.DataFrame(records.costs(plan), columns=[*Cell._fields, "round", *TIMED]),
     }
 
 
@@ -151,7 +154,7 @@ def write(plan: Plan, tables: dict[str, pd.DataFrame]) -> None:
         f"{name}.parquet": tables[name].to_parquet(index=False)
         for name in ("metrics", "history", "runs")
     }
-    for name in ("floor", "controls"):
+    for name in ("floor", "controls", "costs"):
         contents[f"{name}.csv"] = tables[name].to_csv(index=False).encode()
     (folder / records.TABLES).unlink(missing_ok=True)
     files = {name: storage.write_bytes(folder / name, data) for name, data in contents.items()}

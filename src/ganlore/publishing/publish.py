@@ -7,7 +7,7 @@ and the SHA-256 of every file of both.
     <results>/records.jsonl      a line for each run: its `run.json` and its `evaluation.json`
     <results>/metrics.csv        the rows of all runs' `metrics.csv`, to the letter
     <results>/history.csv        likewise of `history.csv`, with the columns that name the run
-    <results>/runs.csv floor.csv controls.csv
+    <results>/runs.csv floor.csv controls.csv costs.csv
                                  the tables that `collect` wrote
                                  (each of these above a megabyte compressed, as `<name>.gz`)
     <results>/data/<data set>/manifest.json

@@ -72,7 +72,9 @@ class Test(Model):
         "snapshots. time-to: the share of "
         "the budget until a metric is as good as the control's median run at its end, 1 for one "
         "that never is. late: the mean of a column of the history over the last third. at-best: a "
-        "column at the snapshot of lowest FID. cost: a column of the table of runs. hopping: the "
+        "column at the snapshot of lowest FID. cost: step_ms, step_gflop or step_memory_mb of "
+        "cells whose steps are timed in turn, in one process with nothing beside it; nothing is "
+        "trained. hopping: the "
         "mean movement of modes between successive snapshots that both have at most half of them. "
         "real-data: a metric of real data in disguise, `input`: no loss, and nothing is trained."
     )
@@ -159,6 +161,11 @@ class Test(Model):
             raise ValueError("`input` and `relative_to_floor` are of real-data")
         elif not all(cells.losses for cells in (self.treatment, self.control) if cells):
             raise ValueError("name the losses of treatment and control")
+
+    @property
+    def trains(self) -> bool:
+        """Whether it needs the runs of its cells."""
+        return self.take not in {"cost", "real-data"}
 
     @property
     def gated(self) -> bool | Literal["plateau"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, cast
 
@@ -25,7 +25,7 @@ from ganlore.analysis.claims.measures import Source, Values
 from ganlore.analysis.claims.results import ClaimResult, TestResult
 from ganlore.analysis.claims.verdicts import Outcome
 from ganlore.analysis.tables import Tables
-from ganlore.study.claim_cells import named
+from ganlore.study.claim_cells import firsts, named
 from ganlore.study.claims import Cells, Claim, Claims, Control, Test, Unit
 from ganlore.study.run import Cell, Plan
 
@@ -122,7 +122,8 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     """What the runs say of one test, with the gate before it."""
     test, unit = asked.test, asked.unit
     label = describe(test, claims.sets)
-    selected = {side: _select(plan, cells) for side, cells in test.sides}
+    there = firsts(plan, test).keys()
+    selected = {side: _select(plan, cells, there) for side, cells in test.sides}
     cells = {side: there for side, (there, _) in selected.items()}
     if missing := dict.fromkeys(name for _, lacking in selected.values() for name in lacking):
         return TestResult(test, label, cells, missing=tuple(missing))
@@ -150,6 +151,8 @@ def _lacking(test: Test) -> str:
     """What a test needs that has cells, if any, and no observation."""
     if test.take == "real-data":
         return real_data.lacking(test)
+    if test.take == "cost":
+        return f"{test.of} of cells of both sides, in costs.csv"
     return "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
 
 
@@ -163,9 +166,8 @@ def _weighed(
     return verdicts.weigh(table["difference"], margin, asked.key, family, alpha)
 
 
-def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
+def _select(plan: Plan, cells: Cells, there: Collection[Cell]) -> tuple[list[Cell], list[str]]:
     """The cells that are there, and those that are lacking; what has no meaning is neither."""
-    there = plan.cells
     senseless = {
         (m.dataset, m.network, m.loss, m.trick, m.variant)
         for m in plan.missing
@@ -183,7 +185,7 @@ def _values(
     if test.take == "real-data":
         taken = real_data.take(source, test)
         return {"treatment": _scaled(taken, taken, test)}, (0, 0)
-    runs = {side: runs_of(source, there) for side, there in cells.items()}
+    runs = {side: runs_of(source, there, test.take == "cost") for side, there in cells.items()}
     taken = measures.take(source, test, runs.get("control", runs["treatment"][:0]))
     sides, without = {}, {"treatment": 0, "control": 0}
     for side, index in runs.items():
@@ -199,9 +201,9 @@ def _values(
     return sides, (without["treatment"], without["control"])
 
 
-def runs_of(source: Source, cells: list[Cell]) -> pd.MultiIndex:
-    """The runs of some cells."""
-    index = cast(pd.MultiIndex, source.runs.index)
+def runs_of(source: Source, cells: list[Cell], timed: bool = False) -> pd.MultiIndex:
+    """The runs of some cells, or the rounds that timed them."""
+    index = cast(pd.MultiIndex, (source.costs if timed else source.runs).index)
     return index[index.droplevel("train_seed").isin(cells)] if cells else index[:0]
 
 

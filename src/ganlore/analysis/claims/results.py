@@ -20,12 +20,12 @@ from ganlore.study.run import Cell
 
 NOUNS: dict[str, tuple[str, str]] = {
     "seed": ("seed", "seeds"), "loss": ("loss", "losses"), "dataset": ("data set", "data sets"),
-    "repeat": ("repeat", "repeats"),
+    "repeat": ("repeat", "repeats"), "round": ("round", "rounds"),
 }  # fmt: skip
 """What an observation is called: one, and several."""
 
-OBSERVED = {"real-data": "repeat"}
-"""What is one observation of a test that is not of runs, whatever the claim's unit."""
+OBSERVED = {"real-data": "repeat", "cost": "round"}
+"""What stands in the place of a seed in a test that is not of runs."""
 
 ESTABLISHED: tuple[Verdict, ...] = ("holds", "contradicted")
 """What a negative control must not be."""
@@ -112,7 +112,8 @@ class TestResult:
 
     @property
     def _nouns(self) -> tuple[str, str]:
-        return NOUNS[OBSERVED.get(self.definition.take, self.unit)]
+        own = OBSERVED.get(self.definition.take, "seed")
+        return NOUNS[own if self.unit == "seed" else self.unit]
 
     @property
     def observations(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ganlore import formatting
-from ganlore.study.claim_cells import named
+from ganlore.study.claim_cells import firsts, named
 from ganlore.study.claims import Cells, Test, Unit
 from ganlore.study.run import Cell, Plan, Run
 
@@ -57,9 +57,9 @@ def split(plan: Plan, test: Test, unit: Unit = "seed") -> list[tuple[Setting, Te
             (Setting((name,), ()), test.model_copy(update={"treatment": Cells(datasets=[name])}))
             for name in test.treatment.datasets
         ]
-    runs = plan.firsts
-    ours = _places(runs, test.treatment)
-    theirs = _places(runs, test.control) if test.control else {}
+    runs = firsts(plan, test)
+    ours = _places(runs, test.treatment, test.trains)
+    theirs = _places(runs, test.control, test.trains) if test.control else {}
     whole = [(_joined(ours.values()), test)]
     if unit == "dataset" or test.combine != "mean" or len(set(ours.values())) == 1:
         return whole
@@ -85,12 +85,15 @@ def split(plan: Plan, test: Test, unit: Unit = "seed") -> list[tuple[Setting, Te
     ]
 
 
-def _places(runs: dict[Cell, Run], cells: Cells) -> dict[Cell, Place]:
-    """The place of each cell; of one that has no run its data set and network alone."""
+def _places(runs: dict[Cell, Run], cells: Cells, trained: bool) -> dict[Cell, Place]:
+    """The place of each cell; of one that has no run its data set and network alone.
+
+    Cells that are not trained have no steps.
+    """
     places = {}
     for cell in named(cells):
         training = runs[cell].training if cell in runs else None
-        budget = (str(training.policy), training.steps) if training else ("", 0)
+        budget = (str(training.policy), trained * training.steps) if training else ("", 0)
         places[cell] = (cell.dataset, cell.network, *budget)
     return places
 

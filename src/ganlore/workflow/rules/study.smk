@@ -80,6 +80,8 @@ CONTROLS_ALL = [
     for (dataset, name), protocol in PLAN.controls.items()
 ]
 
+COSTS_ALL = [RESULTS / "costs/record.json"] if PLAN.costs else []
+
 REFERENCES_ALL = [
     record for key in PLAN.references for record in references_of(key[0], [key[1]])
 ]
