@@ -151,6 +151,28 @@ class Reference(Files):
     code_hash: str
 
 
+class Controls(Files):
+    """`record.json` of real data in disguise."""
+
+    NEEDED = ("rows.json",)
+
+    protocol: str
+    data_hash: str
+    extractors: dict[str, str]
+    code_hash: str
+
+
+class Costs(Files):
+    """`record.json` of what steps of cells cost."""
+
+    NEEDED = ("rows.json",)
+
+    cells: str
+    code_hash: str
+    device: str
+    environment: Environment
+
+
 class Progress(Record):
     """`progress.json` of a run in training."""
 

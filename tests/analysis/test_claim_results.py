@@ -237,7 +237,6 @@ def test_what_is_taken_of_a_run():
     assert taken(one("late", of="d_loss"), ordinary, column) == pytest.approx(52.5)
     # FID is lowest at 60, whose interval has the rows 55 and 60
     assert taken(one("at-best", of="d_loss"), ordinary, column) == pytest.approx(57.5)
-    assert taken(one("cost", of="step_ms"), ordinary, column) == 60
     away = one("late", of="d_loss", distance_from=60.0)
     assert taken(away, ordinary, column) == pytest.approx(7.5)
 

@@ -151,7 +151,8 @@ def test_the_shipped_claims_need_no_more_runs_than_they_name():
     plan = expand(schema.load(SHIPPED))
     assert plan.study.claims is not None
     for name, claim in plan.study.claims.claims.items():
-        assert claim_cells.needed(plan, claim), name
+        timed = all(test.take == "cost" for test in claim.tests)
+        assert bool(claim_cells.needed(plan, claim)) is not timed, name
     ids = [run.id for run in plan.runs]
     assert len(ids) == len(set(ids))
 

@@ -15,7 +15,7 @@ from ganlore.evaluation import collect
 from ganlore.execution import records
 from ganlore.study import schema
 from ganlore.study.expand import expand
-from ganlore.study.run import Plan, Run
+from ganlore.study.run import CONTROLS, TIMED, Cell, Plan, Run
 
 LOSS = {"wgan-gp": 0.6, "hinge": 0.9, "dragan": 0.8, "nonsaturating": 1.0, "lsgan": 1.3,
         "minimax": 2.2, "wgan": 3.0}  # fmt: skip
@@ -153,7 +153,10 @@ def make(plan: Plan, diverges: Callable[[Run], bool] = planned, last: float = 0.
         runs.append(_run(run, rng, failed))
         _files(plan, run, rng, failed, runs[-1])
     tables = {"metrics": metrics, "history": history, "runs": runs, "floor": _floor(plan)}
-    collect.write(plan, {name: pd.DataFrame(rows) for name, rows in tables.items()})
+    frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
+    empty = {"controls": CONTROLS, "costs": [*Cell._fields, "round", *TIMED]}
+    frames |= {name: pd.DataFrame(columns=list(columns)) for name, columns in empty.items()}
+    collect.write(plan, frames)
     return plan
 
 

@@ -7,7 +7,7 @@ and how many diverged stands beside it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,19 @@ from ganlore import frames
 from ganlore.analysis import estimators
 from ganlore.errors import GanloreError
 from ganlore.execution import records
-from ganlore.study.run import COSTS, Plan
+from ganlore.study.run import CONTROLS, COSTS, TIMED, Plan
 
 CELL = ["dataset", "network", "loss", "trick", "variant"]
 """The columns that name a cell; with `train_seed` they name a run."""
 
+ROUND = [*CELL, "round"]
+"""The columns that name a cell's round in the table of costs."""
+
 NAMES = ("metrics", "history", "runs", "floor")
-"""The tidy tables of a study."""
+"""The tidy tables of every study."""
+
+LATER = ("controls", "costs")
+"""Those that a study of an earlier version has not."""
 
 RUN = [*CELL, "train_seed", "extractor"]
 """The columns that name a run as one extractor sees it."""
@@ -42,12 +48,14 @@ PLAIN = "none"
 
 @dataclass(frozen=True)
 class Tables:
-    """The tidy tables of a study, as `collect` writes them."""
+    """The tidy tables of a study, as `collect` writes them; those `LATER` may have no row."""
 
     metrics: pd.DataFrame
     history: pd.DataFrame
     runs: pd.DataFrame
     floor: pd.DataFrame
+    controls: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CONTROLS)))
+    costs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*ROUND, *TIMED]))
 
     @cached_property
     def names(self) -> list[str]:
@@ -75,8 +83,10 @@ def read(plan: Plan) -> Tables:
         for name, columns in needed.items()
     }
     floor = _read(folder / "floor.csv", ["dataset", "extractor", *PROTOCOL, "metric", "value"])
+    controls = _read(folder / "controls.csv", CONTROLS)
+    costs = _read(folder / "costs.csv", [*ROUND, *TIMED])
     check_protocols(frames["metrics"], folder / "metrics.parquet")
-    return Tables(**frames, floor=floor)
+    return Tables(**frames, floor=floor, controls=controls, costs=costs)
 
 
 REMEDY = "run snakemake"

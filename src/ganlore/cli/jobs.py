@@ -97,6 +97,25 @@ def reference(
             say(str(evaluate.refer(extractor, store, data, chosen)))
 
 
+@app.command("controls")
+def controls(
+    dataset: Annotated[str, typer.Argument(help="A prepared data set.")],
+    extractor: Annotated[str, typer.Argument(help="An extractor that was fitted to it.")],
+    protocol: Annotated[str, typer.Option(help="The protocol as JSON, as the Snakefile gives it.")],
+    data: DataOption = Path("data"),
+) -> None:
+    """Measure real data in disguise: two halves, one class alone, and noise; ten times each."""
+    chosen = explain.parsed(schema.Protocol, protocol, "--protocol")
+    with gpu_slots.slot(chosen.device):
+        from ganlore.data import Store
+        from ganlore.evaluation import controls as disguised
+        from ganlore.execution import gpu
+
+        store = Store.open(data / "prepared" / dataset)
+        with gpu.failure_explained(f"controls of {extractor} on {dataset}"):
+            say(str(disguised.keep(extractor, store, data, chosen)))
+
+
 @app.command("fetch")
 def fetch(
     extractor: Annotated[str, typer.Argument(help="An extractor that needs weights.")],
@@ -189,6 +208,26 @@ def evaluate(
         if benchmark:
             provenance.benchmark(benchmark)
         say(f"{folder}: {len(rows)} numbers")
+
+
+@app.command("costs")
+def costs(study: StudyArgument = DEFAULT) -> None:
+    """Measure what a step costs of the cells that claims about cost compare; nothing is trained.
+
+    Times are of this machine, with nothing else on it: Snakemake gives this command all cores.
+    """
+    plan = expand(schema.load(study))
+    if not plan.costs:
+        raise GanloreError(f"{study}: no claim of the study is about a cost (`take: cost`)")
+    devices = {run.training.device for run in plan.costs}
+    with gpu_slots.slot("cpu" if devices == {"cpu"} else "auto"):
+        import tempfile
+
+        from ganlore.forecast import rounds
+
+        with tempfile.TemporaryDirectory() as folder:
+            rows = rounds.measure(plan, Path(folder))
+        say(f"{rounds.write(plan, rows)}: {len(plan.costs)} cells")
 
 
 @app.command("collect")

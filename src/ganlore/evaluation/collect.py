@@ -6,7 +6,10 @@ The tables, each a Parquet file in the study's results folder:
 - `history`: one row for each run and recorded step (`history.History`);
 - `runs`: one row for each run: status, cost, sizes, optimiser, provenance.
 
-`floor.csv` has the metrics of real data against real data, which perfect samples would get.
+`floor.csv` has the metrics of real data against real data, which perfect samples would get, and
+`controls.csv` those of real data in disguise, where claims ask for them (`controls.measure`);
+`costs.csv` has what a step of each cell costs whose cost a claim is about, by round
+(`forecast.rounds`).
 `tables.json` is their record: their hashes, and those of all records that they were made of.
 """
 
@@ -22,11 +25,11 @@ import pandas as pd
 from ganlore import frames, storage
 from ganlore.data import Store
 from ganlore.errors import GanloreError
-from ganlore.evaluation import evaluate
+from ganlore.evaluation import controls, evaluate
 from ganlore.execution import freshness, records
 from ganlore.steps.schedule import beta2, learning_rate_factor, learning_rates
 from ganlore.study import registry
-from ganlore.study.run import Plan, Run
+from ganlore.study.run import CONTROLS, TIMED, Cell, Plan, Run
 from ganlore.training import build
 from ganlore.training import history as marks
 
@@ -45,7 +48,7 @@ def check_run(plan: Plan, run: Run) -> dict[str, Any]:
 
 
 def collect(plan: Plan) -> dict[str, pd.DataFrame]:
-    """The tables `metrics`, `history`, `runs` and `floor` of a plan.
+    """The tables `metrics`, `history`, `runs`, `floor`, `controls` and `costs` of a plan.
 
     Raises:
         GanloreError: naming every run that cannot be used; none is left out silently.
@@ -83,11 +86,18 @@ def collect(plan: Plan) -> dict[str, pd.DataFrame]:
         for extractor in extractors
         for row in evaluate.floor(extractor, stores[dataset], data, protocol)
     ]
+    disguised = [
+        row
+        for (dataset, extractor), protocol in plan.controls.items()
+        for row in controls.rows(extractor, stores[dataset], data, protocol)
+    ]
     return {
         "metrics": pd.concat(metrics, ignore_index=True),
         "history": pd.concat(history, ignore_index=True),
         "runs": pd.DataFrame(runs),
         "floor": pd.DataFrame(floors),
+        "controls": pd.DataFrame(disguised, columns=list(CONTROLS)),
+        "costs": pd.DataFrame(records.costs(plan), columns=[*Cell._fields, "round", *TIMED]),
     }
 
 
@@ -144,7 +154,8 @@ def write(plan: Plan, tables: dict[str, pd.DataFrame]) -> None:
         f"{name}.parquet": tables[name].to_parquet(index=False)
         for name in ("metrics", "history", "runs")
     }
-    contents["floor.csv"] = tables["floor"].to_csv(index=False).encode()
+    for name in ("floor", "controls", "costs"):
+        contents[f"{name}.csv"] = tables[name].to_csv(index=False).encode()
     (folder / records.TABLES).unlink(missing_ok=True)
     files = {name: storage.write_bytes(folder / name, data) for name, data in contents.items()}
     storage.write_record(folder / records.TABLES, {**records.sources(plan), "files": files})

@@ -180,13 +180,13 @@ def _floor(kept: Kept, store: Store, name: str) -> tuple[metrics.Reference, list
     values = compare(described, reference, store, None, protocol.n_neighbours, device)
     sizes = len(reference.features), len(samples)
     rows = [
-        {"dataset": store.name, **_measurement(metric, value, extractor, protocol, *sizes)}
+        {"dataset": store.name, **measurement(metric, value, extractor, protocol, *sizes)}
         for metric, value in values.items()
     ]
     return reference, rows
 
 
-def _measurement(
+def measurement(
     metric: str,
     value: float,
     extractor: features.Extractor,
@@ -222,7 +222,7 @@ def _rows(
             "eval_seed": run.protocol.eval_seed,
             "step": step,
             "images": step * run.training.batch,
-            **_measurement(metric, value, extractor, run.protocol, n_real, run.protocol.n_fake),
+            **measurement(metric, value, extractor, run.protocol, n_real, run.protocol.n_fake),
             "seconds": seconds,
             "status": status,
         }

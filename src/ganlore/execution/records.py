@@ -131,6 +131,31 @@ def tables(plan: Plan) -> Record:
     return record
 
 
+COSTS = Path("costs", "record.json")
+"""The record of what steps of cells cost, in a study's results folder."""
+
+
+def costs(plan: Plan) -> list[Record]:
+    """What the steps of `Plan.costs` cost, by cell and round; nothing where no claim asks for it.
+
+    Raises:
+        GanloreError: if it is missing or altered, or of other cells or code than there are now.
+    """
+    if not plan.costs:
+        return []
+    path = Path(plan.study.results) / COSTS
+    again = "run snakemake, or `ganlore costs` with nothing else on the machine"
+    record = storage.read_record(path, again, shape=shapes.Costs)
+    if other := [key for key, value in plan.costs_made_of.items() if record[key] != value]:
+        words = {"cells": "cells or settings", "code_hash": "code"}
+        what = " and ".join(words[key] for key in other)
+        raise GanloreError(
+            f"{path}: stale: measured with other {what}\n  to make it again: {again}"
+        )
+    rows: list[Record] = storage.read_json(path.with_name("rows.json"), again)
+    return rows
+
+
 def report(plan: Plan) -> Record:
     """The record of a plan's report, once its files are what it says, and made of these tables.
 

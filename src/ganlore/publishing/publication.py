@@ -147,7 +147,9 @@ class Publication:
         """
         from ganlore.analysis import tables
 
-        texts = {name: self.text(f"{name}.csv") for name in tables.NAMES}
+        hashes = self.manifest["files"]["results"]
+        later = [name for name in tables.LATER if hashes.keys() & {f"{name}.csv", f"{name}.csv.gz"}]
+        texts = {name: self.text(f"{name}.csv") for name in (*tables.NAMES, *later)}
         read = {
             name: frames.read_csv(
                 io.StringIO(text),

@@ -7,7 +7,8 @@ and the SHA-256 of every file of both.
     <results>/records.jsonl      a line for each run: its `run.json` and its `evaluation.json`
     <results>/metrics.csv        the rows of all runs' `metrics.csv`, to the letter
     <results>/history.csv        likewise of `history.csv`, with the columns that name the run
-    <results>/runs.csv floor.csv the tables that `collect` wrote
+    <results>/runs.csv floor.csv controls.csv costs.csv
+                                 the tables that `collect` wrote
                                  (each of these above a megabyte compressed, as `<name>.gz`)
     <results>/data/<data set>/manifest.json
     <results>/extractors/<data set>/<extractor>/record.json
@@ -194,13 +195,14 @@ def _rows(text: str) -> list[dict[str, Any]]:
 
 
 def _tables(plan: Plan) -> dict[str, str]:
-    """The tables of runs and of real data against real data, as `collect` wrote them."""
+    """The tables of runs, and of what is no run's, as `collect` wrote them."""
     from ganlore.analysis import tables
 
     tidy = tables.read(plan)
+    files = [Path(plan.study.results) / f"{name}.csv" for name in ("floor", *tables.LATER)]
     return {
         "runs.csv": tidy.runs.to_csv(index=False, lineterminator="\n"),
-        "floor.csv": (Path(plan.study.results) / "floor.csv").read_text(encoding="utf-8"),
+        **{file.name: file.read_text(encoding="utf-8") for file in files},
     }
 
 

@@ -65,6 +65,10 @@ def verify(plan: Plan) -> Findings:
         path = data / "extractors" / name / extractor / "reference" / protocol.place / "record.json"
         if path.exists():  # an evaluation can do without
             _record(findings, path, shape=shapes.Reference)
+        if (disguised := path.parent / "controls/record.json").exists():
+            _record(findings, disguised, shape=shapes.Controls)
+    if plan.costs and (timed := Path(plan.study.results) / records.COSTS).exists():
+        _record(findings, timed, "run snakemake", shapes.Costs)  # no time is compared with another
     with Progress(f"verify {plan.study.name}", len(plan.runs)) as progress:
         for done, run in enumerate(plan.runs, 1):
             _run(findings, plan, run)

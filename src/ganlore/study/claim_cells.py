@@ -10,15 +10,21 @@ from itertools import product
 from ganlore.errors import unknown
 from ganlore.study import declarations, registry
 from ganlore.study.claims import Cells, Claim, Claims, Test
-from ganlore.study.run import COSTS, HISTORY, Cell, Plan
+from ganlore.study.run import HISTORY, TIMED, Cell, Plan, Run
 from ganlore.study.schema import Grid, Study
 
-_METRICS = ("end", "best", "average", "unsteadiness", "decline", "far-from-best", "time-to")
+_METRICS = (
+    "end", "best", "average", "unsteadiness", "decline", "far-from-best", "time-to", "real-data",
+)  # fmt: skip
 _COLUMNS = ("tracking", "stopping", "late", "at-best")
 
 
-def grids(study: Study) -> list[tuple[str, Grid]]:
+def grids(study: Study, timed: bool = False) -> list[tuple[str, Grid]]:
     """The cells of all tests as grids, each with its place in the file of claims.
+
+    Args:
+        study: the study.
+        timed: whether those that are timed are wanted, in place of those that are trained.
 
     A cell is trained and evaluated as the study's first grid with its data set and network is, or
     else as the first with its data set: the variant alone changes it. What several claims need, or
@@ -32,6 +38,8 @@ def grids(study: Study) -> list[tuple[str, Grid]]:
     check(study.claims)
     named = []
     for where, test in study.claims.tests:
+        if not (test.take == "cost" if timed else test.trains):
+            continue
         for side, cells in test.sides:
             named += [(f"{where}.{side}", grid) for grid in _grids(study, cells)]
     return named
@@ -71,8 +79,14 @@ def _losses(cells: Cells) -> list[str]:
 
 def needed(plan: Plan, claim: Claim) -> set[Cell]:
     """The cells of a plan that a claim needs; those without a meaning are not among them."""
-    wanted = {cell for test in claim.tests for _, cells in test.sides for cell in named(cells)}
+    tests = [test for test in claim.tests if test.trains]
+    wanted = {cell for test in tests for _, cells in test.sides for cell in named(cells)}
     return wanted & {run.cell for run in plan.runs}
+
+
+def firsts(plan: Plan, test: Test) -> dict[Cell, Run]:
+    """The first run of each cell that a test may compare: of those trained, or of those timed."""
+    return {run.cell: run for run in plan.costs} if test.take == "cost" else plan.firsts
 
 
 def check(claims: Claims) -> None:
@@ -105,7 +119,10 @@ def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:
     if test.take == "tracking":
         yield test.along, "metric", metric_names()
     if test.take == "cost":
-        yield test.of, "cost", frozenset(COSTS)
+        yield test.of, "cost", frozenset(TIMED)
+    if test.take == "real-data":
+        for name in test.treatment.datasets:
+            yield name, "dataset", frozenset(registry.find("dataset"))
     if test.extractor is not None:
         yield test.extractor, "extractor", frozenset(registry.find("extractor"))
 

@@ -16,7 +16,7 @@ from ganlore.settings import Fraction, Model, NonNegativeFloat
 
 Take = Literal[
     "end", "best", "average", "unsteadiness", "decline", "failed", "far-from-best", "tracking",
-    "stopping", "time-to", "late", "at-best", "cost", "hopping",
+    "stopping", "time-to", "late", "at-best", "cost", "hopping", "real-data",
 ]  # fmt: skip
 PLURAL = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick": "tricks",
           "variant": "variants"}  # fmt: skip
@@ -29,6 +29,9 @@ GATED: dict[Take, Gated] = {
     "stopping": "plateau",
 }  # fmt: skip
 """What must have converged, by what is taken; nothing for what is not here."""
+
+Input = Literal["two halves", "one class", "noise"]
+"""Real data in disguise (`evaluation.controls`)."""
 
 Unit = Literal["seed", "loss", "dataset"]
 Axis = Literal["dataset", "network", "loss", "trick", "variant"]
@@ -60,7 +63,7 @@ class Cells(Model):
 
     datasets: Annotated[list[str], Field(min_length=1)] = ["digits"]
     networks: Annotated[list[str], Field(min_length=1)] = ["mlp"]
-    losses: Names
+    losses: Literal["all"] | list[str] = []
     tricks: TrickNames = ["none"]
     variants: Annotated[list[str], Field(min_length=1)] = ["base"]
 
@@ -84,12 +87,23 @@ class Test(Model):
         "time-to: the share of the budget until a metric is at `target` or better, or without one "
         "as good as the control's median run at its end, 1 for one that never is. late: the mean "
         "of a column of the history over the last third. at-best: a column at the snapshot of "
-        "lowest FID. cost: a column of the table of runs. hopping: the mean movement of modes "
-        "between successive snapshots that both have at most half of them."
+        "lowest FID. cost: step_ms, step_gflop or step_memory_mb of cells whose steps are timed in "
+        "turn, in one process with nothing beside it; nothing is trained. hopping: the mean "
+        "movement of modes between successive snapshots that both have at most half of them. "
+        "real-data: a metric of real data in disguise, `input`: no loss, and nothing is trained."
     )
     of: str = Field("", description="The metric, the column of the history, or the cost.")
     along: str = Field("fid", description="tracking: the metric that is to be followed.")
     extractor: str | None = Field(None, description="Of a metric; none means the data set's first.")
+    input: Input | None = Field(
+        None,
+        description="real-data: what stands in place of generated samples, ten times. two halves: "
+        "a random half of the reference, against the other. one class: held-out data of one class, "
+        "another one each time. noise: uniform noise.",
+    )
+    relative_to_floor: bool = Field(
+        False, description="real-data: as a multiple of what held-out real data get (floor.csv)."
+    )
     scale: Literal["value", "log"] = Field(
         "value", description="log: differences of logarithms, shown as ratios."
     )
@@ -156,6 +170,7 @@ class Test(Model):
             raise ValueError("give either a control or a constant")
         if self.take not in {"failed", "hopping"} and not self.of:
             raise ValueError(f"{self.take} needs `of`: a metric, a column or a cost")
+        self._fits_data()
         if self.halves and (self.control is None or self.combine == "agreement"):
             raise ValueError("halves needs a control, whose seeds are the other half")
         if self.take == "time-to" and self.control is None and self.target is None:
@@ -163,6 +178,25 @@ class Test(Model):
         if self.not_worse and not self.margin:
             raise ValueError("not_worse needs a margin: how much worse is as good")
         return self
+
+    def _fits_data(self) -> None:
+        """Real data have no loss, and nothing else has a disguise."""
+        if self.take == "real-data":
+            if self.input is None or self.constant is None:
+                raise ValueError("real-data needs `input`, and a constant to be compared with")
+            if self.treatment != Cells(datasets=self.treatment.datasets) or self.relative_to:
+                raise ValueError("real-data is of data sets: leave all else out of the treatment")
+            if self.converged:
+                raise ValueError("real-data: real data do not converge: leave `converged` out")
+        elif self.input is not None or self.relative_to_floor:
+            raise ValueError("`input` and `relative_to_floor` are of real-data")
+        elif not all(cells.losses for cells in (self.treatment, self.control) if cells):
+            raise ValueError("name the losses of treatment and control")
+
+    @property
+    def trains(self) -> bool:
+        """Whether it needs the runs of its cells."""
+        return self.take not in {"cost", "real-data"}
 
     @property
     def gated(self) -> Gated:

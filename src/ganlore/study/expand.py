@@ -29,11 +29,31 @@ def expand(study: Study) -> Plan:
             that want different things of one run, or a study without runs.
     """
     _check_settings(study)
-    runs: dict[str, Run] = {}
     missing: dict[Cell, Missing] = {}
-    claimed = claim_cells.grids(study)
     placed = [(f"study {study.name}: grids.{i}", grid) for i, grid in enumerate(study.grids)]
-    for where, grid in [*placed, *claimed]:
+    runs = _runs(study, [*placed, *claim_cells.grids(study)], study.seeds, missing)
+    timed = _runs(study, claim_cells.grids(study, timed=True), study.seeds[:1], missing)
+    if not runs:
+        reasons = "".join(
+            f"\n  {m.dataset} {m.network} {m.loss} {m.trick}: {m.reason}"
+            for m in list(missing.values())[:5]
+        )
+        raise GanloreError(f"study {study.name}: no runs are left{reasons}")
+    costs = [runs.get(name, run) for name, run in timed.items()]
+    _check_matches(study, {run.cell for run in (*runs.values(), *costs)} | missing.keys())
+    _check_protocols(study, runs.values())
+    return Plan(study, tuple(runs.values()), tuple(missing.values()), tuple(costs))
+
+
+def _runs(
+    study: Study,
+    grids: Iterable[tuple[str, schema.Grid]],
+    seeds: Iterable[int],
+    missing: dict[Cell, Missing],
+) -> dict[str, Run]:
+    """The runs of some grids, by their path; the cells that have none are put into `missing`."""
+    runs: dict[str, Run] = {}
+    for where, grid in grids:
         training = _changed(study.training, grid.training, f"{where}.training")
         protocol = _changed(study.protocol, grid.protocol, f"{where}.protocol")
         prepared: dict[tuple[str, str], Data] = {}
@@ -44,22 +64,14 @@ def expand(study: Study) -> Plan:
             if reason:
                 missing[cell] = Missing(**cell._asdict(), reason=reason)
                 continue
-            for seed in study.seeds:
+            for seed in seeds:
                 run = _resolve(study, cell, seed, training, protocol, prepared[place])
                 if runs.setdefault(run.id, run) != run:
                     raise GanloreError(
                         f"{where}: the run {run.id} is also in an earlier grid, with other "
                         "settings\n  give one of them a variant of its own"
                     )
-    if not runs:
-        reasons = "".join(
-            f"\n  {m.dataset} {m.network} {m.loss} {m.trick}: {m.reason}"
-            for m in list(missing.values())[:5]
-        )
-        raise GanloreError(f"study {study.name}: no runs are left{reasons}")
-    _check_matches(study, {run.cell for run in runs.values()} | missing.keys())
-    _check_protocols(study, runs.values())
-    return Plan(study, tuple(runs.values()), tuple(missing.values()))
+    return runs
 
 
 def _check_protocols(study: Study, runs: Iterable[Run]) -> None:

@@ -160,6 +160,17 @@ def reference(extractor: str) -> str:
     return of([module("evaluation.evaluate"), registry.path_of("extractor", extractor), *files])
 
 
+def controls(extractor: str) -> str:
+    """Of the code that measures real data in disguise."""
+    files = sorted((declarations.PACKAGE / "metrics").glob("*.py"))
+    return of([module("evaluation.controls"), registry.path_of("extractor", extractor), *files])
+
+
+def timing() -> str:
+    """Of the code that measures what a step costs."""
+    return of([module("forecast.rounds")])
+
+
 def report() -> str:
     """Of the code and the templates of the report."""
     templates = sorted((declarations.PACKAGE / "report" / "templates").glob("*"))

@@ -25,6 +25,27 @@ HISTORY = (
 COSTS = ("step_ms", "seconds", "peak_memory_mb", "step_memory_mb")
 """What a run cost: columns of the table of runs."""
 
+TIMED = ("step_ms", "step_gflop", "step_memory_mb")
+"""What a claim may say of a step's cost (`forecast.rounds`): columns of the table of costs."""
+
+ROUNDS = 12
+"""So many times each cell of such a claim is timed, in turn with the others."""
+
+UNTIMED: Any = {
+    "seed": True, "protocol": True, "extractors": True,
+    "training": {"budget", "snapshots", "history", "divergence", "threads"},
+}  # fmt: skip
+"""Settings of a run that change nothing in the cost of its step."""
+
+CONTROLS = (
+    "dataset", "extractor", "resize", "split", "n_real", "n_fake", "input", "repeat", "metric",
+    "value",
+)  # fmt: skip
+"""The columns of the table of real data in disguise (`evaluation.controls`)."""
+
+REPEATS = 10
+"""So many times each disguise is put on."""
+
 
 class Cell(NamedTuple):
     """A run without its seed: the columns that name it in every table, and its path.
@@ -153,11 +174,20 @@ class Missing:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with its runs, and with the cells that have no runs and the reason."""
+    """A study with its runs, and with the cells that have no runs and the reason.
+
+    Attributes:
+        study: the study.
+        runs: what is trained.
+        missing: what is not, and why.
+        costs: the first run of each cell whose cost claims compare: its steps are timed, and it is
+            trained only if it is among `runs`.
+    """
 
     study: Study
     runs: tuple[Run, ...]
     missing: tuple[Missing, ...]
+    costs: tuple[Run, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[str, Run]:
@@ -206,6 +236,22 @@ class Plan:
             for dataset, (protocol, extractors) in self.protocols.items()
             for extractor in extractors
         }
+
+    @property
+    def costs_made_of(self) -> dict[str, str]:
+        """What decides the costs of `costs`, and not how fast the machine is."""
+        cells = [run.model_dump(mode="json", exclude=UNTIMED) for run in self.costs]
+        code = {run.training_code() for run in self.costs} | {fingerprint.timing()}
+        return {"cells": hashed(cells), "code_hash": hashed(sorted(code))}
+
+    @property
+    def controls(self) -> dict[tuple[str, str], Protocol]:
+        """Those of `references` on whose data a test of claims asks for real data in disguise."""
+        tests = (test for _, test in self.study.claims.tests) if self.study.claims else ()
+        asked = {
+            name for test in tests if test.take == "real-data" for name in test.treatment.datasets
+        }
+        return {key: value for key, value in self.references.items() if key[0] in asked}
 
     @property
     def datasets(self) -> dict[str, dict[str, Any]]:

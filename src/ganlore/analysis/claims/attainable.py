@@ -169,8 +169,8 @@ def _absolute(bounds: Range) -> Range:
 def _taken(test: Test, here: Circumstances) -> Range:
     """The range of what a test takes of a run."""
     match test.take:
-        case "end" | "best" | "average":
-            return _metric(test.of, here)
+        case "end" | "best" | "average" | "real-data":
+            return POSITIVE if test.relative_to_floor else _metric(test.of, here)
         case "failed" | "far-from-best" | "hopping":
             return SHARE
         case "tracking":

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ganlore.analysis.claims import real_data
 from ganlore.analysis.claims.attainable import Circumstances, attainable
 from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.measures import Source
 from ganlore.study import registry
-from ganlore.study.claim_cells import named
+from ganlore.study.claim_cells import firsts, named
 from ganlore.study.claims import Test, Unit
-from ganlore.study.run import Plan
+from ganlore.study.run import ROUNDS, Plan
 
 
 def planned(plan: Plan, alpha: float, test: Test, unit: Unit, family: int) -> Circumstances:
@@ -26,15 +27,19 @@ def planned(plan: Plan, alpha: float, test: Test, unit: Unit, family: int) -> Ci
         unit: what is one observation.
         family: the claims, or the controls, that it is corrected with.
     """
-    runs = plan.firsts
+    modes = max((_modes(plan, name) for name in test.treatment.datasets), default=math.inf)
+    if test.take == "real-data":
+        return Circumstances(real_data.repeats(test, modes), family, modes=modes, alpha=alpha)
+    runs = firsts(plan, test)
+    seeds = ROUNDS if test.take == "cost" else len(plan.study.seeds)
     ours = [runs[cell] for cell in named(test.treatment) if cell in runs]
     units = {run.cell.loss if unit == "loss" else run.cell.dataset for run in ours}
     return Circumstances(
-        observations=len(plan.study.seeds) // (1 + test.halves) if unit == "seed" else len(units),
+        observations=seeds // (1 + test.halves) if unit == "seed" else len(units),
         exact=unit == "seed",
         family=family,
         snapshots=min((run.training.snapshots for run in ours), default=1),
-        modes=max((_modes(plan, name) for name in test.treatment.datasets), default=math.inf),
+        modes=modes,
         alpha=alpha,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, cast
 
@@ -17,6 +17,7 @@ from ganlore.analysis.claims import (
     measures,
     observations,
     parts,
+    real_data,
     settings,
     verdicts,
 )
@@ -25,7 +26,7 @@ from ganlore.analysis.claims.measures import Source, Values
 from ganlore.analysis.claims.results import ClaimResult, TestResult
 from ganlore.analysis.claims.verdicts import Outcome
 from ganlore.analysis.tables import Tables
-from ganlore.study.claim_cells import named
+from ganlore.study.claim_cells import firsts, named
 from ganlore.study.claims import Cells, Claim, Claims, Control, Test, Unit
 from ganlore.study.run import Cell, Plan
 
@@ -122,7 +123,8 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     """What the runs say of one test, with the gate before it."""
     test, unit = asked.test, asked.unit
     label = describe(test, claims.sets)
-    selected = {side: _select(plan, cells) for side, cells in test.sides}
+    there = firsts(plan, test).keys()
+    selected = {side: _select(plan, cells, there) for side, cells in test.sides}
     cells = {side: there for side, (there, _) in selected.items()}
     if missing := dict.fromkeys(name for _, lacking in selected.values() for name in lacking):
         return TestResult(test, label, cells, missing=tuple(missing))
@@ -131,10 +133,10 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     compared = {
         side: sorted(Cell(*cell) for cell in set(series.index.droplevel("train_seed")))
         for side, series in values.items()
+        if test.take != "real-data"
     }
     if table.empty:
-        reason = "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
-        return TestResult(test, label, compared, without=without, missing=(reason,))
+        return TestResult(test, label, compared, without=without, missing=(_lacking(test),))
     outcome = _weighed(table, pairs, claims.alpha, asked)
     wanted = [cell for side in cells.values() for cell in side]
     here = circumstances.planned(plan, claims.alpha, test, unit, asked.family)
@@ -144,6 +146,15 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     gate = gate or gates.converged(source, test, wanted, claims.gates)
     outcome = replace(outcome, gated=gate.state if gate else None)
     return TestResult(test, label, compared, outcome, table, without, gate=gate, unit=unit)
+
+
+def _lacking(test: Test) -> str:
+    """What a test needs that has cells, if any, and no observation."""
+    if test.take == "real-data":
+        return real_data.lacking(test)
+    if test.take == "cost":
+        return f"{test.of} of cells of both sides, in costs.csv"
+    return "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
 
 
 def _weighed(
@@ -158,9 +169,8 @@ def _weighed(
     )
 
 
-def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
+def _select(plan: Plan, cells: Cells, there: Collection[Cell]) -> tuple[list[Cell], list[str]]:
     """The cells that are there, and those that are lacking; what has no meaning is neither."""
-    there = plan.cells
     senseless = {
         (m.dataset, m.network, m.loss, m.trick, m.variant)
         for m in plan.missing
@@ -175,7 +185,10 @@ def _values(
     source: Source, test: Test, cells: dict[str, list[Cell]]
 ) -> tuple[dict[str, Values], tuple[int, int]]:
     """One number a run of each side, and how many of the sides' runs had none of their own."""
-    runs = {side: runs_of(source, there) for side, there in cells.items()}
+    if test.take == "real-data":
+        taken = real_data.take(source, test)
+        return {"treatment": _scaled(taken, taken, test)}, (0, 0)
+    runs = {side: runs_of(source, there, test.take == "cost") for side, there in cells.items()}
     every = functools.reduce(pd.MultiIndex.union, runs.values())
     taken = measures.take(source, test, runs.get("control", every[:0]), every)
     sides, without = {}, {"treatment": 0, "control": 0}
@@ -192,9 +205,9 @@ def _values(
     return sides, (without["treatment"], without["control"])
 
 
-def runs_of(source: Source, cells: list[Cell]) -> pd.MultiIndex:
-    """The runs of some cells."""
-    index = cast(pd.MultiIndex, source.runs.index)
+def runs_of(source: Source, cells: list[Cell], timed: bool = False) -> pd.MultiIndex:
+    """The runs of some cells, or the rounds that timed them."""
+    index = cast(pd.MultiIndex, (source.costs if timed else source.runs).index)
     return index[index.droplevel("train_seed").isin(cells)] if cells else index[:0]
 
 

@@ -31,6 +31,7 @@ _TAKEN = {
     "late": "{of} over the last third",
     "at-best": "{of} at the best snapshot",
     "cost": "{of}",
+    "real-data": "{of} of real data, {input}",
     "hopping": "movement of modes while collapsed",
 }
 
@@ -48,8 +49,11 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
         factor=test.factor,
         among="of its loss" if test.among == "loss" else "of all",
         axis=test.axis,
+        input=test.input,
         target="as good as the control's median end" if test.target is None else f"{test.target:g}",
     )
+    if test.relative_to_floor:
+        what = f"{what}, as a multiple of its floor"
     if test.distance_from is not None:
         what = f"distance from {test.distance_from:g} of {what}"
     if test.absolute:
@@ -119,6 +123,8 @@ def _phrases(cells: Cells, sets: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def _losses(cells: Cells, sets: Mapping[str, list[str]]) -> str:
+    if not cells.losses:
+        return ""
     if cells.losses == "all":
         return "all losses"
     if len(cells.losses) > SHORT:

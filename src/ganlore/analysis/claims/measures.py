@@ -49,6 +49,8 @@ class Source:
         self._by_metric = dict(tuple(self.metrics.sort_values("step").groupby("metric")))
         self.runs = tidy.runs.set_index(KEY)
         self.floor = tidy.floor
+        self.controls = tidy.controls
+        self.costs = tidy.costs.rename(columns={"round": "train_seed"}).set_index(KEY)
 
     def metric(self, name: str, extractor: str | None = None) -> pd.DataFrame:
         """The measured rows of a metric, in each data set's first extractor unless one is named."""
@@ -211,8 +213,8 @@ def at_best(source: Source, test: Test) -> Values:
 
 
 def cost(source: Source, test: Test) -> Values:
-    """A column of the table of runs."""
-    return source.runs[test.of].dropna()
+    """A column of the table of costs: a round of a cell stands where a run does elsewhere."""
+    return source.costs[test.of].dropna()
 
 
 def hopping(source: Source, test: Test) -> Values:

@@ -18,10 +18,14 @@ from ganlore.analysis.tables import CELL
 from ganlore.study.claims import Claim, Control, Test, Unit
 from ganlore.study.run import Cell
 
-NOUNS: dict[Unit, tuple[str, str]] = {
+NOUNS: dict[str, tuple[str, str]] = {
     "seed": ("seed", "seeds"), "loss": ("loss", "losses"), "dataset": ("data set", "data sets"),
+    "repeat": ("repeat", "repeats"), "round": ("round", "rounds"),
 }  # fmt: skip
 """What an observation is called: one, and several."""
+
+OBSERVED = {"real-data": "repeat", "cost": "round"}
+"""What stands in the place of a seed in a test that is not of runs."""
 
 ESTABLISHED: tuple[Verdict, ...] = ("holds", "contradicted")
 """What a negative control must not be."""
@@ -104,13 +108,18 @@ class TestResult:
     @property
     def noun(self) -> str:
         """What an observation is called."""
-        return NOUNS[self.unit][0]
+        return self._nouns[0]
+
+    @property
+    def _nouns(self) -> tuple[str, str]:
+        own = OBSERVED.get(self.definition.take, "seed")
+        return NOUNS[own if self.unit == "seed" else self.unit]
 
     @property
     def observations(self) -> str:
         """How many observations it has, and of what; empty where it could not be made."""
         n = self.outcome.n
-        return f"{n} {NOUNS[self.unit][n != 1]}" if n else ""
+        return f"{n} {self._nouns[n != 1]}" if n else ""
 
     @property
     def measure(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ganlore import formatting
-from ganlore.study.claim_cells import named
+from ganlore.study.claim_cells import firsts, named
 from ganlore.study.claims import Cells, Test, Unit
 from ganlore.study.run import Cell, Plan, Run
 
@@ -25,7 +25,7 @@ class Setting(NamedTuple):
 
     Attributes:
         datasets: the data sets.
-        networks: the networks.
+        networks: the networks; none where real data are measured.
         policies: of optimisers.
         steps: of the discriminator, the budgets.
     """
@@ -38,7 +38,7 @@ class Setting(NamedTuple):
     @property
     def words(self) -> str:
         """Its scope for a reader: digits, mlp, shared settings, 4,000 steps."""
-        parts = [formatting.listed(names) for names in self[:2]]
+        parts = [formatting.listed(names) for names in self[:2] if names]
         if self.policies:
             parts.append(formatting.listed(POLICIES.get(name, name) for name in self.policies))
         if self.steps:
@@ -52,9 +52,14 @@ def split(plan: Plan, test: Test, unit: Unit = "seed") -> list[tuple[Setting, Te
     A test stays whole whose question joins settings: whose unit is the data set, that measures a
     spread or an agreement over cells, or whose control is on other data or networks.
     """
-    runs = plan.firsts
-    ours = _places(runs, test.treatment)
-    theirs = _places(runs, test.control) if test.control else {}
+    if test.take == "real-data":
+        return [
+            (Setting((name,), ()), test.model_copy(update={"treatment": Cells(datasets=[name])}))
+            for name in test.treatment.datasets
+        ]
+    runs = firsts(plan, test)
+    ours = _places(runs, test.treatment, test.trains)
+    theirs = _places(runs, test.control, test.trains) if test.control else {}
     whole = [(_joined(ours.values()), test)]
     if unit == "dataset" or test.combine != "mean" or len(set(ours.values())) == 1:
         return whole
@@ -80,12 +85,15 @@ def split(plan: Plan, test: Test, unit: Unit = "seed") -> list[tuple[Setting, Te
     ]
 
 
-def _places(runs: dict[Cell, Run], cells: Cells) -> dict[Cell, Place]:
-    """The place of each cell; of one that has no run its data set and network alone."""
+def _places(runs: dict[Cell, Run], cells: Cells, trained: bool) -> dict[Cell, Place]:
+    """The place of each cell; of one that has no run its data set and network alone.
+
+    Cells that are not trained have no steps.
+    """
     places = {}
     for cell in named(cells):
         training = runs[cell].training if cell in runs else None
-        budget = (str(training.policy), training.steps) if training else ("", 0)
+        budget = (str(training.policy), trained * training.steps) if training else ("", 0)
         places[cell] = (cell.dataset, cell.network, *budget)
     return places
 

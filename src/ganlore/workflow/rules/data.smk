@@ -82,3 +82,26 @@ rule reference:
     shell:
         "ganlore reference {wildcards.dataset} {wildcards.extractor}"
         " --protocol {params.protocol:q} --data {params.data:q} > {log:q} 2>&1"
+
+
+# Real data in disguise, where the study's claims ask for them.
+rule controls:
+    input:
+        rules.prepare.output,
+        rules.reference.output,
+    output:
+        REFERENCE / "controls/record.json",
+        REFERENCE / "controls/rows.json",
+    log:
+        RESULTS / "logs/controls/{dataset}/{extractor}/{protocol}.log",
+    benchmark:
+        RESULTS / "benchmarks/controls/{dataset}/{extractor}/{protocol}.tsv"
+    resources:
+        gpu=lambda w: int(gpu_slots.wanted(PLAN.protocols[w.dataset][0].device)),
+    params:
+        code=lambda w: fingerprint.controls(w.extractor),
+        protocol=lambda w: PLAN.protocols[w.dataset][0].model_dump_json(),
+        data=lambda w: str(DATA),
+    shell:
+        "ganlore controls {wildcards.dataset} {wildcards.extractor}"
+        " --protocol {params.protocol:q} --data {params.data:q} > {log:q} 2>&1"

@@ -13,6 +13,7 @@ rule train:
     log:
         RESULTS / "logs/train" / f"{RUN}.log",
     threads: lambda w: run_of(w).training.threads
+    priority: 1  # costs are timed when nothing can be trained
     resources:
         gpu=lambda w: int(gpu_slots.wanted(run_of(w).training.device)),
     params:
@@ -60,16 +61,39 @@ rule evaluate:
         " > {log:q} 2>&1"
 
 
+# What a step costs of the cells that claims about cost compare. It has all cores, so that nothing
+# runs beside it, and the least priority, so that it waits for what can be trained. It has no input:
+# a time cannot be reproduced, and is measured again only for other cells or other code.
+rule costs:
+    output:
+        RESULTS / "costs/record.json",
+        RESULTS / "costs/rows.json",
+    log:
+        RESULTS / "logs/costs.log",
+    localrule: True
+    threads: workflow.cores or 1
+    resources:
+        study=STUDY_JSON,  # no parameter: a study with other seeds times nothing again
+    params:
+        made_of=json.dumps(PLAN.costs_made_of),
+    shell:
+        "ganlore costs {resources.study:q} > {log:q} 2>&1"
+
+
 rule collect:
     input:
         FITTED_ALL,
         REFERENCES_ALL,
+        CONTROLS_ALL,
+        COSTS_ALL,
         MEASURED,
     output:
         RESULTS / "metrics.parquet",
         RESULTS / "history.parquet",
         RESULTS / "runs.parquet",
         RESULTS / "floor.csv",
+        RESULTS / "controls.csv",
+        RESULTS / "costs.csv",
         RESULTS / "tables.json",
     log:
         RESULTS / "logs/collect.log",

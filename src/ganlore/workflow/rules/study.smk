@@ -73,6 +73,15 @@ def references_of(dataset, extractors):
     ]
 
 
+CONTROLS_ALL = [
+    str(REFERENCE / "controls/record.json").format(
+        dataset=dataset, extractor=name, protocol=protocol.place
+    )
+    for (dataset, name), protocol in PLAN.controls.items()
+]
+
+COSTS_ALL = [RESULTS / "costs/record.json"] if PLAN.costs else []
+
 REFERENCES_ALL = [
     record for key in PLAN.references for record in references_of(key[0], [key[1]])
 ]
