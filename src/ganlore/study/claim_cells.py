@@ -28,7 +28,8 @@ def grids(study: Study, timed: bool = False) -> list[tuple[str, Grid]]:
 
     A cell is trained and evaluated as the study's first grid with its data set and network is, or
     else as the first with its data set: the variant alone changes it. What several claims need, or
-    a grid has already, is the same run.
+    a grid has already, is the same run. Cells on data that no grid has are not trained: their
+    claims are not testable in this study.
 
     Raises:
         GanloreError: for an unknown metric, column or cost, with the nearest name.
@@ -49,7 +50,9 @@ def _grids(study: Study, cells: Cells) -> Iterator[Grid]:
     for dataset in cells.datasets:
         for network in cells.networks:
             like = _like(study, dataset, network)
-            trained = {"training": like.training, "protocol": like.protocol} if like else {}
+            if like is None:
+                continue
+            trained = {"training": like.training, "protocol": like.protocol}
             chosen = cells.model_dump(include={"tricks", "variants"}) | {"losses": _losses(cells)}
             yield Grid(datasets=[dataset], networks=[network], **chosen, **trained)
 
@@ -57,6 +60,12 @@ def _grids(study: Study, cells: Cells) -> Iterator[Grid]:
 def _like(study: Study, dataset: str, network: str) -> Grid | None:
     here = [grid for grid in study.grids if dataset in grid.datasets]
     return next((grid for grid in here if network in grid.networks), here[0] if here else None)
+
+
+def absent(study: Study, test: Test) -> list[str]:
+    """The data sets of a test that no grid of the study has."""
+    there = {name for grid in study.grids for name in grid.datasets}
+    return [name for name in dict.fromkeys(test.datasets) if name not in there]
 
 
 def named(cells: Cells) -> list[Cell]:
@@ -116,7 +125,7 @@ def _asked(test: Test) -> Iterator[tuple[str, str, frozenset[str]]]:
         yield test.converged_by, "metric", metric_names()
     if test.take in _COLUMNS:
         yield test.of, "column of the history", columns()
-    if test.take == "tracking":
+    if test.take in {"tracking", "stopping"}:
         yield test.along, "metric", metric_names()
     if test.take == "cost":
         yield test.of, "cost", frozenset(TIMED)

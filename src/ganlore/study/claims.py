@@ -78,8 +78,8 @@ class Test(Model):
         "a straight line over the last third. decline: the logarithm of its end over its best. "
         "failed: 1 where a run diverged or collapsed (at most "
         f"{FEW_MODES:g} of the modes, or a precision below {NO_PRECISION:g}), else 0. "
-        "far-from-best: 1 where its best is worse than `factor` times the best median over seeds "
-        "of the test's cells of the same loss (`among: loss`) or of all (`among: all`), else 0. "
+        "far-from-best: 1 where its best is worse than `factor` times the best of all the test's "
+        "runs of the same loss (`among: loss`) or of all its runs (`among: all`), else 0. "
         "tracking: Spearman's correlation of a column of the history with the metric `along` "
         "over the snapshots after `since`, both less their straight lines. stopping: the "
         "logarithm of `along` at the snapshot after `since` where the column is lowest, over its "
@@ -194,6 +194,11 @@ class Test(Model):
             raise ValueError("name the losses of treatment and control")
 
     @property
+    def datasets(self) -> list[str]:
+        """The data sets of both sides."""
+        return [name for _, cells in self.sides for name in cells.datasets]
+
+    @property
     def trains(self) -> bool:
         """Whether it needs the runs of its cells."""
         return self.take not in {"cost", "real-data"}
@@ -287,6 +292,7 @@ class Claims(Model):
     gates: Gates = Gates()
     articles: dict[str, Article] = {}
     sets: dict[str, list[str]] = Field({}, description="Lists to refer to by YAML's anchors.")
+    reasons: dict[str, str] = Field({}, description="Reasons of margins, to refer to likewise.")
     controls: dict[Annotated[str, Field(pattern=CONTROL)], Control] = Field(
         {}, description="P01 and so on must hold, N01 and so on must not, nor be contradicted."
     )

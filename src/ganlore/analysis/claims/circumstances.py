@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ganlore import formatting
 from ganlore.analysis.claims import real_data
 from ganlore.analysis.claims.attainable import Circumstances, attainable
 from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.measures import Source
-from ganlore.study import registry
+from ganlore.study import claim_cells, registry
 from ganlore.study.claim_cells import firsts, named
 from ganlore.study.claims import Test, Unit
 from ganlore.study.run import ROUNDS, Plan
@@ -82,3 +83,11 @@ def testable(here: Circumstances, test: Test) -> Gate | None:
     """The gate of a test that cannot come out both ways, None where it can."""
     reason = attainable(test, here).reason
     return Gate("not testable here", reason) if reason else None
+
+
+def elsewhere(plan: Plan, test: Test) -> Gate | None:
+    """The gate of a test on data that the study has not, None where it has them."""
+    absent = claim_cells.absent(plan.study, test)
+    if not absent:
+        return None
+    return Gate("not testable here", f"no grid of this study has {formatting.listed(absent)}")

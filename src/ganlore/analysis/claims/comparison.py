@@ -123,6 +123,8 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     """What the runs say of one test, with the gate before it."""
     test, unit = asked.test, asked.unit
     label = describe(test, claims.sets)
+    if gate := circumstances.elsewhere(plan, test):
+        return TestResult(test, label, {}, Outcome(gated=gate.state), gate=gate, unit=unit)
     there = firsts(plan, test).keys()
     selected = {side: _select(plan, cells, there) for side, cells in test.sides}
     cells = {side: there for side, (there, _) in selected.items()}

@@ -62,5 +62,7 @@ def check(plan: Plan, finished: tuple[Plan, Tables] | None = None) -> Iterator[C
                 past = comparison.test_result(finished[0], claims, source, asked)
                 here = circumstances.measured(here, source, test, past.values)
             low, high, reason = attainable(test, here)
+            if gate := circumstances.elsewhere(plan, test):
+                reason = gate.reason
             label = describe(test, claims.sets)
             yield Checked(f"{name}/{number}", label, low, high, test.margin, reason)

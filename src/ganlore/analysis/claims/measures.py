@@ -115,21 +115,18 @@ def decline(source: Source, test: Test) -> Values:
 
 
 def far_from_best(source: Source, test: Test, runs: pd.MultiIndex) -> Values:
-    """1 for a run whose best is worse than `factor` times the best median over seeds, else 0.
+    """1 for a run whose best is worse than `factor` times the best of all runs, else 0.
 
     Args:
         source: the tables.
-        test: `among` says whether the best is that of the run's own loss.
-        runs: those of both sides of the test, whose medians count.
+        test: `among` says whether all are those of the run's own loss.
+        runs: those of both sides of the test.
     """
     bests = best(source, test).reindex(runs)
     places = ["dataset"] + ["loss"] * (test.among == "loss")
     counted = bests.fillna(np.inf)
-    medians = counted.groupby(CELL).median()
-    least = medians.groupby(places).transform("min")
-    cells = counted.index.droplevel("train_seed")
-    bar = test.factor * least.reindex(cells).to_numpy()
-    return pd.Series((counted.to_numpy() > bar).astype(float), index=counted.index)
+    least = counted.groupby(places).transform("min")
+    return (counted > test.factor * least).astype(float)
 
 
 def failed(source: Source, test: Test) -> Values:
