@@ -198,6 +198,8 @@ def _resolve(
 
     def plugin(kind: str, name: str) -> PlugIn:
         values = _given(study, cell.variant, kind, name)
+        if training.policy == "published":
+            values = schema.merge(registry.declaration(kind, name).fact("published", {}), values)
         if kind == "loss":
             values["optimizer"] = _policy(name, training, values.get("optimizer", {}))
         own = compatibility.applied([name]) if kind == "trick" else [name]

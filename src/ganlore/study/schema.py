@@ -41,8 +41,9 @@ class Training(Model):
     latent: UpToMillion = Field(64, description="Dimensions of the generator's noise.")
     policy: Literal["shared", "published"] = Field(
         "shared",
-        description="shared: the study's optimizer for every loss. published: each loss's own. "
-        "What belongs to a loss's definition (n_critic, penalty weight, clip) is its own in both.",
+        description="shared: the study's optimizer for every loss. published: each loss's own, and "
+        "what losses and tricks declare as published. What belongs to a loss's definition "
+        "(n_critic, penalty weight, clip) is its own in both.",
     )
     optimizer: Optimizer = Field(
         Optimizer(), description="The optimisers of all losses under the policy `shared`."
@@ -242,6 +243,9 @@ class Study(Model):
 
     name: Name = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Lower case, with hyphens.")
     title: str = ""
+    deviations: list[str] = Field(
+        [], description="Where the study differs from the paper that it follows, in sentences."
+    )
     extends: str | None = Field(
         None, description="Another study file, in the same folder, whose keys this one changes."
     )
