@@ -48,6 +48,8 @@ class Tables:
     history: pd.DataFrame
     runs: pd.DataFrame
     floor: pd.DataFrame
+    search: pd.DataFrame | None = None
+    """The trials of a search, of the policy `searched` alone."""
 
     @cached_property
     def names(self) -> list[str]:
@@ -76,7 +78,9 @@ def read(plan: Plan) -> Tables:
     }
     floor = _read(folder / "floor.csv", ["dataset", "extractor", *PROTOCOL, "metric", "value"])
     check_protocols(frames["metrics"], folder / "metrics.parquet")
-    return Tables(**frames, floor=floor)
+    wanted = [*CELL[:-1], "rung", "draw", "fid", "kept"]
+    search = _read(folder / "search.csv", wanted) if plan.study.search else None
+    return Tables(**frames, floor=floor, search=search)
 
 
 REMEDY = "run snakemake"

@@ -140,11 +140,13 @@ def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[st
 def write(plan: Plan, tables: dict[str, pd.DataFrame]) -> None:
     """Write the tables atomically, and last their record."""
     folder = Path(plan.study.results)
+    searched = {"search": tables["search"]} if "search" in tables else {}
     contents: dict[str, bytes] = {
         f"{name}.parquet": tables[name].to_parquet(index=False)
         for name in ("metrics", "history", "runs")
     }
-    contents["floor.csv"] = tables["floor"].to_csv(index=False).encode()
+    for name, table in {"floor": tables["floor"], **searched}.items():
+        contents[f"{name}.csv"] = table.to_csv(index=False, lineterminator="\n").encode()
     (folder / records.TABLES).unlink(missing_ok=True)
     files = {name: storage.write_bytes(folder / name, data) for name, data in contents.items()}
     storage.write_record(folder / records.TABLES, {**records.sources(plan), "files": files})

@@ -147,7 +147,8 @@ class Publication:
         """
         from ganlore.analysis import tables
 
-        texts = {name: self.text(f"{name}.csv") for name in tables.NAMES}
+        searched = ["search"] if self.manifest["settings"].get("search") else []
+        texts = {name: self.text(f"{name}.csv") for name in [*tables.NAMES, *searched]}
         read = {
             name: frames.read_csv(
                 io.StringIO(text),

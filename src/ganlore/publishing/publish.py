@@ -198,9 +198,11 @@ def _tables(plan: Plan) -> dict[str, str]:
     from ganlore.analysis import tables
 
     tidy = tables.read(plan)
+    as_they_are = ["floor.csv", *(["search.csv"] if plan.study.search else [])]
+    folder = Path(plan.study.results)
     return {
         "runs.csv": tidy.runs.to_csv(index=False, lineterminator="\n"),
-        "floor.csv": (Path(plan.study.results) / "floor.csv").read_text(encoding="utf-8"),
+        **{name: (folder / name).read_text(encoding="utf-8") for name in as_they_are},
     }
 
 
