@@ -156,7 +156,8 @@ def optimizer(settings: Any) -> str:
     values = settings if isinstance(settings, Mapping) else settings.model_dump()
     rest = {key: item for key, item in values.items() if item is not None}
     kind, rate, betas = rest.pop("kind"), _change(rest, "lr"), rest.pop("betas", None)
-    second = rest.pop("beta2_end", None)
+    second, line = rest.pop("beta2_end", None), rest.pop("decay", None) == "linear"
+    rate += " in a straight line" if line and " to " in rate else ""
     if "lr_discriminator" in rest:
         rate += f" (discriminator {_change(rest, 'lr_discriminator')})"
     words = [kind, f"lr {rate}"]

@@ -108,8 +108,9 @@ class Optimizer(Model):
         lr: learning rate of the generator, and by default of the discriminator.
         lr_discriminator: learning rate of the discriminator.
         betas: Adam's decay rates of the first and the second moment.
-        lr_end: `lr` at the end of the budget, after half a cosine; the discriminator's rate changes
-            by the same factor. None keeps both constant.
+        lr_end: `lr` at the end of the budget; the discriminator's rate changes by the same factor.
+            None keeps both constant.
+        decay: the way there: half a cosine, or a straight line.
         beta2_end: the second of the betas at the end, likewise.
     """
 
@@ -117,5 +118,6 @@ class Optimizer(Model):
     lr: PositiveFloat = 2e-4
     lr_discriminator: PositiveFloat | None = None
     betas: tuple[Fraction, Fraction] = (0.5, 0.999)
-    lr_end: PositiveFloat | None = None
+    lr_end: NonNegativeFloat | None = None
+    decay: Literal["cosine", "linear"] = "cosine"
     beta2_end: Fraction | None = None

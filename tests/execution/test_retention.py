@@ -17,8 +17,8 @@ from ganlore.evaluation import collect
 from ganlore.publishing import verify
 from ganlore.study import fingerprint, schema
 from ganlore.study.expand import expand
+from ganlore.study.keep import Keep
 from ganlore.study.run import Plan, Run
-from ganlore.study.schema import Keep
 from tiny import tiny
 
 GRID = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge"], "tricks": ["none"]}

@@ -157,6 +157,7 @@ def changed(folder: Path, old: str, new: str) -> bool:
         ('"arXiv:0000.00000"', '"arXiv:1111.11111"'),
         ('("E f - E r", "-E f")', '("m(f) - m(r)", "-m(f)")'),
         ("    margin", '    incompatible = {"ema": "a reason"}\n    margin'),
+        ("    margin", '    deviations: ClassVar[tuple[str, ...]] = ("A difference.",)\n    margin'),
     ],
 )  # fmt: skip
 def test_words_do_not_change_a_fingerprint(folder: Path, old: str, new: str) -> None:

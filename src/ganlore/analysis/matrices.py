@@ -31,6 +31,7 @@ class Matrix:
         missing: reason for each (loss, trick) that has no meaning.
         floor: value of each metric for real data.
         n_neighbours: the protocol's: samples of a side for metrics over all pairs, None for all.
+        search: rows of the table of trials; None without a search.
     """
 
     dataset: str
@@ -45,6 +46,7 @@ class Matrix:
     missing: dict[tuple[str, str], str]
     floor: dict[str, float] = field(default_factory=dict)
     n_neighbours: int | None = None
+    search: pd.DataFrame | None = None
 
     @property
     def checks(self) -> set[str]:
@@ -160,6 +162,9 @@ def _matrix(
         missing=missing,
         floor=dict(zip(floor["metric"], floor["value"], strict=True)),
         n_neighbours=plan.protocols[dataset][0].n_neighbours,
+        search=None
+        if tables.search is None
+        else _where(tables.search, {"dataset": dataset, "network": network}),
     )
 
 

@@ -56,6 +56,8 @@ class Tables:
     floor: pd.DataFrame
     controls: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CONTROLS)))
     costs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*ROUND, *TIMED]))
+    search: pd.DataFrame | None = None
+    """The trials of a search, of the policy `searched` alone."""
 
     @cached_property
     def names(self) -> list[str]:
@@ -86,7 +88,9 @@ def read(plan: Plan) -> Tables:
     controls = _read(folder / "controls.csv", CONTROLS)
     costs = _read(folder / "costs.csv", [*ROUND, *TIMED])
     check_protocols(frames["metrics"], folder / "metrics.parquet")
-    return Tables(**frames, floor=floor, controls=controls, costs=costs)
+    wanted = [*CELL[:-1], "rung", "draw", "fid", "kept"]
+    search = _read(folder / "search.csv", wanted) if plan.study.search else None
+    return Tables(**frames, floor=floor, controls=controls, costs=costs, search=search)
 
 
 REMEDY = "run snakemake"

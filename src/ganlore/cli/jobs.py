@@ -23,8 +23,9 @@ from ganlore.cli.app import (
 from ganlore.console import say
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu_slots, run_lock
-from ganlore.study import explain, registry, schema
+from ganlore.study import explain, registry, schema, search
 from ganlore.study.expand import expand
+from ganlore.study.keep import Keep
 from ganlore.study.run import Run
 
 
@@ -182,7 +183,7 @@ def evaluate(
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _named(run, study, settings, data, results)
-    kept = explain.parsed(schema.Keep, keep, "--keep") if keep else None
+    kept = explain.parsed(Keep, keep, "--keep") if keep else None
     lock = run_lock.held(results / "state" / chosen.id, chosen.id)
     with lock, gpu_slots.slot(chosen.protocol.device):
         from ganlore import arrays, provenance, storage
@@ -230,13 +231,32 @@ def costs(study: StudyArgument = DEFAULT) -> None:
         say(f"{rounds.write(plan, rows)}: {len(plan.costs)} cells")
 
 
+@app.command("select")
+def select(
+    study: StudyArgument,
+    rung: Annotated[int, typer.Argument(min=1, help="Of the search, from 1.")],
+) -> None:
+    """Choose the draws that a rung of a search keeps, from the trials of the rung."""
+    from ganlore.evaluation import searching
+
+    checked = schema.load(study)
+    expand(checked)  # refuses a search that cannot be one
+    if checked.search is None or rung > len(checked.search.rungs):
+        raise GanloreError(
+            f"study {checked.name}: no rung {rung} of a search\n"
+            "  name a study whose policy is `searched`, and one of its rungs"
+        )
+    say(str(searching.select(checked, rung)))
+
+
 @app.command("collect")
 def collect(study: StudyArgument = DEFAULT) -> None:
     """Gather all runs of a study into tidy tables; stale or damaged runs are an error."""
     from ganlore.evaluation import collect as collection
+    from ganlore.evaluation import searching
 
     plan = expand(schema.load(study))
-    collection.write(plan, collection.collect(plan))
+    collection.write(plan, collection.collect(plan) | searching.tables(plan.study))
     say(f"{plan.study.results}: {len(plan.runs)} runs")
 
 
@@ -262,4 +282,9 @@ def _named(
     source = study or DEFAULT
     refuse({"--data": data, "--results": results}, f"the study {source} names its own folders")
     plan = expand(schema.load(source))
+    if search.waits(plan.study):
+        raise GanloreError(
+            f"study {plan.study.name}: its runs have the settings that a search chooses, and the "
+            "search is not done\n  run snakemake"
+        )
     return plan.run(run), Path(plan.study.data), Path(plan.study.results)

@@ -163,7 +163,10 @@ def plan_study(
     needs.check(plan, lacking, {})
     if measure:
         spent = 60.0 if seconds is None else seconds
-        for line in summary.forecast(plan, cores or os.cpu_count() or 1, tflops, spent):
+        jobs = cores or os.cpu_count() or 1
+        for line in summary.forecast(plan, jobs, tflops, spent):
+            typer.echo(line)
+        for line in summary.search_costs(plan, jobs, spent):
             typer.echo(line)
 
 
@@ -239,6 +242,8 @@ def status(
     for run_id, stage in stages.items():
         if stage.state not in ("done", "missing"):
             typer.echo(f"  {stage.state}: {run_id}: {stage.note}")
+    for line in progress.rungs(plan):
+        typer.echo(f"  {line}")
     diverged = [run_id for run_id, stage in stages.items() if stage.note == "diverged"]
     for run_id in diverged:
         typer.echo(f"  diverged: {run_id}")

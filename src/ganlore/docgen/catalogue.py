@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from ganlore import formatting
 from ganlore.study import declarations, registry, schema
@@ -37,12 +38,12 @@ def codes(names: Iterable[str]) -> str:
     return formatting.listed(f"`{name}`" for name in names)
 
 
-# -- losses and tricks -----------------------------------------------------------------------------
+# -- losses, tricks and networks -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A loss or a trick."""
+    """A loss, a trick or a network."""
 
     declared: Declaration
 
@@ -92,6 +93,14 @@ class Plugin:
         return ", ".join(f"`{k}` {formatting.setting(v)}" for k, v in rest.items()) or "none"
 
     @property
+    def deviations(self) -> list[str]:
+        """Where it differs from its paper, with what it has under the policy `published`."""
+        declared: dict[str, Any] = self.declared.fact("published", {})
+        values = [f"`{name}` {formatting.setting(value)}" for name, value in declared.items()]
+        own = [f"The policy `published` has {formatting.listed(values)}."] if values else []
+        return [*map(prose, self.declared.fact("deviations", ())), *own]
+
+    @property
     def not_applicable(self) -> list[str]:
         """What it cannot be combined with, one text for each reason."""
         every, grouped = places(), dict[tuple[str, tuple[Place, ...]], list[str]]()
@@ -116,6 +125,20 @@ def losses() -> list[Plugin]:
 def tricks() -> list[Plugin]:
     """All tricks, by name."""
     return [Plugin(registry.declaration("trick", name)) for name in own("trick")]
+
+
+def networks() -> list[Plugin]:
+    """All networks, by name."""
+    return [Plugin(registry.declaration("network", name)) for name in own("network")]
+
+
+def deviating_studies(root: Path) -> dict[str, list[str]]:
+    """Where the studies of `configs/` differ from the papers that they follow, by their file."""
+    deviations = {
+        path.relative_to(root).as_posix(): schema.read(path).get("deviations", [])
+        for path in sorted((root / "configs").rglob("*.yaml"))
+    }
+    return {name: texts for name, texts in deviations.items() if texts}
 
 
 def note(root: Path, folder: str, name: str) -> str:

@@ -28,6 +28,8 @@ TEMPLATES = Path("docs") / "templates"
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "losses": catalogue.losses,
     "tricks": catalogue.tricks,
+    "networks": catalogue.networks,
+    "deviating_studies": catalogue.deviating_studies,
     "note": catalogue.note,
     "n_critic_phrase": catalogue.n_critic_phrase,
     "hooks": catalogue.hooks,

@@ -150,12 +150,14 @@ def _summary(run: Run, record: dict[str, Any], history: pd.DataFrame) -> dict[st
 def write(plan: Plan, tables: dict[str, pd.DataFrame]) -> None:
     """Write the tables atomically, and last their record."""
     folder = Path(plan.study.results)
+    searched = {"search": tables["search"]} if "search" in tables else {}
     contents: dict[str, bytes] = {
         f"{name}.parquet": tables[name].to_parquet(index=False)
         for name in ("metrics", "history", "runs")
     }
-    for name in ("floor", "controls", "costs"):
-        contents[f"{name}.csv"] = tables[name].to_csv(index=False).encode()
+    texts = {name: tables[name] for name in ("floor", "controls", "costs")}
+    for name, table in {**texts, **searched}.items():
+        contents[f"{name}.csv"] = table.to_csv(index=False, lineterminator="\n").encode()
     (folder / records.TABLES).unlink(missing_ok=True)
     files = {name: storage.write_bytes(folder / name, data) for name, data in contents.items()}
     storage.write_record(folder / records.TABLES, {**records.sources(plan), "files": files})

@@ -14,8 +14,8 @@ from typing import Any
 from ganlore import provenance, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.study import registry
+from ganlore.study.keep import Keep
 from ganlore.study.run import Plan, Run
-from ganlore.study.schema import Keep
 
 Record = dict[str, Any]
 

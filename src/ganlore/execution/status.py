@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import psutil
 from ganlore import shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness, records
+from ganlore.study import trials
 from ganlore.study.run import Plan, Run
 
 AGAIN = "delete it and run snakemake"
@@ -114,6 +116,20 @@ def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float |
                 return None
             total += (statistics.mean(times) + BESIDE) * (1 - stages[run.id].share)
     return total / max(cores, 1)
+
+
+def rungs(plan: Plan) -> Iterator[str]:
+    """How far a study's search is, a line for each rung; nothing without one."""
+    if plan.study.search is None:
+        return
+    for rung in range(1, len(plan.study.search.rungs) + 1):
+        try:
+            of_rung = trials.of_rung(plan.study, rung)
+        except GanloreError:
+            yield f"search, rung {rung}: waits for rung {rung - 1}"
+            continue
+        done = tally(stages(of_rung))["done"]
+        yield f"search, rung {rung}: {done} of {len(of_rung.runs)} trials done"
 
 
 def tally(stages: dict[str, Progress]) -> Counter[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ganlore.execution.status import BESIDE
 from ganlore.forecast import rates
 from ganlore.formatting import duration, listed, size
-from ganlore.study import effects
+from ganlore.study import effects, trials
 from ganlore.study.expand import expand
 from ganlore.study.run import Cell, Plan
 
@@ -41,10 +41,43 @@ def outline(plan: Plan) -> Iterator[str]:
     if own := claims_own(plan):
         n = len(own) * len(plan.study.seeds)
         yield f"  {n} of the runs, {len(own)} cells, are in no grid: the claims need them"
+    yield from _searched(plan)
     for line in effects.warnings(plan):
         yield f"  warning: {line}"
     for gap in plan.missing:
         yield f"  n/a  {gap.dataset} {gap.network} {gap.loss} {gap.trick}: {gap.reason}"
+
+
+def _searched(plan: Plan) -> Iterator[str]:
+    """The trials of a search; the study's own runs come after them."""
+    if plan.study.search is None:
+        return
+    rungs = trials.forecast(plan.study)
+    counts = " + ".join(str(len(rung.runs)) for rung in rungs)
+    budgets = listed(f"{rung.runs[0].training.steps:,}" for rung in rungs)
+    yield f"  before them a search: {counts} trials of {budgets} steps, each trained and measured"
+
+
+def search_costs(plan: Plan, cores: int, patience: float) -> Iterator[str]:
+    """Time on this machine of a search's trials, which the study's own runs wait for.
+
+    Args:
+        plan: the study.
+        cores: trials that train side by side.
+        patience: seconds to spend on timing, for all rungs together.
+    """
+    from ganlore.forecast.costs import Costs
+
+    if plan.study.search is None:
+        return
+    rungs = trials.forecast(plan.study)
+    total = 0.0
+    for rung in rungs:
+        with tempfile.TemporaryDirectory() as folder:
+            costs = Costs(rung, Path(folder))
+            seconds, _ = costs.timed(patience / len(rungs))
+            total += sum(seconds[run.cell] + BESIDE for run in rung.runs)
+    yield f"  the search before them: about {duration(total / cores)} on {cores} cores"
 
 
 def forecast(plan: Plan, cores: int, tflops: float | None, patience: float) -> Iterator[str]:

@@ -60,6 +60,9 @@ class Loss(ABC):
             code: it is shown, and counts in no ranking, leaderboard or number of losses, nor among
             `all` losses of a claim.
         no_effect: {setting: when changing it changes no result}.
+        deviations: where it differs from its paper, a tuple of sentences; empty: as published.
+        published: {setting: its value under the policy `published`}, where the default, which is
+            that of the policy `shared`, suits small data.
 
     Settings (with annotation), which a study may change. Every loss has:
         optimizer: the published optimiser settings.
@@ -70,6 +73,8 @@ class Loss(ABC):
     n_critic: PositiveInt = 1
 
     name: ClassVar[str] = ""
+    deviations: ClassVar[tuple[str, ...]] = ()
+    published: ClassVar[dict[str, Any]] = {}
     conditional: ClassVar[bool] = False
     """Whether generator and discriminator receive class labels."""
     differentiates_real: ClassVar[bool] = False

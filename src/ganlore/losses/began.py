@@ -14,7 +14,7 @@ from ganlore.networks import AutoEncoder
 from ganlore.settings import NonNegativeFloat, PositiveInt
 
 if TYPE_CHECKING:
-    from ganlore.networks import Critic, Network, Spec
+    from ganlore.networks import Critic, Generator, Network, Spec
     from ganlore.steps import Step
 
 
@@ -36,6 +36,13 @@ class BoundaryEquilibrium(Loss):
     """
 
     paper = "arXiv:1703.10717"
+    deviations = (
+        "The rates do not halve when the convergence measure stalls.",
+        "L(G) in the update of k is that of the critic's batch; the paper's is of the generator's.",
+        "The code has at most an eighth of a sample's dimensions, the networks are the study's, "
+        "and under the policy `shared` the generator has their batch norm.",
+    )
+    published = {"batch_norm": False}
     formula = (
         "L(x) - k L(G), L(v) = mean |v - AE(v)|, k <- clip(k + lam (gam L(x) - L(G)), 0, 1)",
         "L(G)",
@@ -49,6 +56,7 @@ class BoundaryEquilibrium(Loss):
     gam: NonNegativeFloat = 0.5
     lam: NonNegativeFloat = 1e-3
     code: PositiveInt = 64
+    batch_norm: bool = True
 
     def discriminator_network(self, network: Network, spec: Spec) -> Critic:
         """Section 3.5: the network's discriminator and generator as encoder and decoder.
@@ -59,6 +67,10 @@ class BoundaryEquilibrium(Loss):
         width = min(self.code, max(1, math.prod(spec.shape) // 8))
         decoder = network.generator(replace(spec, latent=0, codes=width, batch_norm=False))
         return AutoEncoder(network.discriminator(replace(spec, outputs=width)), decoder)
+
+    def generator_network(self, network: Network, spec: Spec) -> Generator:
+        """Section 3.5: the generator has the decoder's architecture, which has no batch norm."""
+        return network.generator(replace(spec, batch_norm=spec.batch_norm and self.batch_norm))
 
     def modules(self, network: Network, spec: Spec, discriminator: Critic) -> dict[str, nn.Module]:
         """The state k, initially 0."""

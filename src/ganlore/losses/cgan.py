@@ -19,6 +19,11 @@ class Conditional(Nonsaturating):
     """The non-saturating loss with labels in the generator and in a projection discriminator."""
 
     paper = "arXiv:1411.1784, arXiv:1802.05637"
+    deviations = (
+        "The discriminator is a projection (arXiv:1802.05637); the first paper's concatenates "
+        "the label to a hidden layer.",
+        "The optimiser is DCGAN's; the first paper's is SGD with momentum.",
+    )
     formula = ("E sp(-r(y)) + E sp(f(y)), labels y in both networks", "E sp(-f(y))")
     requires = {"labels": "both networks receive class labels, and the data set has none"}
     captions = {"classes": "A row for each class label; each column has the same noise."}

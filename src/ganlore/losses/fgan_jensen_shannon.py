@@ -21,6 +21,7 @@ class JensenShannon(FGan):
     """
 
     paper = "arXiv:1606.00709"
+    deviations = ()
     formula = ("E sp(-r) + E sp(f) - 2 log 2", "E sp(-f) - log 2")
     provides = ("a label for real",)
     equal_to = "nonsaturating"

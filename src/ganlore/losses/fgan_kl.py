@@ -15,6 +15,9 @@ class KullbackLeibler(FGan):
     """
 
     paper = "arXiv:1606.00709"
+    deviations = (
+        "Exponentials go on linearly beyond an argument of 10, where the paper's overflow.",
+    )
     formula = ("-E r + E exp(f - 1)", "-E f")
 
     def activation(self, v: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ class Pearson(FGan):
     """
 
     paper = "arXiv:1606.00709"
+    deviations = ()
     formula = ("-E r + E (f^2/4 + f)", "-E f")
 
     def activation(self, v: Tensor) -> Tensor:

@@ -15,6 +15,9 @@ class ReverseKullbackLeibler(FGan):
     """
 
     paper = "arXiv:1606.00709"
+    deviations = (
+        "Exponentials go on linearly beyond an argument of 10, where the paper's overflow.",
+    )
     formula = ("E exp(-r) + E f - 1", "E exp(-f)")
 
     def activation(self, v: Tensor) -> Tensor:

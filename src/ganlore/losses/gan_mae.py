@@ -12,6 +12,12 @@ class AbsoluteReconstruction(Reconstruction):
     """The non-saturating loss plus the mean absolute error of reconstructions."""
 
     paper = "arXiv:1611.07004"
+    deviations = (
+        "An encoder's code takes the place of the paper's input image, and the discriminator "
+        "sees no pair.",
+        "Under the policy `shared` the weight is 10; under `published` the paper's 100.",
+    )
+    published = {"weight": 100.0}
     logs = ("reconstruction",)
     formula = ("E sp(-r) + E sp(f)", "adversarial E sp(-f) + weight mean |x - G(Enc(x))|")
 

@@ -11,11 +11,20 @@ from ganlore.settings import PositiveInt
 
 @dataclass
 class Hinge(LogitLoss):
-    """Logits beyond a margin of 1 no longer contribute to the discriminator's loss."""
+    """Logits beyond a margin of 1 no longer contribute to the discriminator's loss.
+
+    The published rates fall linearly to 0, as in the authors' code for CIFAR-10.
+    """
 
     paper = "arXiv:1705.02894, arXiv:1802.05957"
+    deviations = (
+        "SNGAN's residual network has 128 samples in a generator's step and 64 in a "
+        "discriminator's; here both have the batch.",
+    )
     formula = ("E relu(1-r) + E relu(1+f)", "-E f")
-    optimizer: Optimizer = Optimizer(kind="adam", lr=2e-4, betas=(0.0, 0.9))
+    optimizer: Optimizer = Optimizer(
+        kind="adam", lr=2e-4, lr_end=0.0, decay="linear", betas=(0.0, 0.9)
+    )
     n_critic: PositiveInt = 5
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -23,6 +23,11 @@ class FeatureMatching(Nonsaturating):
     """
 
     paper = "arXiv:1606.03498"
+    deviations = (
+        "Feature matching alone: without the semi-supervised classes, weight normalisation and "
+        "historical averaging.",
+        "The features are those before the last layer; the paper's are of an intermediate one.",
+    )
     formula = ("E sp(-r) + E sp(f)", "|E h(x) - E h(G)|^2, h = the discriminator's features")
     optimizer: Optimizer = Optimizer(kind="adam", lr=3e-4, betas=(0.5, 0.999))
 

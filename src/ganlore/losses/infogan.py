@@ -30,6 +30,14 @@ class InfoGan(Nonsaturating):
     """
 
     paper = "arXiv:1606.03657"
+    deviations = (
+        "Q is a linear head; the authors' has a hidden layer of 128 with batch norm.",
+        "The noise is normal; the authors' is uniform, and they have batch norm in the "
+        "discriminator.",
+        "Under the policy `shared` continuous codes weigh .1; under `published` 1, as in the "
+        "authors' MNIST experiment.",
+    )
+    published = {"weight_continuous": 1.0}
     formula = (
         "E sp(-r) + E sp(f) - lam I(c; G(z, c))",
         "E sp(-f) - lam I(c; G(z, c)), I = E log Q(c | G(z, c)) + H(c)",

@@ -17,6 +17,10 @@ class LeastSquares(LogitLoss):
     """
 
     paper = "arXiv:1611.04076"
+    deviations = (
+        "The optimiser is DCGAN's; the paper's rates, which depend on the data set, were not "
+        "checked.",
+    )
     formula = (".5 E (r-1)^2 + .5 E f^2", ".5 E (f-1)^2")
     provides = ("a label for real",)
     targets = (1.0, 0.0)

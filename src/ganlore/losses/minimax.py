@@ -13,6 +13,10 @@ class Minimax(Nonsaturating):
     """Binary cross-entropy, saturating: the generator minimises what the critic maximises."""
 
     paper = "arXiv:1406.2661"
+    deviations = (
+        "The optimiser is DCGAN's (arXiv:1511.06434); the paper's is SGD with momentum, and its "
+        "discriminator has dropout.",
+    )
     formula = ("E sp(-r) + E sp(f)", "-E sp(f)")
 
     def generator_loss(self, fake: Tensor) -> Tensor:

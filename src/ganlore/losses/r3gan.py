@@ -26,6 +26,12 @@ class R3gan(LogitLoss):
     """
 
     paper = "arXiv:2501.05441"
+    deviations = (
+        "Samples come from the trained weights; the authors' come from their moving average "
+        "(the trick `ema`).",
+        "The networks are the study's, with batch norm in the generator, and inputs are not "
+        "augmented; the authors' networks have no normalisation and their inputs are.",
+    )
     logs = ("r1", "r2")
     formula = (
         "E sp(f - r) + g/2 (E |grad D(x)|^2 + E |grad D(G)|^2), g .05 -> .005",

@@ -20,6 +20,7 @@ class Wasserstein(LogitLoss):
     """Difference of mean scores, with the critic's weights clipped after each of its steps."""
 
     paper = "arXiv:1701.07875"
+    deviations = ()
     formula = ("E f - E r", "-E f")
     logs = ("share_at_bound",)
     optimizer: Optimizer = Optimizer(kind="rmsprop", lr=5e-5)

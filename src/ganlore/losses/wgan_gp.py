@@ -20,6 +20,10 @@ class WassersteinGradientPenalty(LogitLoss):
     """Difference of mean scores, with a one-centred gradient penalty between real and fake."""
 
     paper = "arXiv:1704.00028"
+    deviations = (
+        "The rate is algorithm 1's, constant; the paper's residual network for CIFAR-10 has "
+        "2e-4, falling linearly to 0 (`optimizer: {lr: 2.0e-4, lr_end: 0, decay: linear}`).",
+    )
     formula = ("E f - E r + 10 E (|grad D(xh)| - 1)^2, xh = e x + (1-e) G", "-E f")
     logs = ("penalty_norm",)
     optimizer: Optimizer = Optimizer(kind="adam", lr=1e-4, betas=(0.0, 0.9))

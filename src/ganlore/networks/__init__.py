@@ -207,12 +207,16 @@ class AutoEncoder(Critic):
 class Network(ABC):
     """A family of networks; its annotated attributes are settings.
 
+    Facts (class attributes without annotation, literals): paper, requires, provides, incompatible,
+    and `deviations`, where it differs from its paper, a tuple of sentences; empty: as published.
+
     Attributes:
         least_batch: the fewest samples that it can be trained with; 2 with batch norm of vectors,
             since one value has no variance.
     """
 
     name: ClassVar[str] = ""
+    deviations: ClassVar[tuple[str, ...]] = ()
     least_batch: ClassVar[int] = 1
 
     @abstractmethod

@@ -75,6 +75,17 @@ def normed_seed(inputs: int, shape: tuple[int, ...], spec: Spec) -> nn.Sequentia
     return nn.Sequential(linear, *norm, nn.ReLU(), nn.Unflatten(1, shape))
 
 
+def doubling(inputs: int, outputs: int, kernel: int = 4, bias: bool = True) -> nn.Module:
+    """A transposed convolution that doubles the size, whatever its kernel is."""
+    around = (kernel - 1) // 2
+    return nn.ConvTranspose2d(inputs, outputs, kernel, 2, around, kernel % 2, bias=bias)
+
+
+def halving(inputs: int, outputs: int, kernel: int = 4) -> nn.Module:
+    """A strided convolution that halves an even size, whatever its kernel is."""
+    return nn.Conv2d(inputs, outputs, kernel, 2, (kernel - 1) // 2)
+
+
 @dataclass
 class Convolutional(Network, ABC):
     """A network of feature maps from low to high resolution, with weights from N(0, 0.02)."""
@@ -86,6 +97,8 @@ class Convolutional(Network, ABC):
     provides = ("stages", "feature maps")
     width: PositiveInt = 64
 
+    kernel = 4  # of the convolutions that change the size
+
     gain_spread: ClassVar[float] = 0.0
     """Standard deviation of batch norm's gains around 1."""
 
@@ -94,8 +107,7 @@ class Convolutional(Network, ABC):
         """Batch norm and ReLU, after each of the generator's layers but the last."""
         return [nn.BatchNorm2d(channels), nn.ReLU()] if spec.batch_norm else [nn.ReLU()]
 
-    @classmethod
-    def doubled(cls, parts: Parts, times: int, spec: Spec) -> Parts:
+    def doubled(self, parts: Parts, times: int, spec: Spec) -> Parts:
         """Append transposed convolutions: double the size, half the channels each.
 
         Args:
@@ -106,8 +118,8 @@ class Convolutional(Network, ABC):
         for _ in range(times):
             channels, size = parts[-1][1][0] // 2, 2 * parts[-1][1][1]
             bias = not spec.batch_norm
-            layer = nn.ConvTranspose2d(2 * channels, channels, 4, 2, 1, bias=bias)
-            active = cls.active(channels, spec)
+            layer = doubling(2 * channels, channels, self.kernel, bias)
+            active = self.active(channels, spec)
             parts.append((nn.Sequential(layer, *active), (channels, size, size)))
         return parts
 
@@ -117,12 +129,12 @@ class Convolutional(Network, ABC):
         return Generator(Stages([*parts, (nn.Sequential(last, nn.Tanh()), spec.shape)]), spec)
 
     def halved(self, times: int, spec: Spec) -> Parts:
-        """A discriminator's strided 4x4 convolutions: half the size, twice as many channels."""
+        """A discriminator's strided convolutions: half the size, twice as many channels."""
         parts: Parts = []
         inputs, channels, size = spec.shape[0], self.width, spec.shape[1]
         for _ in range(times):
             size //= 2
-            layers = nn.Sequential(nn.Conv2d(inputs, channels, 4, 2, 1), nn.LeakyReLU(0.2))
+            layers = nn.Sequential(halving(inputs, channels, self.kernel), nn.LeakyReLU(0.2))
             parts.append((layers, (channels, size, size)))
             inputs, channels = channels, 2 * channels
         return parts

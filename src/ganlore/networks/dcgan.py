@@ -6,12 +6,13 @@ from typing import ClassVar
 from torch import nn
 
 from ganlore.networks import Discriminator, Generator, Spec, Stages
-from ganlore.networks._convolutional import Convolutional, Seed, stages
+from ganlore.networks._convolutional import Convolutional, Seed, doubling, stages
+from ganlore.settings import PositiveInt
 
 
 @dataclass
 class Dcgan(Convolutional):
-    """Strided 4x4 convolutions, batch norm and ReLU in the generator.
+    """Strided convolutions, batch norm and ReLU in the generator.
 
     The discriminator has no batch norm, which departs from the paper for the reason in
     `ganlore.networks`. The width is that of the authors' code; the paper's figure has twice as many
@@ -19,8 +20,15 @@ class Dcgan(Convolutional):
     """
 
     paper = "arXiv:1511.06434"
+    deviations = (
+        "Kernels are 4x4; the paper's are 5x5 (`kernel: 5`).",
+        "The discriminator has no batch norm, since penalties, packing and relativistic tricks "
+        "need logits that do not depend on the batch.",
+        "The width is that of the authors' code; the paper's figure has twice as many channels.",
+    )
 
     gain_spread: ClassVar[float] = 0.02
+    kernel: PositiveInt = 4
 
     def generator(self, spec: Spec) -> Generator:
         """Noise -> inner feature map -> transposed convolutions -> tanh."""
@@ -29,7 +37,7 @@ class Dcgan(Convolutional):
         first = Seed(spec.inputs, channels, inner, bias=not spec.batch_norm)
         seeded = nn.Sequential(first, *self.active(channels, spec))
         parts = self.doubled([(seeded, (channels, inner, inner))], doublings - 1, spec)
-        return self.finished(parts, nn.ConvTranspose2d(self.width, spec.shape[0], 4, 2, 1), spec)
+        return self.finished(parts, doubling(self.width, spec.shape[0], self.kernel), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions down to the inner feature map -> a linear head."""

@@ -37,6 +37,10 @@ class DiracGan(Network):
     """
 
     paper = "arXiv:1801.04406"
+    deviations = (
+        "Both parameters begin at a point of [1/2, 3/2] that is drawn for each seed; the "
+        "paper's figures begin at one point.",
+    )
     requires = {"points": "the generator is one point, and the discriminator linear in points"}
     incompatible = {
         "vaegan": "the generator ignores its code, so that no reconstruction can train an encoder"

@@ -1,6 +1,7 @@
 """The small network of "Are GANs Created Equal?", which is InfoGAN's."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -22,6 +23,12 @@ class InfoGanSmall(Convolutional):
     """
 
     paper = "arXiv:1711.10337, arXiv:1606.03657"
+    deviations: ClassVar[tuple[str, ...]] = (
+        "The generator has ReLU, InfoGAN's; the study's code has leaky ReLU (`infogan- "
+        "published`).",
+        "The discriminator has no batch norm, which the study drew on or off; noise is normal, "
+        "where theirs is uniform.",
+    )
     least_batch = 2  # batch norm over single values
     hidden: PositiveInt = 1024
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -27,6 +28,10 @@ class MultilayerPerceptron(Network):
     """
 
     paper = "arXiv:1712.04086"
+    deviations: ClassVar[tuple[str, ...]] = (
+        "PacGAN's generator has four layers of 400; width and depth here are settings, and the "
+        "discriminator has leaky ReLU in place of maxout.",
+    )
     least_batch = 2  # batch norm over single values
     provides = ("stages",)
     width: PositiveInt = 128

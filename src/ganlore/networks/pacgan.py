@@ -38,6 +38,10 @@ class PacGan(MultilayerPerceptron):
     layers of 200 units with 5 pieces in the discriminator, without batch norm; N(0, .02).
     """
 
+    deviations = (
+        "The generator's layers have no bias before their batch norm, as the authors'; the last "
+        "bits of batch norm's running averages (.05 there, .1 here) differ.",
+    )
     requires = {"points": "these networks were made for two-dimensional points"}
     width: PositiveInt = 400
     depth: PositiveInt = 4

@@ -145,6 +145,12 @@ class Rnn(Network):
     """
 
     paper = "arXiv:1611.09904"
+    deviations = (
+        "The generator's rows do not see the row before, and it has a hidden layer with batch "
+        "norm.",
+        "The discriminator averages states, where the paper averages probabilities; neither "
+        "network is pre-trained or paused.",
+    )
     least_batch = 2  # batch norm over single values
     requires = {"images": "a recurrent network reads and writes rows of images"}
     width: PositiveInt = 64

@@ -22,6 +22,11 @@ class Sndcgan(Convolutional):
     """
 
     paper = "arXiv:1802.05957"
+    deviations = (
+        "The strided convolutions have the channels of the paper's table; the authors' code has "
+        "twice as many.",
+        "Sizes that can be halved less than three times have fewer layers.",
+    )
     least_batch = 2  # batch norm over single values
 
     def generator(self, spec: Spec) -> Generator:

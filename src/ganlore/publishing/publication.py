@@ -149,7 +149,8 @@ class Publication:
 
         hashes = self.manifest["files"]["results"]
         later = [name for name in tables.LATER if hashes.keys() & {f"{name}.csv", f"{name}.csv.gz"}]
-        texts = {name: self.text(f"{name}.csv") for name in (*tables.NAMES, *later)}
+        searched = ["search"] if self.manifest["settings"].get("search") else []
+        texts = {name: self.text(f"{name}.csv") for name in (*tables.NAMES, *later, *searched)}
         read = {
             name: frames.read_csv(
                 io.StringIO(text),

@@ -199,7 +199,9 @@ def _tables(plan: Plan) -> dict[str, str]:
     from ganlore.analysis import tables
 
     tidy = tables.read(plan)
-    files = [Path(plan.study.results) / f"{name}.csv" for name in ("floor", *tables.LATER)]
+    searched = ["search"] if plan.study.search else []
+    names = ("floor", *tables.LATER, *searched)
+    files = [Path(plan.study.results) / f"{name}.csv" for name in names]
     return {
         "runs.csv": tidy.runs.to_csv(index=False, lineterminator="\n"),
         **{file.name: file.read_text(encoding="utf-8") for file in files},

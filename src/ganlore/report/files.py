@@ -41,6 +41,8 @@ def texts(results: Results) -> dict[str, str]:
         contents["tables/claims-seeds.csv"] = _csv(claim_results.differences(results.claims))
         contents["tables/verdicts.csv"] = _csv(claim_results.rows(results.claims))
         contents["tables/verdicts.tex"] = claims.as_latex(results.claims)
+    if results.tidy.search is not None:
+        contents["tables/search.csv"] = _csv(results.tidy.search)
     for matrix in results.matrices:
         contents[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix)
         better = matrices.improvements(matrix)

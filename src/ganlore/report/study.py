@@ -117,7 +117,7 @@ def settings(plan: Plan) -> dict[str, str]:
     words: dict[str, str] = {}
     for run in plan.runs:
         of_loss = [formatting.settings(run.loss.settings)]
-        if run.training.policy == "published":
+        if run.training.policy != "shared":
             of_loss.append(formatting.optimizer(run.optimizer))
         words.setdefault(run.loss.name, "; ".join(of_loss))
         for trick in _named(run):

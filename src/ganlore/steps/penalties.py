@@ -34,14 +34,24 @@ def norms_between(step: Step) -> Tensor:
     return gradient_norms(step.discriminate, points)
 
 
-def norms_around(step: Step, scale: float) -> Tensor:
+def norms_around(step: Step, scale: float, uniform: bool = False) -> Tensor:
     """The gradient's norm at a point near each real sample, (N,).
 
     x + delta with delta ~ N(0, c I) and sqrt(c) = scale std(x), where std is over all elements of
     the batch (Kodali et al. 2017, arXiv:1705.07215, section 2.3). x is the discriminator's input,
     after augmentation, as in `norms_between`.
+
+    Args:
+        step: of the discriminator.
+        scale: of the noise.
+        uniform: as in the authors' code: x + a scale std(x) u with u uniform in [0, 1) for each
+            dimension, and a uniform in [0, 1) for each sample.
     """
     real = step.real.detach()
+    if uniform:
+        noise = torch.rand(real.shape, generator=step.rng, device=real.device)
+        far = real + scale * real.std() * noise
+        return gradient_norms(step.discriminate, interpolate(far, real, step.rng))
     noise = torch.randn(real.shape, generator=step.rng, device=real.device)
     return gradient_norms(step.discriminate, real + scale * real.std() * noise)
 

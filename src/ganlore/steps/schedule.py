@@ -71,7 +71,12 @@ def learning_rates(settings: Optimizer) -> tuple[float, float]:
 
 def learning_rate_factor(settings: Optimizer, progress: float) -> float:
     """The optimiser's own factor on its initial learning rates."""
-    return 1.0 if settings.lr_end is None else cosine(1.0, settings.lr_end / settings.lr, progress)
+    if settings.lr_end is None:
+        return 1.0
+    last = settings.lr_end / settings.lr
+    if settings.decay == "linear":
+        return 1 + (last - 1) * progress
+    return cosine(1.0, last, progress)
 
 
 def beta2(settings: Optimizer, progress: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganlore.networks import Critic, Generator
 
@@ -75,7 +76,9 @@ class TrainState:
     @cached_property
     def joins(self) -> bool:
         """Whether a discriminator step may use one forward pass for real and generated images."""
-        mixes = any(plugin.mixes_batch for plugin in self.plugins)
+        mixes = any(plugin.mixes_batch for plugin in self.plugins) or any(
+            isinstance(module, _BatchNorm) for module in self.discriminator.modules()
+        )
         return not (mixes or self.differentiates_real or self.differentiates_fake)
 
     @cached_property

@@ -28,6 +28,8 @@ FACTS = frozenset(
         "provides_if",
         "logs",
         "equal_to",
+        "deviations",
+        "published",
         "no_effect",
         "acts_unless",
         "acts_after",
@@ -41,6 +43,7 @@ FACTS = frozenset(
 DESCRIPTIVE = frozenset(
     {"paper", "formula", "tip", "captions", "incompatible", "requires", "provides", "combines"}
     | {"provides_if", "logs", "reads", "no_effect", "acts_unless", "acts_after", "equal_to"}
+    | {"deviations", "published"}
 )
 """Facts that only describe, or decide which cells there are: they change no run's result."""
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ganlore.errors import GanloreError, unknown
 from ganlore.settings import LEAST, LONGEST, Optimizer
-from ganlore.study import claim_cells, compatibility, registry, schema
+from ganlore.study import claim_cells, compatibility, registry, schema, search
 from ganlore.study.claims import PLURAL
 from ganlore.study.explain import explain
 from ganlore.study.run import Cell, Missing, Plan, PlugIn, Run
@@ -28,6 +28,8 @@ def expand(study: Study) -> Plan:
         GanloreError: before the first job, for unknown names, settings that do not fit, two grids
             that want different things of one run, or a study without runs.
     """
+    study = search.settled(study)
+    search.check(study)
     _check_settings(study)
     missing: dict[Cell, Missing] = {}
     placed = [(f"study {study.name}: grids.{i}", grid) for i, grid in enumerate(study.grids)]
@@ -207,9 +209,12 @@ def _resolve(
 ) -> Run:
     change = study.variants.get(cell.variant, Variant())
     training = _changed(training, change.training, f"study {study.name}: variants.{cell.variant}")
+    found = search.chosen(study, *cell[:4])
 
     def plugin(kind: str, name: str) -> PlugIn:
-        values = _given(study, cell.variant, kind, name)
+        values = schema.merge(_given(study, cell.variant, kind, name), found.get(kind, {}))
+        if training.policy == "published":
+            values = schema.merge(registry.declaration(kind, name).fact("published", {}), values)
         if kind == "loss":
             values["optimizer"] = _policy(name, training, values.get("optimizer", {}))
         own = compatibility.applied([name]) if kind == "trick" else [name]
@@ -238,7 +243,7 @@ def _resolve(
 def _policy(loss: str, training: Training, overrides: dict[str, Any]) -> dict[str, Any]:
     """The optimiser of a loss: the study's or its published one, and the study's changes to it."""
     published = registry.declaration("loss", loss).model.model_fields["optimizer"].default
-    start: Optimizer = training.optimizer if training.policy == "shared" else published
+    start: Optimizer = published if training.policy == "published" else training.optimizer
     return schema.merge(start.model_dump(mode="json"), overrides)
 
 

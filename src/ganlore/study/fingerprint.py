@@ -111,12 +111,15 @@ def _describes(node: ast.stmt, facts: bool) -> bool:
     """Docstrings (and any other bare string), and a class's facts that only describe."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    if isinstance(node, ast.AnnAssign) and "ClassVar" in ast.unparse(node.annotation):
+        targets = [node.target]
     return (
         facts
-        and isinstance(node, ast.Assign)
+        and bool(targets)
         and all(
             isinstance(target, ast.Name) and target.id in declarations.DESCRIPTIVE
-            for target in node.targets
+            for target in targets
         )
     )
 

@@ -29,6 +29,8 @@ from ganlore.settings import (
 from ganlore.study import documents
 from ganlore.study.claims import Claims
 from ganlore.study.explain import explain, refuse_nul
+from ganlore.study.keep import Keep
+from ganlore.study.space import Search
 
 Names = Literal["all"] | list[str]
 TrickNames = Literal["all"] | list[str | list[str]]
@@ -40,10 +42,12 @@ class Training(Model):
     budget: Budget = Field(100_000, description="Real images shown to the discriminator in a run.")
     batch: UpToMillion = Field(64, description="Real images in a discriminator step.")
     latent: UpToMillion = Field(64, description="Dimensions of the generator's noise.")
-    policy: Literal["shared", "published"] = Field(
+    policy: Literal["shared", "published", "searched"] = Field(
         "shared",
-        description="shared: the study's optimizer for every loss. published: each loss's own. "
-        "What belongs to a loss's definition (n_critic, penalty weight, clip) is its own in both.",
+        description="shared: the study's optimizer for every loss. published: each loss's own, and "
+        "what losses and tricks declare as published. What belongs to a loss's definition "
+        "(n_critic, penalty weight, clip) is its own in both. searched: what a search has chosen "
+        "for each cell (`search`).",
     )
     optimizer: Optimizer = Field(
         Optimizer(), description="The optimisers of all losses under the policy `shared`."
@@ -159,36 +163,6 @@ class Protocol(Model):
         return names
 
 
-class Keep(Model):
-    """What stays of a run once it is evaluated; it changes no number, so nothing runs again for it.
-
-    Numbers, history, samples and records always stay. What was discarded and is needed again (a
-    metric was added) is trained again.
-    """
-
-    snapshots: Literal["all", "last", "none"] = Field(
-        "all",
-        description="Generators along the budget: all of them (snapshots.pt), the last one "
-        "(generator.pt), or none.",
-    )
-    checkpoints: Literal["all", "none"] = Field(
-        "all", description="All networks as training left them (checkpoint.pt)."
-    )
-
-    check_room: bool = Field(
-        True, description="Refuse to start where the disk has too little room for the study."
-    )
-
-    @property
-    def discarded(self) -> list[str]:
-        """The files of a training that do not stay."""
-        discarded = {
-            "snapshots.pt": self.snapshots != "all",
-            "checkpoint.pt": self.checkpoints != "all",
-        }
-        return [name for name, yes in discarded.items() if yes]
-
-
 class Overrides(Model):
     """Changed settings, by plug-in."""
 
@@ -248,6 +222,9 @@ class Study(Model):
 
     name: Name = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Lower case, with hyphens.")
     title: str = ""
+    deviations: list[str] = Field(
+        [], description="Where the study differs from the paper that it follows, in sentences."
+    )
     extends: str | None = Field(
         None, description="Another study file, in the same folder, whose keys this one changes."
     )
@@ -262,6 +239,9 @@ class Study(Model):
     variants: dict[VariantName, Variant] = {}
     grids: list[Grid] = Field(min_length=1)
     exclude: list[Exclusion] = []
+    search: Search | None = Field(
+        None, description="What the policy `searched` draws from, and how it chooses."
+    )
     claims: Claims | None = Field(
         None,
         description="A file of claims in the same folder: the cells that they need join the grids, "

@@ -35,6 +35,9 @@ class Trick:
             as `step.state.extractors[name]`.
         logs: columns that it adds to the history.
         no_effect: {setting: when changing it changes no result}.
+        deviations: where it differs from its paper, a tuple of sentences; empty: as published.
+        published: {setting: its value under the policy `published`}, where the default, which is
+            that of the policy `shared`, suits small data.
         acts_unless: {setting: another setting that, if it is not None, takes its place}.
         acts_after: {setting: (unit, setting, divisor)}: it acts once the generator has made that
             many "images" or "steps"; the divisor, another setting, may be left out.
@@ -42,6 +45,8 @@ class Trick:
     """
 
     name: ClassVar[str] = ""
+    deviations: ClassVar[tuple[str, ...]] = ()
+    published: ClassVar[dict[str, Any]] = {}
     relative: ClassVar[bool] = False
     """Whether real and generated logits are compared, so that the generator needs real images."""
     differentiates_real: ClassVar[bool] = False

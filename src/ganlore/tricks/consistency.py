@@ -25,6 +25,10 @@ class Consistency(Trick):
     """
 
     paper = "arXiv:1910.12027"
+    deviations = (
+        "Without the paper's flips, which `flip` switches on; translated images are padded with "
+        "the nearest pixel.",
+    )
     tip = "equal logits for a real image and its shifted copy"
     requires = {"images": "translations and flips are defined for images only"}
     no_effect = {"shift": "if it is the same number of whole pixels"}

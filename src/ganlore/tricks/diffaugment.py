@@ -27,6 +27,7 @@ class DifferentiableAugmentation(Trick):
     """
 
     paper = "arXiv:2006.10738"
+    deviations = ("The authors' scripts for CIFAR-10 leave colour out (`colour: false`).",)
     tip = "differentiable augmentation of all inputs of the discriminator"
     requires = {"images": "colour, translation and cutout are defined for images only"}
     no_effect = {

@@ -33,6 +33,10 @@ class ExponentialMovingAverage(Trick):
     """
 
     paper = "arXiv:1806.04498"
+    deviations = (
+        "The average has StyleGAN2's half-life in images, with a ramp; the paper has a fixed "
+        "decay of .9999 (`decay`).",
+    )
     tip = "samples from averaged weights"
     no_effect = {
         "halflife": "until the generator has made halflife / rampup images, and if decay is set",

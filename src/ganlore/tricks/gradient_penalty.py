@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
@@ -20,6 +20,10 @@ class GradientPenalty(Trick):
     """A one-centred gradient penalty between real and generated samples."""
 
     paper = "arXiv:1704.00028"
+    deviations: ClassVar[tuple[str, ...]] = (
+        "The paper has it on the Wasserstein loss alone, with five critic steps; here it joins "
+        "any loss.",
+    )
     tip = "a one-centred gradient penalty between real and generated samples"
     incompatible = {"wgan-gp": "the loss already includes this penalty, so it would count twice"}
     weight: NonNegativeFloat = 10.0

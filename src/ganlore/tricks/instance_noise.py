@@ -26,6 +26,10 @@ class InstanceNoise(Trick):
     """
 
     paper = "arXiv:1701.04862"
+    deviations = (
+        "The papers give no numbers: a standard deviation from .1 to 0, linearly, is this "
+        "package's.",
+    )
     tip = "decreasing noise on real and generated samples"
     augments = True
     start: NonNegativeFloat = 0.1

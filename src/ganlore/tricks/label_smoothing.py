@@ -27,6 +27,7 @@ class LabelSmoothing(Trick):
     """
 
     paper = "arXiv:1606.03498"
+    deviations = ()
     tip = "a target of .9 for real data"
     requires = {
         "a label for real": "the loss has no target of 1 for the logits of real data that could be "

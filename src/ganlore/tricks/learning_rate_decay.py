@@ -16,6 +16,7 @@ class LearningRateDecay(Trick):
     """
 
     paper = "arXiv:1703.10593"
+    deviations = ()
     tip = "learning rates decay to 0"
     start: Fraction = 0.5
 

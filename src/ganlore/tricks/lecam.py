@@ -77,6 +77,12 @@ class LeCam(Trick):
     """
 
     paper = "arXiv:2104.03310"
+    deviations = (
+        "Squares are one-sided and averages include the batch, as in the authors' code; the "
+        "paper's equations have neither (`one_sided`, `current`).",
+        "The averages are bias-corrected from the first step on; the authors' BigGAN code "
+        "begins at step 1,000, with a decay of .9.",
+    )
     tip = "real logits near the moving average of generated ones, and vice versa"
     weight: NonNegativeFloat = 0.3
     decay: Fraction = 0.99

@@ -67,6 +67,10 @@ class MinibatchDiscrimination(BatchStatistic):
     """
 
     paper = "arXiv:1606.03498"
+    deviations = (
+        "The kernels are scaled to features of noise; the authors' to a first batch of data.",
+        "The features are those before the last layer, and a sample's similarity to itself counts.",
+    )
     tip = "similarity to the rest of the batch as a feature of the discriminator"
     incompatible = {
         "wgan": "with weights clipped to 0.01 all distances under the kernels are near 0, so that "

@@ -55,6 +55,10 @@ class MinibatchStandardDeviation(BatchStatistic):
     """
 
     paper = "arXiv:1710.10196"
+    deviations = (
+        "One more feature of the last layer, where the paper has a constant feature map before "
+        "its last convolution.",
+    )
     tip = "the batch's standard deviation as a feature of the discriminator"
     group: PositiveInt = 4
 

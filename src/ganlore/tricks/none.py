@@ -7,6 +7,7 @@ class Plain(Trick):
     """The plain loss."""
 
     paper = "-"
+    deviations = ()
     tip = "the loss alone"
 
 

@@ -24,6 +24,11 @@ class Packing(Trick):
     """
 
     paper = "arXiv:1712.04086"
+    deviations = (
+        "A batch of N samples is N / m packs, so that the budget in images is that of other "
+        "cells; the paper's has N packs of m samples each (a variant with `training: {batch: m "
+        "N, budget: m B}`).",
+    )
     tip = "joint scores of packs of samples"
     batch_multiple_of = "m"
     m: PositiveInt = 2

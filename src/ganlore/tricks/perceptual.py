@@ -26,6 +26,10 @@ class Perceptual(Trick):
     """
 
     paper = "arXiv:1904.02762, arXiv:1603.08155"
+    deviations = (
+        "Means of features alone are compared, without variances, in a classifier that is "
+        "trained on the data's labels; the papers' is VGG, trained on ImageNet.",
+    )
     logs = ("perceptual",)
     tip = "classifier features of generated images match those of real ones"
     requires = {

@@ -173,6 +173,12 @@ class Progressive(Rising):
     """
 
     paper = "arXiv:1710.10196"
+    deviations = (
+        "Images keep their tanh; the paper's are linear.",
+        "The optimisers go on at a new resolution; the paper's are reset.",
+        "Without the paper's equalised learning rates, pixel norm and minibatch standard "
+        "deviation; the discriminator sees images of the current size.",
+    )
     tip = "from low to full resolution, layer by layer"
     requires = {
         "images": "only images have a resolution, and these data are points",

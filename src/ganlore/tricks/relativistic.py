@@ -18,6 +18,10 @@ class RelativisticAverage(Trick):
     """
 
     paper = "arXiv:1807.00734"
+    deviations = (
+        "Factors are each loss's own: `lsgan` has the code's half, which the paper's RaLSGAN "
+        "has not.",
+    )
     tip = "real samples should score higher than generated ones on average"
     relative = True
     incompatible = {

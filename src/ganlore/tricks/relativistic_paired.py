@@ -17,6 +17,10 @@ class RelativisticPaired(Trick):
     """
 
     paper = "arXiv:1807.00734"
+    deviations = (
+        "Both terms of a loss count, also where they are equal for a pair: `nonsaturating` is "
+        "twice the paper's RSGAN.",
+    )
     tip = "each real sample should score higher than a generated one"
     relative = True
     incompatible = {

@@ -10,6 +10,11 @@ class SelfAttentionGan(Trick):
     """
 
     paper = "arXiv:1805.08318"
+    deviations = (
+        "Attention is at half resolution, where the paper has it on 32x32 feature maps of "
+        "128x128 images.",
+        "The two rates are four times apart around the study's; the paper's are 1e-4 and 4e-4.",
+    )
     tip = "attention, normalised networks and a faster discriminator together"
     combines = ("self-attention", "spectral-norm-both", "ttur")
 

@@ -88,6 +88,10 @@ class SelfAttention(Trick):
     """
 
     paper = "arXiv:1805.08318"
+    deviations = (
+        "Attention is at half resolution, where the paper has it on 32x32 feature maps of "
+        "128x128 images.",
+    )
     tip = "attention in both networks"
     requires = {
         "images": "attention is between the positions of a feature map, and points have none",

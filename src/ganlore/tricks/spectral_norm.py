@@ -25,6 +25,7 @@ class SpectralNorm(Trick):
     """Every layer of the discriminator has a largest singular value of 1."""
 
     paper = "arXiv:1802.05957"
+    deviations = ()
     tip = "spectral normalisation of the discriminator"
     incompatible = {
         "wgan": "normalisation divides by the very scale that weight clipping bounds, so the "

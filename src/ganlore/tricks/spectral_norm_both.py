@@ -16,6 +16,7 @@ class SpectralNormBoth(Trick):
     """
 
     paper = "arXiv:1805.08318"
+    deviations = ()
     tip = "spectral normalisation of both networks"
     incompatible = {
         "wgan": "normalisation divides by the very scale that weight clipping bounds, so the "

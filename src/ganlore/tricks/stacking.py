@@ -126,6 +126,11 @@ class Stacking(Rising):
     """
 
     paper = "arXiv:1612.03242"
+    deviations = (
+        "Stage II reads a code of stage I's image; the paper's reads feature maps.",
+        "Class labels take the place of text, without conditioning augmentation and without "
+        "pairs of an image and a wrong text.",
+    )
     tip = "a second GAN refines the first one's output"
     requires = {"images": "stage I generates images of half the resolution; points have none"}
     share: Fraction = 0.5

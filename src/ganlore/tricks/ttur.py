@@ -16,6 +16,10 @@ class TwoTimeScales(Trick):
     """
 
     paper = "arXiv:1706.08500"
+    deviations = (
+        "The two rates are four times apart around the study's, as SAGAN's 1e-4 and 4e-4; the "
+        "paper has rates for each of its networks.",
+    )
     tip = "a faster discriminator, 1:1 updates"
     ratio: PositiveFloat = 4.0
 

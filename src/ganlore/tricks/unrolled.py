@@ -29,6 +29,9 @@ class Unrolled(Trick):
     """
 
     paper = "arXiv:1611.02163"
+    deviations = (
+        "Networks, rates and k are the study's; those of the paper's experiments were not checked.",
+    )
     tip = "the generator's loss is against a discriminator k steps ahead"
     k: NonNegativeInt = 5
 

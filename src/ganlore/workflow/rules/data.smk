@@ -77,7 +77,7 @@ rule reference:
         gpu=lambda w: int(gpu_slots.wanted(PLAN.protocols[w.dataset][0].device)),
     params:
         code=lambda w: fingerprint.reference(w.extractor),
-        protocol=lambda w: PLAN.protocols[w.dataset][0].model_dump_json(),
+        protocol=lambda w: PROTOCOLS[w.dataset, w.protocol].model_dump_json(),
         data=lambda w: str(DATA),
     shell:
         "ganlore reference {wildcards.dataset} {wildcards.extractor}"

@@ -4,6 +4,7 @@
 rule train:
     input:
         rules.prepare.output,
+        settings_known,
         fitted=lambda w: fitted_to(w.dataset, run_of(w).training_extractors),
     output:
         RUN_FOLDER / "run.json",
@@ -11,18 +12,20 @@ rule train:
         kept("checkpoint.pt"),
         RUN_FOLDER / "history.csv",
     log:
-        RESULTS / "logs/train" / f"{RUN}.log",
-    threads: lambda w: run_of(w).training.threads
+        RESULTS / "{part}logs/train" / f"{RUN}.log",
     priority: 1  # costs are timed when nothing can be trained
+    threads: lambda w: run_of(w).training.threads
     resources:
         gpu=lambda w: int(gpu_slots.wanted(run_of(w).training.device)),
     params:
         settings=lambda w: run_of(w).training_settings(),
         code=lambda w: run_of(w).training_code(),
         data=lambda w: str(DATA),
-        results=lambda w: str(RESULTS),
+        results=lambda w: str(RESULTS / w.part),
         # measured in the worker; Snakemake's own directive would measure its thin client
-        benchmark=lambda w: str(RESULTS / "benchmarks/train" / f"{RUN}.tsv").format(**w),
+        benchmark=lambda w: str(
+            RESULTS / w.part / "benchmarks/train" / f"{RUN}.tsv"
+        ).format(**w),
     shell:
         "ganlore train --settings {params.settings:q} --data {params.data:q}"
         " --results {params.results:q} --benchmark {params.benchmark:q} > {log:q} 2>&1"
@@ -32,8 +35,11 @@ rule evaluate:
     input:
         RUN_FOLDER / "run.json",
         RUN_FOLDER / "snapshots.pt",
+        settings_known,
         fitted=lambda w: fitted_to(w.dataset, run_of(w).extractors),
-        references=lambda w: references_of(w.dataset, run_of(w).extractors),
+        references=lambda w: references_of(
+            w.dataset, run_of(w).extractors, run_of(w).protocol
+        ),
     output:
         # and generator.pt, where the study keeps the last snapshot alone: were it named here, a study
         # that begins to keep it would have no provenance of it, and nothing would be evaluated again
@@ -41,7 +47,7 @@ rule evaluate:
         RUN_FOLDER / "metrics.csv",
         RUN_FOLDER / "samples.npz",
     log:
-        RESULTS / "logs/evaluate" / f"{RUN}.log",
+        RESULTS / "{part}logs/evaluate" / f"{RUN}.log",
     priority: 5  # finished runs are measured before new ones begin
     resources:
         gpu=lambda w: int(gpu_slots.wanted(run_of(w).protocol.device)),
@@ -50,11 +56,11 @@ rule evaluate:
         settings=lambda w: run_of(w).model_dump_json(),
         code=lambda w: run_of(w).evaluation_code(),
         data=lambda w: str(DATA),
-        results=lambda w: str(RESULTS),
+        results=lambda w: str(RESULTS / w.part),
         # measured in the worker; Snakemake's own directive would measure its thin client
-        benchmark=lambda w: str(RESULTS / "benchmarks/evaluate" / f"{RUN}.tsv").format(
-            **w
-        ),
+        benchmark=lambda w: str(
+            RESULTS / w.part / "benchmarks/evaluate" / f"{RUN}.tsv"
+        ).format(**w),
     shell:
         "ganlore evaluate --settings {params.settings:q} --data {params.data:q}"
         " --results {params.results:q} --benchmark {params.benchmark:q} --keep {resources.keep:q}"
@@ -80,6 +86,23 @@ rule costs:
         "ganlore costs {resources.study:q} > {log:q} 2>&1"
 
 
+# A checkpoint: which trials the next rung has, and which settings the study's own runs have, is known
+# once it is done. A search that was killed goes on with the trials that are missing.
+checkpoint select:
+    input:
+        trials_of,
+    output:
+        RESULTS / "search" / "rung{rung}.json",
+        RESULTS / "search" / "rung{rung}.csv",
+    log:
+        RESULTS / "logs/select/rung{rung}.log",
+    params:
+        study=STUDY_JSON,
+        code=fingerprint.of([fingerprint.module("evaluation.searching")]),
+    shell:
+        "ganlore select {params.study:q} {wildcards.rung} > {log:q} 2>&1"
+
+
 rule collect:
     input:
         FITTED_ALL,
@@ -87,6 +110,7 @@ rule collect:
         CONTROLS_ALL,
         COSTS_ALL,
         MEASURED,
+        expand(RESULTS / "search" / "rung{rung}.json", rung=range(1, RUNGS + 1)),
     output:
         RESULTS / "metrics.parquet",
         RESULTS / "history.parquet",

@@ -38,7 +38,9 @@ PREPARED = DATA / "prepared" / "{dataset}"
 FITTED = DATA / "extractors" / "{dataset}" / "{extractor}"
 REFERENCE = FITTED / "reference" / "{protocol}"
 RUN = "{dataset}/{network}/{loss}/{trick}/{variant}/seed{seed}"
-RUN_FOLDER = RESULTS / "runs" / RUN
+# "" for the study's own runs, "search/rung1/" for a search's trials
+RUN_FOLDER = RESULTS / "{part}runs" / RUN
+RUNGS = len(STUDY.search.rungs) if STUDY.search else 0
 
 
 def kept(name):
@@ -60,15 +62,11 @@ FITTED_ALL = [
 ]
 
 
-def references_of(dataset, extractors):
+def references_of(dataset, extractors, protocol):
     """The records of what is measured of a data set alone."""
     record = str(REFERENCE / "record.json")
     return [
-        record.format(
-            dataset=dataset,
-            extractor=name,
-            protocol=PLAN.references[dataset, name].place,
-        )
+        record.format(dataset=dataset, extractor=name, protocol=protocol.place)
         for name in extractors
     ]
 
@@ -83,8 +81,17 @@ CONTROLS_ALL = [
 COSTS_ALL = [RESULTS / "costs/record.json"] if PLAN.costs else []
 
 REFERENCES_ALL = [
-    record for key in PLAN.references for record in references_of(key[0], [key[1]])
+    record
+    for (dataset, extractor), protocol in PLAN.references.items()
+    for record in references_of(dataset, [extractor], protocol)
 ]
+
+# What a search chooses by is another protocol than what the study is judged by.
+PROTOCOLS = {
+    (dataset, protocol.place): protocol
+    for plan in (PLAN, *(trials.forecast(STUDY)[:1] if RUNGS else ()))
+    for dataset, (protocol, _) in plan.protocols.items()
+}
 
 
 @functools.cache
@@ -102,7 +109,14 @@ def raw_key(dataset):
 
 WEIGHTS = {
     name: needed.path(DATA)
-    for name in sorted({name for many in PLAN.extractors.values() for name in many})
+    for name in sorted(
+        {
+            name
+            for plan in (PLAN, *(trials.forecast(STUDY)[:1] if RUNGS else ()))
+            for many in plan.extractors.values()
+            for name in many
+        }
+    )
     if (needed := weights.of(name))
 }
 
@@ -115,9 +129,39 @@ MEASURED = [
 ]
 
 
+@functools.cache
+def plan_of(rung, _written):
+    """The trials of a rung of the search; for 0 the study's own runs, once it is done."""
+    return trials.of_rung(STUDY, rung) if rung else expand_study(STUDY)
+
+
 def run_of(wildcards):
     """The run that a job's wildcards name."""
-    return RUNS[RUN.format(**wildcards)]
+    if not RUNGS:
+        return RUNS[RUN.format(**wildcards)]
+    rung = int("".join(filter(str.isdigit, wildcards.part)) or 0)
+    before = search.record(STUDY, rung - 1 if rung else RUNGS)
+    written = before.stat().st_mtime_ns if before.exists() else None
+    return plan_of(rung, written).by_id[RUN.format(**wildcards)]
+
+
+def settings_known(wildcards):
+    """What a run's settings wait for: the whole search, or the rung before a trial's own."""
+    rung = int("".join(filter(str.isdigit, wildcards.part)) or RUNGS + 1)
+    return checkpoints.select.get(rung=rung - 1).output if RUNGS and rung > 1 else []
+
+
+def trials_of(wildcards):
+    """What a rung's selection reads of its trials; they are known once the rung before is done."""
+    rung = int(wildcards.rung)
+    if rung > 1:
+        checkpoints.select.get(rung=rung - 1)
+    plan = trials.of_rung(STUDY, rung)
+    return [
+        plan.folder(run) / name
+        for run in plan.runs
+        for name in ("run.json", "history.csv", "evaluation.json", "metrics.csv")
+    ]
 
 
 wildcard_constraints:
@@ -130,3 +174,5 @@ wildcard_constraints:
     protocol="[^/]+",
     file="[^/]+",
     seed=r"\d+",
+    rung=r"\d+",
+    part=r"(search/rung\d+/)?",
