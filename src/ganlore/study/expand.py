@@ -210,6 +210,10 @@ def _resolve(
     change = study.variants.get(cell.variant, Variant())
     training = _changed(training, change.training, f"study {study.name}: variants.{cell.variant}")
     found = search.chosen(study, *cell[:4])
+    if draw := search.seeds_own(study, cell.variant, seed):
+        where = f"study {study.name}: variants.{cell.variant}.draw"
+        search.check_space(draw, where, set(registry.find("loss")), {cell.network})
+        found = search.settings(study, draw, cell.loss, cell.network)
 
     def plugin(kind: str, name: str) -> PlugIn:
         values = schema.merge(_given(study, cell.variant, kind, name), found.get(kind, {}))

@@ -30,7 +30,7 @@ from ganlore.study import documents
 from ganlore.study.claims import Claims
 from ganlore.study.explain import explain, refuse_nul
 from ganlore.study.keep import Keep
-from ganlore.study.space import Search
+from ganlore.study.space import Range, Search
 
 Names = Literal["all"] | list[str]
 TrickNames = Literal["all"] | list[str | list[str]]
@@ -176,6 +176,11 @@ class Variant(Overrides):
     """A named set of changed settings, of plug-ins and of the training."""
 
     training: dict[str, Any] = {}
+    draw: dict[str, Range] = Field(
+        {},
+        description="What each seed draws for itself, the same for all cells: lr, ratio, beta1, "
+        "settings of losses by their name, and of networks as network.<name>, as in search.space.",
+    )
 
 
 VariantName = Annotated[Name, Field(pattern=r"^[a-z0-9][a-zA-Z0-9_.,:=-]*$")]

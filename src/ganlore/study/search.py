@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -70,9 +72,15 @@ def _check_protocol(study: Study, search: Search) -> None:
         )
 
 
-def check_space(study: Study, losses: set[str], networks: set[str]) -> None:
-    """Refuse a setting that no loss or network of the study's cells has."""
-    assert study.search is not None
+def check_space(space: Iterable[str], where: str, losses: set[str], networks: set[str]) -> None:
+    """Refuse a setting that no loss or network of the cells has.
+
+    Args:
+        space: the names of what is drawn.
+        where: its place in the study, for the message.
+        losses: of the cells.
+        networks: likewise.
+    """
     of_losses = {key for name in losses for key in registry.declaration("loss", name).settings({})}
     of_networks = {
         f"{NETWORK}{key}"
@@ -80,9 +88,9 @@ def check_space(study: Study, losses: set[str], networks: set[str]) -> None:
         for key in registry.declaration("network", name).settings({})
     }
     allowed = {*OPTIMIZER, *of_losses - {"optimizer"}, *of_networks}
-    if wrong := sorted(set(study.search.space) - allowed):
+    if wrong := sorted(set(space) - allowed):
         raise GanloreError(
-            f"study {study.name}: search.space: no loss or network of the study has "
+            f"{where}: no loss or network of the study has "
             f"{', '.join(wrong)}\n  there are: {', '.join(sorted(allowed))}"
         )
 
@@ -95,6 +103,16 @@ def draws(search: Search) -> list[dict[str, Any]]:
         {name: search.space[name].at(x) for name, x in zip(names, point, strict=True)}
         for point in points
     ]
+
+
+def seeds_own(study: Study, variant: str, seed: int) -> dict[str, Any]:
+    """What a variant draws for a seed: {name in its space: value}, the same for all its cells.
+
+    Independent draws, so that seeds are independent observations; each setting has its own.
+    """
+    space = study.variants[variant].draw if variant in study.variants else {}
+    # a string is hashed the same by every version of Python, unlike a tuple
+    return {name: of.at(random.Random(f"{name}/{seed}").random()) for name, of in space.items()}
 
 
 @lru_cache(maxsize=8)

@@ -83,7 +83,7 @@ def as_study(study: Study, rung: int, kept: Kept) -> Study:
     used = sorted({draw for draws in kept.values() for draw in draws})
     cells = [key.split("/") for key in kept]
     losses, networks = {cell[2] for cell in cells}, {cell[1] for cell in cells}
-    search.check_space(study, losses, networks)
+    search.check_space(own.space, f"study {study.name}: search.space", losses, networks)
     variants = {name(draw): _variant(study, drawn[draw], losses, networks) for draw in used}
     document = study.model_dump(mode="json") | {
         "name": f"{study.name}-rung{rung}",
