@@ -37,8 +37,8 @@ def test_the_heat_map_has_the_numbers_of_the_table(actual: list[Matrix]) -> None
     displayed = texts(figure)
     for _, row in matrix.cells.iterrows():
         if math.isfinite(row["fid"]):
-            mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
-            assert mean in displayed and (not half or f"± {half}" in displayed)
+            mean, reach = formatting.interval(row, "fid")
+            assert mean in displayed and (not reach or reach in displayed)
     assert displayed.count("n/a") == len(matrix.missing)
     assert "3 of 3\ndiverged" in displayed and "2 of 3 diverged" in displayed
     assert formatting.number(matrix.floor["fid"]) in ax.get_title("left")
@@ -103,7 +103,7 @@ def test_curves_are_the_means_of_the_snapshots(actual: list[Matrix]) -> None:
     matrix = actual[1]
     fid = matrix.metrics[(matrix.metrics["metric"] == "fid") & (matrix.metrics["loss"] == "lsgan")]
     line = curves.learning_curves(matrix).axes[0].lines[matrix.losses.index("lsgan")]
-    assert np.allclose(line.get_ydata(), fid.groupby("images")["value"].mean())
+    assert np.allclose(line.get_ydata(), np.exp(np.log(fid["value"]).groupby(fid["images"]).mean()))
 
 
 def test_forty_names_look_different() -> None:

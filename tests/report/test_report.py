@@ -118,8 +118,8 @@ def test_numbers_are_the_tables(text: str, page: Page, plan: Plan) -> None:
                  if a.get("data-metric") == metric]  # fmt: skip
         assert sorted(map(str, displayed)) == sorted(map(str, table[metric]))
     for row in table.to_dict("records"):
-        mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
-        assert mean in text and half in text
+        mean, reach = formatting.interval(row, "fid")
+        assert mean in text and reach in text
 
 
 def test_every_reason_and_every_failure_is_told(text: str, plan: Plan) -> None:

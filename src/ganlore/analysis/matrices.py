@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,28 @@ import pandas as pd
 from ganlore.analysis import estimators
 from ganlore.analysis.tables import PLAIN, RELATIVE, Tables
 from ganlore.study import registry
-from ganlore.study.run import Plan
+from ganlore.study.compatibility import applied
+from ganlore.study.run import Cell, Plan
+
+
+UNCONVERGED, LABELLED = "†", "‡"
+MARKS = {
+    UNCONVERGED: "not converged: FID still changed by more than the gate allows over the last "
+    "doubling of the budget",
+    LABELLED: "it uses class labels, which the others do not see",
+}
+"""The signs of cells that are ranked, and what they say."""
+
+SPARSE = 0.6
+"""Where at most this share of the losses go with tricks, the plain losses are shown apart."""
+
+
+def uses_labels(loss: str, trick: str = PLAIN) -> bool:
+    """Whether a loss, or a trick with its parts, needs the data's class labels."""
+    tricks = trick.split("+")
+    parts = [("loss", loss), *(("trick", name) for name in (*applied(tricks), *tricks))]
+    needs = (registry.declaration(*part).fact("requires", {}) for part in parts)
+    return any("labels" in need for need in needs)
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,7 @@ class Matrix:
         missing: reason for each (loss, trick) that has no meaning.
         floor: value of each metric for real data.
         n_neighbours: the protocol's: samples of a side for metrics over all pairs, None for all.
+        unconverged: each (loss, trick) whose runs were still on the way at their end.
     """
 
     dataset: str
@@ -45,11 +67,32 @@ class Matrix:
     missing: dict[tuple[str, str], str]
     floor: dict[str, float] = field(default_factory=dict)
     n_neighbours: int | None = None
+    unconverged: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def checks(self) -> set[str]:
         """Losses that are another one under another name, and do not count."""
         return registry.checks(self.losses)
+
+    def marks(self, loss: str, trick: str) -> str:
+        """The signs of `MARKS` that a cell has."""
+        signs = UNCONVERGED if (loss, trick) in self.unconverged else ""
+        return signs + (LABELLED if uses_labels(loss, trick) else "")
+
+    @property
+    def dense(self) -> Matrix:
+        """The losses that go with a trick here; all of them where most do."""
+        tried = {loss for loss, trick in (*self.cells.index, *self.missing) if trick != PLAIN}
+        few = bool(tried) and len(tried) <= SPARSE * len(self.losses)
+        return replace(self, losses=[x for x in self.losses if x in tried]) if few else self
+
+    @property
+    def plain(self) -> Matrix:
+        """The losses without a trick, where `dense` leaves some of them out; else all of it."""
+        if self.dense is self:
+            return self
+        alone = [index for index in self.cells.index if index[1] == PLAIN]
+        return replace(self, tricks=[PLAIN], cells=self.cells.loc[alone])
 
     @property
     def counted(self) -> pd.DataFrame:
@@ -116,7 +159,13 @@ def protocol(row: dict[str, Any], fewer: int | None = None) -> str:
     )
 
 
-def matrices(plan: Plan, tables: Tables, ends: pd.DataFrame, table: pd.DataFrame) -> list[Matrix]:
+def matrices(
+    plan: Plan,
+    tables: Tables,
+    ends: pd.DataFrame,
+    table: pd.DataFrame,
+    unconverged: Collection[Cell] = (),
+) -> list[Matrix]:
     """The matrices of a plan in its order, each with its data set's first extractor.
 
     Args:
@@ -124,11 +173,22 @@ def matrices(plan: Plan, tables: Tables, ends: pd.DataFrame, table: pd.DataFrame
         tables: the tidy tables.
         ends: `finals(tables.metrics)`.
         table: `cells(tables, ends)`.
+        unconverged: cells whose runs were still on the way.
     """
     groups = dict.fromkeys(
         (run.cell.dataset, run.cell.network, run.cell.variant) for run in plan.runs
     )
-    return [_matrix(plan, tables, table, ends, group) for group in groups]
+    made = [_matrix(plan, tables, table, ends, group) for group in groups]
+    return [replace(matrix, unconverged=_still(matrix, unconverged)) for matrix in made]
+
+
+def _still(matrix: Matrix, unconverged: Collection[Cell]) -> frozenset[tuple[str, str]]:
+    place = (matrix.dataset, matrix.network, matrix.variant)
+    return frozenset(
+        (cell.loss, cell.trick)
+        for cell in unconverged
+        if (cell.dataset, cell.network, cell.variant) == place
+    )
 
 
 def _matrix(

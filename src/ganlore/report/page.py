@@ -94,5 +94,5 @@ def _render(context: dict[str, Any]) -> str:
     plain = ("number", "papers", "listed", "optimizer", "plain")
     environment.filters |= {name: getattr(formatting, name) for name in plain}
     environment.filters["probability"] = formatting.p_value
-    environment.globals.update(estimate=formatting.estimate, spread=formatting.spread, PLAIN=PLAIN)
+    environment.globals.update(estimate=formatting.estimate, interval=formatting.interval, PLAIN=PLAIN)
     return environment.get_template("report.html").render(context)

@@ -43,8 +43,8 @@ FIGURES = {
     "heat-fid": (
         9.8,
         "Heat map of fid",
-        "FID of every loss and trick on {title}: mean and half of its {percent} % t interval over "
-        "{seeds} seeds, ordered by the median, best first.",
+        "FID of every loss and trick on {title}: geometric mean and the factor to the ends of its "
+        "{percent} % interval over {seeds} seeds, ordered by the median, best first.",
     ),
     "dots": (
         5.0,
@@ -178,9 +178,9 @@ def _ranks(group: dict[str, Any]) -> dict[str, Any]:
             # beside the row of real data, which has no counts, they are floats
             failed = formatting.diverged({n: int(row[n]) for n in ("n_seeds", "n_diverged")})
             name += f" ({failed})" if failed else ""
-        mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
+        mean, reach = formatting.interval(row, "fid")
         shares = [formatting.number(row[share]) for share in leaderboard.SHARES]
-        rows.append([rank, name, f"{mean} ± {half}" if half else mean, *shares])
+        rows.append([rank, name, f"{mean} {reach}" if reach else mean, *shares])
     return {"title": group["dataset"], "protocol": group["protocol"], "rows": rows}
 
 

@@ -29,12 +29,18 @@ from ganlore.study.claims import Cells, Claim, Claims, Control, Test, Unit
 from ganlore.study.run import Cell, Plan
 
 
-def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
-    """The results of a study's controls and then of its claims, each in their order."""
+def claim_results(plan: Plan, tidy: Tables, source: Source | None = None) -> list[ClaimResult]:
+    """The results of a study's controls and then of its claims, each in their order.
+
+    Args:
+        plan: the study's plan.
+        tidy: its tables.
+        source: the same as tests read them, where they are made already.
+    """
     claims = plan.study.claims
     if claims is None:
         return []
-    source = Source(plan, tidy)
+    source = source or Source(plan, tidy)
     controls = _decided(plan, source, claims.controls, {})
     return controls + _decided(plan, source, claims.claims, shut(controls))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ganlore.analysis.matrices import Matrix
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 ORDER = 40
 CAPTION = (
-    "The line is the mean at each snapshot over the seeds that have not diverged; the band, where "
+    "The line is the geometric mean at each snapshot over the seeds that have not diverged; the band, where "
     "there are not too many lines, reaches from the lowest seed to the highest. A line ends where "
     "every seed has diverged; the dashed line is what real data gets, where it is near."
 )
@@ -78,7 +79,8 @@ def learning_curves(matrix: Matrix) -> Figure:
 
 
 def _curve(ax: Axes, rows: Any, look: dict[str, Any], band: bool) -> None:
-    by_step = rows.groupby("images")["value"].agg(["mean", "min", "max"])
+    by_step = rows.groupby("images")["value"].agg(["min", "max"])
+    by_step["mean"] = np.exp(np.log(rows["value"]).groupby(rows["images"]).mean())
     if band:
         colour = {"color": look["color"], "alpha": 0.15, "linewidth": 0}
         ax.fill_between(by_step.index, by_step["min"], by_step["max"], **colour)

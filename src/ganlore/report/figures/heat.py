@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 ORDER = 20
 CAPTION = (
-    "Mean over seeds and half-width of its 95 % t interval. Losses and tricks are ordered by their "
+    "Mean over seeds with how far its 95 % interval reaches: up and down by a factor for FID (the "
+    "geometric mean), by half of its width for the others. Losses and tricks are ordered by their "
     "median FID, best first; the plain loss stands first."
 )
 TIME = (
@@ -145,10 +146,10 @@ def _annotate(
         lost = formatting.diverged(row).replace(" diverged", "\ndiverged") if row else ""
         no_number(ax, corner, lost, cell in matrix.missing)
         return
-    mean, half = formatting.spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+    mean, reach = formatting.interval(row, metric)
     failed = formatting.diverged(row)
     colour = readable(ax.collections[0], row[metric])
-    lines = [mean, *([f"± {half}"] if half else []), *([failed] if failed else [])]
+    lines = [mean, *([reach] if reach else []), *([failed] if failed else [])]
     for index, line in enumerate(lines):
         offset = 0.27 * (index - (len(lines) - 1) / 2)
         size = 9 if index == 0 else 6 if line == failed else 7
