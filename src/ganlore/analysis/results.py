@@ -8,7 +8,8 @@ from functools import cached_property
 import pandas as pd
 
 from ganlore.analysis import matrices, robustness, tables
-from ganlore.analysis.claims import comparison, gates
+from ganlore.analysis.claims import budgets, comparison, gates
+from ganlore.analysis.claims.budgets import Point
 from ganlore.analysis.claims.gates import Convergence
 from ganlore.analysis.claims.measures import Source
 from ganlore.analysis.claims.results import ClaimResult
@@ -66,6 +67,11 @@ class Results:
     def claims(self) -> list[ClaimResult]:
         """The results of the claims; none where the study has no claims."""
         return comparison.claim_results(self.plan, self.tidy, self.source)
+
+    @cached_property
+    def along(self) -> dict[str, list[Point]]:
+        """The effect of each claim's deciding test at shares of the budget, where it has any."""
+        return budgets.along(self.source, self.claims)
 
     @cached_property
     def robustness(self) -> list[Robustness]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,6 +14,8 @@ from ganlore.analysis import leaders
 from ganlore.analysis.claims.settings import POLICIES
 from ganlore.analysis.claims.verdicts import GATED
 from ganlore.analysis.matrices import Matrix
+from ganlore.report import bars, bars_svg
+from ganlore.report.bars import Bar
 from ganlore.report.figures._drawing import cell_name
 
 if TYPE_CHECKING:
@@ -89,6 +92,31 @@ def tricks(results: Results) -> list[Tricks]:
         for matrix in of_datasets(results)
     ]
     return [one for one in made if len(one.rows)]
+
+
+def lines(made: Tricks) -> tuple[list[dict[str, object]], str]:
+    """The rows of a table of what tricks do, and the axis of their bars."""
+    rows = made.rows.to_dict("records")
+    every = [Bar("ratio", r["effect"], r["low"], r["high"], 0.0, r["clear"]) for r in rows]
+    ends = bars.limits(every)
+    shown = []
+    for row, bar in zip(rows, every, strict=True):
+        low, high = (formatting.change(row[name]) for name in ("low", "high"))
+        interval = f"{low} to {high}" if math.isfinite(row["low"]) else "–"
+        word, sign, tone = _word(row)
+        text = formatting.change(row["effect"])
+        alt = f"{row['trick']}: FID {text}, {interval}"
+        picture = bars_svg.single(bar, ends["ratio"], alt)
+        words = {"word": word, "sign": sign, "tone": tone, "change": text, "interval": interval}
+        shown.append({**row, **words, "bar": picture})
+    return shown, bars_svg.axis(ends, ("ratio",))
+
+
+def _word(row: dict[Any, Any]) -> tuple[str, str, str]:
+    """Word, sign and tone of what a trick does."""
+    if not row["clear"]:
+        return "not clear", "?", "muted"
+    return ("lowers FID", "✓", "held") if row["effect"] < 0 else ("raises FID", "✗", "bad")
 
 
 # -- the sentences ---------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     cells = {side: there for side, (there, _) in selected.items()}
     if missing := dict.fromkeys(name for _, lacking in selected.values() for name in lacking):
         return TestResult(test, label, cells, missing=tuple(missing))
-    values, without = _values(source, test, cells)
+    values, without = values_of(source, test, cells)
     table, pairs = observations.of_test(test, values, unit)
     compared = {
         side: sorted(Cell(*cell) for cell in set(series.index.droplevel("train_seed")))
@@ -174,7 +174,7 @@ def _select(plan: Plan, cells: Cells) -> tuple[list[Cell], list[str]]:
     return [cell for cell in wanted if cell in there], lacking
 
 
-def _values(
+def values_of(
     source: Source, test: Test, cells: dict[str, list[Cell]]
 ) -> tuple[dict[str, Values], tuple[int, int]]:
     """One number a run of each side, and how many of the sides' runs had none of their own."""

@@ -8,6 +8,7 @@ from textwrap import shorten, wrap
 from typing import TYPE_CHECKING
 
 from ganlore.analysis.claims.results import ClaimResult
+from ganlore.analysis.claims.settings import POLICIES
 from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.report.bars import Bar, Panel, limits, of_claim
 from ganlore.report.figures._drawing import COLOURS, INK, MUTED, PAPER, RULE, Drawing, style
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 WIDTH, ROW, HEAD, FOOT = 7.4, 0.29, 0.3, 0.42
 """Inches: of the figure, of a row, of what is above the rows and below them."""
 
-PLACES: dict[Panel, tuple[float, float]] = {"ratio": (0.365, 0.19), "margins": (0.565, 0.115)}
+PLACES: dict[Panel, tuple[float, float]] = {"ratio": (0.355, 0.185), "margins": (0.55, 0.11)}
 """Left border and width of each panel, as shares of the figure's width."""
 
-VERDICT, WORDS = 0.69, 0.808
+VERDICT, WORDS = 0.675, 0.787
 """Where the columns of text to the right of the panels begin, likewise."""
 
 TONES = {"held": COLOURS[0], "bad": COLOURS[1], "ink": INK, "muted": MUTED}
+PASSED = COLOURS[2]
 TITLES: dict[Panel, str] = {"ratio": "ratio", "margins": "difference"}
 AXES: dict[Panel, str] = {
     "ratio": "factor in the claim's favour",
@@ -80,6 +82,11 @@ def forest(results: Sequence[ClaimResult]) -> Figure:
     return figure
 
 
+def short_scope(words: str) -> str:
+    """A scope without the policy that most studies have throughout."""
+    return words.replace(f"{POLICIES['shared']}, ", "")
+
+
 def _panel(ax: Axes, panel: Panel, bars: Sequence[Bar | None], end: float) -> None:
     ax.set(xlim=(-end, end))
     ax.axvline(0, color=MUTED, lw=0.7, zorder=1)
@@ -117,13 +124,16 @@ def _texts(ax: Axes, y: int, one: ClaimResult) -> None:
     if y:
         ax.axhline(y - 0.5, color=RULE, lw=0.4, zorder=0)
     statement = one.definition.statement.removesuffix(".").replace("`", "")
-    lines = wrap(shorten(statement, 104, placeholder=" …"), 52)
+    lines = wrap(shorten(statement, 100, placeholder=" …"), 50)
     ax.text(0.0, y, one.id, fontsize=6.5, weight="bold", va="center")
     ax.text(0.045, y, "\n".join(lines), fontsize=5.8, va="center", linespacing=1.1)
-    word = meaning.sign + " " + one.verdict.replace(" here", "\nhere")
-    ax.text(VERDICT, y, word, fontsize=6.3, weight="bold", va="center", color=TONES[meaning.tone],
+    word, colour = f"{meaning.sign} {one.verdict}".replace(" here", "\nhere"), TONES[meaning.tone]
+    if one.is_control:
+        word, colour = (f"✓ passed:\n{one.verdict}", PASSED) if one.passed else (
+            f"✗ failed:\n{one.verdict}", COLOURS[1])  # fmt: skip
+    ax.text(VERDICT, y, word, fontsize=6.3, weight="bold", va="center", color=colour,
             linespacing=1.1)  # fmt: skip
     effect = one.deciding.in_words if one.deciding.outcome.n else "no runs"
-    where = one.summary or one.deciding.scope
-    rows = [*wrap(shorten(effect, 84, placeholder=" …"), 42), shorten(where, 50, placeholder=" …")]
+    where = one.summary or short_scope(one.deciding.scope)
+    rows = [*wrap(shorten(effect, 80, placeholder=" …"), 40), shorten(where, 46, placeholder=" …")]
     ax.text(WORDS, y, "\n".join(filter(None, rows)), fontsize=4.9, va="center", linespacing=1.12)
