@@ -92,7 +92,9 @@ class Matrix:
         if self.dense is self:
             return self
         alone = [index for index in self.cells.index if index[1] == PLAIN]
-        return replace(self, tricks=[PLAIN], cells=self.cells.loc[alone])
+        finals, metrics = (t[t["trick"] == PLAIN] for t in (self.finals, self.metrics))
+        cells = self.cells.loc[alone]
+        return replace(self, tricks=[PLAIN], cells=cells, finals=finals, metrics=metrics)
 
     @property
     def counted(self) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from ganlore import formatting
 from ganlore.analysis import leaders
 from ganlore.analysis.claims.settings import POLICIES
 from ganlore.analysis.claims.verdicts import GATED
-from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.matrices import LABELLED, UNCONVERGED, Matrix
 from ganlore.report import bars, bars_svg
 from ganlore.report.bars import Bar
 from ganlore.report.figures._drawing import cell_name
@@ -76,13 +76,16 @@ def _size(matrix: Matrix) -> tuple[bool, int]:
 
 
 def scope(results: Results, matrix: Matrix) -> str:
-    """What a matrix is about in words: digits, mlp, shared settings, 4,000 steps."""
+    """What a matrix is about in words: digits, mlp, 4,000 steps.
+
+    The policy is named where each loss has settings of its own; shared ones go without saying.
+    """
     place = (matrix.dataset, matrix.network, matrix.variant)
     run = next(
         r for r in results.plan.runs if (r.cell.dataset, r.cell.network, r.cell.variant) == place
     )
-    policy = POLICIES.get(run.training.policy, run.training.policy)
-    return f"{matrix.title}, {policy}, {formatting.count(run.training.steps)} steps"
+    policy = "" if run.training.policy == "shared" else f"{POLICIES[run.training.policy]}, "
+    return f"{matrix.title}, {policy}{formatting.count(run.training.steps)} steps"
 
 
 def tricks(results: Results) -> list[Tricks]:
@@ -130,7 +133,13 @@ def _best(results: Results, matrix: Matrix) -> str:
     real = "" if floor is None else f" (real data: {formatting.number(floor)})"
     fid = formatting.estimate({str(k): v for k, v in leader.row.items()}, "fid")
     said = f"{_name(matrix, leader.key)} has the lowest FID, {fid}{real}"
-    return f"{_capital(scope(results, matrix))}: {said}{_sure(matrix, leader)}."
+    text = f"{_capital(scope(results, matrix))}: {said}{_sure(matrix, leader)}."
+    if LABELLED not in matrix.marks(*leader.key):
+        return text
+    others = (key for key in matrix.counted.index if key[1] == leader.key[1])
+    without = next((key for key in others if LABELLED not in matrix.marks(*key)), None)
+    rest = f"; first without them: {_name(matrix, without)}" if without else ""
+    return f"{text} It uses class labels ({LABELLED}){rest}."
 
 
 def _sure(matrix: Matrix, leader: leaders.Leader) -> str:
@@ -237,7 +246,7 @@ def of_convergence(results: Results) -> str:
     return (
         f"{passed:,} of {len(every):,} cells ({percent}) have converged: FID changes by less than "
         f"{100 * results.gates.change:g} % over the last doubling of the budget. The others, "
-        "marked † wherever they are ranked, may still change places."
+        f"marked {UNCONVERGED} wherever they are ranked, may still change places."
         if passed < len(every)
         else f"All {len(every):,} cells have converged: FID changes by less than "
         f"{100 * results.gates.change:g} % over the last doubling of the budget."
