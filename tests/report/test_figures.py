@@ -38,6 +38,7 @@ def test_the_heat_map_has_the_numbers_of_the_table(actual: list[Matrix]) -> None
     for _, row in matrix.cells.iterrows():
         if math.isfinite(row["fid"]):
             mean, reach = formatting.interval(row, "fid")
+            mean += matrix.marks(row.name[0], row.name[1])
             assert mean in displayed and (not reach or reach in displayed)
     assert displayed.count("n/a") == len(matrix.missing)
     assert "3 of 3\ndiverged" in displayed and "2 of 3 diverged" in displayed
@@ -123,9 +124,9 @@ def test_inline_names_are_unique_and_colours_follow_the_page(
     tmp_path: Path, actual: list[Matrix]
 ) -> None:
     svg = _drawing.save(heat.heat_map(actual[0]), tmp_path, "heat")
-    element, width = _drawing.inline(svg, "heat", 'a "map"')
+    element, width, height = _drawing.inline(svg, "heat", 'a "map"')
     assert 'id="heat-figure_1"' in element and 'aria-label="a &quot;map&quot;"' in element
-    assert "var(--ink)" in element and _drawing.INK not in element and width > 200
+    assert "var(--ink)" in element and _drawing.INK not in element and min(width, height) > 200
     assert "http" not in element
 
 

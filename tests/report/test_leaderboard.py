@@ -34,7 +34,9 @@ def test_ranks_are_those_of_the_runs(board: pd.DataFrame, tidy: tables.Tables) -
             mine,
             key=lambda key: (
                 sum(map(math.isnan, mine[key])),
-                np.log(pd.Series(mine[key])).mean() if not all(map(math.isnan, mine[key])) else math.inf,
+                np.log(pd.Series(mine[key])).mean()
+                if not all(map(math.isnan, mine[key]))
+                else math.inf,
             ),
         )
         displayed = board[(board["dataset"] == dataset) & (board["rank"] > 0)]
@@ -72,7 +74,9 @@ def test_networks_and_variants_are_ranked_together(tmp_path: Path) -> None:
     assert sorted(cells["rank"]) == [1, 2, 3, 4]
     assert set(zip(cells["network"], cells["variant"], strict=True)) == {
         ("dcgan", "base"), ("dcgan", "slow"), ("mlp", "base"), ("mlp", "slow")}  # fmt: skip
-    assert {leaderboard.name(row) for row in cells.to_dict("records")} == {"lsgan", "lsgan, slow"}
+    # made-up FID still falls by 0.9 in the logarithm of the budget: none has converged
+    names = {leaderboard.name(row) for row in cells.to_dict("records")}
+    assert names == {"lsgan†", "lsgan, slow†"} and not cells["converged"].any()
 
 
 def test_the_page_and_the_file_have_the_same_numbers(plan: Plan, board: pd.DataFrame) -> None:

@@ -1,7 +1,7 @@
 """Which loss leads a matrix and which cannot be told from it, and what each trick does to FID.
 
-Both are for a reader's first look: paired t tests of log FID over seeds, with Holm's correction. The
-verdicts on claims have a rule of their own (`claims.verdicts`).
+Both are for a reader's first look: paired t tests of log FID over seeds, with Holm's correction.
+The verdicts on claims have a rule of their own (`claims.verdicts`).
 """
 
 from __future__ import annotations

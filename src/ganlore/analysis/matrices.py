@@ -16,7 +16,6 @@ from ganlore.study import registry
 from ganlore.study.compatibility import applied
 from ganlore.study.run import Cell, Plan
 
-
 UNCONVERGED, LABELLED = "†", "‡"
 MARKS = {
     UNCONVERGED: "not converged: FID still changed by more than the gate allows over the last "
@@ -93,8 +92,11 @@ class Matrix:
             return self
         alone = [index for index in self.cells.index if index[1] == PLAIN]
         finals, metrics = (t[t["trick"] == PLAIN] for t in (self.finals, self.metrics))
-        cells = self.cells.loc[alone]
-        return replace(self, tricks=[PLAIN], cells=cells, finals=finals, metrics=metrics)
+        cells = self.cells.loc[alone].sort_values("rank")
+        losses = [str(loss) for loss, _ in cells.index]
+        return replace(
+            self, losses=losses, tricks=[PLAIN], cells=cells, finals=finals, metrics=metrics
+        )
 
     @property
     def counted(self) -> pd.DataFrame:
@@ -198,7 +200,7 @@ def _matrix(
 ) -> Matrix:
     dataset, network, variant = group
     extractor = plan.protocols[dataset][1][0]
-    wanted = {"dataset": dataset, "network": network, "variant": variant, "extractor": extractor}
+    wanted: dict[str, Any] = dict(zip(NAMED, (*group, extractor), strict=True))
     mine = _where(table, wanted)
     out = mine["loss"].isin(registry.checks(mine["loss"]))
     parts = [estimators.order(p["fid"], p["n_diverged"]) for p in (mine[~out], mine[out])]
@@ -223,6 +225,10 @@ def _matrix(
         floor=dict(zip(floor["metric"], floor["value"], strict=True)),
         n_neighbours=plan.protocols[dataset][0].n_neighbours,
     )
+
+
+NAMED = ("dataset", "network", "variant", "extractor")
+"""What a matrix is of."""
 
 
 def _where(table: pd.DataFrame, wanted: dict[str, str]) -> pd.DataFrame:

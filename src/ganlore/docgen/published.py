@@ -56,8 +56,12 @@ class Published:
 
     @property
     def claims(self) -> list[Row]:
-        """The row of each claim's deciding test in the report's table of verdicts."""
-        return [row for row in self._rows("verdicts.csv") if row["deciding"] == "True"]
+        """The row of each claim's deciding test in the report's table of verdicts.
+
+        With `effect_words`, its effect and direction, and `where`, the scope of its verdict.
+        """
+        rows = [row for row in self._rows("verdicts.csv") if row["deciding"] == "True"]
+        return [row | _in_words(row) for row in rows]
 
     @property
     def verdict_counts(self) -> list[tuple[str, str]]:
@@ -159,6 +163,16 @@ def published(root: Path, study: str) -> Published:
 
 def _fid(cell: Row | None) -> str:
     return formatting.estimate(cell, "fid") if cell else ""
+
+
+def _in_words(row: Row) -> Row:
+    """Effect and scope of a verdict in words.
+
+    A report of an earlier version has no words for them: then the measure with its number.
+    """
+    number = f"{row['label'].split(':')[0]} {row['shown']}" if row["shown"] else ""
+    where = ": ".join(filter(None, (row.get("scope"), row.get("settings"))))
+    return {"effect_words": row.get("in_words") or number, "where": where}
 
 
 def _number(text: str) -> Any:

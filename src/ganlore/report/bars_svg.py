@@ -83,5 +83,7 @@ def _bar(bar: Bar, limit: float) -> str:
                     f'<path class="tip {tone}" d="M{x(value) + tip:.1f} {middle:g}l{-tip} -4v8z"/>'
                 )
     if abs(bar.effect) <= limit:
-        parts.append(f'<path class="mean {tone}" d="M{x(bar.effect)} {middle - 5:g}l5 5l-5 5l-5 -5z"/>')
+        parts.append(
+            f'<path class="mean {tone}" d="M{x(bar.effect)} {middle - 5:g}l5 5l-5 5l-5 -5z"/>'
+        )
     return "".join(parts)

@@ -10,7 +10,6 @@ from pathlib import Path
 from ganlore.analysis.claims.budgets import Point
 from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.claims.verdicts import VERDICTS
-from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.results import Results
 from ganlore.report import bars, bars_svg, latex
 from ganlore.report import cells as report_cells
@@ -60,7 +59,9 @@ def lines(results: Results, folder: Path) -> list[Line]:
             result,
             _figure(result, folder),
             _budget(result, results.along.get(result.id), folder),
-            bars_svg.row(every[result.id], ends, f"{result.id}: {result.deciding.in_words or 'no runs'}"),
+            bars_svg.row(
+                every[result.id], ends, f"{result.id}: {result.deciding.in_words or 'no runs'}"
+            ),
             [
                 {side: list(map(link, cells)) for side, cells in t.cells.items()}
                 for t in result.tests

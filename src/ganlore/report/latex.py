@@ -70,8 +70,8 @@ def cells(matrix: Matrix) -> str:
     """FID of all cells: tricks as rows and losses as columns."""
     caption = (
         f"FID on {matrix.title}: {matrix.protocol}; geometric mean with the factor to either end "
-        f"of the 95 % interval over {matrix.n_seeds} seeds at the last snapshot; n/a: the combination has no meaning; "
-        "a superscript d counts diverged runs, which are in no mean."
+        f"of the 95 % interval over {matrix.n_seeds} seeds at the last snapshot; n/a: the "
+        "combination has no meaning; a superscript d counts diverged runs, which are in no mean."
     )
     rows = [
         " & ".join([escape(trick), *(_cell(matrix, loss, trick) for loss in matrix.losses)])
@@ -97,7 +97,9 @@ def estimate(mean: float, low: float, high: float, failed: int = 0) -> str:
     if text == "–":
         return rf"--${marked}$" if marked else "--"
     value = text.replace("−", "-").replace(",", "{,}")
-    return rf"${value} {sign} {half.replace(',', '{,}')}{marked}$" if half else rf"${value}{marked}$"
+    return (
+        rf"${value} {sign} {half.replace(',', '{,}')}{marked}$" if half else rf"${value}{marked}$"
+    )
 
 
 def macro(name: str) -> str:

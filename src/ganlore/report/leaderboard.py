@@ -126,8 +126,8 @@ def as_latex(table: pd.DataFrame, ranks: int = SHOWN) -> str:
     protocols = "; ".join(f"{group['dataset']}: {group['protocol']}" for group in best)
     caption = (
         f"The first {ranks} ranks by FID on each data set, geometric means with the factor "
-        "to either end of the 95 % interval over seeds; a superscript d counts diverged runs, which are in no mean and put "
-        f"a cell behind those with fewer. {protocols}."
+        "to either end of the 95 % interval over seeds; a superscript d counts "
+        f"diverged runs, which are in no mean and put a cell behind those with fewer. {protocols}."
     )
     rows = [
         [rf"\multicolumn{{{len(head)}}}{{l}}{{{latex.escape(group['dataset'])}}}"]

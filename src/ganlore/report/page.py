@@ -121,5 +121,10 @@ def _render(context: dict[str, Any]) -> str:
     environment.filters |= {name: getattr(formatting, name) for name in plain}
     environment.filters["probability"] = formatting.p_value
     environment.filters["marks_of"] = leaderboard.marks
-    environment.globals.update(estimate=formatting.estimate, interval=formatting.interval, PLAIN=PLAIN, marks_of=leaderboard.marks)
+    environment.globals.update(
+        estimate=formatting.estimate,
+        interval=formatting.interval,
+        PLAIN=PLAIN,
+        marks_of=leaderboard.marks,
+    )
     return environment.get_template("report.html").render(context)

@@ -1,7 +1,7 @@
 """Samples as small pictures: PNG files beside the page for images, SVG inside it for points.
 
-A picture holds one pixel for each pixel of the data; CSS enlarges it. The pictures of a cell's seeds
-are in one file, below each other, and so are the strips of a matrix: a page of thousands of
+A picture holds one pixel for each pixel of the data; CSS enlarges it. The pictures of a cell's
+seeds are in one file, below each other, and so are the strips of a matrix: a page of thousands of
 pictures has hundreds of files, and a browser loads those that are looked at.
 """
 

@@ -152,7 +152,9 @@ def save(figure: Figure, folder: Path, name: str) -> str:
     with style():
         # Once for both files, and not again at each drawing: it takes longer than all the rest.
         if engine := figure.get_layout_engine():
-            engine.execute(figure)
+            # A colour bar has its place after the first pass, and its label after the second.
+            for _ in range(2 if any(hasattr(ax, "_colorbar") for ax in figure.axes) else 1):
+                engine.execute(figure)
             figure.set_layout_engine("none")
         for kind, dated in (("svg", "Date"), ("pdf", "CreationDate")):
             buffer = io.BytesIO()

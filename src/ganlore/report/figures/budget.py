@@ -25,7 +25,9 @@ CAPTION = (
 def drawing(one: ClaimResult, points: Sequence[Point]) -> Drawing:
     """The panel of a claim."""
     first, last = points[0], points[-1]
-    words = f"{100 * first.share:.3g} % of the budget: {first.effect:.2f}; at its end {last.effect:.2f}"
+    words = (
+        f"{100 * first.share:.3g} % of the budget: {first.effect:.2f}; at its end {last.effect:.2f}"
+    )
     return Drawing(
         figure=along(one, points),
         kind="budget",
@@ -52,7 +54,9 @@ def along(one: ClaimResult, points: Sequence[Point]) -> Figure:
         ax.axhline(0, color=MUTED, lw=0.8, zorder=1)
         for share, point in zip(shares, points, strict=True):
             if math.isfinite(point.low) and math.isfinite(point.high):
-                ax.plot((share, share), (point.low, point.high), color=COLOURS[0], lw=2.2, alpha=0.5)
+                ax.plot(
+                    (share, share), (point.low, point.high), color=COLOURS[0], lw=2.2, alpha=0.5
+                )
         ax.plot(shares, effects, "D-", ms=4, lw=1.2, color=COLOURS[0], zorder=3)
         ax.set(xlim=(0, 105), xticks=(0, 25, 50, 75, 100))
         ax.set_xlabel("per cent of the budget", fontsize=7.5)

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 ORDER = 40
 CAPTION = (
-    "The line is the geometric mean at each snapshot over the seeds that have not diverged; the band, where "
-    "there are not too many lines, reaches from the lowest seed to the highest. A line ends where "
-    "every seed has diverged; the dashed line is what real data gets, where it is near."
+    "The line is the geometric mean at each snapshot over the seeds that have not diverged; the "
+    "band, where there are not too many lines, reaches from the lowest seed to the highest. A line "
+    "ends where every seed has diverged; the dashed line is what real data gets, where it is near."
 )
 
 
@@ -108,7 +108,7 @@ def learning_curves(matrix: Matrix) -> Figure:
 
 
 def each_alone(matrix: Matrix) -> Figure:
-    """FID over images shown: a panel for each loss without a trick, the others in grey behind it."""
+    """FID over images shown: a panel for each plain loss, the others in grey behind it."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     done = matrix.metrics[

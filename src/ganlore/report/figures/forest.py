@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, ROW, HEAD, FOOT = 7.4, 0.29, 0.3, 0.42
+WIDTH, ROW, HEAD, FOOT = 7.4, 0.262, 0.3, 0.4
 """Inches: of the figure, of a row, of what is above the rows and below them."""
 
 PLACES: dict[Panel, tuple[float, float]] = {"ratio": (0.355, 0.185), "margins": (0.55, 0.11)}
@@ -67,7 +67,8 @@ def forest(results: Sequence[ClaimResult]) -> Figure:
     ends = limits(bars)
     height = HEAD + FOOT + ROW * len(results)
     with style():
-        figure = Figure(figsize=(WIDTH, height), layout="none")
+        figure = Figure(figsize=(WIDTH, height))
+        figure.set_layout_engine("none")  # columns of text have places of their own
         FigureCanvasAgg(figure)
         low, high = FOOT / height, ROW * len(results) / height
         whole = figure.add_axes((0, low, 1, high), frameon=False)
@@ -129,8 +130,7 @@ def _texts(ax: Axes, y: int, one: ClaimResult) -> None:
     ax.text(0.045, y, "\n".join(lines), fontsize=5.8, va="center", linespacing=1.1)
     word, colour = f"{meaning.sign} {one.verdict}".replace(" here", "\nhere"), TONES[meaning.tone]
     if one.is_control:
-        word, colour = (f"✓ passed:\n{one.verdict}", PASSED) if one.passed else (
-            f"✗ failed:\n{one.verdict}", COLOURS[1])  # fmt: skip
+        word, colour = ("✓ passed", PASSED) if one.passed else ("✗ failed", COLOURS[1])
     ax.text(VERDICT, y, word, fontsize=6.3, weight="bold", va="center", color=colour,
             linespacing=1.1)  # fmt: skip
     effect = one.deciding.in_words if one.deciding.outcome.n else "no runs"
