@@ -1,8 +1,8 @@
 """A claim's effect on a scale that all claims share: where its bar is in the forest plot.
 
 Ratios are on a common logarithmic axis. Other effects have units of their own (shares, modes,
-correlations), so each is divided by its margin, the smallest effect that matters to it; without a margin,
-by the standard deviation of its observations.
+correlations), so each is divided by its margin, the smallest effect that matters to it; without a
+margin, by the standard deviation of its observations.
 """
 
 from __future__ import annotations

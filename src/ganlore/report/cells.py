@@ -58,9 +58,10 @@ def _section(
         if (dataset, network, variant) == place:
             runs.setdefault((key[0], key[1]), []).append((run, ends.loc[(*key, run.seed)]))
     cells = {key: _cell(album, matrix, key, mine) for key, mine in runs.items()}
-    strips = [cell["strip"] for cell in cells.values() if main]
-    real, *strips = album.strips(f"strips-{matrix.slug}", [album.real(matrix.dataset), *strips])
-    for cell, strip in zip(cells.values(), strips, strict=main):
+    drawn = cells.values() if main else ()  # what a page shows of the others is their sheets
+    strips = [album.real(matrix.dataset), *(cell["strip"] for cell in drawn)] if main else []
+    real, *strips = album.strips(f"strips-{matrix.slug}", strips) or [None]
+    for cell, strip in zip(drawn, strips, strict=True):
         cell["strip"] = strip
     ranked = sorted(cells.values(), key=lambda cell: cell["row"]["rank"])
     return {
