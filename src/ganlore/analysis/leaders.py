@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ganlore.analysis import estimators, robustness
-from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.matrices import Matrix, uses_labels
 from ganlore.analysis.tables import PLAIN
 
 ALPHA = 0.05
@@ -41,13 +41,19 @@ class Leader:
     behind: int
 
 
-def of_losses(matrix: Matrix, alpha: float = ALPHA) -> Leader | None:
+def of_losses(matrix: Matrix, alpha: float = ALPHA, labels: bool = True) -> Leader | None:
     """The leading plain loss, or where none ran plain the leading cell; None without any number.
 
     The others are compared with it by paired t tests of log FID over seeds (a diverged run counts
     as the worst run of the matrix), Holm over all of them.
+
+    Args:
+        matrix: the cells.
+        alpha: the level of the tests.
+        labels: whether what uses class labels takes part.
     """
-    keys = [key for key in matrix.counted.index if key[1] == PLAIN] or list(matrix.counted.index)
+    every = [key for key in matrix.counted.index if labels or not uses_labels(*key)]
+    keys = [key for key in every if key[1] == PLAIN] or every
     row = matrix.cell(*keys[0]) if keys else None
     if row is None or not row["fid_n"]:
         return None

@@ -20,8 +20,8 @@ from ganlore.publishing.publication import REMEDY, Publication, opened
 Row = dict[str, Any]
 
 CAPTIONS = {
-    "heat-fid": "FID of every loss and trick on {data}: mean over {seeds} seeds and half of its "
-    "{level} % t interval; lower is better",
+    "heat-fid": "FID of every loss and trick on {data}: mean over {seeds} seeds with its "
+    "{level} % interval; lower is better",
     "aggregates": "Effect of each trick on FID on {data}, over all losses that it can be combined "
     "with (their number is given behind its name), {seeds} seeds. Left: log of plain FID over FID "
     "with the trick, further right is better; right: the probability that a run with the trick is "

@@ -136,10 +136,12 @@ def _best(results: Results, matrix: Matrix) -> str:
     text = f"{_capital(scope(results, matrix))}: {said}{_sure(matrix, leader)}."
     if LABELLED not in matrix.marks(*leader.key):
         return text
-    others = (key for key in matrix.counted.index if key[1] == leader.key[1])
-    without = next((key for key in others if LABELLED not in matrix.marks(*key)), None)
-    rest = f"; first without them: {_name(matrix, without)}" if without else ""
-    return f"{text} It uses class labels ({LABELLED}){rest}."
+    second = leaders.of_losses(matrix, labels=False)
+    if second is None:
+        return f"{text} It uses class labels."
+    fid = formatting.estimate({str(k): v for k, v in second.row.items()}, "fid")
+    rest = f"{_name(matrix, second.key)} is first without them, {fid}{_sure(matrix, second)}"
+    return f"{text} It uses class labels; {rest}."
 
 
 def _sure(matrix: Matrix, leader: leaders.Leader) -> str:

@@ -117,7 +117,8 @@ def each_alone(matrix: Matrix) -> Figure:
         & (matrix.metrics["trick"] == PLAIN)
     ]
     by_loss = {str(loss): rows for loss, rows in done.groupby("loss")}
-    losses = [loss for loss in matrix.losses if loss in by_loss]
+    ranks = {loss: (matrix.cell(loss, PLAIN) or {"rank": 0})["rank"] for loss in by_loss}
+    losses = sorted(by_loss, key=lambda loss: ranks[loss])
     with style():
         figure, axes = _panels(len(losses), 5, (2.0, 1.45), (0.4, 0.5))
         for ax, loss in zip(axes, losses, strict=True):

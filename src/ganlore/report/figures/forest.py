@@ -128,7 +128,7 @@ def _texts(ax: Axes, y: int, one: ClaimResult) -> None:
     lines = wrap(shorten(statement, 100, placeholder=" …"), 50)
     ax.text(0.0, y, one.id, fontsize=6.5, weight="bold", va="center")
     ax.text(0.045, y, "\n".join(lines), fontsize=5.8, va="center", linespacing=1.1)
-    word, colour = f"{meaning.sign} {one.verdict}".replace(" here", "\nhere"), TONES[meaning.tone]
+    word, colour = f"{meaning.sign} {one.verdict}".replace("not ", "not\n", 1), TONES[meaning.tone]
     if one.is_control:
         word, colour = ("✓ passed", PASSED) if one.passed else ("✗ failed", COLOURS[1])
     ax.text(VERDICT, y, word, fontsize=6.3, weight="bold", va="center", color=colour,
