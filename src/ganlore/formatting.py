@@ -17,6 +17,12 @@ LEGEND = (
 
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
+RATIOS = ("fid", "fid_best")
+"""Columns whose means over seeds are geometric ones, with intervals on the scale of logarithms."""
+
+LITERATURE = re.compile(r"(?:arXiv:)?\b(\d{4}\.\d{4,5})\b(?=:)")
+"""An id before what its paper found: "1802.05957: FID 29.3 against 40.2"."""
+
 
 # -- numbers --------------------------------------------------------------------------------------
 
@@ -47,10 +53,29 @@ def spread(mean: float, low: float, high: float) -> tuple[str, str]:
     return number(mean, places), number(half, places) if math.isfinite(half) else ""
 
 
+def interval(row: Mapping[Any, Any], metric: str) -> tuple[str, str]:
+    """A cell's mean, and how far its interval reaches: `± 2.1`; of a geometric mean `×/÷ 1.20`.
+
+    An interval of ratios reaches from the mean divided by the factor to the mean times it, so that
+    it never contains what cannot be, such as an FID below 0. Tables of
+    earlier versions have arithmetic means of FID, whose intervals keep their ±.
+    """
+    mean, low, high = (row[name] for name in (metric, f"{metric}_low", f"{metric}_high"))
+    if metric in RATIOS and low > 0 and math.isclose(low * high, mean * mean, rel_tol=1e-6):
+        return number(mean), f"×/÷ {factor(high / mean)}"
+    text, half = spread(mean, low, high)
+    return text, f"± {half}" if half else ""
+
+
+def factor(value: float) -> str:
+    """A factor of 1 or more: 1.04, 1.7, 12."""
+    return f"{value:.2f}" if value < 1.995 else f"{value:,.1f}" if value < 9.95 else f"{value:,.0f}"
+
+
 def estimate(row: dict[str, Any], metric: str) -> str:
     """A cell's metric for a reader: `12.3 ± 2.1 (1 of 3 diverged)`."""
-    mean, half = spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
-    text = f"{mean} ± {half}" if half else mean
+    mean, reach = interval(row, metric)
+    text = f"{mean} {reach}" if reach else mean
     failed = "" if metric.endswith("_best") else diverged(row)
     return f"{text} ({failed})" if failed else text
 
@@ -188,6 +213,13 @@ def papers(text: str | None) -> list[str]:
 def links(text: str | None) -> str:
     """A plug-in's `paper` in Markdown, every arXiv id a link to its abstract."""
     return ARXIV.sub(r"[\1](https://arxiv.org/abs/\1)", text or "-")
+
+
+def cited(text: str) -> list[tuple[str, str]]:
+    """What papers found, as parts: an arXiv id, or "", and the words after it."""
+    first, *rest = LITERATURE.split(text)
+    parts = [("", first)] * bool(first.strip())
+    return parts + list(zip(rest[::2], rest[1::2], strict=True))
 
 
 def listed(names: Iterable[Any]) -> str:

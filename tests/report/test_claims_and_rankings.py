@@ -14,7 +14,7 @@ from scipy import stats
 
 from ganlore import formatting
 from ganlore.analysis import matrices, tables
-from ganlore.analysis.claims import comparison
+from ganlore.analysis.claims import comparison, describe
 from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.analysis.matrices import Matrix
@@ -191,3 +191,17 @@ def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
     assert slow == {"lsgan (digits, dcgan, slow)": "cell-digits-dcgan-slow-lsgan-none"}
     for line in lines[:4]:
         assert (tmp_path / f"verdict-{line.result.id}.pdf").stat().st_size > 1000
+
+
+def test_a_claim_says_why_and_what_the_literature_found(tmp_path: Path) -> None:
+    """In `ganlore claims`, beside the tests that it has."""
+    plan = synthetic_study.claiming(tmp_path)
+    claims = plan.study.claims
+    assert claims is not None
+    claims.claims["C01"].why = "It is what the article says."
+    claims.claims["C01"].literature = "1611.04076: FID lower on LSUN"
+    claims.claims["C01"].tests[0].margin_reason = "smaller than between two seeds"
+    text = "\n".join(describe.lines(plan))
+    for words in ("why: It is what the article says.", "literature: 1611.04076: FID lower on LSUN",
+                  "margin: smaller than between two seeds"):  # fmt: skip
+        assert text.count(words) == 1

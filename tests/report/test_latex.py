@@ -58,11 +58,11 @@ def test_cells_mark_what_is_missing(actual: list[matrices.Matrix]) -> None:
     rows = {line.split(" & ")[0]: line for line in text.splitlines() if " & " in line}
     row = actual[0].cell("wgan", "none")
     assert row is not None
-    mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
-    assert rf"${mean} \pm {half}$" in rows["none"]
+    mean, reach = formatting.interval(row, "fid")
+    assert rf"${mean} \times/\div {reach.split()[1]}$" in rows["none"]
     assert "n/a" in rows["relativistic"]
     assert r"--$^{3\mathrm{d}}$" in rows["packing"]
-    assert r"95 \% t interval" in text and "1,438 real" in text
+    assert r"95 \% interval" in text and "1,438 real" in text
 
 
 def test_names_that_latex_would_read_are_escaped(actual: list[matrices.Matrix]) -> None:
@@ -106,5 +106,5 @@ def test_the_leaderboard_has_its_rows_in_latex(plan: Plan, tidy: tables.Tables) 
     rows = [line for line in lines if line.startswith(("1 &", "2 &", "-- &"))]
     assert len(rows) == 6  # of two data sets, each with real data on top
     first = board[board["rank"] == 1].iloc[0]
-    mean, half = formatting.spread(first["fid"], first["fid_low"], first["fid_high"])
-    assert rf"${mean} \pm {half}$" in rows[1] and first["loss"] in rows[1]
+    mean, reach = formatting.interval(first, "fid")
+    assert rf"${mean} \times/\div {reach.split()[1]}$" in rows[1] and first["loss"] in rows[1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import claimed
+import numpy as np
 import pypdf
 import pytest
 import synthetic_study
@@ -27,7 +28,7 @@ from ganlore.study import claims as definitions
 from ganlore.study.run import Plan
 
 COUNTERS = re.compile(
-    r"^\d (?=Method|Results|Limits|Where)|(?<=Table\s)\d(?=:)|(?<=Figure\s)\d(?=:)|^\d$",
+    r"^\d (?=Question|Method|Controls|Results|Limits|Where)|(?<=Table\s)\d(?=:)|(?<=Figure\s)\d(?=:)|^\d$",
     re.MULTILINE,
 )
 """Numbers that typst counts itself: of sections, tables, figures and pages."""
@@ -108,27 +109,52 @@ def test_it_depends_on_no_font_of_the_machine(reported: dict[str, Any], tmp_path
                          for name in names)  # fmt: skip
 
 
-def test_the_default_study_takes_two_pages(tmp_path: Path) -> None:
-    """With thirty-two claims, most of them on several lines, and a figure across the page."""
+def test_thirty_two_claims_take_four_pages_and_none_is_half_empty(tmp_path: Path) -> None:
+    """With a forest plot of a page, what literature found of each, and figures as they fit."""
     plan = synthetic_study.make(synthetic_study.small(tmp_path))
     reported = paper.data(tmp_path, Results(plan, tables.read(plan)))
     row = {"statement": "Something is better than something else when it is long", "effect":
-           "−12.3 % (−24.5 % to −6.7 %)", "measure": "movement of FID over the last third",
-           "verdict": "does not hold", "tests": "3", "n": "10"}  # fmt: skip
-    reported["verdicts"] = [{"id": f"C{i:02}", **row} for i in range(1, 33)]
+           "FID 12 % lower, 8 to 15 %", "scope": "digits, mlp, 4,000 steps"}  # fmt: skip
+    claims = [{"id": f"C{i:02}", **row} for i in range(1, 33)]
+    reported["states"] = [{"title": "holds:", "claims": claims, "words": ""}]
+    reported["literature"] = [
+        {"id": one["id"], "here": f"holds: {one['effect']}", "literature": "1802.05957: lower"}
+        for one in claims
+    ]
     reported["rule"] = list(paper.verdicts.RULE)
-    figure = '#set page(width: 20in, height: 14in)\n#text("a figure")'
     import typst
 
     (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "heat.pdf").write_bytes(typst.compile(figure.encode()))
-    reported["figures"] = [
-        {"file": "heat.pdf", "height": 9.8, "alt": "A heat map", "caption": "FID"}
-    ]
-    made = pypdf.PdfReader(io.BytesIO(paper.typeset(tmp_path, reported)))
-    assert len(made.pages) == 2
+    for name, size in (("forest", "7.4in, height: 9.2in"), ("heat", "10in, height: 6in")):
+        drawn = f"#set page(width: {size})\n#text([a {name}])"
+        (tmp_path / "figures" / f"{name}.pdf").write_bytes(typst.compile(drawn.encode()))
+    heat = {"file": "heat.pdf", "height": 5.0, "alt": "A heat map", "caption": "FID"}
+    reported["figures"] = [heat] * 5
+    reported["forest"] = [heat | {"file": "forest.pdf", "height": paper.FOREST_HEIGHT}]
+    filled = paper.filled(tmp_path, reported)
+    assert 1 <= len(filled["figures"]) < 5  # as many as the pages have room for
+    made = pypdf.PdfReader(io.BytesIO(paper.typeset(tmp_path, filled)))
+    assert len(made.pages) == paper.count_pages(tmp_path, reported | {"figures": [heat]}) <= 4
     displayed = [page.extract_text() for page in made.pages]
-    assert "C32" in displayed[0] and "a figure" in displayed[1] and "References" in displayed[1]
+    assert "a forest" in displayed[1] and "References" in displayed[-1]
+    assert "C32" in "".join(displayed) and "1802.05957" in "".join(displayed)
+
+
+def test_the_abstract_states_a_finding(reported: dict[str, Any], tmp_path: Path) -> None:
+    """Which loss has the lowest FID, the tally of claims, and how many cells have converged."""
+    displayed = " ".join(text(paper.typeset(tmp_path, reported)).replace("-\n", "").split())
+    abstract = displayed[: displayed.index("Question")]
+    assert "has the lowest FID" in abstract and "converged" in abstract
+    assert reported["first"]["best"][0] in displayed
+    assert "Of 2 claims that articles make" in abstract
+
+
+def test_references_are_there_without_claims(tmp_path: Path) -> None:
+    plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=[0]))
+    made = paper.write(tmp_path, Results(plan, tables.read(plan)))
+    displayed = " ".join(text(made.read_bytes()).split())
+    assert "Heusel" in displayed
+    assert "wgan: 1701.07875" in displayed  # the losses' own papers
 
 
 def test_one_seed_and_no_claims_make_a_paper(tmp_path: Path) -> None:
@@ -137,7 +163,12 @@ def test_one_seed_and_no_claims_make_a_paper(tmp_path: Path) -> None:
     made = paper.write(tmp_path, Results(plan, tables.read(plan)))
     displayed = " ".join(text(made.read_bytes()).split())
     assert "1 network: 1 loss on ring, 1 seed for each of 1 cell" in displayed
-    assert "claims" not in displayed and "Verdicts" not in displayed and "±" not in displayed
+    assert (
+        "claims" not in displayed
+        and "Controls" not in displayed
+        and "Verdicts" not in displayed
+        and "±" not in displayed
+    )
 
 
 def test_what_typst_refuses_is_told(reported: dict[str, Any], tmp_path: Path) -> None:
@@ -182,9 +213,10 @@ def test_numbers_are_those_of_the_runs(results: Results, plan: Plan) -> None:
     counted = [int(reported[f"claims-{v.replace(' ', '-')}"]) for v in VERDICTS]
     assert sum(counted) == 2
     fid = results.tidy.metrics.query("metric == 'fid' and dataset == 'digits' and step == 100")
-    means = fid.groupby(["loss", "trick"])["value"].mean().drop(("minimax", "packing"))
+    logs = np.log(fid["value"]).groupby([fid["loss"], fid["trick"]]).mean()
+    means = np.exp(logs).drop(("minimax", "packing"))
     assert reported["digits-dcgan-best"] == means.idxmin()[0]
-    assert reported["digits-dcgan-best-fid"].startswith(f"{means.min():.1f} ± ")
+    assert reported["digits-dcgan-best-fid"].startswith(f"{means.min():.1f} ×/÷ ")
 
 
 # -- the verdicts ----------------------------------------------------------------------------------

@@ -62,8 +62,9 @@ def pdf_text(data: bytes) -> str:
 
 
 def paper_text(actual: Files) -> str:
-    """The paper without its figure, whose ticks are coordinates."""
-    drawn = pdf_text(actual["figures/aggregates-digits-dcgan-base.pdf"]).split()
+    """The paper without its figures, whose ticks are coordinates."""
+    figures = [name for name in actual if name.startswith("figures/") and name.endswith(".pdf")]
+    drawn = " ".join(pdf_text(actual[name]) for name in figures).split()
     lines = pdf_text(actual["paper.pdf"]).splitlines()
     return "\n".join(line for line in lines if not set(line.split()) <= set(drawn))
 
@@ -106,17 +107,19 @@ OTHERS = ("dots", "heat-recall", "heat-step-ms", "precision-recall")
 def test_only_these_files_change(builds: tuple[Files, Files]) -> None:
     before, after = builds
     assert before.keys() == after.keys()
-    kinds = tuple(f"figures/{kind}-" for kind in (*FIGURES, *OTHERS, "verdict"))
+    kinds = tuple(f"figures/{kind}-" for kind in (*FIGURES, *OTHERS, "verdict", "budget"))
+    kinds += ("figures/forest.",)
     changed = {name for name in before if before[name] != after[name]}
     assert {n for n in changed if not n.startswith("figures/") or n.startswith(kinds)} == {
         "index.html", "leaderboard.csv", "numbers.json", "numbers.tex", "paper.pdf",
-        "tables/cells.csv", "tables/claims-seeds.csv", "tables/fid-digits-dcgan-base.tex",
+        "tables/cells.csv", "tables/claims-budget.csv", "tables/claims-seeds.csv",
+        "tables/fid-digits-dcgan-base.tex",
         "tables/leaderboard.tex", "tables/snapshots.csv", "tables/runs.csv", "tables/verdicts.csv",
         "tables/verdicts.tex",
         *(f"tables/{kind}-digits-dcgan-base.csv"
-          for kind in ("aggregates", "improvements", "model", "variance")),
+          for kind in ("aggregates", "improvements", "model", "tricks", "variance")),
         *(f"figures/{name}.{ending}" for ending in ("svg", "pdf") for name in
-          ("verdict-C01", *(f"{kind}-digits-dcgan-base" for kind in FIGURES))),
+          ("verdict-C01", "budget-C01", "forest", *(f"{kind}-digits-dcgan-base" for kind in FIGURES))),
     }  # fmt: skip
 
 
@@ -132,6 +135,8 @@ ENDS = {"", "_low", "_high"}
         ("leaderboard.csv", CELL, {f"fid{end}" for end in ENDS}),
         ("tables/claims-seeds.csv", {"claim": "C01", "train_seed": "1"},
          {"treatment", "difference"}),
+        ("tables/claims-budget.csv", {"claim": "C01", "share": "1.0"}, {"effect", "low", "high"}),
+        ("tables/tricks-digits-dcgan-base.csv", {"trick": "packing"}, {"effect", "low", "high"}),
         ("tables/verdicts.csv", {"claim": "C01"},
          {"effect", "low", "high", "shown", "seeds_needed", "note", "gate_reason", "in_words"}),
         ("tables/aggregates-digits-dcgan-base.csv", {"trick": "packing"},
@@ -161,12 +166,12 @@ def test_only_what_derives_from_it_changes_in_a_table(
 
 
 def estimates(actual: Files) -> tuple[str, str]:
-    """Mean and half-width of the cell as a reader sees them."""
+    """Mean and interval of the cell as a reader sees them."""
     cells = table(actual, "tables/cells.csv")
     for column, value in CELL.items():
         cells = cells[cells[column] == value]
     row = cells.iloc[0]
-    return formatting.spread(*(float(row[f"fid{end}"]) for end in ("", "_low", "_high")))
+    return formatting.interval({f"fid{e}": float(row[f"fid{e}"]) for e in ENDS}, "fid")
 
 
 def displayed(actual: Files) -> dict[str, str]:
@@ -183,6 +188,9 @@ def displayed(actual: Files) -> dict[str, str]:
 
 FORMS = (formatting.number, formatting.p_value, lambda share: f"{100 * max(share, 0):.0f}")
 """How a page writes a number: with three digits, as a p-value, or in percent."""
+
+CHANGES = (formatting.change, formatting.short_change)
+"""How it writes a difference of logarithms."""
 
 
 def derived(builds: tuple[Files, Files]) -> set[tuple[str, str]]:
@@ -214,6 +222,11 @@ def _texts(old: Any, new: Any, column: str) -> Iterator[tuple[str, str]]:
             [float(row[f"{column}{end}"]) for end in ("", "_low", "_high")] for row in (old, new)
         ]
         yield from zip(*(formatting.spread(*end) for end in ends), strict=True)
+        if column.startswith("fid"):
+            yield tuple(formatting.factor(high / mean) for mean, _, high in ends)
+    if column in {"effect", "low", "high"} and max(map(abs, values)) < 5:
+        for form in CHANGES:
+            yield from zip(*(NUMERAL.findall(form(value)) for value in values), strict=True)
 
 
 def test_every_text_changes_in_these_numbers_alone(builds: tuple[Files, Files]) -> None:
@@ -269,7 +282,9 @@ def _told(actual: Files) -> dict[str, Any]:
     return {
         "title": "A study", "study": "small", "numbers": json.loads(actual["numbers.json"]),
         "losses": ["cgan"], "tricks": [], "datasets": [], "policy": "", "rule": [], "kinds": [],
-        "verdicts": [], "matrices": [{"key": "digits-dcgan", "title": "digits"}], "board": [],
+        "first": {"best": [], "helps": [], "careful": []}, "convergence": "", "tally": [],
+        "states": [], "controls": [], "literature": [], "forest": [], "marks": "",
+        "matrices": [{"key": "digits-dcgan", "title": "digits"}], "board": [],
         "figures": [], "machines": ["one"], "references": [],
     }  # fmt: skip
 

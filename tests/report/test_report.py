@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import synthetic_study
 
-from ganlore import formatting, frames
+from ganlore import formatting, frames, storage
 from ganlore.analysis import matrices
 from ganlore.errors import GanloreError
 from ganlore.report.page import build
@@ -88,13 +88,17 @@ def test_elements_nest_and_names_are_unique(page: Page) -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere(text: str, page: Page, plan: Plan) -> None:
-    assert all(source.startswith("data:image/png;base64,") for source in page.all("src"))
+    sources = page.all("src")
+    assert all(source.startswith(("pictures/", "figures/")) for source in sources) and sources
+    assert {a.get("loading") for tag, a in page.elements if tag == "img"} == {"lazy"}
     loading = [a["href"] for tag, a in page.elements if "href" in a and tag != "a"]
     assert all(str(href).startswith("#") for href in loading)
     assert "@import" not in text and "url(http" not in text
     folder = Path(plan.study.reports)
     linked = {a["href"] for tag, a in page.elements if tag == "a" and "href" in a}
-    for link in (str(href) for href in linked):
+    recorded = storage.open_record(folder / "report.json", "")["files"]
+    assert set(sources) <= set(recorded)
+    for link in (*(str(href) for href in linked), *sources):
         assert link.startswith(("#", "https://")) or (folder / link).is_file(), link
 
 
@@ -118,8 +122,8 @@ def test_numbers_are_the_tables(text: str, page: Page, plan: Plan) -> None:
                  if a.get("data-metric") == metric]  # fmt: skip
         assert sorted(map(str, displayed)) == sorted(map(str, table[metric]))
     for row in table.to_dict("records"):
-        mean, half = formatting.spread(row["fid"], row["fid_low"], row["fid_high"])
-        assert mean in text and half in text
+        mean, reach = formatting.interval(row, "fid")
+        assert mean in text and reach in text
 
 
 def test_every_reason_and_every_failure_is_told(text: str, plan: Plan) -> None:

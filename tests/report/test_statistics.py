@@ -55,3 +55,17 @@ def test_six_seeds_can_show_something_at_five_per_cent() -> None:
 def test_order_puts_failures_last() -> None:
     values = [3.0, 1.0, 2.0, math.nan]
     assert estimators.order(values, [0, 1, 0, 3]).tolist() == [2, 3, 1, 4]
+
+
+def test_a_geometric_interval_is_that_of_the_logarithms_and_stays_positive() -> None:
+    """exp of Student's interval of log 1, log 10, log 100: t(2, .975) = 4.302653, s = log 10."""
+    mean, low, high = estimators.geometric_interval([1.0, 10.0, 100.0])
+    assert mean == pytest.approx(10)
+    assert high / mean == pytest.approx(10 ** (4.302653 / math.sqrt(3)), rel=1e-5)
+    assert low == pytest.approx(100 / high) and low > 0
+    assert estimators.mean_interval([1.0, 10.0, 100.0])[1] < 0  # what 216 ± 342 came from
+
+
+def test_what_is_not_positive_has_no_geometric_mean() -> None:
+    values = [0.0, 1.0, 2.0]
+    assert estimators.geometric_interval(values) == estimators.mean_interval(values)

@@ -60,14 +60,18 @@ def example() -> pd.DataFrame:
 
 def test_the_headline_is_the_last_snapshot(example: pd.DataFrame) -> None:
     row = example.loc["none"]
-    # mean of 10 and 14 with t(1, 0.975) = 12.7062 times sqrt(8) / sqrt(2) = 2
-    assert row["fid"] == 12
-    assert row["fid_high"] - row["fid"] == pytest.approx(25.4124, abs=1e-4)
+    # geometric mean of 10 and 14, with t(1, 0.975) = 12.7062 times half of log(14 / 10)
+    assert row["fid"] == pytest.approx(math.sqrt(140))
+    assert row["fid_high"] / row["fid"] == pytest.approx(1.4 ** (12.7062 / 2), rel=1e-4)
+    assert row["fid_low"] * row["fid_high"] == pytest.approx(140)
+    assert formatting.estimate(row.to_dict(), "fid") == "11.8 ×/÷ 8.5"
     assert row["fid_n"] == row["n_seeds"] == 2
 
 
 def test_the_best_snapshot_stands_beside_it(example: pd.DataFrame) -> None:
-    assert example.loc["none", "fid_best"] == 11  # 8 at step 10, and 14 at step 20
+    assert example.loc["none", "fid_best"] == pytest.approx(
+        112**0.5
+    )  # 8 at step 10, and 14 at step 20
     assert example.loc["none", "recall_best"] == pytest.approx(
         0.11
     )  # at the snapshots of lowest FID
@@ -77,7 +81,7 @@ def test_a_diverged_run_is_missing_in_the_mean_and_counted(example: pd.DataFrame
     row = example.loc["r1"]
     assert (row["fid"], row["fid_n"], row["n_seeds"], row["n_diverged"]) == (5, 1, 2, 1)
     assert math.isnan(row["fid_low"])
-    assert row["fid_best"] == 7 and row["fid_best_n"] == 2
+    assert row["fid_best"] == pytest.approx(45**0.5) and row["fid_best_n"] == 2
     assert formatting.estimate(row.to_dict(), "fid") == "5.00 (1 of 2 diverged)"
 
 

@@ -7,7 +7,7 @@ import re
 TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|%.*|[{}$&#_^~]|[^\\{}$&#_^~%]+", re.DOTALL)
 KNOWN = {
     "begin", "end", "centering", "caption", "label", "toprule", "midrule", "bottomrule",
-    "multicolumn", "pm", "mathrm", "times", "leq", "geq", "newcommand", "textbackslash",
+    "multicolumn", "pm", "mathrm", "times", "div", "dagger", "ddagger", "leq", "geq", "newcommand", "textbackslash",
     "textasciitilde", "textasciicircum", "raggedright", "arraybackslash", "small", "linewidth", "texttt",
 }  # fmt: skip
 """Commands of LaTeX's kernel and of booktabs that our pieces may use."""

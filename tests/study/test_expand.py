@@ -20,7 +20,9 @@ def test_a_variant_may_draw_settings_for_each_seed_the_same_for_all_losses():
         tiny(
             seeds=[0, 1, 2, 3],
             variants={"drawn": {"draw": drawn}},
-            grids=[{**AXES, "losses": ["hinge", "wgan"], "tricks": ["none"], "variants": ["drawn"]}],
+            grids=[
+                {**AXES, "losses": ["hinge", "wgan"], "tricks": ["none"], "variants": ["drawn"]}
+            ],
         )
     )
     of = {(run.loss.name, run.seed): run for run in plan.runs}

@@ -44,6 +44,23 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float,
     return mean, mean - half, mean + half
 
 
+def geometric_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
+    """The geometric mean over seeds with Student's t interval of the logarithms.
+
+    For what is positive and varies by factors, such as FID: the interval contains no number
+    that the values cannot be. Values of which one is not positive have `mean_interval`.
+
+    Args:
+        values: as in `mean_interval`.
+        level: the interval's coverage.
+    """
+    array = _finite(values)
+    if len(array) == 1 or not (array > 0).all():
+        return mean_interval(array, level)
+    mean, low, high = mean_interval(np.log(array), level)
+    return math.exp(mean), math.exp(low), math.exp(high)
+
+
 def t_factor(n: int, level: float = 0.95) -> float:
     """The t interval's half-width for a standard deviation of 1.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,27 @@ import pandas as pd
 from ganlore.analysis import estimators
 from ganlore.analysis.tables import PLAIN, RELATIVE, Tables
 from ganlore.study import registry
-from ganlore.study.run import Plan
+from ganlore.study.compatibility import applied
+from ganlore.study.run import Cell, Plan
+
+UNCONVERGED, LABELLED = "†", "‡"
+MARKS = {
+    UNCONVERGED: "not converged: FID still changed by more than the gate allows over the last "
+    "doubling of the budget",
+    LABELLED: "it uses class labels, which the others do not see",
+}
+"""The signs of cells that are ranked, and what they say."""
+
+SPARSE = 0.6
+"""Where at most this share of the losses go with tricks, the plain losses are shown apart."""
+
+
+def uses_labels(loss: str, trick: str = PLAIN) -> bool:
+    """Whether a loss, or a trick with its parts, needs the data's class labels."""
+    tricks = trick.split("+")
+    parts = [("loss", loss), *(("trick", name) for name in (*applied(tricks), *tricks))]
+    needs = (registry.declaration(*part).fact("requires", {}) for part in parts)
+    return any("labels" in need for need in needs)
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,7 @@ class Matrix:
         floor: value of each metric for real data.
         n_neighbours: the protocol's: samples of a side for metrics over all pairs, None for all.
         search: rows of the table of trials; None without a search.
+        unconverged: each (loss, trick) whose runs were still on the way at their end.
     """
 
     dataset: str
@@ -47,11 +68,37 @@ class Matrix:
     floor: dict[str, float] = field(default_factory=dict)
     n_neighbours: int | None = None
     search: pd.DataFrame | None = None
+    unconverged: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def checks(self) -> set[str]:
         """Losses that are another one under another name, and do not count."""
         return registry.checks(self.losses)
+
+    def marks(self, loss: str, trick: str) -> str:
+        """The signs of `MARKS` that a cell has."""
+        signs = UNCONVERGED if (loss, trick) in self.unconverged else ""
+        return signs + (LABELLED if uses_labels(loss, trick) else "")
+
+    @property
+    def dense(self) -> Matrix:
+        """The losses that go with a trick here; all of them where most do."""
+        tried = {loss for loss, trick in (*self.cells.index, *self.missing) if trick != PLAIN}
+        few = bool(tried) and len(tried) <= SPARSE * len(self.losses)
+        return replace(self, losses=[x for x in self.losses if x in tried]) if few else self
+
+    @property
+    def plain(self) -> Matrix:
+        """The losses without a trick, where `dense` leaves some of them out; else all of it."""
+        if self.dense is self:
+            return self
+        alone = [index for index in self.cells.index if index[1] == PLAIN]
+        finals, metrics = (t[t["trick"] == PLAIN] for t in (self.finals, self.metrics))
+        cells = self.cells.loc[alone].sort_values("rank")
+        losses = [str(loss) for loss, _ in cells.index]
+        return replace(
+            self, losses=losses, tricks=[PLAIN], cells=cells, finals=finals, metrics=metrics
+        )
 
     @property
     def counted(self) -> pd.DataFrame:
@@ -118,7 +165,13 @@ def protocol(row: dict[str, Any], fewer: int | None = None) -> str:
     )
 
 
-def matrices(plan: Plan, tables: Tables, ends: pd.DataFrame, table: pd.DataFrame) -> list[Matrix]:
+def matrices(
+    plan: Plan,
+    tables: Tables,
+    ends: pd.DataFrame,
+    table: pd.DataFrame,
+    unconverged: Collection[Cell] = (),
+) -> list[Matrix]:
     """The matrices of a plan in its order, each with its data set's first extractor.
 
     Args:
@@ -126,11 +179,22 @@ def matrices(plan: Plan, tables: Tables, ends: pd.DataFrame, table: pd.DataFrame
         tables: the tidy tables.
         ends: `finals(tables.metrics)`.
         table: `cells(tables, ends)`.
+        unconverged: cells whose runs were still on the way.
     """
     groups = dict.fromkeys(
         (run.cell.dataset, run.cell.network, run.cell.variant) for run in plan.runs
     )
-    return [_matrix(plan, tables, table, ends, group) for group in groups]
+    made = [_matrix(plan, tables, table, ends, group) for group in groups]
+    return [replace(matrix, unconverged=_still(matrix, unconverged)) for matrix in made]
+
+
+def _still(matrix: Matrix, unconverged: Collection[Cell]) -> frozenset[tuple[str, str]]:
+    place = (matrix.dataset, matrix.network, matrix.variant)
+    return frozenset(
+        (cell.loss, cell.trick)
+        for cell in unconverged
+        if (cell.dataset, cell.network, cell.variant) == place
+    )
 
 
 def _matrix(
@@ -138,7 +202,7 @@ def _matrix(
 ) -> Matrix:
     dataset, network, variant = group
     extractor = plan.protocols[dataset][1][0]
-    wanted = {"dataset": dataset, "network": network, "variant": variant, "extractor": extractor}
+    wanted: dict[str, Any] = dict(zip(NAMED, (*group, extractor), strict=True))
     mine = _where(table, wanted)
     out = mine["loss"].isin(registry.checks(mine["loss"]))
     parts = [estimators.order(p["fid"], p["n_diverged"]) for p in (mine[~out], mine[out])]
@@ -166,6 +230,10 @@ def _matrix(
         if tables.search is None
         else _where(tables.search, {"dataset": dataset, "network": network}),
     )
+
+
+NAMED = ("dataset", "network", "variant", "extractor")
+"""What a matrix is of."""
 
 
 def _where(table: pd.DataFrame, wanted: dict[str, str]) -> pd.DataFrame:

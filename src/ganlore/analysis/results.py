@@ -8,12 +8,16 @@ from functools import cached_property
 import pandas as pd
 
 from ganlore.analysis import matrices, robustness, tables
-from ganlore.analysis.claims import comparison
+from ganlore.analysis.claims import budgets, comparison, gates
+from ganlore.analysis.claims.budgets import Point
+from ganlore.analysis.claims.gates import Convergence
+from ganlore.analysis.claims.measures import Source
 from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.robustness import Reaching, Robustness
 from ganlore.analysis.tables import Tables
-from ganlore.study.run import Plan
+from ganlore.study.claims import Gates
+from ganlore.study.run import Cell, Plan
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,33 @@ class Results:
     @cached_property
     def matrices(self) -> list[Matrix]:
         """The cells of each data set, network and variant."""
-        return matrices.matrices(self.plan, self.tidy, self.ends, self.cells)
+        still = [cell for cell, one in self.convergence.items() if not one.passed]
+        return matrices.matrices(self.plan, self.tidy, self.ends, self.cells, still)
+
+    @cached_property
+    def source(self) -> Source:
+        """The tables as tests of claims read them."""
+        return Source(self.plan, self.tidy)
+
+    @property
+    def gates(self) -> Gates:
+        """What cells must have done: of the study's claims, or the usual ones."""
+        return self.plan.study.claims.gates if self.plan.study.claims else Gates()
+
+    @cached_property
+    def convergence(self) -> dict[Cell, Convergence]:
+        """Whether each cell has converged by FID."""
+        return gates.of_cells(self.source, self.plan.cells, "fid", self.gates.change, False)
 
     @cached_property
     def claims(self) -> list[ClaimResult]:
         """The results of the claims; none where the study has no claims."""
-        return comparison.claim_results(self.plan, self.tidy)
+        return comparison.claim_results(self.plan, self.tidy, self.source)
+
+    @cached_property
+    def along(self) -> dict[str, list[Point]]:
+        """The effect of each claim's deciding test at shares of the budget, where it has any."""
+        return budgets.along(self.source, self.claims)
 
     @cached_property
     def robustness(self) -> list[Robustness]:

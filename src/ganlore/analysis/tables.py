@@ -18,6 +18,7 @@ from ganlore import frames
 from ganlore.analysis import estimators
 from ganlore.errors import GanloreError
 from ganlore.execution import records
+from ganlore.formatting import RATIOS
 from ganlore.study.run import CONTROLS, COSTS, TIMED, Plan
 
 CELL = ["dataset", "network", "loss", "trick", "variant"]
@@ -172,7 +173,8 @@ def cells(tables: Tables, ends: pd.DataFrame) -> pd.DataFrame:
         Columns: those of the cell, the protocol (`extractor`, `split`, `n_real`, `n_fake`,
         `resize`), `n_seeds`, `n_diverged`, and for each metric its mean over the seeds that did not
         diverge as `<metric>`, with `_low` and `_high` the ends of the 95 % t interval and `_n`
-        the seeds in it; the same with `_best` after the metric's name at each seed's snapshot
+        the seeds in it (of FID the geometric mean, and the t interval of the logarithms); the same
+        with `_best` after the metric's name at each seed's snapshot
         of lowest FID; the mean cost of a run: `step_ms` (a discriminator step, with its share
         of the generator's), `seconds`, `peak_memory_mb` (of the process), `step_memory_mb` (what
         a step keeps for its backward pass, at most), and of the first and the last the ratio to
@@ -196,7 +198,8 @@ def cells(tables: Tables, ends: pd.DataFrame) -> pd.DataFrame:
 
 def _summary(name: str, values: pd.Series[Any]) -> dict[str, float]:
     numbers = values.dropna().to_numpy()
-    mean, low, high = estimators.mean_interval(numbers)
+    interval = estimators.geometric_interval if name in RATIOS else estimators.mean_interval
+    mean, low, high = interval(numbers)
     return {name: mean, f"{name}_low": low, f"{name}_high": high, f"{name}_n": len(numbers)}
 
 

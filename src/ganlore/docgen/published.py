@@ -20,8 +20,8 @@ from ganlore.publishing.publication import REMEDY, Publication, opened
 Row = dict[str, Any]
 
 CAPTIONS = {
-    "heat-fid": "FID of every loss and trick on {data}: mean over {seeds} seeds and half of its "
-    "{level} % t interval; lower is better",
+    "heat-fid": "FID of every loss and trick on {data}: mean over {seeds} seeds with its "
+    "{level} % interval; lower is better",
     "aggregates": "Effect of each trick on FID on {data}, over all losses that it can be combined "
     "with (their number is given behind its name), {seeds} seeds. Left: log of plain FID over FID "
     "with the trick, further right is better; right: the probability that a run with the trick is "
@@ -56,8 +56,12 @@ class Published:
 
     @property
     def claims(self) -> list[Row]:
-        """The row of each claim's deciding test in the report's table of verdicts."""
-        return [row for row in self._rows("verdicts.csv") if row["deciding"] == "True"]
+        """The row of each claim's deciding test in the report's table of verdicts.
+
+        With `effect_words`, its effect and direction, and `where`, the scope of its verdict.
+        """
+        rows = [row for row in self._rows("verdicts.csv") if row["deciding"] == "True"]
+        return [row | _in_words(row) for row in rows]
 
     @property
     def verdict_counts(self) -> list[tuple[str, str]]:
@@ -159,6 +163,16 @@ def published(root: Path, study: str) -> Published:
 
 def _fid(cell: Row | None) -> str:
     return formatting.estimate(cell, "fid") if cell else ""
+
+
+def _in_words(row: Row) -> Row:
+    """Effect and scope of a verdict in words.
+
+    A report of an earlier version has no words for them: then the measure with its number.
+    """
+    number = f"{row['label'].split(':')[0]} {row['shown']}" if row["shown"] else ""
+    where = ": ".join(filter(None, (row.get("scope"), row.get("settings"))))
+    return {"effect_words": row.get("in_words") or number, "where": where}
 
 
 def _number(text: str) -> Any:

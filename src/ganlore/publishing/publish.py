@@ -13,6 +13,7 @@ and the SHA-256 of every file of both.
     <results>/data/<data set>/manifest.json
     <results>/extractors/<data set>/<extractor>/record.json
     <reports>/index.html paper.pdf leaderboard.csv numbers.json numbers.tex figures/ tables/
+              pictures/
 
 Weights, samples and data stay out of it. `verify_published` follows every number back to the hash
 in its run's record.

@@ -58,21 +58,23 @@ def _section(
         if (dataset, network, variant) == place:
             runs.setdefault((key[0], key[1]), []).append((run, ends.loc[(*key, run.seed)]))
     cells = {key: _cell(album, matrix, key, mine) for key, mine in runs.items()}
+    drawn = cells.values() if main else ()  # what a page shows of the others is their sheets
+    strips = [album.real(matrix.dataset), *(cell["strip"] for cell in drawn)] if main else []
+    real, *strips = album.strips(f"strips-{matrix.slug}", strips) or [None]
+    for cell, strip in zip(drawn, strips, strict=True):
+        cell["strip"] = strip
     ranked = sorted(cells.values(), key=lambda cell: cell["row"]["rank"])
     return {
         "matrix": matrix,
         "cells": cells,
         "ranked": ranked,
         "costs": costs_of_tricks(matrix).reset_index().to_dict("records"),
-        "tied": [
-            c["name"]
-            for c in ranked[1:]
-            if not c["check"] and c["row"]["fid_low"] <= ranked[0]["row"]["fid_high"]
-        ],
-        "real": album.real(matrix.dataset),
+        "real": real,
         "points": album.points(matrix.dataset),
         "held_out": album.held_out(matrix.dataset),
         "main": main,
+        "plain": matrix.plain if matrix.dense is not matrix else None,
+        "dense": matrix.dense,
         "figures": rendered.of_matrix(matrix, table, folder) if main else [],
     }
 
@@ -85,14 +87,20 @@ def _cell(
     loss, trick = key
     others = max(len(matrix.counted) - 1, 1)
     counts = row["fid_n"] and loss not in matrix.checks
-    seeds = [{"seed": run.seed, "end": end.to_dict(), **album.of_run(run)} for run, end in runs]
+    name = anchor(matrix.slug, loss, trick)
+    pictures = album.of_cell(name, [run for run, _ in runs])
+    seeds = [
+        {"seed": run.seed, "end": end.to_dict(), **mine}
+        for (run, end), mine in zip(runs, pictures, strict=True)
+    ]
     return {
         "loss": loss,
         "trick": trick,
         "name": cell_name(loss, trick),
-        "anchor": anchor(matrix.slug, loss, trick),
+        "anchor": name,
         "row": row,
         "check": loss in matrix.checks,
+        "marks": matrix.marks(loss, trick),
         "tint": round(100 * (others + 1 - row["rank"]) / others) if counts else 0,
         "diverged": formatting.diverged(row),
         "strip": seeds[0]["strip"],

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganlore.analysis.claims.budgets import Point
 from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.claims.verdicts import VERDICTS
-from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.results import Results
+from ganlore.report import bars, bars_svg, latex
 from ganlore.report import cells as report_cells
-from ganlore.report import latex
-from ganlore.report.figures import verdicts
+from ganlore.report.figures import budget, forest, verdicts
 from ganlore.report.figures._drawing import Drawing, cell_name
 from ganlore.report.rendered import RenderedFigure, render
 from ganlore.study.run import Cell
@@ -25,40 +26,68 @@ class Line:
     Attributes:
         result: the claim's result.
         figure: every seed of all tests, None where none was made.
+        budget: the effect against the budget, None where it has none.
+        bar: the effect in the forest plot, as an SVG element.
         sides: by side of each test the cells that were compared: name and anchor.
     """
 
     result: ClaimResult
     figure: RenderedFigure | None
+    budget: RenderedFigure | None
+    bar: str
     sides: list[dict[str, list[tuple[str, str]]]]
 
 
-def lines(results: Iterable[ClaimResult], matrices: list[Matrix], folder: Path) -> list[Line]:
+def lines(results: Results, folder: Path) -> list[Line]:
     """What a page shows of each claim; its figure is drawn and saved.
 
     Args:
-        results: of the claims, in order.
-        matrices: those of the page, whose cells are linked.
+        results: of the study.
         folder: where figures go.
     """
-    by_name = {(m.dataset, m.network, m.variant): m for m in matrices}
+    by_name = {(m.dataset, m.network, m.variant): m for m in results.matrices}
 
     def link(cell: Cell) -> tuple[str, str]:
         matrix = by_name[cell.dataset, cell.network, cell.variant]
         title = f"{cell_name(cell.loss, cell.trick)} ({matrix.title})"
         return title, report_cells.anchor(matrix.slug, cell.loss, cell.trick)
 
+    every = {result.id: bars.of_claim(result) for result in results.claims}
+    ends = bars.limits(every.values())
     return [
         Line(
             result,
             _figure(result, folder),
+            _budget(result, results.along.get(result.id), folder),
+            bars_svg.row(
+                every[result.id], ends, f"{result.id}: {result.deciding.in_words or 'no runs'}"
+            ),
             [
                 {side: list(map(link, cells)) for side, cells in t.cells.items()}
                 for t in result.tests
             ],
         )
-        for result in results
+        for result in results.claims
     ]
+
+
+def axis(results: Sequence[ClaimResult]) -> str:
+    """The axes of the forest plot, for the head of the table."""
+    return bars_svg.axis(bars.limits(map(bars.of_claim, results)))
+
+
+def draw_forest(results: Sequence[ClaimResult], folder: Path) -> RenderedFigure | None:
+    """The forest plot as files, for the paper and for other pages; None without claims."""
+    drawing = forest.drawing(results)
+    return render(drawing, folder, forest.__name__) if drawing else None
+
+
+def _budget(
+    result: ClaimResult, points: Sequence[Point] | None, folder: Path
+) -> RenderedFigure | None:
+    if not points:
+        return None
+    return render(budget.drawing(result, points), folder, budget.__name__)
 
 
 def tally(results: Sequence[ClaimResult]) -> dict[str, int]:

@@ -12,12 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from ganlore import storage
-from ganlore.analysis import matrices, tables
+from ganlore.analysis import leaders, matrices, tables
+from ganlore.analysis.claims import budgets
 from ganlore.analysis.claims import results as claim_results
 from ganlore.analysis.results import Results
 from ganlore.errors import GanloreError
 from ganlore.execution import records
-from ganlore.report import claims, latex, leaderboard, values
+from ganlore.report import claims, latex, leaderboard, samples, values
 from ganlore.study.run import Plan
 
 
@@ -38,6 +39,7 @@ def texts(results: Results) -> dict[str, str]:
     }
     if results.claims:
         contents["tables/claims-cells.csv"] = _csv(claim_results.cells(results.claims))
+        contents["tables/claims-budget.csv"] = _csv(budgets.table(results.along, results.claims))
         contents["tables/claims-seeds.csv"] = _csv(claim_results.differences(results.claims))
         contents["tables/verdicts.csv"] = _csv(claim_results.rows(results.claims))
         contents["tables/verdicts.tex"] = claims.as_latex(results.claims)
@@ -45,6 +47,10 @@ def texts(results: Results) -> dict[str, str]:
         contents["tables/search.csv"] = _csv(results.tidy.search)
     for matrix in results.matrices:
         contents[f"tables/fid-{matrix.slug}.tex"] = latex.cells(matrix)
+        effects = leaders.of_tricks(matrix)
+        if len(effects):
+            effects["names"] = effects["names"].map(" ".join)
+            contents[f"tables/tricks-{matrix.slug}.csv"] = _csv(effects)
         better = matrices.improvements(matrix)
         if len(better):
             contents[f"tables/improvements-{matrix.slug}.csv"] = _csv(better)
@@ -78,7 +84,7 @@ def _csv(table: pd.DataFrame, index: bool = False) -> str:
 WHOLE = ("index.html", "paper.pdf", "leaderboard.csv", "numbers.json", "numbers.tex")
 """Of a report, beside its folders."""
 
-FOLDERS = ("figures", "tables")
+FOLDERS = ("figures", "tables", samples.FOLDER)
 
 
 def paths(folder: Path) -> list[Path]:

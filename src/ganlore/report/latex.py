@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ganlore.errors import GanloreError
-from ganlore.formatting import spread
+from ganlore.formatting import interval
 
 if TYPE_CHECKING:
     from ganlore.analysis.matrices import Matrix
@@ -19,6 +19,9 @@ SIGNS = {
     "–": "--",
     "±": r"$\pm$",
     "×": r"$\times$",
+    "÷": r"$\div$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
     "≤": r"$\leq$",
     "≥": r"$\geq$",
 } | {sign: "\\" + sign for sign in "&%$#_{}"}
@@ -66,9 +69,9 @@ def table(
 def cells(matrix: Matrix) -> str:
     """FID of all cells: tricks as rows and losses as columns."""
     caption = (
-        f"FID on {matrix.title}: {matrix.protocol}; mean and half-width of the 95 % t interval "
-        f"over {matrix.n_seeds} seeds at the last snapshot; n/a: the combination has no meaning; "
-        "a superscript d counts diverged runs, which are in no mean."
+        f"FID on {matrix.title}: {matrix.protocol}; geometric mean with the factor to either end "
+        f"of the 95 % interval over {matrix.n_seeds} seeds at the last snapshot; n/a: the "
+        "combination has no meaning; a superscript d counts diverged runs, which are in no mean."
     )
     rows = [
         " & ".join([escape(trick), *(_cell(matrix, loss, trick) for loss in matrix.losses)])
@@ -86,13 +89,17 @@ def _cell(matrix: Matrix, loss: str, trick: str) -> str:
 
 
 def estimate(mean: float, low: float, high: float, failed: int = 0) -> str:
-    """A mean with its interval's half-width in mathematics, and how many runs diverged."""
-    text, half = spread(mean, low, high)
+    """An FID with how far its interval reaches, in mathematics, and how many runs diverged."""
+    text, reach = interval({"fid": mean, "fid_low": low, "fid_high": high}, "fid")
+    sign, _, half = reach.partition(" ")
+    sign = r"\pm" if sign == "±" else r"\times/\div"
     marked = rf"^{{{failed}\mathrm{{d}}}}" if failed else ""
     if text == "–":
         return rf"--${marked}$" if marked else "--"
     value = text.replace("−", "-").replace(",", "{,}")
-    return rf"${value} \pm {half.replace(',', '{,}')}{marked}$" if half else rf"${value}{marked}$"
+    return (
+        rf"${value} {sign} {half.replace(',', '{,}')}{marked}$" if half else rf"${value}{marked}$"
+    )
 
 
 def macro(name: str) -> str:

@@ -8,12 +8,13 @@ import pandas as pd
 
 from ganlore.analysis import estimators, matrices
 from ganlore.analysis.results import Results
-from ganlore.analysis.tables import PLAIN, PROTOCOL
+from ganlore.analysis.tables import CELL, PLAIN, PROTOCOL
 from ganlore.formatting import number
 from ganlore.report import latex
 from ganlore.study import registry
+from ganlore.study.run import Cell
 
-REAL = "real data"
+REAL = "real data (floor)"
 """The name of the row of real data against real data, which has rank 0."""
 
 SHOWN = 10
@@ -23,6 +24,7 @@ SHARES = ["precision", "recall"]
 COLUMNS = [
     *("dataset", "rank", "loss", "trick", "network", "variant", "n_seeds", "n_diverged"),
     *("fid", "fid_low", "fid_high", *SHARES, "images", "extractor", *PROTOCOL),
+    *("converged", "labels"),
 ]
 
 
@@ -36,12 +38,19 @@ def of(results: Results) -> pd.DataFrame:
 
     Returns:
         Columns `COLUMNS`; `fid_low` and `fid_high` are the ends of the 95 % t interval over seeds,
-        `images` the real images that a run showed to the discriminator.
+        `images` the real images that a run showed to the discriminator, `converged` whether it has
+        by FID, `labels` whether it uses class labels.
     """
     key = ["dataset", "network", "loss", "trick", "variant", "extractor"]
     images = results.ends.groupby(key)["images"].max().rename("images")
+    still = {cell for cell, one in results.convergence.items() if not one.passed}
     counted = results.cells[~results.cells["loss"].isin(registry.checks(results.cells["loss"]))]
     table, floor = counted.join(images, on=key), results.tidy.floor
+    cells = [Cell(*names) for names in table[CELL].itertuples(index=False)]
+    table = table.assign(
+        converged=[cell not in still for cell in cells],
+        labels=[matrices.uses_labels(cell.loss, cell.trick) for cell in cells],
+    )
     ranked = []
     for (dataset, extractor), rows in table.groupby(["dataset", "extractor"], sort=False):
         real = floor[(floor["dataset"] == dataset) & (floor["extractor"] == extractor)]
@@ -91,11 +100,23 @@ def groups(table: pd.DataFrame, ranks: int = SHOWN) -> list[dict[str, Any]]:
 
 
 def name(row: dict[str, Any]) -> str:
-    """A cell's loss and trick for a reader, with the variant where it is not the ordinary one."""
+    """A cell's loss and trick for a reader, with the variant where it is not the ordinary one.
+
+    Behind them stand the signs of `matrices.MARKS`.
+    """
     if row["rank"] == 0:
         return REAL
     trick = "" if row["trick"] == PLAIN else f" + {row['trick']}"
-    return f"{row['loss']}{trick}" + ("" if row["variant"] == "base" else f", {row['variant']}")
+    variant = "" if row["variant"] == "base" else f", {row['variant']}"
+    return f"{row['loss']}{trick}{variant}{marks(row)}"
+
+
+def marks(row: dict[str, Any]) -> str:
+    """The signs of `matrices.MARKS` that a ranked cell has."""
+    if row["rank"] == 0:
+        return ""
+    signs = "" if row["converged"] else matrices.UNCONVERGED
+    return signs + (matrices.LABELLED if row["labels"] else "")
 
 
 def as_latex(table: pd.DataFrame, ranks: int = SHOWN) -> str:
@@ -104,9 +125,9 @@ def as_latex(table: pd.DataFrame, ranks: int = SHOWN) -> str:
     head = ["rank", "cell", "network", "seeds", "FID", "precision", "recall"]
     protocols = "; ".join(f"{group['dataset']}: {group['protocol']}" for group in best)
     caption = (
-        f"The first {ranks} ranks by FID on each data set, with the half-width of the 95 % t "
-        "interval over seeds; a superscript d counts diverged runs, which are in no mean and put "
-        f"a cell behind those with fewer. {protocols}."
+        f"The first {ranks} ranks by FID on each data set, geometric means with the factor "
+        "to either end of the 95 % interval over seeds; a superscript d counts "
+        f"diverged runs, which are in no mean and put a cell behind those with fewer. {protocols}."
     )
     rows = [
         [rf"\multicolumn{{{len(head)}}}{{l}}{{{latex.escape(group['dataset'])}}}"]

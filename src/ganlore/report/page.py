@@ -10,13 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import formatting, storage
-from ganlore.analysis import tables
+from ganlore.analysis import matrices, tables
 from ganlore.analysis.claims import verdicts
 from ganlore.analysis.results import Results
 from ganlore.analysis.tables import PLAIN
 from ganlore.execution import records
 from ganlore.metrics import metrics as all_metrics
-from ganlore.report import cells, claims, files, leaderboard, paper, robustness, samples, study
+from ganlore.report import (
+    cells,
+    claims,
+    files,
+    first_screen,
+    leaderboard,
+    paper,
+    robustness,
+    samples,
+    study,
+)
 from ganlore.study import declarations
 from ganlore.study.claims import FEW_MODES, NO_PRECISION
 from ganlore.study.run import Plan
@@ -42,13 +52,20 @@ def build(plan: Plan) -> Path:
     results = Results(plan, tidy)
     files.write(folder, results)
     measured = {name: all_metrics()[name] for name in tidy.names}
-    album = samples.Album(plan)
+    album = samples.Album(plan, folder)
     sections = cells.sections(plan, album, results.matrices, tidy.runs, folder / "figures")
-    lines = claims.lines(results.claims, results.matrices, folder / "figures")
+    lines = claims.lines(results, folder / "figures")
+    album.finish()
     context = {
         "study": plan.study,
         "command": f"ganlore report configs/{plan.study.name}.yaml",
         "claims": lines,
+        "first": first_screen.summary(results),
+        "controls": [one for one in results.claims if one.is_control],
+        "trick_effects": _tricks(results),
+        "forest": claims.draw_forest(results.claims, folder / "figures"),
+        "forest_axis": claims.axis(results.claims),
+        "legend_of_marks": matrices.MARKS,
         "rule": verdicts.RULE,
         "tally": claims.tally(results.claims),
         "verdicts": verdicts.VERDICTS,
@@ -81,6 +98,15 @@ def build(plan: Plan) -> Path:
     return page
 
 
+def _tricks(results: Results) -> list[dict[str, Any]]:
+    """What tricks do, a table for each data set."""
+    made = []
+    for one in first_screen.tricks(results):
+        rows, axis = first_screen.lines(one)
+        made.append({"matrix": one.matrix, "scope": one.scope, "lines": rows, "axis": axis})
+    return made
+
+
 def _render(context: dict[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -91,8 +117,14 @@ def _render(context: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    plain = ("number", "papers", "listed", "optimizer", "plain")
+    plain = ("number", "papers", "listed", "optimizer", "plain", "cited")
     environment.filters |= {name: getattr(formatting, name) for name in plain}
     environment.filters["probability"] = formatting.p_value
-    environment.globals.update(estimate=formatting.estimate, spread=formatting.spread, PLAIN=PLAIN)
+    environment.filters["marks_of"] = leaderboard.marks
+    environment.globals.update(
+        estimate=formatting.estimate,
+        interval=formatting.interval,
+        PLAIN=PLAIN,
+        marks_of=leaderboard.marks,
+    )
     return environment.get_template("report.html").render(context)

@@ -11,6 +11,9 @@ from ganlore.analysis.matrices import Matrix
 from ganlore.report import figures
 from ganlore.report.figures._drawing import Drawing, inline, save
 
+INLINE = 60_000
+"""A figure of more characters is not in the page itself, which would take megabytes."""
+
 
 @dataclass(frozen=True)
 class RenderedFigure(Drawing):
@@ -18,13 +21,15 @@ class RenderedFigure(Drawing):
 
     Attributes:
         made: the module that drew it.
-        svg: the element.
+        svg: the element; empty for a large figure, which a page loads from its file.
         width: in CSS pixels.
+        height: likewise.
     """
 
     made: str
     svg: str
     width: int
+    height: int
 
 
 def render(drawing: Drawing, folder: Path, made: str) -> RenderedFigure:
@@ -36,8 +41,9 @@ def render(drawing: Drawing, folder: Path, made: str) -> RenderedFigure:
         made: the module that drew it.
     """
     text = save(drawing.figure, folder, drawing.name)
-    svg, width = inline(text, drawing.name, drawing.alt)
-    return RenderedFigure(**vars(drawing), made=made, svg=svg, width=width)
+    svg, width, height = inline(text, drawing.name, drawing.alt)
+    svg = svg if len(svg) <= INLINE else ""
+    return RenderedFigure(**vars(drawing), made=made, svg=svg, width=width, height=height)
 
 
 def of_matrix(matrix: Matrix, runs: pd.DataFrame, folder: Path) -> list[RenderedFigure]:

@@ -1,14 +1,15 @@
-"""Samples as small pictures inside the page: PNG for images, SVG for points.
+"""Samples as small pictures: PNG files beside the page for images, SVG inside it for points.
 
-A picture holds one pixel for each pixel of the data; CSS enlarges it. That keeps hundreds of sample
-sheets within a few megabytes.
+A picture holds one pixel for each pixel of the data; CSS enlarges it. The pictures of a cell's
+seeds are in one file, below each other, and so are the strips of a matrix: a page of thousands of
+pictures has hundreds of files, and a browser loads those that are looked at.
 """
 
 from __future__ import annotations
 
-import base64
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from ganlore.execution import records
 from ganlore.study.run import Plan, Run
 
 REMEDY = "run snakemake"
+
+FOLDER = "pictures"
+"""Of the report, where its pictures lie."""
 
 GREYS, COLOURS = 15, 63
 """Colours of a picture; with a transparent one for the gaps, greys make 4 bits a pixel."""
@@ -46,7 +50,8 @@ class Picture:
     Attributes:
         width: of the picture in a page, in CSS pixels.
         height: likewise.
-        address: a data URI, for images.
+        address: of the file, relative to the page, for images.
+        place: where the picture is in its file, from 0 (top) to 100 (bottom).
         path: the data of an SVG path in a box of 100 x 100, for points.
         backdrop: the anchor of what lies behind the points.
     """
@@ -54,12 +59,28 @@ class Picture:
     width: int
     height: int
     address: str = ""
+    place: float = 0.0
     path: str = ""
     backdrop: str = ""
 
 
-def sheet(samples: NDArray[np.uint8], columns: int, limit: int, size: int) -> Picture:
-    """Images side by side with a transparent gap of one pixel, as a palette PNG.
+@dataclass(frozen=True)
+class Sheet:
+    """Images side by side with a gap of one pixel.
+
+    Attributes:
+        pixels: (height, width, 3).
+        filled: where there is an image and no gap, (height, width).
+        zoom: CSS pixels of a pixel.
+    """
+
+    pixels: NDArray[np.uint8]
+    filled: NDArray[np.bool_]
+    zoom: int
+
+
+def sheet(samples: NDArray[np.uint8], columns: int, limit: int, size: int) -> Sheet:
+    """Images side by side.
 
     Args:
         samples: (n, C, H, W) with one channel (grey) or three (RGB); a fourth is left out.
@@ -67,8 +88,6 @@ def sheet(samples: NDArray[np.uint8], columns: int, limit: int, size: int) -> Pi
         limit: larger images are averaged over blocks until no side is longer.
         size: of an image in the page, in CSS pixels, as far as a pixel stays a whole one.
     """
-    from PIL import Image
-
     n, channels, height, width = samples.shape
     zoom = max(1, size // min(limit, width))
     block = -(-max(height, width) // limit)
@@ -78,19 +97,40 @@ def sheet(samples: NDArray[np.uint8], columns: int, limit: int, size: int) -> Pi
         blocks = whole.reshape(n, channels, height, block, width, block)
         samples = np.rint(blocks.mean(axis=(3, 5))).astype(np.uint8)
     columns = min(columns, n)
-    colours = COLOURS if channels >= 3 else GREYS
     images = samples[:, :3] if channels >= 3 else samples[:, [0, 0, 0]]
-    drawn = Image.fromarray(_tiled(images, columns)).quantize(colours, dither=Image.Dither.NONE)
+    filled = _tiled(np.ones_like(images[:, :1]), columns)[..., 0] > 0
+    return Sheet(_tiled(images, columns), filled, zoom)
+
+
+def stacked(sheets: Sequence[Sheet]) -> tuple[bytes, list[float]]:
+    """Sheets of one size below each other, as one palette PNG with transparent gaps.
+
+    Returns:
+        The file, and where each sheet is in it, from 0 to 100: what CSS calls `object-position`.
+    """
+    from PIL import Image
+
+    high = max(len(one.pixels) for one in sheets)
+    wide = max(one.pixels.shape[1] for one in sheets)
+
+    def whole(part: NDArray[Any]) -> NDArray[Any]:
+        missing = ((0, high + 1 - part.shape[0]), (0, wide - part.shape[1]), (0, 0))
+        return np.pad(part, missing[: part.ndim])
+
+    pixels = np.concatenate([whole(one.pixels) for one in sheets])[:-1]
+    filled = np.concatenate([whole(one.filled) for one in sheets])[:-1]
+    grey = bool((pixels == pixels[..., :1]).all())
+    colours = GREYS if grey else COLOURS
+    drawn = Image.fromarray(pixels).quantize(colours, dither=Image.Dither.NONE)
     index = np.asarray(drawn).copy()
-    index[_tiled(np.ones_like(images[:, :1]), columns)[..., 0] == 0] = colours
+    index[~filled] = colours
     picture = Image.fromarray(index, "P")
     palette = (drawn.getpalette() or [])[: 3 * colours]
     picture.putpalette([*palette, *[128] * (3 * (colours + 1) - len(palette))])
     buffer = io.BytesIO()
-    bits = 8 if channels >= 3 else 4
-    picture.save(buffer, "PNG", optimize=True, transparency=colours, bits=bits)
-    address = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return Picture(zoom * picture.width, zoom * picture.height, address=address)
+    picture.save(buffer, "PNG", optimize=True, transparency=colours, bits=4 if grey else 8)
+    last = max(len(sheets) - 1, 1)
+    return buffer.getvalue(), [round(100 * i / last, 4) for i in range(len(sheets))]
 
 
 def _tiled(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
@@ -119,14 +159,17 @@ def dots(points: NDArray[Any], extent: float) -> str:
 
 
 class Album:
-    """The samples of a plan's runs as pictures.
+    """The samples of a plan's runs as pictures: a file for each cell, beside the page.
 
     Args:
         plan: the study's plan.
+        folder: of the report; pictures go into `FOLDER` in it.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, folder: Path) -> None:
         self._plan = plan
+        self._folder = folder / FOLDER
+        self._written: set[Path] = set()
         self._data = Path(plan.study.data) / "prepared"
         self._shapes: dict[str, list[int]] = {
             name: storage.open_record(self._data / name / "manifest.json", REMEDY, shapes.Form)[
@@ -140,40 +183,58 @@ class Album:
         few, most = COURSE
         self._along = max(few, min(most, PIXELS // max(pixels * snapshots, 1)))
 
-    def of_run(self, run: Run) -> dict[str, Any]:
-        """The pictures of a run.
+    def of_cell(self, name: str, runs: Sequence[Run]) -> list[dict[str, Any]]:
+        """The pictures of a cell's runs.
+
+        Args:
+            name: of the cell's files.
+            runs: in the order of their seeds.
 
         Returns:
-            `strip` and `sheet`: a few and many samples of the last finite snapshot, None if it
-            diverged before the first; `course`: a row of samples of each snapshot, the first on
-            top, None for points; `own`: those that the loss makes, by name.
+            For each run `strip`, a few samples of its last finite snapshot, and `sheet`, many of
+            them, None if it diverged before the first; `course`: a row of samples of each
+            snapshot, the first on top, None for points; `own`: those that the loss makes, by name.
+            A strip of images is a `Sheet`, which `strips` files.
 
         Raises:
-            GanloreError: if the file is missing or is not the one that was recorded.
+            GanloreError: if a file is missing or is not the one that was recorded.
         """
-        folder, dataset = self._plan.folder(run), run.dataset.name
-        digest = storage.hashes(records.evaluated(run, folder))["samples.npz"]
-        path = storage.check(folder / "samples.npz", digest, records.remedy(folder))
-        drawn = arrays.read_archive(path)
-        drawn.pop("step", None)
-        samples, course = drawn.pop("samples", None), drawn.pop("strip", None)
-        pictures: dict[str, Any] = {"strip": None, "sheet": None, "course": None}
-        if samples is not None:
-            pictures["strip"] = self._picture(dataset, samples, *STRIP)
-            pictures["sheet"] = self._picture(dataset, samples, self._each, SHEET_ROW)
-        if course is not None and not self.points(dataset):
-            rows = course[:, : self._along]
-            flat = rows.reshape(-1, *rows.shape[2:])
-            pictures["course"] = self._picture(dataset, flat, len(flat), rows.shape[1])
-        own = {
-            name: sheet(grid.reshape(-1, *grid.shape[2:]), grid.shape[1], limit=64, size=16)
-            for name, grid in drawn.items()
-        }
-        return pictures | {"own": own}
+        drawn = [self._drawn(run) for run in runs]
+        pictures = [dict[str, Any](strip=None, sheet=None, course=None, own={}) for _ in runs]
+        dataset = runs[0].dataset.name
+        for picture, one in zip(pictures, drawn, strict=True):
+            if "samples" in one:
+                picture["strip"] = self._strip(dataset, one["samples"])
+        self._file(f"{name}.png", pictures, "sheet", [self._sheet(dataset, one) for one in drawn])
+        if not self.points(dataset):
+            courses = [self._course(one) for one in drawn]
+            self._file(f"{name}-course.png", pictures, "course", courses)
+        for picture, one in zip(pictures, drawn, strict=True):
+            own = {key: grid for key, grid in one.items() if key not in ("samples", "strip")}
+            if own and not any(other["own"] for other in pictures):  # a page shows one seed's
+                picture["own"] = {key: self._own(f"{name}-{key}", own[key]) for key in own}
+        return pictures
 
-    def real(self, dataset: str) -> Picture:
+    def strips(self, name: str, strips: Sequence[Any]) -> list[Any]:
+        """Strips as pictures in one file; what is no `Sheet` stays as it is."""
+        wrapped = [{"strip": one} for one in strips]
+        sheets = [one if isinstance(one, Sheet) else None for one in strips]
+        self._file(f"{name}.png", wrapped, "strip", sheets)
+        return [one["strip"] for one in wrapped]
+
+    def finish(self) -> None:
+        """Delete the pictures of an earlier report that this one has not.
+
+        The folder is there even if there is nothing in it: Snakemake expects it.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for path in self._folder.glob("*.png"):
+            if path not in self._written:
+                path.unlink()
+
+    def real(self, dataset: str) -> Any:
         """A strip of the data itself, for comparison."""
-        return self._picture(dataset, self._test(dataset)[:64], *STRIP)
+        return self._strip(dataset, self._test(dataset)[:64])
 
     def backdrops(self) -> dict[str, str]:
         """What lies behind the samples of each set of points: data, by anchor."""
@@ -191,12 +252,61 @@ class Album:
         """Whether a data set has points rather than images."""
         return len(self._shapes[dataset]) == 1
 
-    def _picture(self, dataset: str, samples: NDArray[Any], count: int, columns: int) -> Picture:
+    def _drawn(self, run: Run) -> dict[str, NDArray[Any]]:
+        """The arrays of a run's samples."""
+        folder = self._plan.folder(run)
+        digest = storage.hashes(records.evaluated(run, folder))["samples.npz"]
+        path = storage.check(folder / "samples.npz", digest, records.remedy(folder))
+        drawn = dict(arrays.read_archive(path))
+        drawn.pop("step", None)
+        return drawn
+
+    def _strip(self, dataset: str, samples: NDArray[Any]) -> Picture | Sheet:
+        count, columns = STRIP
         if self.points(dataset):
-            path = dots(samples, self._extent(dataset))
-            return Picture(100, 100, path=path, backdrop=f"real-{dataset}")
-        size = 24 if columns == STRIP[1] else 16
-        return sheet(samples[:count], columns, limit=32, size=size)
+            return self._scatter(dataset, samples)
+        return sheet(samples[:count], columns, limit=32, size=24)
+
+    def _sheet(self, dataset: str, drawn: dict[str, NDArray[Any]]) -> Picture | Sheet | None:
+        if "samples" not in drawn:
+            return None
+        if self.points(dataset):
+            return self._scatter(dataset, drawn["samples"])
+        return sheet(drawn["samples"][: self._each], SHEET_ROW, limit=32, size=16)
+
+    def _course(self, drawn: dict[str, NDArray[Any]]) -> Sheet | None:
+        if "strip" not in drawn:
+            return None
+        rows = drawn["strip"][:, : self._along]
+        return sheet(rows.reshape(-1, *rows.shape[2:]), rows.shape[1], limit=32, size=16)
+
+    def _own(self, name: str, grid: NDArray[Any]) -> Picture:
+        made = sheet(grid.reshape(-1, *grid.shape[2:]), grid.shape[1], limit=64, size=16)
+        (picture,) = self.strips(name, [made])
+        assert isinstance(picture, Picture)
+        return picture
+
+    def _scatter(self, dataset: str, samples: NDArray[Any]) -> Picture:
+        path = dots(samples, self._extent(dataset))
+        return Picture(100, 100, path=path, backdrop=f"real-{dataset}")
+
+    def _file(
+        self, name: str, pictures: Sequence[dict[str, Any]], key: str, drawn: Sequence[Any]
+    ) -> None:
+        """Put sheets into one file, and what a page needs to show each into `pictures`."""
+        sheets = [one for one in drawn if isinstance(one, Sheet)]
+        data, places = stacked(sheets) if sheets else (b"", [])
+        if sheets:
+            storage.write_bytes(self._folder / name, data)
+            self._written.add(self._folder / name)
+        place = iter(places)
+        for picture, one in zip(pictures, drawn, strict=True):
+            if isinstance(one, Sheet):
+                height, width = (one.zoom * side for side in one.filled.shape)
+                address = f"{FOLDER}/{name}"
+                picture[key] = Picture(width, height, address=address, place=next(place))
+            elif one is not None:
+                picture[key] = one
 
     def _test(self, dataset: str) -> NDArray[Any]:
         return arrays.read(self._data / dataset / "test.npy", mapped=True)

@@ -115,6 +115,7 @@ class Test(Model):
     margin: NonNegativeFloat = Field(
         description="The smallest effect of interest; on the scale log, 0.05 is about 5 %."
     )
+    margin_reason: str = Field("", description="Why effects smaller than this do not matter.")
     treatment: Cells
     control: Cells | None = None
     target: float | None = Field(None, description="time-to: the value to be reached.")
@@ -231,6 +232,10 @@ class Claim(Model):
         "are combined by random effects.",
     )
     tests: Annotated[list[Test], Field(min_length=1)]
+    why: str = Field("", description="Why these tests show what the article says, in a sentence.")
+    literature: str = Field(
+        "", description="What the literature found, with the arXiv id of the paper before a colon."
+    )
     note: str = Field("", description="What the definition leaves out, and why.")
     elsewhere: str = Field("", description="The study that can test it better, and why.")
 

@@ -31,12 +31,18 @@ from ganlore.study.claims import Cells, Claim, Claims, Control, Test, Unit
 from ganlore.study.run import Cell, Plan
 
 
-def claim_results(plan: Plan, tidy: Tables) -> list[ClaimResult]:
-    """The results of a study's controls and then of its claims, each in their order."""
+def claim_results(plan: Plan, tidy: Tables, source: Source | None = None) -> list[ClaimResult]:
+    """The results of a study's controls and then of its claims, each in their order.
+
+    Args:
+        plan: the study's plan.
+        tidy: its tables.
+        source: the same as tests read them, where they are made already.
+    """
     claims = plan.study.claims
     if claims is None:
         return []
-    source = Source(plan, tidy)
+    source = source or Source(plan, tidy)
     controls = _decided(plan, source, claims.controls, {})
     return controls + _decided(plan, source, claims.claims, shut(controls))
 
@@ -130,7 +136,7 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     cells = {side: there for side, (there, _) in selected.items()}
     if missing := dict.fromkeys(name for _, lacking in selected.values() for name in lacking):
         return TestResult(test, label, cells, missing=tuple(missing))
-    values, without = _values(source, test, cells)
+    values, without = values_of(source, test, cells)
     table, pairs = observations.of_test(test, values, unit)
     compared = {
         side: sorted(Cell(*cell) for cell in set(series.index.droplevel("train_seed")))
@@ -183,7 +189,7 @@ def _select(plan: Plan, cells: Cells, there: Collection[Cell]) -> tuple[list[Cel
     return [cell for cell in wanted if cell in there], lacking
 
 
-def _values(
+def values_of(
     source: Source, test: Test, cells: dict[str, list[Cell]]
 ) -> tuple[dict[str, Values], tuple[int, int]]:
     """One number a run of each side, and how many of the sides' runs had none of their own."""

@@ -167,6 +167,11 @@ def lines(plan: Plan) -> Iterator[str]:
             ratio = " (log)" if test.scale == "log" else ""
             text = f"{describe(test, claims.sets)}; claimed {sign}, margin {test.margin:g}{ratio}"
             yield from wrap(text, initial_indent="     - ")
+            if test.margin_reason:
+                yield from wrap(f"margin: {test.margin_reason}", initial_indent="       ")
+        for title, words in (("why", claim.why), ("literature", claim.literature)):
+            if words:
+                yield from wrap(f"{title}: {words}", initial_indent="     ")
         yield f"     needs {len(needed[name])} cells, {own} of them for itself alone"
         if claim.elsewhere:
             yield from wrap(f"better tested by {claim.elsewhere}", initial_indent="     ")

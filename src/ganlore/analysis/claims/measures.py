@@ -7,6 +7,7 @@ Every function gives a series with one value for each run that has one, indexed 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -46,11 +47,23 @@ class Source:
         self.metrics["share"] = self.metrics["step"] / self.metrics["budget"]
         self.history = tidy.history.join(budgets, on=KEY)
         self.history["share"] = self.history["step"] / self.history["budget"]
-        self._by_metric = dict(tuple(self.metrics.sort_values("step").groupby("metric")))
+        self._by_metric = self._grouped()
         self.runs = tidy.runs.set_index(KEY)
         self.floor = tidy.floor
         self.controls = tidy.controls
         self.costs = tidy.costs.rename(columns={"round": "train_seed"}).set_index(KEY)
+
+    def _grouped(self) -> dict[str, pd.DataFrame]:
+        return {
+            str(name): rows for name, rows in self.metrics.sort_values("step").groupby("metric")
+        }
+
+    def with_metrics(self, metrics: pd.DataFrame) -> Source:
+        """The same with other rows of metrics, which have the column `share` already."""
+        other = copy(self)
+        other.metrics = metrics
+        other._by_metric = other._grouped()
+        return other
 
     def metric(self, name: str, extractor: str | None = None) -> pd.DataFrame:
         """The measured rows of a metric, in each data set's first extractor unless one is named."""

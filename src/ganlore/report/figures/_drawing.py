@@ -152,7 +152,9 @@ def save(figure: Figure, folder: Path, name: str) -> str:
     with style():
         # Once for both files, and not again at each drawing: it takes longer than all the rest.
         if engine := figure.get_layout_engine():
-            engine.execute(figure)
+            # A colour bar has its place after the first pass, and its label after the second.
+            for _ in range(2 if any(hasattr(ax, "_colorbar") for ax in figure.axes) else 1):
+                engine.execute(figure)
             figure.set_layout_engine("none")
         for kind, dated in (("svg", "Date"), ("pdf", "CreationDate")):
             buffer = io.BytesIO()
@@ -162,7 +164,7 @@ def save(figure: Figure, folder: Path, name: str) -> str:
     return texts["svg"].decode()
 
 
-def inline(svg: str, name: str, alt: str) -> tuple[str, int]:
+def inline(svg: str, name: str, alt: str) -> tuple[str, int, int]:
     """An SVG file's text as an element of a page.
 
     Its names get a prefix, because a page has many figures, and its colours with a meaning become
@@ -174,7 +176,7 @@ def inline(svg: str, name: str, alt: str) -> tuple[str, int]:
         alt: what the figure shows, for those who do not see it.
 
     Returns:
-        The element, and its width in CSS pixels.
+        The element, and its width and height in CSS pixels.
     """
     from html import escape
 
@@ -198,4 +200,7 @@ def inline(svg: str, name: str, alt: str) -> tuple[str, int]:
     width, height = (float(re.search(rf'\b{side}="([\d.]+)pt"', opened[0])[1])  # type: ignore[index]
                      for side in ("width", "height"))  # fmt: skip
     head = f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width:g} {height:g}">'
-    return head + body[opened.end() :].strip(), round(width * 4 / 3)
+    body = re.sub(r"(\.\d\d)\d+", r"\1", body[opened.end() :])  # a hundredth of a point is enough
+    body = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", body)
+    body = re.sub(r">\s+<", "><", body)
+    return head + body.strip(), round(width * 4 / 3), round(height * 4 / 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.matrices import LABELLED, Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.report.figures import _drawing
 from ganlore.report.figures._drawing import COLOURS, MARKERS
@@ -21,9 +21,35 @@ def look_of(index: int) -> dict[str, Any]:
 
 
 def looks(matrix: Matrix) -> dict[str, dict[str, Any]]:
-    """The look of each loss, or of each trick if there is one loss; the same in all figures."""
+    """The look of each loss, or of each trick if there is one loss; the same in all figures.
+
+    Of more names than a reader can tell apart, the best ones have colours and the others are grey,
+    drawn first.
+    """
     names = matrix.tricks if matrix.single == "trick" else matrix.losses
-    return {name: look_of(index) for index, name in enumerate(sorted(names))}
+    if len(names) <= len(COLOURS):
+        return {name: look_of(index) for index, name in enumerate(sorted(names))}
+    best = {name: look_of(index) for index, name in enumerate(sorted(names[:HIGHLIGHTED]))}
+    return {name: dict(OTHERS) for name in names[HIGHLIGHTED:]} | best
+
+
+HIGHLIGHTED = 6
+"""So many of too many names have a colour."""
+
+OTHERS: dict[str, Any] = {"color": "#a9adb3", "marker": ".", "linestyle": "-"}
+"""The look of the others."""
+
+
+def highlighted(matrix: Matrix) -> bool:
+    """Whether only the best names have a colour."""
+    return len(matrix.tricks if matrix.single == "trick" else matrix.losses) > len(COLOURS)
+
+
+def marked(matrix: Matrix, name: str) -> str:
+    """A name with the signs of its plain cell that hold for all of its cells (labels)."""
+    if matrix.single == "trick":
+        return name + matrix.marks(matrix.losses[0], name)
+    return name + "".join(sign for sign in matrix.marks(name, PLAIN) if sign == LABELLED)
 
 
 def panels(matrix: Matrix) -> list[tuple[str, list[tuple[str, tuple[str, str]]]]]:
@@ -53,9 +79,15 @@ def legend(figure: Any, matrix: Matrix, line: bool, extra: list[Any]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], label=name, ms=5, **(look if line else look | {"linestyle": "none"}))
+        Line2D([], [], label=marked(matrix, name), ms=5,
+               **(look if line else look | {"linestyle": "none"}))
         for name, look in looks(matrix).items()
-    ]
+        if look["color"] != OTHERS["color"]
+    ]  # fmt: skip
+    if highlighted(matrix):
+        n = len(looks(matrix)) - HIGHLIGHTED
+        look = OTHERS if line else OTHERS | {"linestyle": "none"}
+        handles.append(Line2D([], [], label=f"the other {n}", ms=5, **look))
     count = len(panels(matrix))
     if count == 1:
         figure.legend(handles=handles + extra, loc="outside right upper")

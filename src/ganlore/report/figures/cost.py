@@ -63,6 +63,10 @@ def cost(matrix: Matrix) -> Figure:
 def _cost_quality(ax: Axes, matrix: Matrix, height: float) -> None:
     styles = looks(matrix)
     table = matrix.cells[matrix.cells["fid"].notna()]
+    grey_first = sorted(
+        table.index, key=lambda cell: list(styles).index(cell[matrix.single == "trick"])
+    )
+    table = table.loc[grey_first]
     for (loss, trick), row in table.iterrows():
         look = styles[trick if matrix.single == "trick" else loss]
         ax.plot(row["step_ms"], row["fid"], marker=look["marker"], color=look["color"], ms=6.5,

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 ORDER = 20
 CAPTION = (
     "One circle is one seed; the tick is their mean, the bar its 95 % t interval, cut where the "
-    "axis ends. The dashed line is what real data gets, where it is near."
+    "axis ends. The dashed line is what real data gets, where it is near. † has not converged, ‡ "
+    "uses class labels."
 )
 ALT = "Dot plot with one row for each cell"
 
@@ -40,6 +41,8 @@ ALT = "Dot plot with one row for each cell"
 def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
     """FID and two more metrics, for a matrix with one loss or one trick that has a number."""
     metrics = levels(matrix, ("fid", "modes", "high_quality", "recall"))
+    if not matrix.single and matrix.dense is not matrix:
+        matrix = matrix.plain
     if not matrix.single or not metrics:
         return
     yield Drawing(
@@ -85,6 +88,7 @@ def _with_failures(matrix: Matrix, cell: tuple[str, str]) -> str:
     name = cell[matrix.single == "trick"]
     row = matrix.cell(*cell)
     failed = formatting.diverged(row) if row else ""
+    name += matrix.marks(*cell)
     return f"{name}\n({failed})" if failed else name
 
 

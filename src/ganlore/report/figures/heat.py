@@ -13,7 +13,7 @@ import pandas as pd
 
 from ganlore import formatting
 from ganlore.analysis import estimators
-from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.matrices import MARKS, Matrix
 from ganlore.analysis.tables import CELL
 from ganlore.report.figures._drawing import (
     INK,
@@ -35,19 +35,25 @@ if TYPE_CHECKING:
 
 ORDER = 20
 CAPTION = (
-    "Mean over seeds and half-width of its 95 % t interval. Losses and tricks are ordered by their "
+    "Mean over seeds with how far its 95 % interval reaches: up and down by a factor for FID (the "
+    "geometric mean), by half of its width for the others. Losses and tricks are ordered by their "
     "median FID, best first; the plain loss stands first."
 )
 TIME = (
     " The time of a discriminator step, with its share of the generator's and the machine's noise."
 )
 GOOD_TO_BAD = "crest_r"
+RANKED = ("fid",)
+"""What cells are ranked by, so that a figure marks which have not converged or use labels."""
+
+NEW_LINE = "\n"
 
 
 def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
     """FID, two more metrics and the time of a step, for a matrix of losses and tricks."""
     if matrix.single:
         return
+    matrix = matrix.dense
     metrics = levels(matrix, ("fid", "recall", "high_quality", "modes"))
     timed = with_spread(matrix, runs, "step_ms")
     for metric, label, lower in (*metrics, ("step_ms", "Milliseconds of a step", True)):
@@ -56,10 +62,17 @@ def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
             kind="heat",
             name=f"heat-{metric.replace('_', '-')}-{matrix.slug}",
             title=label,
-            caption=CAPTION + (TIME if metric == "step_ms" else ""),
+            caption=_caption(matrix, metric),
             alt=describe(matrix, f"Heat map of {metric.replace('_', ' ')}"),
             data="cells.csv",
         )
+
+
+def _caption(matrix: Matrix, metric: str) -> str:
+    if metric not in RANKED:
+        return CAPTION + (TIME if metric == "step_ms" else "")
+    signs = {sign for cell in matrix.cells.index for sign in matrix.marks(*cell)}
+    return CAPTION + "".join(f" {sign} {words}." for sign, words in MARKS.items() if sign in signs)
 
 
 def with_spread(matrix: Matrix, runs: pd.DataFrame, cost: str) -> Matrix:
@@ -91,7 +104,7 @@ def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: boo
     values = values.T if matrix.losses_down else values
     rows, columns = values.shape
     with style():
-        figure, axes = subplots(1, 1, 1.9 + 0.92 * columns, 0.95 + 0.5 * rows)
+        figure, axes = subplots(1, 1, 1.9 + 0.92 * columns, max(0.95 + 0.5 * rows, 2.3))
         ax = axes[0, 0]
         norm = _norm(values)
         sns.color_palette(GOOD_TO_BAD)  # registers the colour map's name with matplotlib
@@ -108,7 +121,8 @@ def heat_map(matrix: Matrix, metric: str = "fid", label: str = "FID", lower: boo
         bar = figure.colorbar(mesh, ax=ax, fraction=0.025, pad=0.015, aspect=max(28, 2.4 * rows))
         bar.outline.set_visible(False)
         better = "lower" if lower else "higher"
-        bar.set_label(f"{label} ({better} is better)")
+        # of a low figure the label would be cut, so it is in two lines
+        bar.set_label(f"{label}{NEW_LINE if rows < 5 else ' '}({better} is better)", fontsize=7.5)
         if isinstance(norm, mpl.colors.LogNorm):
             plain_log(bar.ax.yaxis)
         floor = matrix.floor.get(metric)
@@ -145,10 +159,11 @@ def _annotate(
         lost = formatting.diverged(row).replace(" diverged", "\ndiverged") if row else ""
         no_number(ax, corner, lost, cell in matrix.missing)
         return
-    mean, half = formatting.spread(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+    mean, reach = formatting.interval(row, metric)
     failed = formatting.diverged(row)
     colour = readable(ax.collections[0], row[metric])
-    lines = [mean, *([f"± {half}"] if half else []), *([failed] if failed else [])]
+    marks = matrix.marks(*cell) if metric in RANKED else ""
+    lines = [mean + marks, *([reach] if reach else []), *([failed] if failed else [])]
     for index, line in enumerate(lines):
         offset = 0.27 * (index - (len(lines) - 1) / 2)
         size = 9 if index == 0 else 6 if line == failed else 7

@@ -38,6 +38,7 @@ def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
     """The figure of a matrix of losses and tricks that has the plain losses."""
     if matrix.single or PLAIN not in matrix.tricks:
         return
+    matrix = matrix.dense
     table = improvements(matrix)
     if table.empty:
         return
@@ -72,7 +73,7 @@ def interaction(matrix: Matrix, table: pd.DataFrame) -> Figure:
     finite = table["log_ratio"][np.isfinite(table["log_ratio"])].abs()
     most = min(MOST, max(finite.max() if len(finite) else 0.0, math.log(1.25)))
     with style():
-        figure, axes = subplots(1, 1, 1.9 + 0.88 * len(columns), 1.05 + 0.42 * len(rows))
+        figure, axes = subplots(1, 1, 1.9 + 0.88 * len(columns), max(1.05 + 0.42 * len(rows), 2.5))
         ax = axes[0, 0]
         ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
         scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(-most, most), HELPS_TO_HARMS)

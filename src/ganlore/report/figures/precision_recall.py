@@ -28,7 +28,7 @@ def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
     """The figure, where both have a meaning."""
     if matrix.has("precision") and matrix.has("recall"):
         yield Drawing(
-            figure=precision_recall(matrix),
+            figure=precision_recall(matrix.dense),
             kind="precision-recall",
             name=f"precision-recall-{matrix.slug}",
             title="Precision against recall",

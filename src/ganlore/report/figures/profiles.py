@@ -29,7 +29,7 @@ def profiles(curves: dict[str, tuple[Array, Array]], thresholds: Array) -> Figur
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     with style():
-        figure, axes = panels(len(curves), min(len(curves), 5), (1.75, 1.5), (0.5, 0.6))
+        figure, axes = panels(len(curves), min(len(curves), 5), (1.75, 1.5), (0.5, 0.85))
         for ax, (trick, (ours, plain)) in zip(axes, curves.items(), strict=True):
             ax.plot(thresholds, plain, color=MUTED, lw=1.0, label="without")
             ax.plot(thresholds, ours, color=COLOURS[0], lw=1.5, label="with")
@@ -38,7 +38,8 @@ def profiles(curves: dict[str, tuple[Array, Array]], thresholds: Array) -> Figur
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))  # narrow panels have few
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
             ax.xaxis.set_minor_formatter(NullFormatter())
-        axes[0].legend(loc="lower right", handlelength=1.2)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=2, handlelength=1.2)
         figure.supxlabel("FID of at most", fontsize=8.5)
         figure.supylabel("share of runs", fontsize=8.5)
     return cast("Figure", figure)
@@ -52,7 +53,7 @@ def aggregates(table: pd.DataFrame, effects: pd.DataFrame) -> Figure:
         effects: `interaction.Interaction.tricks`; may be empty.
     """
     rows = table.sort_values("iqm")
-    height = 0.7 + 0.24 * len(rows)
+    height = 0.95 + 0.24 * len(rows)
     places = np.arange(float(len(rows)))
     with style():
         figure, axes = subplots(1, 2, 8.2, height, sharey=True)
@@ -74,7 +75,8 @@ def aggregates(table: pd.DataFrame, effects: pd.DataFrame) -> Figure:
         better.set_xlabel("probability that the trick's run is better")
         better.set_xlim(-0.03, 1.03)
         if len(effects):
-            gain.legend(loc="lower right", handlelength=1.0)
+            handles, labels = gain.get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper left", ncols=2, handlelength=1.0)
         for ax in (gain, better):
             ax.grid(axis="x")
     return cast("Figure", figure)
@@ -93,7 +95,7 @@ def _dots(
 def reaching(sides: Sequence[tuple[str, Survival]]) -> Figure:
     """Kaplan and Meier's curves: the share of runs that have not reached a target yet."""
     with style():
-        figure, axes = subplots(1, 1, 5.2, 2.7)
+        figure, axes = subplots(1, 1, 5.2, 3.1)
         ax = axes[0, 0]
         for index, (name, curve) in enumerate(sides):
             times = np.concatenate([[0.0], curve.times, [1.0]])
@@ -106,5 +108,5 @@ def reaching(sides: Sequence[tuple[str, Survival]]) -> Figure:
             ax.fill_between(times, low, high, step="post", color=COLOURS[index], alpha=0.15, lw=0)
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the budget",
                ylabel="not there yet")  # fmt: skip
-        ax.legend(loc="lower left")
+        figure.legend(loc="outside upper left")
     return cast("Figure", figure)

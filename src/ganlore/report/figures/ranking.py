@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from ganlore.analysis import rankings
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.rankings import Ranking
 from ganlore.report.figures._drawing import COLOURS, INK, Drawing, style, subplots
+from ganlore.report.figures._multiples import marked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +42,7 @@ def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
     if left_out:
         caption += f" Without {formatting.listed(left_out)}: not all {what} ran with them."
     yield Drawing(
-        figure=critical_difference(ranking, what),
+        figure=critical_difference(replace(ranking, **_named(matrix, ranking)), what),
         kind="ranking",
         name=f"ranking-{matrix.slug}",
         title="Average ranks",
@@ -49,6 +51,15 @@ def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
         f"Critical difference {ranking.difference:.2f}.",
         data="runs.csv",
     )
+
+
+def _named(matrix: Matrix, ranking: Ranking) -> dict[str, Any]:
+    """Ranks and p-values by names that say which use labels."""
+    names = {name: marked(matrix, str(name)) for name in ranking.ranks.index}
+    return {
+        "ranks": ranking.ranks.rename(names),
+        "p_values": ranking.p_values.rename(index=names, columns=names),
+    }
 
 
 def blocks(matrix: Matrix) -> tuple[pd.DataFrame, list[str]]:

@@ -57,7 +57,7 @@ def _panel(ax: Axes, result: TestResult) -> None:
     ax.set(xlim=(finite.min() - margin, finite.max() + margin), ylim=(-1, 1), yticks=[])
     ax.spines["left"].set_visible(False)
     if result.definition.scale == "log":
-        _ratio_ticks(ax)
+        ratio_ticks(ax)
         ax.set_xlabel("factor in the claim's favour", fontsize=7.5)
     else:
         ax.set_xlabel("difference in the claim's favour", fontsize=7.5)
@@ -68,11 +68,18 @@ def _spread_out(n: int) -> np.ndarray:
     return 0.55 * np.sin(2.4 * np.arange(n)) if n > 1 else np.zeros(n)
 
 
-def _ratio_ticks(ax: Axes) -> None:
-    """Ticks of logarithms as factors: x0.5, x1, x2; of a narrow range, x0.99, x1, x1.01."""
+def ratio_ticks(ax: Axes, apart: float = 0.09, along: str = "x") -> None:
+    """Ticks of logarithms as factors: x0.5, x1, x2; of a narrow range, x0.99, x1, x1.01.
+
+    Args:
+        ax: the axes.
+        apart: the least distance of two ticks, as a share of the axis.
+        along: which axis, x or y.
+    """
     from matplotlib.ticker import MaxNLocator
 
-    low, high = ax.get_xlim()
+    axis = ax.xaxis if along == "x" else ax.yaxis
+    low, high = axis.get_view_interval()
     values = dict.fromkeys(sign * math.log(ratio) for ratio in RATIOS for sign in (1, -1))
     inside = [value for value in values if low <= value <= high]
     if len(inside) < 3:
@@ -80,6 +87,6 @@ def _ratio_ticks(ax: Axes) -> None:
         inside = [math.log(ratio) for ratio in even if math.exp(low) <= ratio <= math.exp(high)]
     kept: list[float] = []
     for value in inside:
-        if all(abs(value - other) >= 0.09 * (high - low) for other in kept):
+        if all(abs(value - other) >= apart * (high - low) for other in kept):
             kept.append(value)
-    ax.set_xticks(kept, [f"×{math.exp(value):.3g}" for value in kept])
+    axis.set_ticks(kept, [f"×{math.exp(value):.3g}" for value in kept])

@@ -13,6 +13,11 @@ const make = (tag, properties, ...children) => {
   return element;
 };
 
+// A box that is narrower than what it has says so.
+const hint = (box) => box.classList.toggle("cut", box.scrollWidth > box.clientWidth + 2);
+const watching = new ResizeObserver((entries) => entries.forEach((entry) => hint(entry.target)));
+for (const box of document.querySelectorAll(".scroll")) watching.observe(box);
+
 // A field that keeps those of some elements that have all its words; `texts` gives each one's.
 const finder = (what, elements, texts, keep) => {
   const count = make("span", { role: "status" });

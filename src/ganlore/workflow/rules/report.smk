@@ -14,6 +14,7 @@ rule report:
         REPORTS / "paper.pdf",
         REPORTS / "report.json",
         directory(REPORTS / "figures"),
+        directory(REPORTS / "pictures"),
         directory(REPORTS / "tables"),
     log:
         RESULTS / "logs/report.log",

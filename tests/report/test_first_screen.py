@@ -1,0 +1,265 @@
+"""What a reader sees first: sentences, controls, the forest plot, marks; numbers by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic_study
+from scipy import stats
+
+from ganlore.analysis import leaders, matrices, tables
+from ganlore.analysis.claims import budgets
+from ganlore.analysis.claims.gates import Convergence
+from ganlore.analysis.matrices import Matrix
+from ganlore.analysis.results import Results
+from ganlore.formatting import cited
+from ganlore.report import bars, bars_svg, first_screen
+from ganlore.report.bars import Bar
+from ganlore.report.figures import forest
+from ganlore.report.page import build
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    plan = synthetic_study.make(synthetic_study.claiming(tmp_path_factory.mktemp("first")))
+    return Results(plan, tables.read(plan))
+
+
+def with_fid(matrix: Matrix, values: dict[tuple[str, str], list[float]]) -> Matrix:
+    """The matrix with these cells alone, and these FIDs by seed."""
+    ends = matrix.finals.set_index(["loss", "trick"]).loc[list(values)].reset_index()
+    for (loss, trick), fids in values.items():
+        ends.loc[(ends["loss"] == loss) & (ends["trick"] == trick), "fid"] = fids
+    cells = matrix.cells.loc[list(values)].copy()
+    cells["fid"] = [np.exp(np.nanmean(np.log(fids))) for fids in values.values()]
+    cells["rank"] = cells["fid"].rank().astype(int)
+    names = [sorted({key[i] for key in values}) for i in (0, 1)]
+    return dataclasses.replace(
+        matrix, losses=names[0], tricks=sorted(names[1], key=lambda t: t != "none"),
+        cells=cells, finals=ends,
+    )  # fmt: skip
+
+
+PLAIN = {
+    ("lsgan", "none"): [10.0, 11.0, 12.0],
+    ("cgan", "none"): [10.5, 12.0, 11.9],  # about the same
+    ("minimax", "none"): [20.0, 22.0, 24.5],  # about twice, in every seed
+}
+
+
+def test_the_leader_is_tied_with_what_a_paired_test_does_not_tell_from_it(
+    actual: list[Matrix],
+) -> None:
+    """Holm over two t tests by hand."""
+    leader = leaders.of_losses(with_fid(actual[0], PLAIN))
+    assert leader is not None and leader.key == ("lsgan", "none")
+    logs = {key[0]: np.log(fids) for key, fids in PLAIN.items()}
+    p = {x: stats.ttest_rel(logs[x], logs["lsgan"]).pvalue for x in ("cgan", "minimax")}
+    assert p["minimax"] * 2 < 0.05 < p["cgan"]
+    assert leader.tied == [("cgan", "none")] and leader.behind == 1
+
+
+def test_one_seed_and_equal_runs_are_tied(actual: list[Matrix]) -> None:
+    same = with_fid(actual[0], {key: [10.0, 11.0, 12.0] for key in PLAIN})
+    leader = leaders.of_losses(same)
+    assert leader is not None and len(leader.tied) == 2 and leader.behind == 0
+
+
+def test_a_trick_is_clear_where_it_does_the_same_in_every_seed(actual: list[Matrix]) -> None:
+    """Halved by packing for both losses; relativistic does anything."""
+    noise = np.exp([0.01, -0.02, 0.01])
+    values = {
+        ("lsgan", "none"): [10.0, 20.0, 40.0],
+        ("cgan", "none"): [30.0, 20.0, 10.0],
+        ("lsgan", "packing"): list(np.array([5.0, 10.0, 20.0]) * noise),
+        ("cgan", "packing"): list(np.array([15.0, 10.0, 5.0]) * noise),
+        ("lsgan", "relativistic"): [20.0, 10.0, 44.0],
+        ("cgan", "relativistic"): [20.0, 15.0, 11.0],
+    }
+    table = leaders.of_tricks(with_fid(actual[0], values)).set_index("trick")
+    assert list(table.index) == ["packing", "relativistic"] and list(table["clear"]) == [
+        True,
+        False,
+    ]
+    row = table.loc["packing"]
+    assert row["effect"] == pytest.approx(-math.log(2)) and (row["losses"], row["better"]) == (2, 2)
+    half = stats.t.ppf(0.975, 2) * np.std(np.log(noise), ddof=1) / math.sqrt(3)
+    assert row["high"] - row["effect"] == pytest.approx(half)
+
+
+def test_the_sentences_are_those_of_the_tables(results: Results) -> None:
+    first = first_screen.summary(results)
+    (best,) = first.best
+    assert best.startswith("Digits, dcgan, 100 steps: lsgan† has the lowest FID, ")
+    assert "clearly ahead of all 2 others" in best and "(real data: 2.40)" in best
+    assert any("3 of 7 claims have no verdict" in text for text in first.careful)
+    still = sum(not one.passed for one in results.convergence.values())
+    n = len(results.convergence)
+    assert any(
+        f"{n - still} of {n} cells" in text and "less than 5 %" in text for text in first.careful
+    )
+
+
+def test_a_leader_that_uses_labels_is_said_to(tmp_path: Path) -> None:
+    plan = synthetic_study.make(synthetic_study.small(tmp_path))
+    results = Results(plan, tables.read(plan))
+    best = first_screen.summary(results).best[0]
+    assert "cgan†‡ has the lowest FID" in best
+    assert "It uses class labels; vaegan† is first without them, 45.0 ×/÷ 1.13" in best
+
+
+def test_labels_are_of_losses_and_of_tricks_and_their_parts() -> None:
+    assert matrices.uses_labels("cgan") and matrices.uses_labels("lsgan", "perceptual")
+    assert matrices.uses_labels("lsgan", "r1+perceptual")
+    assert not matrices.uses_labels("lsgan", "r1")
+
+
+def test_cells_on_the_way_are_marked_wherever_they_are_ranked(results: Results) -> None:
+    """One that has converged has no mark: on the page, in the leaderboard, in figures."""
+    results = Results(results.plan, results.tidy)
+    passed = next(
+        cell for cell in results.convergence if cell.loss == "lsgan" and cell.variant == "base"
+    )
+    results.convergence[passed] = Convergence(True, 0.0)
+    (matrix, *_) = [m for m in results.matrices if m.variant == passed.variant]
+    assert matrix.marks(passed.loss, passed.trick) == ""
+    others = [key for key in matrix.cells.index if key != (passed.loss, passed.trick)]
+    assert others and all(matrix.marks(*key) == "†" for key in others)
+
+
+def test_a_sparse_matrix_is_shown_as_plain_losses_and_a_dense_table(actual: list[Matrix]) -> None:
+    matrix = actual[0]
+    assert matrix.dense is matrix and matrix.plain is matrix
+    kept = [key for key in matrix.cells.index if key[1] == "none" or key[0] == "lsgan"]
+    sparse = dataclasses.replace(matrix, cells=matrix.cells.loc[kept], missing={})
+    assert sparse.dense.losses == ["lsgan"] and sparse.dense.tricks == matrix.tricks
+    assert sparse.plain.tricks == ["none"] and set(sparse.plain.losses) == set(matrix.losses)
+    ranks = [sparse.plain.cell(loss, "none")["rank"] for loss in sparse.plain.losses]  # type: ignore[index]
+    assert ranks == sorted(ranks)
+
+
+# -- the forest plot -------------------------------------------------------------------------------
+
+
+def test_ratios_share_an_axis_and_other_effects_are_multiples_of_their_margin(
+    results: Results,
+) -> None:
+    made = {one.id: bars.of_claim(one) for one in results.claims}
+    assert made["C05"] is None  # not tested
+    ratio, difference = made["C01"], made["C07"]
+    assert ratio is not None and difference is not None
+    deciding = results.claims[0].deciding.outcome
+    assert (ratio.panel, ratio.effect, ratio.margin) == ("ratio", deciding.effect, 0.05)
+    assert difference.panel == "margins" and difference.margin == 1.0  # its margin is 1
+    assert ratio.decided and not difference.decided
+
+
+def test_an_axis_reaches_as_far_as_its_bars_and_no_further_than_it_may() -> None:
+    inside = Bar("ratio", 0.5, 0.4, 1.0, 0.05, True)
+    outside = Bar("margins", 50.0, 40.0, 60.0, 1.0, True)
+    limits = bars.limits([inside, outside, None])
+    assert limits == {"ratio": pytest.approx(1.05), "margins": bars.MOST["margins"]}
+    assert bars.place(0.0, 1.0) == 50 and bars.place(-2.0, 1.0) == 0 and bars.place(0.5, 1.0) == 75
+    assert 'class="tip' in bars_svg.row(outside, limits, "x")
+    assert 'class="tip' not in bars_svg.row(inside, limits, "x")
+
+
+def test_the_forest_has_a_row_for_each_claim_with_its_words(results: Results) -> None:
+    figure = forest.forest(results.claims)
+    texts = " ".join(text.get_text().replace("\n", " ") for ax in figure.axes for text in ax.texts)
+    for one in results.claims:
+        sign = {"holds": "✓", "contradicted": "✗"}.get(one.verdict, "")
+        assert one.id in texts and f"{sign} {one.verdict}".strip() in texts
+    assert "FID 40 % lower, 33 to 60 %" in texts and "digits, dcgan, 100 steps" in texts
+
+
+# -- the verdict against the budget ----------------------------------------------------------------
+
+
+def test_the_effect_at_half_of_the_budget_is_that_of_the_runs_there(results: Results) -> None:
+    """Log FID of minimax less that of lsgan at the snapshot of half of the steps, by hand."""
+    fid = results.tidy.metrics.query("metric == 'fid' and variant == 'base' and trick == 'none'")
+    half = fid[fid["step"] == 50].set_index(["loss", "train_seed"])["value"]
+    differences = np.log(half["minimax"]) - np.log(half["lsgan"])
+    at = {point.share: point for point in results.along["C06"]}
+    assert at[0.5].effect == pytest.approx(differences.mean()) and at[0.5].n == 8
+    low, high = stats.t.interval(0.95, 7, differences.mean(), stats.sem(differences))
+    assert (at[0.5].low, at[0.5].high) == pytest.approx((low, high))
+
+
+def test_the_effect_at_the_end_is_the_verdict_s(results: Results) -> None:
+    for one in results.claims:
+        if one.id in results.along:
+            last = results.along[one.id][-1]
+            assert last.share == 1 and last.effect == pytest.approx(one.deciding.outcome.effect)
+    assert "C05" not in results.along
+
+
+def test_shares_with_the_same_snapshots_are_one_point(results: Results) -> None:
+    """Four snapshots: .375 of the budget has no more than .25."""
+    assert [point.share for point in results.along["C01"]] == [0.25, 0.5, 0.75, 1.0]
+    table = budgets.table(results.along, results.claims)
+    assert list(table.columns) == budgets.COLUMNS and not table.duplicated(["claim", "share"]).any()
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+
+def test_what_the_literature_found_stands_beside_the_verdict(tmp_path: Path) -> None:
+    claims = {**synthetic_study.CLAIMS, "claims": {"C01": {
+        **synthetic_study.CLAIMS["claims"]["C02"], "why": "They differ in nothing else.",
+        "literature": "1802.05957: FID 29.3 against 40.2; 1611.04076: lower"}}}  # fmt: skip
+    claims["claims"]["C01"]["tests"] = [
+        {**claims["claims"]["C01"]["tests"][0], "margin_reason": "as two seeds differ"}
+    ]
+    known = {"statement": "A loss differs from a worse one.", "tests": [
+        {**claims["claims"]["C01"]["tests"][0], "claimed": "higher"}]}  # fmt: skip
+    wrong = {"statement": "A worse loss is better.", "tests": claims["claims"]["C01"]["tests"]}
+    claims["controls"] = {"P01": known, "P02": wrong}
+    plan = synthetic_study.make(synthetic_study.claiming(tmp_path, claims=claims, exclude=[]))
+    text = build(plan).read_text(encoding="utf-8")
+    fold = text[text.index('id="claim-C01"') :]
+    beside = fold[fold.index('<dl class="beside">') : fold.index("</dl>")]
+    assert "They differ in nothing else." in beside and "not testable here" in beside
+    assert '<a href="https://arxiv.org/abs/1802.05957">1802.05957</a>: FID 29.3' in beside
+    assert "as two seeds differ" in fold
+    first = text[text.index('aria-labelledby="first"') : text.index('id="verdicts"')]
+    assert re.search(r'control passed" href="#claim-P01"', first)
+    assert re.search(r'control failed" href="#claim-P02"', first)
+    assert "P02: control is not as it must be" in first
+
+
+def test_findings_are_split_at_their_ids() -> None:
+    assert cited("1802.05957: FID 29.3 against 40.2; arXiv:1611.04076: lower") == [
+        ("1802.05957", ": FID 29.3 against 40.2; "), ("1611.04076", ": lower")]  # fmt: skip
+    assert cited("nothing known") == [("", "nothing known")]
+
+
+def test_no_verdict_stands_without_its_scope(results: Results) -> None:
+    text = build(results.plan).read_text(encoding="utf-8")
+    rows = re.findall(r'<tr role="row" data-claim="(C\d+)">(.*?)</tr>', text, re.DOTALL)
+    assert len(rows) == 7
+    for name, row in rows:
+        assert '<span class="of scope">digits, dcgan' in row, name
+
+
+def test_the_page_is_small_and_its_pictures_lie_beside_it(results: Results) -> None:
+    path = build(results.plan)
+    pictures = list((path.parent / "pictures").glob("*.png"))
+    cells = {run.cell for run in results.plan.runs}
+    assert len(pictures) == 2 * len(cells) + 1  # sheets and courses, and the strips of a matrix
+    assert path.stat().st_size < 700_000 and 'src="data:' not in path.read_text()
+
+
+def test_the_pictures_of_an_earlier_report_are_deleted(results: Results) -> None:
+    folder = Path(results.plan.study.reports) / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "old.png").write_bytes(b"")
+    build(results.plan)
+    assert not (folder / "old.png").exists() and pd.notna(len(list(folder.iterdir())))
