@@ -326,6 +326,13 @@ class Claims(Model):
         return self
 
     @property
+    def families(self) -> list[dict[str, Claim]]:
+        """What is corrected together: positive controls, negative ones, and claims."""
+        kinds = ("P", "N")
+        controls = [{k: v for k, v in self.controls.items() if k[0] == kind} for kind in kinds]
+        return [*controls, dict(self.claims)]
+
+    @property
     def everything(self) -> dict[str, Claim]:
         """Controls, then claims."""
         return {**self.controls, **self.claims}

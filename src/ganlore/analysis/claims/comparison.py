@@ -43,8 +43,9 @@ def claim_results(plan: Plan, tidy: Tables, source: Source | None = None) -> lis
     if claims is None:
         return []
     source = source or Source(plan, tidy)
-    controls = _decided(plan, source, claims.controls, {})
-    return controls + _decided(plan, source, claims.claims, shut(controls))
+    *controls, asked = claims.families
+    seen = [one for family in controls for one in _decided(plan, source, family, {})]
+    return seen + _decided(plan, source, asked, shut(seen))
 
 
 def _decided(
@@ -55,7 +56,7 @@ def _decided(
     Args:
         plan: the study's.
         source: its tables.
-        asked: the controls or claims.
+        asked: a family of controls, or the claims.
         closed: the data sets on which there is no verdict, each with the reason.
     """
     claims = plan.study.claims

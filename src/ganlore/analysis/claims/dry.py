@@ -53,7 +53,7 @@ def check(plan: Plan, finished: tuple[Plan, Tables] | None = None) -> Iterator[C
     assert claims is not None
     source = Source(*finished) if finished else None
     for name, claim in claims.everything.items():
-        family = len(claims.controls if name in claims.controls else claims.claims)
+        family = next(len(family) for family in claims.families if name in family)
         split = [part for test in claim.tests for part in settings.split(plan, test, claim.unit)]
         for number, (_, test) in enumerate(split, start=1):
             here = circumstances.planned(plan, claims.alpha, test, claim.unit, family)
