@@ -6,13 +6,14 @@ import copy
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ganlore.analysis.claims import comparison, describe, measures, results, settings
+from ganlore.analysis.claims import comparison, describe, gates, measures, results, settings
 from ganlore.analysis.tables import CELL, Tables
 from ganlore.study import schema
 from ganlore.study.expand import expand
@@ -44,6 +45,9 @@ def study(*tests: dict[str, Any], **changes: Any) -> Plan:
         "claims": {"articles": ARTICLES, "claims": {"C01": claim}},
         **changes,
     }
+    for name in ("ring", "grid"):  # claims are on data that the study has
+        if f"'{name}'" in str([document["claims"], list(tests)]):
+            document["grids"] = [*document["grids"], {**document["grids"][0], "datasets": [name]}]
     return expand(schema.parse(copy.deepcopy(document), "made-up.yaml"))
 
 
@@ -503,6 +507,36 @@ def test_cells_that_are_still_falling_shut_the_gate_and_are_named():
     assert actual.note.count("−29 % over the last doubling") == 2
     assert actual.tests[0].outcome.effect == pytest.approx(-math.log(0.8) - np.mean(SPREAD))
     assert math.isnan(actual.decision.p_holds)  # it counts in no family
+
+
+def test_below_what_real_data_have_nothing_is_on_the_way():
+    """It falls by 29 % for each doubling, but from half of the budget on below the floor."""
+    plan = study(EMA)
+    tidy = tables(plan, falling(0.5))
+    at_half = tidy.metrics.query("metric == 'fid' and step == 30")["value"].max()
+    row = {**tidy.floor.iloc[0], "metric": "fid", "value": at_half}
+    reached = replace(tidy, floor=pd.DataFrame([*tidy.floor.to_dict("records"), row]))
+
+    def converged(tidy: Tables) -> set[bool]:
+        cells = gates.of_cells(measures.Source(plan, tidy), plan.cells, "fid", 0.05)
+        return {one.passed for one in cells.values()}
+
+    assert converged(tidy) == {False} and converged(reached) == {True}
+
+
+def test_what_is_taken_of_the_best_must_have_converged_by_the_best_so_far():
+    """A curve past its best changes a lot, and its best so far no more."""
+
+    def value(name, run, step):
+        if name != "fid":
+            return ordinary(name, run, step)
+        curve = {10: 90.0, 20: 50.0, 30: 40.0, 40: 60.0, 50: 80.0, 60: 90.0}[step]
+        with_trick = 0.8 * math.exp(SPREAD[run.seed]) if run.trick != "none" else 1.0
+        return curve * with_trick
+
+    ends, bests = study(EMA), study({**EMA, "take": "best"})
+    assert only(ends, tables(ends, value)).verdict == "not converged"
+    assert only(bests, tables(bests, value)).verdict == "holds"
 
 
 def test_a_share_of_cells_may_be_on_the_way_and_a_test_may_do_without():

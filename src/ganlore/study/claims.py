@@ -328,9 +328,11 @@ class Claims(Model):
     @property
     def families(self) -> list[dict[str, Claim]]:
         """What is corrected together: positive controls, negative ones, and claims."""
-        kinds = ("P", "N")
-        controls = [{k: v for k, v in self.controls.items() if k[0] == kind} for kind in kinds]
-        return [*controls, dict(self.claims)]
+        families: list[dict[str, Claim]] = [
+            {name: control for name, control in self.controls.items() if name[0] == kind}
+            for kind in "PN"
+        ]
+        return [*families, dict(self.claims)]
 
     @property
     def everything(self) -> dict[str, Claim]:

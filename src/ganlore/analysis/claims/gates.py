@@ -105,7 +105,9 @@ def of_cells(
 ) -> dict[Cell, Convergence]:
     """The convergence of cells by the median of a metric over seeds.
 
-    A run counts as infinitely bad from where it diverged on.
+    A run counts as infinitely bad from where it diverged on, and nothing is better than what
+    held-out real data have: below that a generator is nearer to the very images that it learns
+    from, which no claim is about.
 
     Args:
         source: the tables.
@@ -119,6 +121,7 @@ def of_cells(
 
     higher = metrics()[metric].higher_is_better
     rows = source.metric(metric)
+    floor = source.least(metric)
     groups = {Cell(*key): group for key, group in rows.groupby(CELL)}
     lost = source.diverged.to_frame(index=False).groupby(CELL)["train_seed"].agg(set)
     made = {}
@@ -134,6 +137,8 @@ def of_cells(
         if by == "best":
             curves = curves.cummax(axis=1) if higher else curves.cummin(axis=1)
         middle: pd.Series[float] = curves.median()
+        if not higher and cell.dataset in floor:
+            middle = middle.clip(lower=floor[cell.dataset])
         made[cell] = convergence(middle.index, middle, change, by == "plateau", higher)
     return made
 

@@ -71,6 +71,14 @@ class Source:
         wanted = extractor or rows["dataset"].map(self.first)
         return rows[(rows["extractor"] == wanted) & (rows["status"] == "done")]
 
+    def least(self, metric: str) -> dict[str, float]:
+        """What held-out real data have in a metric, by data set, in its first extractor."""
+        floor = self.floor[self.floor["metric"] == metric]
+        if floor.empty or "extractor" not in floor:
+            return {}
+        mine = floor[floor["extractor"] == floor["dataset"].map(self.first)]
+        return {str(name): float(v) for name, v in mine.groupby("dataset")["value"].min().items()}
+
     @property
     def diverged(self) -> pd.MultiIndex:
         """The runs that did not come to their end."""
