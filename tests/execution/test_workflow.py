@@ -379,6 +379,40 @@ def test_keys_can_be_changed_on_the_command_line(project: Project) -> None:
     assert Counter(re.findall(r"seed=(\d)", text)).keys() == {"3"}
 
 
+COSTS = {"take": "cost", "of": "step_ms", "claimed": "lower", "margin": 0.0,
+         "treatment": {"datasets": ["ring"], "losses": ["lsgan"]},
+         "control": {"datasets": ["ring"], "losses": ["lsgan"], "tricks": ["gradient-penalty"]}}  # fmt: skip
+REAL = {"take": "real-data", "of": "precision", "input": "noise", "claimed": "lower",
+        "constant": 0.1, "margin": 0.0, "treatment": {"datasets": ["ring"]}}  # fmt: skip
+MEASURED = {
+    "articles": {"000": {"language": "Arabic", "about": "losses"}},
+    "controls": {"P01": {"statement": "Noise is not precise.", "tests": [REAL]}},
+    "claims": {"C15": {"statement": "It costs less.", "articles": ["000"], "tests": [COSTS]}},
+}
+
+
+def test_costs_are_timed_after_all_runs_and_only_for_other_cells_or_code(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    project.study(claims=MEASURED)
+    text = project.snakemake()
+    assert text.index("rule costs:") > text.rindex("rule evaluate:") and "threads: 2" in text
+    assert "rule controls:" in text and project.planned() == {}
+    tables = [project.folder / f"results/{name}.csv" for name in ("controls", "costs")]
+    assert all(len(table.read_text(encoding="utf-8").splitlines()) > 20 for table in tables)
+    assert not (project.folder / "results/runs/ring/mlp/lsgan").exists()
+    assert "0 findings" in project.run("ganlore", "verify", "configs/default.yaml")
+    project.study(claims=MEASURED, seeds=[0, 1])
+    planned = project.planned()
+    assert planned["train"] == ["hinge/1", "wgan/1"]
+    assert "costs" not in planned and "controls" not in planned
+    project.study(claims=MEASURED, settings={"networks": {"mlp": {"width": 9}}})
+    assert "costs" in project.planned()
+    project.study(claims=MEASURED)
+    project.edit("forecast/rounds.py", "SHARE = 0.2", "SHARE = 0.3")
+    assert project.planned().keys() >= {"costs", "collect"}
+    assert "train" not in project.planned()
+
+
 def test_the_workflow_is_clean() -> None:
     command = [str(Path(sys.executable).parent / "snakemake"), "--lint"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)

@@ -37,6 +37,9 @@ SHARE = 0.2
 TRIED = 3
 """Periods by which that is told, after one that is not timed."""
 
+LONG = 100_000
+"""A budget of so many periods has hardly begun after these."""
+
 Row = dict[str, Any]
 
 
@@ -91,11 +94,15 @@ class Cell:
             self.run, costs.stores[run.dataset.name], self.device, costs.extractors(run)
         )
         self.period = self.trainer.state.n_critic
-        self.periods = 1
+        self._plan_periods(LONG)  # tried at the beginning of a training: nothing has grown yet
         self._seconds(0, 1)
-        self.periods = _periods(self._seconds(0, TRIED) / TRIED)
-        budget = training.batch * rounds * self.period * (1 + self.periods)
-        self.trainer.training = training.model_copy(update={"budget": budget})
+        self.periods = _periods(self._seconds(1, TRIED) / TRIED)
+        self._plan_periods(rounds * (1 + self.periods))
+
+    def _plan_periods(self, count: int) -> None:
+        """Make the budget so many periods."""
+        budget = self.run.training.batch * self.period * count
+        self.trainer.training = self.run.training.model_copy(update={"budget": budget})
 
     def round(self, number: int) -> float:
         """Seconds of a step, from a share of the steps after a period that is not timed."""
@@ -143,7 +150,7 @@ def _periods(seconds: float) -> int:
 
 def write(plan: Plan, rows: list[Row]) -> Path:
     """Write the costs and the record of what they are of; gives the folder."""
-    folder = Path(plan.study.results) / "costs"
+    folder = plan.costs_folder
     (folder / "record.json").unlink(missing_ok=True)
     record = {
         **plan.costs_made_of,

@@ -67,7 +67,7 @@ def verify(plan: Plan) -> Findings:
             _record(findings, path, shape=shapes.Reference)
         if (disguised := path.parent / "controls/record.json").exists():
             _record(findings, disguised, shape=shapes.Controls)
-    if plan.costs and (timed := Path(plan.study.results) / records.COSTS).exists():
+    if plan.costs and (timed := plan.costs_folder / "record.json").exists():
         _record(findings, timed, "run snakemake", shapes.Costs)  # no time is compared with another
     with Progress(f"verify {plan.study.name}", len(plan.runs)) as progress:
         for done, run in enumerate(plan.runs, 1):

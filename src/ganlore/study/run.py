@@ -245,6 +245,11 @@ class Plan:
         return {"cells": hashed(cells), "code_hash": hashed(sorted(code))}
 
     @property
+    def costs_folder(self) -> Path:
+        """Where they lie: of other cells or other code elsewhere, so that none is out of date."""
+        return Path(self.study.results) / "costs" / hashed(self.costs_made_of)
+
+    @property
     def controls(self) -> dict[tuple[str, str], Protocol]:
         """Those of `references` on whose data a test of claims asks for real data in disguise."""
         tests = (test for _, test in self.study.claims.tests) if self.study.claims else ()

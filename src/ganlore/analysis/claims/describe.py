@@ -12,6 +12,13 @@ from ganlore.study import claim_cells
 from ganlore.study.claims import Cells, Test
 from ganlore.study.run import Plan
 
+COSTS = {
+    "step_ms": "time of a step",
+    "step_gflop": "arithmetic of a step",
+    "step_memory_mb": "memory of a step",
+}
+"""What a step costs, in words."""
+
 WIDTH = 110
 
 SHORT = 3
@@ -142,7 +149,7 @@ def _label(name: str) -> str:
     from ganlore.metrics import metrics
 
     by_name = metrics()
-    return by_name[name].label if name in by_name else name
+    return by_name[name].label if name in by_name else COSTS.get(name, name)
 
 
 def lines(plan: Plan) -> Iterator[str]:

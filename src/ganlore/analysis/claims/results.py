@@ -108,10 +108,11 @@ class TestResult:
     @property
     def noun(self) -> str:
         """What an observation is called."""
-        return self._nouns[0]
+        return self.nouns[0]
 
     @property
-    def _nouns(self) -> tuple[str, str]:
+    def nouns(self) -> tuple[str, str]:
+        """What one observation is called, and several."""
         own = OBSERVED.get(self.definition.take, "seed")
         return NOUNS[own if self.unit == "seed" else self.unit]
 
@@ -119,7 +120,7 @@ class TestResult:
     def observations(self) -> str:
         """How many observations it has, and of what; empty where it could not be made."""
         n = self.outcome.n
-        return f"{n} {self._nouns[n != 1]}" if n else ""
+        return f"{n} {self.nouns[n != 1]}" if n else ""
 
     @property
     def measure(self) -> str:
@@ -251,7 +252,7 @@ class ClaimResult:
             return self.deciding.gate.reason
         if self.verdict != "undecided":
             return ""
-        units = NOUNS[self.definition.unit][1]
+        units = self.deciding.nouns[1]
         if self.decision.seeds_needed is None:
             return f"the effect is too close to the margin for any number of {units} to decide"
         return f"about {self.decision.seeds_needed:,} {units} would decide"

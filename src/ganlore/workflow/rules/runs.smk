@@ -13,7 +13,6 @@ rule train:
         RUN_FOLDER / "history.csv",
     log:
         RESULTS / "{part}logs/train" / f"{RUN}.log",
-    priority: 1  # costs are timed when nothing can be trained
     threads: lambda w: run_of(w).training.threads
     resources:
         gpu=lambda w: int(gpu_slots.wanted(run_of(w).training.device)),
@@ -67,21 +66,30 @@ rule evaluate:
         " > {log:q} 2>&1"
 
 
-# What a step costs of the cells that claims about cost compare. It has all cores, so that nothing
-# runs beside it, and the least priority, so that it waits for what can be trained. It has no input:
-# a time cannot be reproduced, and is measured again only for other cells or other code.
-rule costs:
+# All runs are done: what a job waits for that needs none of their files.
+rule measured:
+    input:
+        MEASURED,
     output:
-        RESULTS / "costs/record.json",
-        RESULTS / "costs/rows.json",
+        touch(ALL_MEASURED),
+    localrule: True
+
+
+# What a step costs of the cells that claims about cost compare. It comes after all runs and has all
+# cores, so that nothing runs beside it. A time cannot be reproduced, and is measured again only for
+# other cells or other code, which have another folder: what it waits for may be as new as it likes.
+rule costs:
+    input:
+        ancient(ALL_MEASURED),
+    output:
+        COSTS / "record.json",
+        COSTS / "rows.json",
     log:
         RESULTS / "logs/costs.log",
     localrule: True
     threads: workflow.cores or 1
     resources:
         study=STUDY_JSON,  # no parameter: a study with other seeds times nothing again
-    params:
-        made_of=json.dumps(PLAN.costs_made_of),
     shell:
         "ganlore costs {resources.study:q} > {log:q} 2>&1"
 

@@ -78,7 +78,9 @@ CONTROLS_ALL = [
     for (dataset, name), protocol in PLAN.controls.items()
 ]
 
-COSTS_ALL = [RESULTS / "costs/record.json"] if PLAN.costs else []
+ALL_MEASURED = RESULTS / "logs/measured"
+COSTS = PLAN.costs_folder
+COSTS_ALL = [COSTS / "record.json"] if PLAN.costs else []
 
 REFERENCES_ALL = [
     record
