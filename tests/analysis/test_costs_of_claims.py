@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ganlore.analysis.claims import comparison, describe, dry
+from ganlore.analysis.claims import comparison, describe
 from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.tables import CELL, Tables
+from ganlore.cli import dry
 from ganlore.errors import GanloreError
 from ganlore.study import fingerprint, schema
 from ganlore.study.expand import expand

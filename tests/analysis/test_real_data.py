@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ganlore.analysis.claims import comparison, dry, results
+from ganlore.analysis.claims import comparison, results
 from ganlore.analysis.tables import Tables
+from ganlore.cli import dry
 from ganlore.errors import GanloreError
 from ganlore.study import schema
 from ganlore.study.expand import expand

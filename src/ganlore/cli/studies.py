@@ -89,7 +89,8 @@ def show_claims(
 
     With --check nothing needs to have been trained.
     """
-    from ganlore.analysis.claims import describe, dry
+    from ganlore.analysis.claims import describe
+    from ganlore.cli import dry
 
     plan = expand(schema.load(study))
     if plan.study.claims is None:
