@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,7 @@ from ganlore.cli.app import (
     refuse,
 )
 from ganlore.console import say
-from ganlore.errors import GanloreError
+from ganlore.errors import GanloreError, unknown
 from ganlore.execution import gpu_slots, run_lock
 from ganlore.study import explain, registry, schema
 from ganlore.study.expand import expand
@@ -31,17 +31,29 @@ from ganlore.study.run import Run
 @app.command("prepare")
 def prepare(
     dataset: Annotated[str, typer.Argument(help="A data set; see `ganlore list data`.")],
-    data: DataOption = Path("data"),
+    data: RunDataOption = None,
     settings: SettingsOption = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", metavar="STUDY", help="The study whose settings it has."),
+    ] = None,
     key: Annotated[
         str, typer.Option(help="By which Snakemake knows the pictures that it reads.")
     ] = "",
 ) -> None:
-    """Bring a data set into the store: arrays, labels, and a manifest with licence and hashes."""
+    """Bring a data set into the store: arrays, labels, and a manifest with licence and hashes.
+
+    With the settings of a study (--study), or with its own (--settings; its defaults without).
+    """
     from ganlore import data as datasets
 
-    asked = explain.mapping(settings or "{}", "--settings")
-    declared = registry.declaration("dataset", dataset).settings(asked)
+    if study is None:
+        asked = explain.mapping(settings or "{}", "--settings")
+        declared = registry.declaration("dataset", dataset).settings(asked)
+        data = data or Path("data")
+    else:
+        refuse({"--settings": settings, "--data": data}, f"the study {study} has them")
+        declared, data = _of_study(dataset, study)
     plugin = registry.create("dataset", dataset, declared)
     store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset, key)
     say(f"{store.folder}: {store.manifest['counts']}")
@@ -50,6 +62,14 @@ def prepare(
 
         if why := _learning.obstacle(store):
             say(f"warning: data set {dataset} {why}\n  a classifier's features will be refused")
+
+
+def _of_study(dataset: str, study: str) -> tuple[dict[str, Any], Path]:
+    """A data set's settings in a study, and the study's folder of data."""
+    plan = expand(schema.load(study))
+    if dataset not in plan.datasets:
+        raise unknown("data set", dataset, plan.datasets, where=study)
+    return plan.datasets[dataset], Path(plan.study.data)
 
 
 @app.command("extract")
