@@ -19,7 +19,7 @@ test: .venv/ready
 lint: .venv/ready
 	ruff check .
 	ruff format --check .
-	snakefmt --check Snakefile src/ganlore/workflow/rules
+	snakefmt --check Snakefile src/ganlore/workflow src/ganlore/scaffold/Snakefile
 	mypy
 	lint-imports
 	snakemake --lint
@@ -28,7 +28,7 @@ lint: .venv/ready
 format: .venv/ready
 	ruff check --fix .
 	ruff format .
-	snakefmt Snakefile src/ganlore/workflow/rules
+	snakefmt Snakefile src/ganlore/workflow src/ganlore/scaffold/Snakefile
 	ganlore docs
 
 # Made again whenever the dependencies change; `ready` is written last, so a set-up that was

@@ -23,7 +23,7 @@ from ganlore.cli.app import (
 from ganlore.console import say
 from ganlore.errors import GanloreError, unknown
 from ganlore.execution import gpu_slots, run_lock
-from ganlore.study import explain, registry, schema
+from ganlore.study import explain, outside, registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
 
@@ -237,10 +237,19 @@ def _named(
     if settings:
         refuse({"RUN": run or None, "--study": study}, "--settings is the whole run")
         chosen = explain.parsed(Run, settings, "--settings")
+        _name_plugins(chosen)
         return chosen, data or Path("data"), results or Path("results")
     if not run:
         raise GanloreError("name a run, for example digits/mlp/wgan-gp/ema/base/seed0")
     source = study or DEFAULT
     refuse({"--data": data, "--results": results}, f"the study {source} names its own folders")
     plan = expand(schema.load(source))
-    return plan.run(run), Path(plan.study.data), Path(plan.study.results)
+    chosen = plan.run(run)
+    _name_plugins(chosen)
+    return chosen, Path(plan.study.data), Path(plan.study.results)
+
+
+def _name_plugins(run: Run) -> None:
+    """Name the plug-ins that are not part of this package, before they are imported."""
+    for line in outside.lines([run]):
+        say(line)

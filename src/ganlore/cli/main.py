@@ -7,12 +7,18 @@ import faulthandler
 import io
 import sys
 
-from ganlore.cli import jobs, results, studies
+from ganlore.cli import jobs, new, results, studies
 from ganlore.cli.app import app
 from ganlore.console import INTERRUPTED, say
 from ganlore.errors import GanloreError
 
-__all__ = ["jobs", "main", "results", "studies"]  # imported for the commands that they register
+__all__ = [
+    "jobs",
+    "main",
+    "new",
+    "results",
+    "studies",
+]  # imported for the commands that they register
 
 
 def main() -> None:

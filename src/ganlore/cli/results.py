@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ganlore.cli.app import app
+from ganlore.cli.app import DEFAULT, StudyArgument, app
 from ganlore.console import say
+from ganlore.study import schema
+from ganlore.study.expand import expand
 
 
 @app.command("export")
@@ -29,3 +31,15 @@ def export(
     from ganlore.api import generators
 
     say(str(generators.generator(folder, data, step).save(to)))
+
+
+@app.command("summary")
+def summary(study: StudyArgument = DEFAULT) -> None:
+    """Write a finished study's numbers for DVC: metrics and plots, in results/summary.
+
+    `dvc metrics show`, `dvc metrics diff` and `dvc plots show` read them. The workflow does it by
+    itself.
+    """
+    from ganlore.api import summary as summaries
+
+    say(str(summaries.write(expand(schema.load(study)))))

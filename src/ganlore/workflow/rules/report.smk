@@ -1,4 +1,4 @@
-# Figures, tables, the page and the paper.
+# Figures, tables, the page and the paper; and the numbers that DVC compares.
 
 
 rule report:
@@ -23,3 +23,20 @@ rule report:
         facts=PLAN.facts_hash(),
     shell:
         "ganlore report {params.study:q} > {log:q} 2>&1"
+
+
+rule summary:
+    input:
+        rules.collect.output,
+    output:
+        RESULTS / "summary/overview.json",
+        RESULTS / "summary/cells.json",
+        directory(RESULTS / "summary/fid"),
+        directory(RESULTS / "summary/losses"),
+    log:
+        RESULTS / "logs/summary.log",
+    params:
+        study=STUDY_JSON,
+        code=fingerprint.of([fingerprint.module("api.summary")]),
+    shell:
+        "ganlore summary {params.study:q} > {log:q} 2>&1"
