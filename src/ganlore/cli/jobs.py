@@ -22,7 +22,7 @@ from ganlore.cli.app import (
 )
 from ganlore.console import say
 from ganlore.errors import GanloreError, unknown
-from ganlore.execution import gpu_slots, run_lock
+from ganlore.execution import extractors, gpu_slots, run_lock
 from ganlore.study import explain, outside, registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
@@ -96,6 +96,8 @@ def extract(
             features.fit(extractor, store, folder, build.device(device, "--device"))
         record = storage.read_json(folder / "record.json", "extract again", shapes.Fitted)
         say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
+        if text := extractors.weakness(dataset, extractor, record):
+            say(text)
 
 
 @app.command("reference")

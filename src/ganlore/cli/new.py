@@ -17,6 +17,9 @@ SCAFFOLD = Path(__file__).parents[1] / "scaffold"
 HIDDEN = "dot-"
 """Stands for the dot of a hidden file or folder, which would be left out of a wheel."""
 
+TEMPLATE = ".template"
+"""The end of a file's name that DVC would take for one of this project's own otherwise."""
+
 
 @app.command("new")
 def new(
@@ -45,4 +48,5 @@ def new(
 def target(source: Path) -> Path:
     """Where a file of the scaffold goes, relative to the new folder."""
     parts = source.relative_to(SCAFFOLD).parts
-    return Path(*(f".{p.removeprefix(HIDDEN)}" if p.startswith(HIDDEN) else p for p in parts))
+    hidden = (f".{p.removeprefix(HIDDEN)}" if p.startswith(HIDDEN) else p for p in parts)
+    return Path(*(part.removesuffix(TEMPLATE) for part in hidden))

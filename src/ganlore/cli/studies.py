@@ -229,9 +229,12 @@ def status(
     """Show how far a study is: done, trained, running, failed, missing, and the time left."""
     import os
 
+    from ganlore.execution import extractors
     from ganlore.execution import status as progress
 
     plan = expand(schema.load(study))
+    for text in extractors.warnings(plan):
+        typer.echo(text)
     stages = progress.stages(plan)
     counts = progress.tally(stages)
     typer.echo(f"study {plan.study.name}: {len(stages)} runs")
