@@ -5,6 +5,8 @@
 PYTHON ?= python3.11
 CORES ?= all
 STUDY ?= configs/default.yaml
+# after the default study DVC records what there is, a copy in its cache; `make report DVC=no`: not
+DVC ?= yes
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -12,6 +14,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 report: .venv/ready
 	snakemake --cores $(CORES) --configfile $(STUDY)
+ifeq ($(STUDY)$(DVC),configs/default.yamlyes)
+	@if [ -e .git ]; then dvc commit --force --quiet; fi
+endif
 
 test: .venv/ready
 	pytest -n auto $(ARGS)

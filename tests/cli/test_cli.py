@@ -174,6 +174,10 @@ def test_help_reads_like_documentation() -> None:
         "disk-space",
         "prepare",
         "schema",
+        "new",
+        "export",
+        "summary",
+        "watch",
     ]:
         assert command in text
         assert len(ok(command, "--help")) > 200

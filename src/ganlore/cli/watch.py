@@ -23,6 +23,9 @@ from ganlore.study.run import Run
 if TYPE_CHECKING:
     from rich.console import Group
 
+WIDTH = 40
+"""Characters of the bar."""
+
 LATEST, BEST, LISTED = 6, 5, 15
 """Runs evaluated last, best cells of each network and data set, and other runs that are listed."""
 
@@ -113,13 +116,12 @@ def heading(view: watching.View) -> str:
 def table(view: watching.View) -> Group:
     """A study as the terminal shows it."""
     from rich.console import Group
-    from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
     parts: list[Any] = [
         Text(f"{view.name}: {heading(view)}"),
-        ProgressBar(total=1.0, completed=view.share, width=60),
+        Text(f"[{'#' * round(WIDTH * view.share):.<{WIDTH}}] {view.share:.0%} of all training"),
     ]
     rows = view.attention
     if rows:
