@@ -1,5 +1,6 @@
 # make report   set up .venv if it is missing or stale, then run the default study
 # make test     set up, then run all tests
+# make site     set up, then make the documentation's site in site/
 # make lint     set up, then check style, types, the workflow and the generated parts of the docs
 
 PYTHON ?= python3.11
@@ -10,7 +11,7 @@ DVC ?= yes
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test lint format clean
+.PHONY: report test lint format site clean
 
 report: .venv/ready
 	snakemake --cores $(CORES) --configfile $(STUDY)
@@ -35,6 +36,10 @@ format: .venv/ready
 	ruff format .
 	snakefmt Snakefile src/ganlore/workflow src/ganlore/scaffold/Snakefile
 	ganlore docs
+
+# The documentation as a site; nothing is fetched
+site: .venv/ready
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --site-dir site
 
 # Made again whenever the dependencies change; `ready` is written last, so a set-up that was
 # interrupted is done again.

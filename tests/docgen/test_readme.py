@@ -131,6 +131,21 @@ def test_a_study_of_one_s_own_is_planned_as_the_readme_says(tmp_path: Path) -> N
     assert "plug-in: loss lsgan-zero (plugins/losses/lsgan_zero.py)" in planned
 
 
+def test_results_are_read_as_the_readme_says() -> None:
+    """Of the published study; the run is one of the default study's."""
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("Agg")
+    (block,) = re.findall(r"```python\n(import ganlore\n.*?)```", README, flags=re.S)
+    frames, generators = block.split("generator =")
+    exec(frames.replace('"results"', repr(str(REPOSITORY / "results/study"))), {})
+    assert pyplot.gcf().axes[0].patches
+    pyplot.close("all")
+    (folder,) = re.findall(r'\("results/runs/([^"]+)"\)', generators)
+    assert folder in expand(schema.load(REPOSITORY / "configs/default.yaml")).by_id
+    assert "generator.sample(16, seed=0)" in generators  # as tests/api does
+
+
 def test_the_example_of_a_trick_is_the_one_of_a_new_folder() -> None:
     path = REPOSITORY / "src/ganlore/scaffold/plugins/tricks/drift.py"
     assert examples(README)["plugins/tricks/drift.py"] == path.read_text(encoding="utf-8")

@@ -415,6 +415,16 @@ def under_dvc(finished: Project, folder: Path) -> Project:
     return project
 
 
+def test_snakemakes_own_report_has_captions(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "project")
+    project.snakemake("--report", "report.html")
+    text = (project.folder / "report.html").read_text(encoding="utf-8")
+    captions = sorted((REPOSITORY / "src/ganlore/workflow/captions").glob("*.rst"))
+    assert len(captions) == 5
+    for caption in captions:
+        assert " ".join(caption.read_text(encoding="utf-8").split()[:4]) in text, caption.name
+
+
 @pytest.fixture(scope="module")
 def versioned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished project under git and DVC, with a local remote that everything was pushed to."""

@@ -7,11 +7,19 @@ rule report:
         [PLAN.folder(run) / "samples.npz" for run in PLAN.runs],
         expand(PREPARED / "manifest.json", dataset=PLAN.datasets),
     output:
-        REPORTS / "index.html",
-        REPORTS / "leaderboard.csv",
+        report(
+            REPORTS / "index.html", caption="../captions/page.rst", category="Report"
+        ),
+        report(
+            REPORTS / "leaderboard.csv",
+            caption="../captions/leaderboard.rst",
+            category="Tables",
+        ),
         REPORTS / "numbers.json",
         REPORTS / "numbers.tex",
-        REPORTS / "paper.pdf",
+        report(
+            REPORTS / "paper.pdf", caption="../captions/paper.rst", category="Report"
+        ),
         REPORTS / "report.json",
         directory(REPORTS / "figures"),
         directory(REPORTS / "tables"),
@@ -29,8 +37,16 @@ rule summary:
     input:
         rules.collect.output,
     output:
-        RESULTS / "summary/overview.json",
-        RESULTS / "summary/cells.json",
+        report(
+            RESULTS / "summary/overview.json",
+            caption="../captions/overview.rst",
+            category="Tables",
+        ),
+        report(
+            RESULTS / "summary/cells.json",
+            caption="../captions/cells.rst",
+            category="Tables",
+        ),
         directory(RESULTS / "summary/fid"),
         directory(RESULTS / "summary/losses"),
     log:
