@@ -25,7 +25,8 @@ COUNTED = frozenset({LogEvent.JOB_INFO, LogEvent.JOB_STARTED, LogEvent.JOB_FINIS
 LEFT_OUT = frozenset({LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO, LogEvent.SHELLCMD,
                       LogEvent.GROUP_INFO, LogEvent.RULEGRAPH})  # fmt: skip
 PLAIN = ("Assuming unrestricted", "Building DAG", "Using shell", "Provided cores", "Rules claiming",
-         "Select jobs", "Removing temporary output", "Provided resources", "host:")  # fmt: skip
+         "Select jobs", "Removing temporary output", "Provided resources",
+         "Singularity containers", "host:")  # fmt: skip
 """How messages begin that say what is always so."""
 
 

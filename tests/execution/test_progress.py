@@ -42,6 +42,11 @@ def test_no_time_is_invented() -> None:
     remaining.expect({"train": 4}, 0.0)
     remaining.begin(1, "train", 0.0)
     assert remaining.left(50.0) is None and "left" not in remaining.line(50.0)
+    remaining.begin(2, "prepare", 0.0)
+    remaining.end(2, 50.0)  # which says nothing of a training
+    assert remaining.left(51.0) is None
+    remaining.end(1, 60.0)
+    assert remaining.left(61.0) is not None
 
 
 def test_the_line_says_jobs_runs_and_time() -> None:

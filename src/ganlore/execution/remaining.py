@@ -44,13 +44,14 @@ class Remaining:
         return sum(map(len, self.ended.values()))
 
     def left(self, now: float) -> float | None:
-        """Seconds to the end; None while no job that takes time has ended.
+        """Seconds to the end; None while no job has ended, or no training of those there are.
 
         The mean time of a rule's jobs that have ended (of all jobs, for a rule without) times its
         jobs that are left, divided by the number of jobs that were running at a time.
         """
         times = [seconds for of_rule in self.ended.values() for seconds in of_rule]
-        if not times or now <= self.began:
+        trainings = self.expected.get("train", 0)
+        if not times or now <= self.began or (trainings and not self.ended.get("train")):
             return None
         mean = sum(times) / len(times)
         work = 0.0
