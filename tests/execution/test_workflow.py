@@ -182,7 +182,7 @@ def test_one_more_seed_runs_only_that_seed(project: Project) -> None:
     project.study(seeds=[0, 7])
     planned = project.planned()
     assert planned["train"] == planned["evaluate"] == ["hinge/7", "wgan/7"]
-    assert set(planned) == {"train", "evaluate", "collect", "report"}
+    assert set(planned) == {"train", "evaluate", "collect", "report", "summary"}
     project.snakemake()
     after = project.checkpoints()
     assert before.items() <= after.items() and len(after) == 2 * len(before)
@@ -320,7 +320,7 @@ def test_changed_pictures_are_prepared_again_and_the_same_ones_are_not(tmp_path:
 def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project) -> None:
     every = project.checkpoints()
     project.study(keep={"snapshots": "last", "checkpoints": "none"})
-    assert set(project.planned()) == {"collect", "report"}  # which receive the study
+    assert set(project.planned()) == {"collect", "report", "summary"}  # which receive the study
     for path in every:
         (project.folder / path).unlink()
     project.snakemake()
