@@ -1,82 +1,17 @@
-# The DAG of a study: data -> runs -> one table -> the report. Nothing here imports torch.
+# The DAG of a study: data -> runs -> one table -> the report.
 #
 #   snakemake --cores 8                                       configs/default.yaml
 #   snakemake --cores 8 --configfile configs/smoke.yaml       another study
 #   snakemake --cores 8 --config 'seeds=[0,1,2,3]'            the default study, with a key changed
 
-import subprocess
-from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
-from snakemake.utils import min_version
-
-from ganlore.cli import worker_server
-from ganlore.errors import GanloreError
-from ganlore.execution import gpu_slots
-from ganlore.forecast.summary import TOO_LITTLE_DISK_SPACE, UNMET_NEEDS
-from ganlore.study import fingerprint, registry, schema, search, trials, weights
-from ganlore.study.expand import expand as expand_study
-
-min_version("9.0")
+STUDY_FILE = "configs/default.yaml"
 
 
-# Used only by who asks for it (--software-deployment-method apptainer); the ordinary way is the
-# environment that `make report` sets up.
-container: "docker://python:3.11"
-
-
-include: "src/ganlore/workflow/rules/study.smk"
-include: "src/ganlore/workflow/rules/data.smk"
-include: "src/ganlore/workflow/rules/runs.smk"
-include: "src/ganlore/workflow/rules/report.smk"
-
-
-# Jobs that may use a GPU at a time: `--resources gpu=N`, or all places that there are. Each job takes
-# one of them by itself (ganlore.execution.gpu_slots); Snakemake only counts, and assigns none.
-if "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", gpu_slots.total())
-
-
-# Training and evaluation run in workers that have imported torch already. Not for a dry run, and
-# without a server (a node of a cluster) a job imports torch itself.
-onstart:
-    if subprocess.run(["ganlore", "needs", STUDY_JSON]).returncode == UNMET_NEEDS:
-        raise WorkflowError(
-            "the study was not begun: something that it needs is missing"
-        )
-    worker_server.start()
-    if STUDY.keep.check_room:
-        asked = [
-            "ganlore",
-            "disk-space",
-            STUDY_JSON,
-            "--jobs",
-            str(workflow.cores or 1),
-        ]
-        if subprocess.run(asked).returncode == TOO_LITTLE_DISK_SPACE:
-            raise WorkflowError(
-                "the study was not begun: too little space on the disk"
-            )
-    # A limit of jobs a second (100 by default) makes Snakemake look at all waiting jobs again a second
-    # after each look, and so ever more often: with 1,000 jobs that took a third of a core.
-    workflow.scheduler.job_rate_limiter = None
+# The rules are part of the package, so that they work outside of this repository too.
+include: "src/ganlore/workflow/main.smk"
 
 
 rule all:
     default_target: True
     input:
-        RESULTS / "metrics.parquet",
-        REPORTS / "index.html",
-        MEASURED,
-
-
-rule data:
-    input:
-        expand(PREPARED / "manifest.json", dataset=PLAN.datasets),
-        FITTED_ALL,
-        REFERENCES_ALL,
-
-
-rule runs:
-    input:
-        RESULTS / "metrics.parquet",
+        TARGETS,

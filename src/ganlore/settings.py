@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -24,7 +26,16 @@ NonNegativeInt = Annotated[int, Field(ge=0, lt=2**63)]
 
 UpToMillion = Annotated[int, Field(gt=0, le=10**6)]
 Threads = Annotated[int, Field(gt=0, le=1024)]
-Budget = Annotated[int, Field(gt=0, le=10**12)]
+
+
+def _written_with_exponent(value: Any) -> Any:
+    """A whole number from text like 1e4, which is text to YAML 1.1: Snakemake's `--config`."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?[eE]\+?\d{1,2}", value):
+        return float(value)
+    return value
+
+
+Budget = Annotated[int, Field(gt=0, le=10**12), BeforeValidator(_written_with_exponent)]
 
 LEAST = 6
 """Samples that every metric needs of each side: density and coverage look at 5 neighbours."""

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from ganlore import storage
 from ganlore.cli.main import app
+from ganlore.data import Store
 from ganlore.errors import GanloreError
 from ganlore.publishing import verify
 from ganlore.study import registry, schema
@@ -100,6 +101,18 @@ def test_train_evaluate_status_verify(study: str) -> None:
     assert len(wrong) == 1 and "its settings were altered" in wrong[0]
 
 
+def test_data_are_prepared_with_the_settings_of_a_study(study: str) -> None:
+    document = yaml.safe_load(Path(study).read_text(encoding="utf-8")) | {"data": "elsewhere"}
+    Path(study).write_text(yaml.safe_dump(document), encoding="utf-8")
+    ok("prepare", "ring", "--study", study)
+    plan = expand(schema.load(study))
+    store = Store.open(Path("elsewhere/prepared/ring")).require(plan.datasets["ring"])
+    assert len(store.samples("train")) == 400
+    assert not Path("data").exists()
+    result = RUNNER.invoke(app, ["prepare", "rink", "--study", study])
+    assert "tiny.yaml: unknown data set 'rink'\n  did you mean 'ring'" in str(result.exception)
+
+
 def test_a_failed_run_is_told_by_status(study: str) -> None:
     plan = expand(schema.load(study))
     result = RUNNER.invoke(app, ["train", plan.runs[0].id, "--study", study])
@@ -131,6 +144,8 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
         (("train", "--study", "STUDY", "--settings", "SETTINGS"), "--study"),
         (("evaluate", "RUN", "--settings", "SETTINGS"), "RUN"),
         (("evaluate", "--study", "STUDY", "--settings", "SETTINGS"), "--study"),
+        (("prepare", "ring", "--study", "STUDY", "--settings", "{}"), "--settings"),
+        (("prepare", "ring", "--study", "STUDY", "--data", "elsewhere"), "--data"),
         (("plan", "STUDY", "--no-measure", "--tflops", "3"), "--tflops"),
         (("plan", "STUDY", "--no-measure", "--seconds", "3"), "--seconds"),
         (("plan", "STUDY", "--no-measure", "--cores", "3"), "--cores"),
@@ -159,6 +174,10 @@ def test_help_reads_like_documentation() -> None:
         "disk-space",
         "prepare",
         "schema",
+        "new",
+        "export",
+        "summary",
+        "watch",
     ]:
         assert command in text
         assert len(ok(command, "--help")) > 200

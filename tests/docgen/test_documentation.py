@@ -74,11 +74,14 @@ def test_a_changed_formula_makes_the_check_fail(project, monkeypatch) -> None:
     change(monkeypatch, "hinge", formula=("E r", "-E (|f|)"))
     wrong = pages.check(project)
     assert len(wrong) == 2, wrong
-    assert wrong[0].startswith("README.md:") and wrong[1].startswith("docs/losses.md:")
+    assert wrong[0].startswith("docs/losses-and-tricks.md:")
+    assert wrong[1].startswith("docs/losses.md:")
     assert "there:    | [hinge]" in wrong[0] and "expected: | [hinge]" in wrong[0]
-    assert pages.write(project) == ["README.md", "docs/losses.md"]
+    assert pages.write(project) == ["docs/losses-and-tricks.md", "docs/losses.md"]
     assert pages.check(project) == [] == pages.write(project)
-    assert r"| `-E (\|f\|)` |" in (project / "README.md").read_text(encoding="utf-8")
+    assert r"| `-E (\|f\|)` |" in (project / "docs/losses-and-tricks.md").read_text(
+        encoding="utf-8"
+    )
     assert "Generator minimises `-E (|f|)`" in (project / "docs/losses.md").read_text(
         encoding="utf-8"
     )
@@ -121,7 +124,9 @@ def test_the_matrix_is_the_plan_s(project) -> None:
 def test_signs_of_markdown_in_a_plug_in_s_words_are_escaped(project, monkeypatch) -> None:
     change(monkeypatch, "ema", tip="f*(t) < [t] | u", incompatible={"lsgan": "f* and g*"})
     pages.write(project)
-    assert r"| f\*(t) \< \[t\] \| u |" in (project / "README.md").read_text(encoding="utf-8")
+    assert r"| f\*(t) \< \[t\] \| u |" in (project / "docs/losses-and-tricks.md").read_text(
+        encoding="utf-8"
+    )
     assert r"n/a with `lsgan`: f\* and g\*" in (project / "docs/tricks.md").read_text(
         encoding="utf-8"
     )
@@ -155,16 +160,17 @@ def test_a_wrong_template_is_an_error_with_its_line(page, text: str, message: st
 def test_the_command_writes_and_checks(project, monkeypatch) -> None:
     monkeypatch.chdir(project)
     assert RUNNER.invoke(app, ["docs", "--check"]).exit_code == 0
-    text = Path("README.md").read_text(encoding="utf-8")
-    Path("README.md").write_text(
+    text = Path("docs/losses-and-tricks.md").read_text(encoding="utf-8")
+    Path("docs/losses-and-tricks.md").write_text(
         text.replace("arxiv.org/abs/1611.04076", "arxiv.org/abs/1"), encoding="utf-8"
     )
     result = RUNNER.invoke(app, ["docs", "--check"])
     assert isinstance(result.exception, GanloreError)
-    assert "README.md:" in str(result.exception) and "there:" in str(result.exception)
+    assert "docs/losses-and-tricks.md:" in str(result.exception)
+    assert "there:" in str(result.exception)
     assert "to write them: ganlore docs" in str(result.exception)
-    assert RUNNER.invoke(app, ["docs"]).output == "README.md\n"
-    assert Path("README.md").read_text(encoding="utf-8") == text
+    assert RUNNER.invoke(app, ["docs"]).output == "docs/losses-and-tricks.md\n"
+    assert Path("docs/losses-and-tricks.md").read_text(encoding="utf-8") == text
     with pytest.raises(GanloreError, match="the project's own folder"):
         pages.pages(project / "docs")
 

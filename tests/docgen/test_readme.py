@@ -15,6 +15,7 @@ import yaml
 
 from ganlore import metrics
 from ganlore.data import Store
+from ganlore.docgen import pages
 from ganlore.study import schema
 from ganlore.study.expand import expand
 from tiny import REPOSITORY, TINY
@@ -105,15 +106,58 @@ def test_the_study_of_contributing_is_planned(tmp_path: Path) -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for text in (README, CONTRIBUTING):
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
-            assert target.startswith("http") or (REPOSITORY / target).exists(), target
+    for page in pages.pages(REPOSITORY):
+        text = (REPOSITORY / page).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            place = (REPOSITORY / page).parent / target
+            assert target.startswith("http") or place.exists(), (page, target)
+
+
+def test_the_readme_can_be_read() -> None:
+    """At most 200 lines, with a picture and the two commands before anything else is asked for."""
+    assert len(README.splitlines()) <= 200
+    assert README.index("![") < README.index("make report") < README.index("plugins/")
+
+
+def test_a_study_of_one_s_own_is_planned_as_the_readme_says(tmp_path: Path) -> None:
+    for name, code in examples(README).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(# mine.yaml.*?)```", README, flags=re.S)
+    (tmp_path / "mine.yaml").write_text(block, encoding="utf-8")
+    shutil.copytree(REPOSITORY / "configs", tmp_path / "configs")
+    planned = run(tmp_path, "ganlore", "plan", "mine.yaml", "--no-measure")
+    assert "18 runs" in planned  # 3 losses, 2 tricks, 3 seeds
+    assert "plug-in: loss lsgan-zero (plugins/losses/lsgan_zero.py)" in planned
+
+
+def test_results_are_read_as_the_readme_says() -> None:
+    """Of the published study; the run is one of the default study's."""
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("Agg")
+    (block,) = re.findall(r"```python\n(import ganlore\n.*?)```", README, flags=re.S)
+    frames, generators = block.split("generator =")
+    exec(frames.replace('"results"', repr(str(REPOSITORY / "results/study"))), {})
+    assert pyplot.gcf().axes[0].patches
+    pyplot.close("all")
+    (folder,) = re.findall(r'\("results/runs/([^"]+)"\)', generators)
+    assert folder in expand(schema.load(REPOSITORY / "configs/default.yaml")).by_id
+    assert "generator.sample(16, seed=0)" in generators  # as tests/api does
+
+
+def test_the_example_of_a_trick_is_the_one_of_a_new_folder() -> None:
+    path = REPOSITORY / "src/ganlore/scaffold/plugins/tricks/drift.py"
+    assert examples(README)["plugins/tricks/drift.py"] == path.read_text(encoding="utf-8")
 
 
 def test_commands_exist() -> None:
-    commands = set(re.findall(r"^ganlore (\w+)", README, flags=re.M))
+    names = [name for name in pages.pages(REPOSITORY) if name != "CONTRIBUTING.md"]
+    text = "\n".join((REPOSITORY / name).read_text(encoding="utf-8") for name in names)
+    commands = set(re.findall(r"^ganlore ([\w-]+)", text, flags=re.M))
     assert commands == {
-        "claims", "list", "plan", "prepare", "publish", "status", "verify", "train", "fetch",
+        "claims", "export", "fetch", "list", "new", "plan", "prepare", "publish", "status",
+        "summary", "train", "verify", "watch",
     }  # fmt: skip
     listed = run(REPOSITORY, "ganlore", "--help")
     assert all(command in listed for command in commands)

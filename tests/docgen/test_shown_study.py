@@ -50,7 +50,7 @@ def project(tmp_path: Path) -> Path:
         (reports / "figures" / f"{name}.svg").write_text("<svg/>", encoding="utf-8")
     templates = tmp_path / "docs" / "templates"
     templates.mkdir()
-    template = (REPOSITORY / "docs" / "templates" / "README.md.j2").read_text(encoding="utf-8")
+    template = (REPOSITORY / "docs" / "templates" / "findings.md.j2").read_text(encoding="utf-8")
     displayed = template[template.index("| claim |") : template.index("*Holds*")]
     (templates / "README.md.j2").write_text(
         '{% set n = published("study").numbers %}\n'

@@ -28,9 +28,16 @@ pytestmark = pytest.mark.workflow
 
 STUDY = schema.merge(
     TINY,
-    {"grids": [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "wgan"], "tricks": ["none"]}]},
+    {
+        "reports": "reports",  # in a copy of the project, where dvc.yaml looks for it
+        "grids": [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "wgan"], "tricks": ["none"]}],
+    },
 )  # fmt: skip
-COPIED = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "configs", "profiles", "src")
+COPIED = (
+    "Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "configs", "profiles", "src",
+)  # fmt: skip
+PARAMS = ("seeds", "training")
+"""The keys of a study that params.yaml has, for `dvc exp run -S`."""
 
 
 def spent() -> float:
@@ -56,6 +63,10 @@ class Project:
                 shutil.copytree(source, folder / name, ignore=ignored)
             else:
                 shutil.copy(source, folder / name)
+        # these tests read what Snakemake itself says of each job
+        profile = folder / "profiles/default/profile.yaml"
+        text = profile.read_text(encoding="utf-8")
+        profile.write_text(re.sub(r"^logger: .*\n", "", text, flags=re.M), encoding="utf-8")
         project = cls(folder)
         project.study()
         return project
@@ -67,9 +78,12 @@ class Project:
 
     def study(self, **changes: Any) -> None:
         """Write the default study, with changed keys."""
+        document = schema.merge(STUDY, changes)
         (self.folder / "configs/default.yaml").write_text(
-            yaml.safe_dump(schema.merge(STUDY, changes)), encoding="utf-8"
+            yaml.safe_dump(document), encoding="utf-8"
         )
+        params = {name: document[name] for name in PARAMS}
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / "src/ganlore" / file
@@ -168,7 +182,7 @@ def test_one_more_seed_runs_only_that_seed(project: Project) -> None:
     project.study(seeds=[0, 7])
     planned = project.planned()
     assert planned["train"] == planned["evaluate"] == ["hinge/7", "wgan/7"]
-    assert set(planned) == {"train", "evaluate", "collect", "report"}
+    assert set(planned) == {"train", "evaluate", "collect", "report", "summary"}
     project.snakemake()
     after = project.checkpoints()
     assert before.items() <= after.items() and len(after) == 2 * len(before)
@@ -306,7 +320,7 @@ def test_changed_pictures_are_prepared_again_and_the_same_ones_are_not(tmp_path:
 def test_what_is_not_kept_goes_and_comes_back_when_it_is_needed(project: Project) -> None:
     every = project.checkpoints()
     project.study(keep={"snapshots": "last", "checkpoints": "none"})
-    assert set(project.planned()) == {"collect", "report"}  # which receive the study
+    assert set(project.planned()) == {"collect", "report", "summary"}  # which receive the study
     for path in every:
         (project.folder / path).unlink()
     project.snakemake()
@@ -419,20 +433,38 @@ def test_the_workflow_is_clean() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module")
-def versioned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A finished project under git and DVC, with a local remote that everything was pushed to."""
-    folder = tmp_path_factory.mktemp("versioned")
-    project = finished.copy(folder / "project")
+def under_dvc(finished: Project, folder: Path) -> Project:
+    """A copy of a finished project under git and DVC, which has recorded nothing yet."""
+    project = finished.copy(folder)
     for command in (
         "git init -q",
         "git config user.email test@example.com",
         "git config user.name test",
         "dvc init -q",
         "dvc config core.analytics false",
-        f"dvc remote add -d local {folder / 'store'}",
     ):
         project.run(*command.split())
+    shutil.copytree(REPOSITORY / ".dvc/plots", project.folder / ".dvc/plots")
+    shutil.copy(REPOSITORY / ".dvcignore", project.folder)
+    return project
+
+
+def test_snakemakes_own_report_has_captions(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "project")
+    project.snakemake("--report", "report.html")
+    text = (project.folder / "report.html").read_text(encoding="utf-8")
+    captions = sorted((REPOSITORY / "src/ganlore/workflow/captions").glob("*.rst"))
+    assert len(captions) == 5
+    for caption in captions:
+        assert " ".join(caption.read_text(encoding="utf-8").split()[:4]) in text, caption.name
+
+
+@pytest.fixture(scope="module")
+def versioned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A finished project under git and DVC, with a local remote that everything was pushed to."""
+    folder = tmp_path_factory.mktemp("versioned")
+    project = under_dvc(finished, folder / "project")
+    project.run("dvc", "remote", "add", "-d", "local", str(folder / "store"))
     reported = project.run("dvc", "repro")
     assert (
         "Nothing to be done" in reported and "rule train" not in reported
@@ -466,6 +498,78 @@ def test_a_clone_pulls_results_and_has_nothing_to_do(versioned: Project, tmp_pat
     assert runs_nothing(clone)
     clone.study(training={"budget": 128})  # and it knows what its files were made from
     assert clone.planned()["train"] == ["hinge/0", "wgan/0"]
+
+
+def test_status_after_a_report_is_true_and_fast(finished: Project, tmp_path: Path) -> None:
+    """As `make report` leaves it: Snakemake has made all, and DVC has recorded it."""
+    project = under_dvc(finished, tmp_path / "project")
+    recorded = re.search(r"then (dvc [^;]*);", (REPOSITORY / "Makefile").read_text("utf-8"))
+    assert recorded
+    project.run(*recorded[1].split())
+    began = spent()
+    assert "up to date" in project.run("dvc", "status")
+    assert spent() - began < 5  # 1 s on an idle machine
+    project.study(training={"budget": 128})
+    reported = project.run("dvc", "status")
+    assert "params.yaml" in reported and "training" in reported
+    assert "changed outs" not in reported  # what was made is as it was made
+    (project.folder / "results/floor.csv").write_text("another")
+    assert "changed outs" in project.run("dvc", "status")
+
+
+def test_metrics_plots_and_params_are_those_of_the_study(
+    versioned: Project, tmp_path: Path
+) -> None:
+    copy = versioned.copy(tmp_path / "copy")
+    actual = json.loads(copy.run("dvc", "metrics", "show", "--json"))
+    values = {file: part["data"] for file, part in actual[""]["data"].items()}
+    cells = values["results/summary/cells.json"]
+    assert set(cells) == {f"ring/mlp/{loss}/none/base" for loss in ("hinge", "wgan")}
+    text = (copy.folder / "results/runs/ring/mlp/wgan/none/base/seed0/metrics.csv").read_text()
+    *_, last = (line.split(",") for line in text.splitlines() if ",fid," in line)
+    assert cells["ring/mlp/wgan/none/base"] == float(
+        last[text.split("\n")[0].split(",").index("value")]
+    )
+    overview = values["results/summary/overview.json"]
+    assert overview["runs"] == 2 and overview["diverged"] == 0
+    assert overview["fid"]["ring/mlp/base"]["lowest"] == min(cells.values())
+    shown = json.loads(copy.run("dvc", "plots", "show", "--json"))["data"]
+    assert {name.rsplit("/", 1)[0] for name in shown} >= {
+        "results/summary/fid",
+        "results/summary/losses",
+    }
+    points = str(shown)
+    assert "hinge none" in points and "wgan none" in points
+    copy.run("dvc", "plots", "show", "-q", "--out", "plots")
+    assert (copy.folder / "plots/index.html").exists()
+
+
+def test_an_experiment_with_another_budget_can_be_compared(
+    versioned: Project, tmp_path: Path
+) -> None:
+    copy = versioned.copy(tmp_path / "copy")
+    copy.run("dvc", "exp", "run", "-q", "-S", "training.budget=128")
+    changed = json.loads(copy.run("dvc", "params", "diff", "--json"))
+    assert changed["params.yaml"]["training.budget"] == {"old": 96, "new": 128, "diff": 32}
+    differences = json.loads(copy.run("dvc", "metrics", "diff", "--json"))
+    assert set(differences["results/summary/cells.json"]) == {
+        f"ring/mlp/{loss}/none/base" for loss in ("hinge", "wgan")
+    }
+    (experiment,) = (
+        row for row in json.loads(copy.run("dvc", "exp", "show", "--json"))[-1]["experiments"]
+    )
+    shown = experiment["revs"][0]["data"]["params"]["params.yaml"]["data"]["training"]
+    assert shown["budget"] == 128
+    assert copy.checkpoints() != versioned.checkpoints()
+
+
+def test_the_parameters_are_those_of_the_default_study() -> None:
+    """`dvc repro` and `make report` make the same."""
+    params = schema.read(REPOSITORY / "params.yaml")
+    assert set(params) == set(PARAMS)
+    for study in (REPOSITORY / "configs/default.yaml",):
+        document = schema.read(study)
+        assert schema.merge(document, params) == document
 
 
 def test_deleted_results_come_back_by_checkout(versioned: Project, tmp_path: Path) -> None:

@@ -233,6 +233,19 @@ def test_hashes_follow_what_they_cover() -> None:
     assert other.training_hash() == base.training_hash()
 
 
+@pytest.mark.parametrize("written", ["1e4", "1E+4", "1.0e4", 1e4, 10_000])
+def test_a_budget_may_have_an_exponent(written: object) -> None:
+    """Also as text: to Snakemake's `--config`, which reads YAML 1.1, 1e4 is text."""
+    one, other = (expand(tiny(training={"budget": b})).runs[0] for b in (written, 10_000))
+    assert one.training.budget == 10_000 and isinstance(one.training.budget, int)
+    assert one.training_hash() == other.training_hash()
+
+
+@pytest.mark.parametrize("written", ["1.55e1", "1e-4", 1e4 + 0.5, "1e99", "ten", True])
+def test_no_other_text_is_a_budget(written: object) -> None:
+    assert "training.budget" in refused(training={"budget": written})
+
+
 def test_planning_imports_no_torch() -> None:
     import subprocess
     import sys

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,9 +21,9 @@ from ganlore.cli.app import (
     refuse,
 )
 from ganlore.console import say
-from ganlore.errors import GanloreError
-from ganlore.execution import gpu_slots, run_lock
-from ganlore.study import explain, registry, schema, search
+from ganlore.errors import GanloreError, unknown
+from ganlore.execution import extractors, gpu_slots, run_lock
+from ganlore.study import explain, outside, registry, schema, search
 from ganlore.study.expand import expand
 from ganlore.study.keep import Keep
 from ganlore.study.run import Run
@@ -32,17 +32,29 @@ from ganlore.study.run import Run
 @app.command("prepare")
 def prepare(
     dataset: Annotated[str, typer.Argument(help="A data set; see `ganlore list data`.")],
-    data: DataOption = Path("data"),
+    data: RunDataOption = None,
     settings: SettingsOption = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", metavar="STUDY", help="The study whose settings it has."),
+    ] = None,
     key: Annotated[
         str, typer.Option(help="By which Snakemake knows the pictures that it reads.")
     ] = "",
 ) -> None:
-    """Bring a data set into the store: arrays, labels, and a manifest with licence and hashes."""
+    """Bring a data set into the store: arrays, labels, and a manifest with licence and hashes.
+
+    With the settings of a study (--study), or with its own (--settings; its defaults without).
+    """
     from ganlore import data as datasets
 
-    asked = explain.mapping(settings or "{}", "--settings")
-    declared = registry.declaration("dataset", dataset).settings(asked)
+    if study is None:
+        asked = explain.mapping(settings or "{}", "--settings")
+        declared = registry.declaration("dataset", dataset).settings(asked)
+        data = data or Path("data")
+    else:
+        refuse({"--settings": settings, "--data": data}, f"the study {study} has them")
+        declared, data = _of_study(dataset, study)
     plugin = registry.create("dataset", dataset, declared)
     store = datasets.prepare(dataset, plugin, declared, data / "prepared" / dataset, key)
     say(f"{store.folder}: {store.manifest['counts']}")
@@ -51,6 +63,14 @@ def prepare(
 
         if why := _learning.obstacle(store):
             say(f"warning: data set {dataset} {why}\n  a classifier's features will be refused")
+
+
+def _of_study(dataset: str, study: str) -> tuple[dict[str, Any], Path]:
+    """A data set's settings in a study, and the study's folder of data."""
+    plan = expand(schema.load(study))
+    if dataset not in plan.datasets:
+        raise unknown("data set", dataset, plan.datasets, where=study)
+    return plan.datasets[dataset], Path(plan.study.data)
 
 
 @app.command("extract")
@@ -77,6 +97,8 @@ def extract(
             features.fit(extractor, store, folder, build.device(device, "--device"))
         record = storage.read_json(folder / "record.json", "extract again", shapes.Fitted)
         say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
+        if text := extractors.weakness(dataset, extractor, record):
+            say(text)
 
 
 @app.command("reference")
@@ -276,6 +298,7 @@ def _named(
     if settings:
         refuse({"RUN": run or None, "--study": study}, "--settings is the whole run")
         chosen = explain.parsed(Run, settings, "--settings")
+        _name_plugins(chosen)
         return chosen, data or Path("data"), results or Path("results")
     if not run:
         raise GanloreError("name a run, for example digits/mlp/wgan-gp/ema/base/seed0")
@@ -287,4 +310,12 @@ def _named(
             f"study {plan.study.name}: its runs have the settings that a search chooses, and the "
             "search is not done\n  run snakemake"
         )
-    return plan.run(run), Path(plan.study.data), Path(plan.study.results)
+    chosen = plan.run(run)
+    _name_plugins(chosen)
+    return chosen, Path(plan.study.data), Path(plan.study.results)
+
+
+def _name_plugins(run: Run) -> None:
+    """Name the plug-ins that are not part of this package, before they are imported."""
+    for line in outside.lines([run]):
+        say(line)

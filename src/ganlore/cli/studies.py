@@ -14,7 +14,7 @@ from ganlore.cli.app import DEFAULT, StudyArgument, app, finite, refuse
 from ganlore.console import say
 from ganlore.errors import GanloreError, unknown
 from ganlore.forecast import summary
-from ganlore.study import registry, schema
+from ganlore.study import outside, registry, schema
 from ganlore.study.expand import expand
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def plan_study(
     from ganlore.forecast import needs
 
     plan = expand(schema.load(study))
-    for line in summary.outline(plan):
+    for line in (*summary.outline(plan), *outside.lines(plan.runs)):
         typer.echo(line)
     lacking = needs.of(plan)
     for line in needs.lines(lacking, needs.asked(lacking)):
@@ -176,11 +176,13 @@ def check_needs(study: StudyArgument = DEFAULT) -> None:
     """Look for what a study needs from outside; fails with status 4 where it is not to be had.
 
     Files, folders, packages, memory, and servers that answer. The Snakefile asks this before the
-    first job.
+    first job. Plug-ins that are not part of this package are named.
     """
     from ganlore.forecast import needs
 
     plan = expand(schema.load(study))
+    for line in outside.lines(plan.runs):
+        say(line)
     lacking = needs.of(plan)
     answers = needs.asked(lacking)
     try:
@@ -231,9 +233,12 @@ def status(
     """Show how far a study is: done, trained, running, failed, missing, and the time left."""
     import os
 
+    from ganlore.execution import extractors
     from ganlore.execution import status as progress
 
     plan = expand(schema.load(study))
+    for text in extractors.warnings(plan):
+        typer.echo(text)
     stages = progress.stages(plan)
     counts = progress.tally(stages)
     typer.echo(f"study {plan.study.name}: {len(stages)} runs")

@@ -6,9 +6,9 @@ import sys
 
 
 def read_study():
-    """The study of --configfile, or the default one, with the keys of --config put over it."""
+    """The study of --configfile, or the Snakefile's own, with the keys of --config put over it."""
     files = [Path(name) for name in workflow.overwrite_configfiles]
-    files = files or [Path(workflow.basedir) / "configs" / "default.yaml"]
+    files = files or [Path(workflow.basedir) / STUDY_FILE]
     document = {}
     for file in files:
         document = schema.merge(document, schema.read(file))

@@ -1,0 +1,1 @@
+"""What a notebook imports: results as data frames, trained generators, figures of any frame."""
