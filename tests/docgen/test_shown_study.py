@@ -85,9 +85,10 @@ def test_no_verdict_stands_without_its_scope(project: Path) -> None:
     """In words, as the report has them since it has scopes."""
     path = project / "reports" / "study" / "tables" / "verdicts.csv"
     table = frames.read_csv(path, keep_default_na=False, dtype=str)
-    table["in_words"] = ["FID 42 % lower, 30 to 50 %", "Modes 1 lower", ""]
+    effects = {"C01": "FID 42 % lower, 30 to 50 %", "C02": "Modes 1 lower", "C03": ""}
+    table["in_words"] = table["claim"].map(effects)
     table["scope"] = "digits, mlp, shared settings, 4,000 steps"
-    table["settings"] = ["", "holds in 0 of 2 settings", ""]
+    table["settings"] = table["claim"].map({"C02": "holds in 0 of 2 settings"}).fillna("")
     table.to_csv(path, index=False)
     first, second, third = [x for x in page(project).splitlines() if x.startswith("| C")]
     assert (

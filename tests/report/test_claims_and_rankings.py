@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from pathlib import Path
@@ -19,6 +20,7 @@ from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.rankings import Ranking
+from ganlore.analysis.results import Results
 from ganlore.formatting import short_change
 from ganlore.report import claims
 from ganlore.report.figures import heat, interaction, ranking, verdicts
@@ -178,10 +180,7 @@ def test_ratios_are_ticked_as_factors(results_of_claims: list[ClaimResult]) -> N
 def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
     claiming: Plan, results_of_claims: list[ClaimResult], tmp_path: Path
 ) -> None:
-    tidy = tables.read(claiming)
-    ends = tables.finals(tidy.metrics)
-    actual = matrices.matrices(claiming, tidy, ends, tables.cells(tidy, ends))
-    lines = claims.lines(results_of_claims, actual, tmp_path)
+    lines = claims.lines(Results(claiming, tables.read(claiming)), tmp_path)
     verdicts = [line.result.verdict for line in lines]
     assert verdicts == ["holds", "contradicted", "undecided", "does not hold", "not tested",
                         "not converged", "not testable here"]  # fmt: skip
@@ -190,17 +189,21 @@ def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
     slow = dict(lines[2].sides[0]["treatment"])
     assert slow == {"lsgan (digits, dcgan, slow)": "cell-digits-dcgan-slow-lsgan-none"}
     for line in lines[:4]:
-        assert (tmp_path / f"verdict-{line.result.id}.pdf").stat().st_size > 1000
+        for kind in ("verdict", "budget"):
+            assert (tmp_path / f"{kind}-{line.result.id}.pdf").stat().st_size > 1000
+    assert lines[4].budget is None
+    assert 'class="mean sure"' in lines[0].bar and 'class="mean gated"' in lines[5].bar
 
 
 def test_a_claim_says_why_and_what_the_literature_found(tmp_path: Path) -> None:
     """In `ganlore claims`, beside the tests that it has."""
-    plan = synthetic_study.claiming(tmp_path)
-    claims = plan.study.claims
-    assert claims is not None
-    claims.claims["C01"].why = "It is what the article says."
-    claims.claims["C01"].literature = "1611.04076: FID lower on LSUN"
-    claims.claims["C01"].tests[0].margin_reason = "smaller than between two seeds"
+    file = copy.deepcopy(synthetic_study.CLAIMS)
+    file["claims"]["C01"] |= {
+        "why": "It is what the article says.",
+        "literature": "1611.04076: FID lower on LSUN",
+    }
+    file["claims"]["C01"]["tests"][0]["margin_reason"] = "smaller than between two seeds"
+    plan = synthetic_study.claiming(tmp_path, claims=file)
     text = "\n".join(describe.lines(plan))
     for words in ("why: It is what the article says.", "literature: 1611.04076: FID lower on LSUN",
                   "margin: smaller than between two seeds"):  # fmt: skip

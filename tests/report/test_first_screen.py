@@ -218,10 +218,10 @@ def test_what_the_literature_found_stands_beside_the_verdict(tmp_path: Path) -> 
     claims["claims"]["C01"]["tests"] = [
         {**claims["claims"]["C01"]["tests"][0], "margin_reason": "as two seeds differ"}
     ]
-    known = {"statement": "A loss differs from a worse one.", "tests": [
+    right = {"statement": "A loss differs from a worse one.", "tests": [
         {**claims["claims"]["C01"]["tests"][0], "claimed": "higher"}]}  # fmt: skip
     wrong = {"statement": "A worse loss is better.", "tests": claims["claims"]["C01"]["tests"]}
-    claims["controls"] = {"P01": known, "P02": wrong}
+    claims["controls"] = {"P01": right, "P02": wrong}
     plan = synthetic_study.make(synthetic_study.claiming(tmp_path, claims=claims, exclude=[]))
     text = build(plan).read_text(encoding="utf-8")
     fold = text[text.index('id="claim-C01"') :]

@@ -102,7 +102,7 @@ def lines(made: Tricks) -> tuple[list[dict[str, object]], str]:
     rows = made.rows.to_dict("records")
     every = [Bar("ratio", r["effect"], r["low"], r["high"], 0.0, r["clear"]) for r in rows]
     ends = bars.limits(every)
-    shown = []
+    displayed = []
     for row, bar in zip(rows, every, strict=True):
         low, high = (formatting.change(row[name]) for name in ("low", "high"))
         interval = f"{low} to {high}" if math.isfinite(row["low"]) else "–"
@@ -111,8 +111,8 @@ def lines(made: Tricks) -> tuple[list[dict[str, object]], str]:
         alt = f"{row['trick']}: FID {text}, {interval}"
         picture = bars_svg.single(bar, ends["ratio"], alt)
         words = {"word": word, "sign": sign, "tone": tone, "change": text, "interval": interval}
-        shown.append({**row, **words, "bar": picture})
-    return shown, bars_svg.axis(ends, ("ratio",))
+        displayed.append({**row, **words, "bar": picture})
+    return displayed, bars_svg.axis(ends, ("ratio",))
 
 
 def _word(row: dict[Any, Any]) -> tuple[str, str, str]:

@@ -220,8 +220,8 @@ def _states(claims: list[ClaimResult]) -> list[dict[str, Any]]:
             ids = formatting.listed(one.id for one in mine)
             groups.append({"title": f"{word}:", "claims": [], "words": f"{ids}; {meaning.text}."})
         elif mine:
-            told = [_claim(one, meaning.decided) for one in mine]
-            groups.append({"title": f"{word}:", "claims": told, "words": ""})
+            said = [_claim(one, meaning.decided) for one in mine]
+            groups.append({"title": f"{word}:", "claims": said, "words": ""})
     return groups
 
 

@@ -11,7 +11,7 @@ from ganlore.analysis.matrices import Matrix
 from ganlore.report import figures
 from ganlore.report.figures._drawing import Drawing, inline, save
 
-INLINE = 60_000
+INLINE = 40_000
 """A figure of more characters is not in the page itself, which would take megabytes."""
 
 
