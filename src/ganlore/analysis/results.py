@@ -60,8 +60,11 @@ class Results:
 
     @cached_property
     def convergence(self) -> dict[Cell, Convergence]:
-        """Whether each cell has converged by FID."""
-        return gates.of_cells(self.source, self.plan.cells, "fid", self.gates.change, False)
+        """Whether each cell has converged by the best FID so far: more steps would find no better.
+
+        A cell that only gets worse after its best is no longer on the way.
+        """
+        return gates.of_cells(self.source, self.plan.cells, "fid", self.gates.change, "best")
 
     @cached_property
     def claims(self) -> list[ClaimResult]:

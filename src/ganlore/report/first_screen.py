@@ -246,11 +246,11 @@ def of_convergence(results: Results) -> str:
     passed = sum(one.passed for one in every.values())
     percent = f"{100 * passed / len(every):.0f} %"
     return (
-        f"{passed:,} of {len(every):,} cells ({percent}) have converged: FID changes by less than "
-        f"{100 * results.gates.change:g} % over the last doubling of the budget. The others, "
+        f"{passed:,} of {len(every):,} cells ({percent}) have converged: the best FID so far changes by "
+        f"less than {100 * results.gates.change:g} % over the last doubling of the budget. The others, "
         f"marked {UNCONVERGED} wherever they are ranked, may still change places."
         if passed < len(every)
-        else f"All {len(every):,} cells have converged: FID changes by less than "
+        else f"All {len(every):,} cells have converged: the best FID so far changes by less than "
         f"{100 * results.gates.change:g} % over the last doubling of the budget."
     )
 

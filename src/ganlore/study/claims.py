@@ -282,7 +282,7 @@ class Gates(Model):
     change: float = Field(
         FALLING, gt=0, lt=1,
         description="A cell has converged if its median over seeds changes by less than this share "
-        "from the snapshot nearest half of the budget to the last one.",
+        "over the last doubling of the budget.",
     )  # fmt: skip
     share: float = Field(
         UNCONVERGED, ge=0, lt=1,
