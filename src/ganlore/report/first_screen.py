@@ -244,14 +244,16 @@ def of_convergence(results: Results) -> str:
     """The share of cells that have converged, with the threshold."""
     every = results.convergence
     passed = sum(one.passed for one in every.values())
+    rule = (
+        f"the best FID so far changes by less than {100 * results.gates.change:g} % over the last "
+        "doubling of the budget."
+    )
+    if passed == len(every):
+        return f"All {len(every):,} cells have converged: {rule}"
     percent = f"{100 * passed / len(every):.0f} %"
     return (
-        f"{passed:,} of {len(every):,} cells ({percent}) have converged: the best FID so far changes by "
-        f"less than {100 * results.gates.change:g} % over the last doubling of the budget. The others, "
+        f"{passed:,} of {len(every):,} cells ({percent}) have converged: {rule} The others, "
         f"marked {UNCONVERGED} wherever they are ranked, may still change places."
-        if passed < len(every)
-        else f"All {len(every):,} cells have converged: the best FID so far changes by less than "
-        f"{100 * results.gates.change:g} % over the last doubling of the budget."
     )
 
 
