@@ -7,12 +7,12 @@ import faulthandler
 import io
 import sys
 
-from ganlore.cli import jobs, studies
+from ganlore.cli import jobs, replicating, studies
 from ganlore.cli.app import app
 from ganlore.console import INTERRUPTED, say
 from ganlore.errors import GanloreError
 
-__all__ = ["jobs", "main", "studies"]  # imported for the commands that they register
+__all__ = ["jobs", "main", "replicating", "studies"]  # imported for the commands that they register
 
 
 def main() -> None:
