@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from typer.testing import CliRunner
 
 from ganlore.analysis import replication
 from ganlore.analysis.tables import Tables
+from ganlore.cli.main import app
 from ganlore.errors import GanloreError
 from ganlore.study import paper_tables, schema
 from ganlore.study.expand import expand
@@ -70,7 +72,8 @@ def test_the_published_tables_are_of_the_studies_beside_them() -> None:
     assert STUDIES
     for path in STUDIES:
         plan = expand(schema.load(path))
-        paper = paper_tables.of(plan.study.name, FOLDER / paper_tables.PUBLISHED)
+        paper = plan.study.replicates
+        assert paper == paper_tables.of(plan.study.name, FOLDER / paper_tables.PUBLISHED)
         cells = {(cell.loss, cell.trick, cell.variant) for cell in plan.cells}
         assert {(row.loss, row.trick, row.variant) for row in paper.rows} == cells, path
         assert paper.paper.startswith("arXiv:") and paper.checked
@@ -131,3 +134,11 @@ def test_a_row_that_the_study_has_not_is_named(tidy: Tables) -> None:
 def test_our_numbers_are_the_last_ones_of_the_seeds_that_did_not_diverge(tidy: Tables) -> None:
     (outcome,) = replication.outcomes(tidy, table({"value": 3.0, "within": 0.1}))
     assert (outcome.mean, outcome.error, outcome.n) == (3.0, 1.0, 2) and outcome.inside
+    (row,) = replication.rows(tidy, table({"value": 3.0, "within": 0.1})).to_dict("records")
+    assert (row["value"], row["ours"], row["seeds"], row["inside"]) == (3.0, 3.0, 2, True)
+
+
+def test_a_study_that_replicates_nothing_is_told_so() -> None:
+    done = CliRunner().invoke(app, ["replicate", str(REPOSITORY / "configs/smoke.yaml")])
+    assert isinstance(done.exception, GanloreError)
+    assert "names no paper's table" in str(done.exception)

@@ -102,3 +102,12 @@ def outcomes(tidy: Tables, table: PaperTable) -> Iterator[Outcome]:
 def _values(rows: pd.DataFrame, metric: str) -> pd.Series[float]:
     first = rows[rows["extractor"] == rows["extractor"].iloc[0]]
     return first.loc[first["status"] == "done", metric].dropna()
+
+
+def rows(tidy: Tables, table: PaperTable) -> pd.DataFrame:
+    """`outcomes` as a table: the paper's row, then ours, its standard error, seeds and `inside`."""
+    return pd.DataFrame(
+        {**outcome.row.model_dump(), "ours": outcome.mean, "standard_error": outcome.error,
+         "seeds": outcome.n, "inside": outcome.inside}
+        for outcome in outcomes(tidy, table)
+    )  # fmt: skip

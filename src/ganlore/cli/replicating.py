@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from ganlore import formatting
 from ganlore.cli.app import StudyArgument, app
 from ganlore.errors import GanloreError
-from ganlore.study import paper_tables, schema
+from ganlore.study import schema
 from ganlore.study.expand import expand
 
 if TYPE_CHECKING:
@@ -20,24 +19,20 @@ WORDS = {True: "inside", False: "outside", None: "not said: fewer than two seeds
 
 
 @app.command("replicate")
-def replicate(
-    study: StudyArgument,
-    published: Annotated[
-        Path | None,
-        typer.Option(help="The papers' tables; published.yaml beside the study."),
-    ] = None,
-) -> None:
+def replicate(study: StudyArgument) -> None:
     """Put a finished study beside the paper's table: which numbers agree, and what differs.
 
     Two means agree within Welch's 95 % interval of their difference.
     """
     from ganlore.analysis import replication, tables
 
-    if published is None and study.lstrip().startswith("{"):
-        raise GanloreError("name the papers' tables with --published: the study has no folder")
     plan = expand(schema.load(study))
-    path = published or Path(study).parent / paper_tables.PUBLISHED
-    table = paper_tables.of(plan.study.name, path)
+    table = plan.study.replicates
+    if table is None:
+        raise GanloreError(
+            f"study {plan.study.name}: it names no paper's table (`replicates: published.yaml`)\n"
+            "  configs/replications/ has studies that do"
+        )
     outcomes = list(replication.outcomes(tables.read(plan), table))
     typer.echo(f"{plan.study.name} beside {table.paper}, {table.table}")
     typer.echo(f"  their protocol: {table.protocol}")

@@ -84,8 +84,7 @@ def of(study: str, path: Path) -> PaperTable:
         document: Any = documents.read(path)
     except FileNotFoundError:
         raise GanloreError(
-            f"{path}: no such file of published tables\n"
-            "  it lies beside the study; --published names another"
+            f"{path}: no such file of published tables\n  it lies beside the study that names it"
         ) from None
     if not isinstance(document, dict) or study not in document:
         raise unknown("replicated study", study, document or {}, str(path))
