@@ -44,7 +44,7 @@ AXES = {"datasets": ["ring"], "networks": ["mlp"]}
         ({"training": {"optimizer": {"learning_rate": 1}}}, ["training.optimizer.learning_rate", "lr"]),
         ({"training": {"batch": 0}}, ["training.batch", "0", "greater than 0"]),
         ({"training": {"batch": "many"}}, ["training.batch", "'many'", "integer"]),
-        ({"training": {"policy": "fair"}}, ["training.policy", "'fair'", "'shared' or 'published'"]),
+        ({"training": {"policy": "fair"}}, ["training.policy", "'fair'", "'shared', 'published' or 'searched'"]),
         ({"training": {"optimizer": {"lr": float("nan")}}}, ["training.optimizer.lr", "finite"]),
         ({"training": {"batch": 500, "budget": 50_000}}, ["batch = 500", "400 training samples", "ring"]),
         ({"training": {"budget": 16}}, ["budget of 16", "1 steps", "2 snapshots"]),

@@ -116,7 +116,13 @@ def test_every_file_counts_but_those_of_neutral_folders() -> None:
     files = [path for path in declarations.PACKAGE.rglob("*.py") if "__pycache__" not in path.parts]
     work = {
         fingerprint.module(name)
-        for name in ("training.session", "evaluation.evaluate", "evaluation.collect", "report.page")
+        for name in (
+            "training.session",
+            "evaluation.evaluate",
+            "evaluation.collect",
+            "evaluation.searching",
+            "report.page",
+        )
     }
     plugins = {path for kind in registry.KINDS for path in registry.find(kind).values()}
     plugins |= set((declarations.PACKAGE / "metrics").glob("*.py"))

@@ -7,13 +7,13 @@ import faulthandler
 import io
 import sys
 
-from ganlore.cli import jobs, new, results, studies, watch
+from ganlore.cli import jobs, new, replicating, results, studies, watch
 from ganlore.cli.app import app
 from ganlore.console import INTERRUPTED, say
 from ganlore.errors import GanloreError
 
 # the modules are imported for the commands that they register
-__all__ = ["jobs", "main", "new", "results", "studies", "watch"]
+__all__ = ["jobs", "main", "new", "replicating", "results", "studies", "watch"]
 
 
 def main() -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import formatting
-from ganlore.study import declarations, registry, schema
+from ganlore.study import declarations, paper_tables, registry, schema
 from ganlore.study.compatibility import why_not
 from ganlore.study.expand import expand
+from ganlore.study.paper_tables import PUBLISHED, PaperTable
 from ganlore.study.registry import Declaration
 from ganlore.tricks import HOOKS, Trick
 
@@ -139,6 +140,13 @@ def deviating_studies(root: Path) -> dict[str, list[str]]:
         for path in sorted((root / "configs").rglob("*.yaml"))
     }
     return {name: texts for name, texts in deviations.items() if texts}
+
+
+def replications(root: Path) -> dict[str, PaperTable]:
+    """The papers' tables of `configs/replications/`, by the study that replicates them."""
+    folder = root / "configs" / "replications"
+    studies = [path.stem for path in sorted(folder.glob("*.yaml")) if path.name != PUBLISHED]
+    return {study: paper_tables.of(study, folder / PUBLISHED) for study in studies}
 
 
 def note(root: Path, folder: str, name: str) -> str:

@@ -30,6 +30,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "tricks": catalogue.tricks,
     "networks": catalogue.networks,
     "deviating_studies": catalogue.deviating_studies,
+    "replications": catalogue.replications,
     "note": catalogue.note,
     "n_critic_phrase": catalogue.n_critic_phrase,
     "hooks": catalogue.hooks,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ganlore import storage
-from ganlore.analysis import leaders, matrices, tables
+from ganlore.analysis import leaders, matrices, replication, tables
 from ganlore.analysis.claims import budgets
 from ganlore.analysis.claims import results as claim_results
 from ganlore.analysis.results import Results
@@ -43,6 +43,8 @@ def texts(results: Results) -> dict[str, str]:
         contents["tables/claims-seeds.csv"] = _csv(claim_results.differences(results.claims))
         contents["tables/verdicts.csv"] = _csv(claim_results.rows(results.claims))
         contents["tables/verdicts.tex"] = claims.as_latex(results.claims)
+    if (paper := results.plan.study.replicates) is not None:
+        contents["tables/replication.csv"] = _csv(replication.rows(results.tidy, paper))
     if results.tidy.search is not None:
         contents["tables/search.csv"] = _csv(results.tidy.search)
     for matrix in results.matrices:

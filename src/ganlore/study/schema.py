@@ -26,10 +26,11 @@ from ganlore.settings import (
     Threads,
     UpToMillion,
 )  # fmt: skip
-from ganlore.study import documents
+from ganlore.study import documents, paper_tables
 from ganlore.study.claims import Claims
 from ganlore.study.explain import explain, refuse_nul
 from ganlore.study.keep import Keep
+from ganlore.study.paper_tables import PaperTable
 from ganlore.study.space import Range, Search
 
 Names = Literal["all"] | list[str]
@@ -247,6 +248,11 @@ class Study(Model):
     search: Search | None = Field(
         None, description="What the policy `searched` draws from, and how it chooses."
     )
+    replicates: PaperTable | None = Field(
+        None,
+        description="A paper's table that the study's numbers are put beside; in a study file the "
+        "name of a file of tables in the same folder, which has one under the study's name.",
+    )
     claims: Claims | None = Field(
         None,
         description="A file of claims in the same folder: the cells that they need join the grids, "
@@ -283,6 +289,9 @@ def read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise GanloreError(f"{path}: expected a mapping of keys, found {type(document).__name__}")
     document = with_claims(document, path.parent)
+    if isinstance(named := document.get("replicates"), str):
+        table = paper_tables.of(str(document.get("name")), path.parent / named)
+        document = document | {"replicates": table.model_dump(mode="json")}
     if base := document.get("extends"):
         document = merge(read(path.parent / str(base), (*below, path)), document)
     checked: dict[str, Any] = document
@@ -340,5 +349,6 @@ def parse(document: dict[str, Any], where: str) -> Study:
 def schema() -> dict[str, Any]:
     """The JSON schema of a study file."""
     keys = TypeAdapter(Study).json_schema()
-    keys["properties"]["claims"]["anyOf"].append({"type": "string"})  # the name of their file
+    for key in ("claims", "replicates"):
+        keys["properties"][key]["anyOf"].append({"type": "string"})  # the name of their file
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **keys}
