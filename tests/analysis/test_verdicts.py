@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ganlore.analysis import resampling
-from ganlore.analysis.claims import verdicts
+from ganlore.analysis.claims import rule, verdicts
 from ganlore.analysis.claims.verdicts import Outcome, decide, weigh
 from ganlore.analysis.estimators import holm, seeds_needed, simes
 
@@ -184,7 +184,7 @@ def test_more_seeds_than_can_be_counted_are_drawn():
 
 
 def test_each_verdict_is_in_the_rule():
-    written = " ".join(verdicts.RULE)
+    written = " ".join(rule.RULE)
     assert all(
         f"{verdict}:" in written or f"{verdict}: " in written
         for verdict in get_args(verdicts.Verdict)

@@ -15,7 +15,7 @@ from ganlore.data import Store
 from ganlore.evaluation import evaluate
 from ganlore.study import registry
 from ganlore.study.expand import expand
-from ganlore.study.schema import Protocol
+from ganlore.study.protocol import Protocol
 from ganlore.training import session
 from ganlore.training.history import History
 from tiny import at_step, tiny

@@ -17,8 +17,8 @@ from ganlore.errors import GanloreError
 from ganlore.evaluation import controls, evaluate
 from ganlore.study import fingerprint, registry
 from ganlore.study.claims import Input
+from ganlore.study.protocol import Protocol
 from ganlore.study.run import CONTROLS
-from ganlore.study.schema import Protocol
 
 PLACES = {"digits": "classifier", "ring": "coordinates"}
 

@@ -121,7 +121,7 @@ def test_thirty_two_claims_take_four_pages_and_none_is_half_empty(tmp_path: Path
         {"id": one["id"], "here": f"holds: {one['effect']}", "literature": "1802.05957: lower"}
         for one in claims
     ]
-    reported["rule"] = list(paper.verdicts.RULE)
+    reported["rule"] = list(paper.rule.RULE)
     import typst
 
     (tmp_path / "figures").mkdir()

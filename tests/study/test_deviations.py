@@ -87,7 +87,7 @@ def test_a_study_s_deviations_are_on_the_page(tmp_path) -> None:
         "name: mine\ndeviations: [Fewer steps.]\n", encoding="utf-8"
     )
     (tmp_path / "configs/none.yaml").write_text("name: none\n", encoding="utf-8")
-    assert catalogue.deviating_studies(tmp_path) == {"configs/mine.yaml": ["Fewer steps."]}
+    assert studies.deviating_studies(tmp_path) == {"configs/mine.yaml": ["Fewer steps."]}
 
 
 def settings_of(policy: str, loss: str, trick: str = "none", **changes) -> tuple[dict, dict]:

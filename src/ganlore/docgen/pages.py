@@ -21,7 +21,7 @@ import jinja2
 
 from ganlore import formatting, storage
 from ganlore.analysis.claims.verdicts import VERDICTS
-from ganlore.docgen import architecture, catalogue, performance, published, reliability
+from ganlore.docgen import architecture, catalogue, performance, published, reliability, studies
 from ganlore.errors import GanloreError
 
 TEMPLATES = Path("docs") / "templates"
@@ -29,14 +29,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "losses": catalogue.losses,
     "tricks": catalogue.tricks,
     "networks": catalogue.networks,
-    "deviating_studies": catalogue.deviating_studies,
-    "replications": catalogue.replications,
+    "deviating_studies": studies.deviating_studies,
+    "replications": studies.replications,
     "note": catalogue.note,
     "n_critic_phrase": catalogue.n_critic_phrase,
     "hooks": catalogue.hooks,
     "properties": catalogue.properties,
     "compatibility": catalogue.compatibility,
-    "study": catalogue.study,
+    "study": studies.study,
     "measured": performance.measured,
     "is_measured": performance.is_measured,
     "cards": performance.cards,

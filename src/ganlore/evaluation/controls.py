@@ -26,7 +26,7 @@ from ganlore.training import build
 
 if TYPE_CHECKING:
     from ganlore.data import Store
-    from ganlore.study.schema import Protocol
+    from ganlore.study.protocol import Protocol
 
 HALVES, ONE_CLASS, NOISE = "two halves", "one class", "noise"
 FOLDER, ROWS = "controls", "rows.json"

@@ -23,8 +23,8 @@ from ganlore.training import build
 
 if TYPE_CHECKING:
     from ganlore.study.keep import Keep
+    from ganlore.study.protocol import Protocol
     from ganlore.study.run import Run
-    from ganlore.study.schema import Protocol
 
 STRIP = 8
 """Samples of every snapshot that are kept to look at, from the same noise."""

@@ -23,7 +23,7 @@ from ganlore.study import fingerprint
 
 if TYPE_CHECKING:
     from ganlore.data import Store
-    from ganlore.study.schema import Protocol
+    from ganlore.study.protocol import Protocol
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ganlore import formatting, storage
 from ganlore.analysis import matrices, tables
-from ganlore.analysis.claims import verdicts
+from ganlore.analysis.claims import rule, verdicts
 from ganlore.analysis.results import Results
 from ganlore.analysis.tables import PLAIN
 from ganlore.execution import records
@@ -59,17 +59,9 @@ def build(plan: Plan) -> Path:
     context = {
         "study": plan.study,
         "command": f"ganlore report configs/{plan.study.name}.yaml",
-        "claims": lines,
-        "first": first_screen.summary(results),
-        "controls": [one for one in results.claims if one.is_control],
+        **_of_claims(results, lines, folder / "figures"),
         "trick_effects": _tricks(results),
-        "forest": claims.draw_forest(results.claims, folder / "figures"),
-        "forest_axis": claims.axis(results.claims),
         "legend_of_marks": matrices.MARKS,
-        "rule": verdicts.RULE,
-        "tally": claims.tally(results.claims),
-        "verdicts": verdicts.VERDICTS,
-        "articles": plan.study.claims.articles if plan.study.claims else {},
         "data": [study.data(plan, tidy, name, results.matrices) for name in plan.datasets],
         "sections": sections,
         "metrics": {name: metric for name, metric in measured.items() if not metric.only},
@@ -96,6 +88,22 @@ def build(plan: Plan) -> Path:
     paper.write(folder, results)
     files.seal(plan)
     return page
+
+
+def _of_claims(results: Results, lines: list[claims.Line], figures: Path) -> dict[str, Any]:
+    """What the page says of claims and controls."""
+    asked = results.plan.study.claims
+    return {
+        "claims": lines,
+        "first": first_screen.summary(results),
+        "controls": [one for one in results.claims if one.is_control],
+        "forest": claims.draw_forest(results.claims, figures),
+        "forest_axis": claims.axis(results.claims),
+        "rule": rule.RULE,
+        "tally": claims.tally(results.claims),
+        "verdicts": verdicts.VERDICTS,
+        "articles": asked.articles if asked else {},
+    }
 
 
 def _tricks(results: Results) -> list[dict[str, Any]]:

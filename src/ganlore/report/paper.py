@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganlore import formatting, storage
-from ganlore.analysis.claims import verdicts
+from ganlore.analysis.claims import rule, verdicts
 from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.matrices import MARKS, Matrix
 from ganlore.analysis.tables import PLAIN
@@ -161,7 +161,7 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "tricks": sorted({run.trick for run in plan.runs} - {PLAIN}),
         "datasets": [_dataset(results, name) for name in plan.datasets],
         "policy": _policy(results),
-        "rule": list(verdicts.RULE) if results.claims else [],
+        "rule": list(rule.RULE) if results.claims else [],
         "kinds": list(verdicts.VERDICTS),
         "first": vars(first),
         "convergence": first_screen.of_convergence(results),

@@ -13,8 +13,9 @@ from ganlore.settings import LEAST, LONGEST, Optimizer
 from ganlore.study import claim_cells, compatibility, registry, schema, search
 from ganlore.study.claims import PLURAL
 from ganlore.study.explain import explain
+from ganlore.study.protocol import Protocol
 from ganlore.study.run import Cell, Missing, Plan, PlugIn, Run
-from ganlore.study.schema import Exclusion, Protocol, Study, Training, Variant
+from ganlore.study.schema import Exclusion, Study, Training, Variant
 
 KINDS = ("dataset", "network", "loss", "trick")
 """Kinds of plug-in that a study may change."""

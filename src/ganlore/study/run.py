@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from ganlore.errors import GanloreError
 from ganlore.settings import Model, Optimizer
 from ganlore.study import fingerprint, registry
-from ganlore.study.schema import Protocol, Study, Training
+from ganlore.study.protocol import Protocol
+from ganlore.study.schema import Study, Training
 
 HISTORY = (
     "step", "images", "d_loss", "g_loss", "real_logit", "fake_logit", "real_probability",

@@ -1,0 +1,61 @@
+"""The studies of `configs/` as the pages describe them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ganlore.docgen.catalogue import own
+from ganlore.study import paper_tables, schema
+from ganlore.study.expand import expand
+from ganlore.study.paper_tables import PUBLISHED, PaperTable
+
+
+def deviating_studies(root: Path) -> dict[str, list[str]]:
+    """Where the studies of `configs/` differ from the papers that they follow, by their file."""
+    deviations = {
+        path.relative_to(root).as_posix(): schema.read(path).get("deviations", [])
+        for path in sorted((root / "configs").rglob("*.yaml"))
+    }
+    return {name: texts for name, texts in deviations.items() if texts}
+
+
+def replications(root: Path) -> dict[str, PaperTable]:
+    """The papers' tables of `configs/replications/`, by the study that replicates them."""
+    folder = root / "configs" / "replications"
+    studies = [path.stem for path in sorted(folder.glob("*.yaml")) if path.name != PUBLISHED]
+    return {study: paper_tables.of(study, folder / PUBLISHED) for study in studies}
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study of `configs/`, with the package's own plug-ins alone."""
+
+    root: Path
+    name: str
+
+    @cached_property
+    def ids(self) -> set[str]:
+        """The ids of its runs."""
+        own_names = {kind: set(own(kind)) for kind in ("loss", "trick")}
+        return {
+            run.id
+            for run in expand(schema.load(self.root / "configs" / f"{self.name}.yaml")).runs
+            if run.loss.name in own_names["loss"]
+            and {trick.name for trick in run.tricks} <= own_names["trick"]
+        }
+
+    @property
+    def runs(self) -> str:
+        """The number of its runs."""
+        return f"{len(self.ids):,}"
+
+    def runs_beyond(self, other: str) -> str:
+        """The number of runs that it has beyond those of another study."""
+        return f"{len(self.ids - StudyFile(self.root, other).ids):,}"
+
+
+def study(root: Path, name: str) -> StudyFile:
+    """The study `configs/<name>.yaml`."""
+    return StudyFile(root, name)
