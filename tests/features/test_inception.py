@@ -30,7 +30,7 @@ from ganlore.evaluation.reference import Kept
 from ganlore.features import inception
 from ganlore.metrics.inception_score import inception_score
 from ganlore.report.page import build as build_page
-from ganlore.study import registry, schema
+from ganlore.study import protocol, registry, schema
 from ganlore.study import weights as study_weights
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
@@ -532,7 +532,7 @@ def test_what_trains_may_not_measure() -> None:
 
 def test_another_protocol_is_another_place() -> None:
     places = {
-        schema.Protocol(**change).place
+        protocol.Protocol(**change).place
         for change in ({}, {"reference": "test"}, {"n_real": 6}, {"n_fake": 6}, {"n_neighbours": 6})
     }
     assert len(places) == 5

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from ganlore.docgen import catalogue, pages
+from ganlore.docgen import catalogue, pages, studies
 from ganlore.errors import GanloreError
 from ganlore.networks import Spec
 from ganlore.settings import Optimizer

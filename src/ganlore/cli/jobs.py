@@ -26,6 +26,7 @@ from ganlore.execution import extractors, gpu_slots, run_lock
 from ganlore.study import explain, outside, registry, schema, search
 from ganlore.study.expand import expand
 from ganlore.study.keep import Keep
+from ganlore.study.protocol import Protocol
 from ganlore.study.run import Run
 
 
@@ -109,7 +110,7 @@ def reference(
     data: DataOption = Path("data"),
 ) -> None:
     """Measure the data alone: what evaluations reuse, and the floor that perfect samples get."""
-    chosen = explain.parsed(schema.Protocol, protocol, "--protocol")
+    chosen = explain.parsed(Protocol, protocol, "--protocol")
     with gpu_slots.slot(chosen.device):
         from ganlore.data import Store
         from ganlore.evaluation import evaluate
@@ -128,7 +129,7 @@ def controls(
     data: DataOption = Path("data"),
 ) -> None:
     """Measure real data in disguise: two halves, one class alone, and noise; ten times each."""
-    chosen = explain.parsed(schema.Protocol, protocol, "--protocol")
+    chosen = explain.parsed(Protocol, protocol, "--protocol")
     with gpu_slots.slot(chosen.device):
         from ganlore.data import Store
         from ganlore.evaluation import controls as disguised

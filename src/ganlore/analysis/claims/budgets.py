@@ -18,7 +18,7 @@ from ganlore.analysis.claims import comparison, observations
 from ganlore.analysis.claims.measures import Source
 from ganlore.analysis.claims.results import ClaimResult, TestResult
 
-TAKES = ("end", "average", "time-to")
+TAKES = ("end", "best", "average", "time-to")
 """What a run has at any snapshot; other things are of its history, or of many late snapshots."""
 
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
