@@ -423,6 +423,26 @@ def test_hopping_counts_only_what_has_collapsed():
     assert nothing.verdict == "not tested" and "collapsed" in nothing.note
 
 
+def test_hopping_does_not_count_what_has_no_mode_yet():
+    def value(name, run, step):
+        if name == "modes":
+            return 0.0 if step < 40 else 2.0
+        return step / 100 if name == "mode_movement" else ordinary(name, run, step)
+
+    plan = study(one("hopping"))
+    (test,) = only(plan, tables(plan, value)).tests
+    assert test.values["treatment"].to_numpy() == pytest.approx(0.55)  # of 50 and 60 alone
+
+
+def test_a_best_below_what_real_data_have_counts_as_that():
+    plan = study(one("best", of="fid"))
+    tidy = tables(plan, turning)
+    row = {**tidy.floor.iloc[0], "metric": "fid", "value": 25.0}
+    reached = replace(tidy, floor=pd.DataFrame([*tidy.floor.to_dict("records"), row]))
+    (test,) = only(plan, reached).tests
+    assert set(test.values["treatment"]) == {25.0}
+
+
 def test_spread_is_over_the_cells_of_each_loss():
     test = one("end", of="fid", scale="log", combine="spread")
     test["treatment"] = {"losses": ["lsgan", "hinge"], "variants": ["slow", "base", "fast"]}

@@ -89,7 +89,7 @@ class Test(Model):
         "of a column of the history over the last third. at-best: a column at the snapshot of "
         "lowest FID. cost: step_ms, step_gflop or step_memory_mb of cells whose steps are timed in "
         "turn, in one process with nothing beside it; nothing is trained. hopping: the mean "
-        "movement of modes between successive snapshots that both have at most half of them. "
+        "movement of modes between successive snapshots that both have one at least, at most half. "
         "real-data: a metric of real data in disguise, `input`: no loss, and nothing is trained."
     )
     of: str = Field("", description="The metric, the column of the history, or the cost.")

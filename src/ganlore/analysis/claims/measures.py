@@ -104,10 +104,16 @@ def average(source: Source, test: Test) -> Values:
 
 
 def best(source: Source, test: Test) -> Values:
-    """A metric at the snapshot of lowest FID; none where a run diverged."""
+    """A metric at the snapshot of lowest FID; none where a run diverged.
+
+    FID below that of held-out real data counts as that, as for convergence.
+    """
     rows = source.metric(test.of, test.extractor).set_index([*KEY, "step"])["value"]
     at = _best_snapshots(source, test.extractor).index
     values = rows[rows.index.isin(at)].droplevel("step")
+    if test.of == "fid" and test.extractor is None and (floor := source.least("fid")):
+        least = values.index.get_level_values("dataset").map(floor).to_numpy(float)
+        values = values.clip(lower=pd.Series(least, index=values.index).fillna(0.0))
     return values[~values.index.isin(source.diverged)]
 
 
@@ -236,9 +242,10 @@ def cost(source: Source, test: Test) -> Values:
 
 
 def hopping(source: Source, test: Test) -> Values:
-    """Mean movement of modes between successive snapshots that both have at most half of them."""
+    """Mean movement of modes between successive snapshots that both have some, and at most half."""
     modes = source.metric("modes", test.extractor)
     few = collapsed(modes["value"].to_numpy(float), source.modes_of(modes["dataset"]))
+    few &= modes["value"].to_numpy(float) >= 1  # with none it has not learned any yet
     modes = modes.assign(few=few)
     modes["few_before"] = modes.groupby(KEY)["few"].shift(fill_value=False)
     both = modes[modes["few"] & modes["few_before"]].set_index([*KEY, "step"])
