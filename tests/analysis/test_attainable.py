@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
+from ganlore import storage
 from ganlore.analysis.claims.attainable import Circumstances, attainable
 from ganlore.cli import studies  # noqa: F401  (registers the commands)
 from ganlore.cli.app import app
@@ -110,18 +112,32 @@ def refused(*arguments: str) -> tuple[int, list[str]]:
     return result.exit_code, [line.split()[0] for line in lines if "  refused: " in line]
 
 
-def test_the_first_tests_of_c01_and_c06_are_refused_with_the_published_results():
+@pytest.fixture(scope="module")
+def first_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study of the first published results, whose claims could not all come out both ways."""
+    settings = storage.read_json(PUBLISHED / "publication.json", "")["settings"]
+    path = tmp_path_factory.mktemp("study") / "first.yaml"
+    path.write_text(yaml.safe_dump({**settings, "extends": None}), encoding="utf-8")
+    return path
+
+
+def test_the_first_tests_of_c01_and_c06_are_refused_with_the_published_results(first_study: Path):
     """Its controls never fail, its target is reached at the budget's end: nothing can differ."""
-    status, names = refused(str(STUDY), "--results", str(PUBLISHED))
+    status, names = refused(str(first_study), "--results", str(PUBLISHED))
     assert status == 1
     assert {"C01/1", "C01/2", "C06/1"} <= set(names)
     assert not {"C05/1", "C14/1", "C09/1"} & set(names)
 
 
-def test_the_check_needs_no_run(tmp_path: Path):
+def test_the_check_needs_no_run(first_study: Path):
     """By the plan alone: C01's second test has two late snapshots, its first could still fail."""
-    status, names = refused(str(STUDY))
+    status, names = refused(str(first_study))
     assert status == 1 and "C01/2" in names and not {"C01/1", "C06/1"} & set(names)
+
+
+def test_the_study_that_ships_refuses_only_what_needs_other_data():
+    """Photographs of 32 pixels and more."""
+    assert refused(str(STUDY)) == (1, ["C19/1", "C20/1", "C23/1"])
 
 
 def test_a_study_whose_tests_are_all_attainable_passes(tmp_path: Path):

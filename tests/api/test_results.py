@@ -83,7 +83,9 @@ def test_claims_are_those_of_the_report_of_these_tables(done: Plan, tmp_path: Pa
     report(tmp_path, tables, {"tables/verdicts.csv": "claim,verdict,effect\nC01,holds,-0.5\n"})
     claims = ganlore.load("results", reports=tmp_path).claims
     assert claims.to_dict("records") == [{"claim": "C01", "verdict": "holds", "effect": -0.5}]
-    (tmp_path / "tables/verdicts.csv").write_text("claim,verdict\nC01,contradicted\n")
+    (tmp_path / "tables/verdicts.csv").write_text(
+        "claim,verdict\nC01,contradicted\n", encoding="utf-8"
+    )
     with pytest.raises(GanloreError, match=r"verdicts.csv: truncated or altered"):
         _ = ganlore.load("results", reports=tmp_path).claims
     report(tmp_path, tables, {"index.html": ""})  # a study without claims

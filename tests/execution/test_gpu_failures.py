@@ -105,7 +105,8 @@ def bad_run(stores: dict[str, Store]) -> Run:
 def half_written(results: Path) -> list[str]:
     """Files that a write left unfinished, and states that cannot be read."""
     states = [path for path in (results / "state").rglob("*.pt") if not arrays.read_sealed(path)]
-    temporary = [path for path in results.rglob("*") if path.name.startswith((".", "tmp"))]
+    names = [path for path in results.rglob("*") if path.name != ".snakemake_timestamp"]
+    temporary = [path for path in names if path.name.startswith((".", "tmp"))]
     return list(map(str, [*states, *temporary]))
 
 

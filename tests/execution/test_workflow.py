@@ -503,7 +503,9 @@ def test_a_clone_pulls_results_and_has_nothing_to_do(versioned: Project, tmp_pat
 def test_status_after_a_report_is_true_and_fast(finished: Project, tmp_path: Path) -> None:
     """As `make report` leaves it: Snakemake has made all, and DVC has recorded it."""
     project = under_dvc(finished, tmp_path / "project")
-    recorded = re.search(r"then (dvc [^;]*);", (REPOSITORY / "Makefile").read_text("utf-8"))
+    recorded = re.search(
+        r"then (dvc [^;]*);", (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    )
     assert recorded
     project.run(*recorded[1].split())
     began = spent()
@@ -513,7 +515,7 @@ def test_status_after_a_report_is_true_and_fast(finished: Project, tmp_path: Pat
     reported = project.run("dvc", "status")
     assert "params.yaml" in reported and "training" in reported
     assert "changed outs" not in reported  # what was made is as it was made
-    (project.folder / "results/floor.csv").write_text("another")
+    (project.folder / "results/floor.csv").write_text("another", encoding="utf-8")
     assert "changed outs" in project.run("dvc", "status")
 
 
@@ -525,7 +527,9 @@ def test_metrics_plots_and_params_are_those_of_the_study(
     values = {file: part["data"] for file, part in actual[""]["data"].items()}
     cells = values["results/summary/cells.json"]
     assert set(cells) == {f"ring/mlp/{loss}/none/base" for loss in ("hinge", "wgan")}
-    text = (copy.folder / "results/runs/ring/mlp/wgan/none/base/seed0/metrics.csv").read_text()
+    text = (copy.folder / "results/runs/ring/mlp/wgan/none/base/seed0/metrics.csv").read_text(
+        encoding="utf-8"
+    )
     *_, last = (line.split(",") for line in text.splitlines() if ",fid," in line)
     assert cells["ring/mlp/wgan/none/base"] == float(
         last[text.split("\n")[0].split(",").index("value")]

@@ -170,7 +170,8 @@ def test_an_advised_extractor_is_accepted(dataset: str, name: str, labels: bool)
     assert advised or "no other extractor" in advice
     assert [name] not in advised
     for extractors in advised:
-        network = "mlp" if dataset in ("ring", "grid") else "dcgan"
+        points = "points" in registry.declaration("dataset", dataset).provided(settings)
+        network = "mlp" if points else "dcgan"
         grid = {
             "datasets": [dataset],
             "networks": [network],

@@ -90,7 +90,8 @@ def test_no_critic_has_batch_norm(network: str, shape: tuple[int, ...]) -> None:
         pytest.skip("this network needs images")
     if len(shape) == 3 and "points" in needs:
         pytest.skip("this network needs points")
-    family = registry.create("network", network, {"width": 8})
+    fields = registry.declaration("network", network).model.model_fields
+    family = registry.create("network", network, {"width": 8} if "width" in fields else {})
     critic = family.discriminator(Spec(shape, 4)).train()
     actual = [name for name, layer in critic.named_modules() if isinstance(layer, NORMS[:4])]
     assert not actual, f"{network}'s discriminator norms over the batch in {actual}"

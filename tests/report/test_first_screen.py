@@ -254,7 +254,7 @@ def test_the_page_is_small_and_its_pictures_lie_beside_it(results: Results) -> N
     pictures = list((path.parent / "pictures").glob("*.png"))
     cells = {run.cell for run in results.plan.runs}
     assert len(pictures) == 2 * len(cells) + 1  # sheets and courses, and the strips of a matrix
-    assert path.stat().st_size < 700_000 and 'src="data:' not in path.read_text()
+    assert path.stat().st_size < 700_000 and 'src="data:' not in path.read_text(encoding="utf-8")
 
 
 def test_the_pictures_of_an_earlier_report_are_deleted(results: Results) -> None:

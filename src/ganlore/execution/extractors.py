@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import storage
+from ganlore.errors import GanloreError
 from ganlore.study.run import Plan
 
 
@@ -36,7 +37,10 @@ def warnings(plan: Plan) -> list[str]:
     for dataset, extractors in plan.extractors.items():
         for name in extractors:
             path = Path(plan.study.data, "extractors", dataset, name, "record.json")
-            if path.exists():
-                text = weakness(dataset, name, storage.open_record(path, "run snakemake"))
-                texts += [text] if text else []
+            try:
+                record = storage.open_record(path, "run snakemake")
+            except (GanloreError, FileNotFoundError):
+                continue  # not fitted, or damaged: its runs are stale, and who reads it says why
+            text = weakness(dataset, name, record)
+            texts += [text] if text else []
     return texts

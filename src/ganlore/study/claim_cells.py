@@ -108,6 +108,9 @@ def check(claims: Claims) -> None:
         for name, kind, allowed in _asked(test):
             if name not in allowed:
                 raise unknown(kind, name, sorted(allowed), f"claims: {where}")
+        for side, cells in test.sides:
+            for name in cells.datasets:
+                registry.path_of("dataset", name, f"claims: {where}.{side}.datasets")
     datasets = registry.find("dataset")
     for name, control in claims.controls.items():
         for dataset in control.gates:

@@ -14,7 +14,11 @@ from ganlore.study.claim_cells import firsts, named
 from ganlore.study.claims import Cells, Test, Unit
 from ganlore.study.run import Cell, Plan, Run
 
-POLICIES = {"shared": "shared settings", "published": "each loss's published settings"}
+POLICIES = {
+    "shared": "shared settings",
+    "published": "each loss's published settings",
+    "searched": "each loss's settings by a search",
+}
 
 Place = tuple[str, str, str, int]
 """Data set, network, policy and steps of a run; no policy and 0 steps where there is none."""
