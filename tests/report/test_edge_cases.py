@@ -155,9 +155,12 @@ def test_controls_units_and_settings_are_on_the_page(tmp_path: Path) -> None:
                  "control": {**alone, "losses": ["minimax"]}}]},
         },
     }  # fmt: skip
-    plan = synthetic_study.make(
-        synthetic_study.claiming(tmp_path, claims=claims, exclude=[]), lambda run: False
-    )
+    grids = [
+        {"datasets": ["digits"], **every, "tricks": ["none", "packing"]},
+        {**alone, "losses": ["lsgan", "minimax"], "tricks": ["none"]},
+    ]
+    asked = synthetic_study.claiming(tmp_path, claims=claims, exclude=[], grids=grids)
+    plan = synthetic_study.make(asked, lambda run: False)
     page_of(plan)
     table = frames.read_csv(Path(plan.study.reports) / "tables/verdicts.csv")
     assert list(table["claim"]) == ["P01", "C01", "C02"]

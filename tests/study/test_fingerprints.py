@@ -11,7 +11,7 @@ import pytest
 
 from ganlore.study import declarations, fingerprint, registry
 
-OUTSIDE = {"api", "forecast", "publishing", "docgen", "workflow"}
+OUTSIDE = {"api", "docgen", "forecast", "publishing", "scaffold", "workflow"}
 """Folders that work on finished results or before any: no result is made with them."""
 
 
