@@ -15,8 +15,6 @@ from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultForma
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from ganlore.execution.remaining import Remaining
-
 EVERY = 60.0
 """Seconds between two lines where no terminal is written to."""
 
@@ -35,6 +33,9 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         """Make Snakemake's own handler, for what is written as ever."""
+        # here, since every Snakemake on this machine imports its plug-ins, beside any ganlore
+        from ganlore.execution.remaining import Remaining
+
         settings: Any = self.common_settings
         self.stream = sys.stdout if settings.stdout else sys.stderr
         self.ordinary = ColorizingTextHandler(nocolor=settings.nocolor, stream=self.stream)
