@@ -14,7 +14,7 @@ from ganlore.docgen import performance
 from ganlore.errors import unknown
 
 FILE = Path("docs") / "reliability.json"
-CAMPAIGNS = ("kills", "damage", "fuzz")
+CAMPAIGNS = ("kills", "damage", "fuzz", "mutations")
 
 
 def campaign(root: Path, name: str) -> dict[str, Any] | None:
