@@ -66,7 +66,7 @@ def test_what_is_foreseeable_comes_out(place) -> None:
     assert (halves["fid"] < 3 * floor["fid"]).all()
     assert (halves["precision"] > 0.85).all() and (halves["recall"] > 0.85).all()
     assert (one["precision"] > 0.7).all() and (one["recall"] < 0.25).all()
-    assert (noise["precision"] < 0.05).all()
+    assert (noise["precision"] < 0.1).all() and noise["precision"].mean() < 0.05
     assert one["fid"].min() > 5 * max(floor["fid"], halves["fid"].max())
     if store.name == "digits":  # on the ring noise has nearly the data's mean and covariance
         assert noise["fid"].min() > 10 * max(floor["fid"], halves["fid"].max())
