@@ -178,6 +178,22 @@ def test_what_is_kept_decides_the_room(tmp_path, monkeypatch, keep, snapshots, c
     assert disk.disk_space(Costs(plan, tmp_path / "u"), jobs=4).kept == 2 * run
 
 
+def test_states_and_events_take_room_where_a_study_has_them(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Costs, "sizes", dict.fromkeys([("ring", "mlp", "hinge", "none", "base")],
+                                                      Sizes(1_000_000, 5_000_000, 9_000_000)))  # fmt: skip
+    plain, states, events = (
+        disk.disk_space(Costs(plan_of(["hinge"], ["none"], **changes), tmp_path / str(i)), jobs=4)
+        for i, changes in enumerate(
+            ({}, {"keep": {"states": "all"}}, {"training": {"tensorboard": True}})
+        )
+    )
+    whole = 9_000_000 + 2 * 1_000_000
+    assert (states.run - plain.run, states.working - plain.working) == (whole, 4 * whole)
+    pictures = 3 * (2 * 8 + 2 * STRIP) * 2
+    assert events.run - plain.run == (3 + 2) * disk.EVENTS + pictures
+
+
 def test_the_room_is_enough_for_a_real_study(tmp_path, monkeypatch) -> None:
     """What two runs leave on the disk is below the forecast, and not far below."""
     monkeypatch.chdir(tmp_path)

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from ganlore.errors import GanloreError, of_system
+from ganlore.study.keep import BESIDE
 
 
 class Commands(TyperGroup):
@@ -113,6 +114,13 @@ RunResultsOption = Annotated[
 ]
 BenchmarkOption = Annotated[
     Path | None, typer.Option(help="Write time and memory of this command to a file (TSV).")
+]
+BesideOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar=BESIDE,
+        help="What is written beside the run's files, as JSON, with --settings alone.",
+    ),
 ]
 SettingsOption = Annotated[
     str | None, typer.Option(help="All settings as JSON, as the Snakefile gives them.")

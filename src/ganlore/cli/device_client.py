@@ -18,11 +18,18 @@ import typer
 from ganlore.cli import client
 from ganlore.errors import GanloreError
 from ganlore.provenance import Used
+from ganlore.study.keep import Beside
 from ganlore.study.run import Run
 
 
 def train(
-    run: Run, data: Path, folder: Path, state_folder: Path, save_every: float, lock: IO[str]
+    run: Run,
+    data: Path,
+    folder: Path,
+    state_folder: Path,
+    save_every: float,
+    beside: Beside,
+    lock: IO[str],
 ) -> tuple[str, Used] | None:
     """Have a run trained in turn with others.
 
@@ -32,6 +39,7 @@ def train(
         folder: as in `training.train`.
         state_folder: as in `training.train`.
         save_every: as in `training.train`.
+        beside: as in `training.train`.
         lock: the lock on the run, which the other process then holds as well.
 
     Returns:
@@ -48,6 +56,7 @@ def train(
         "run": run.model_dump_json(),
         "paths": [str(path) for path in (data, folder, state_folder)],
         "save_every": save_every,
+        "beside": beside.model_dump_json(),
         "process": os.getpid(),
     }
     settings = run.training

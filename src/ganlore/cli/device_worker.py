@@ -31,6 +31,7 @@ from ganlore.errors import GanloreError
 from ganlore.execution import gpu, gpu_slots, sharing
 from ganlore.provenance import peak_memory_mb
 from ganlore.study import declarations, registry
+from ganlore.study.keep import Beside
 from ganlore.study.run import Run
 from ganlore.training import batches, build, loop, session
 
@@ -146,10 +147,11 @@ class DeviceWorker:
             self.begin(run)
         data, folder, state_folder = map(Path, asked["paths"])
         every, process = float(asked["save_every"]), int(asked["process"])
+        beside = Beside.model_validate_json(asked["beside"])
         return Job(
             connection,
             files,
-            lambda: training.steps(run, data, folder, state_folder, every, process),
+            lambda: training.steps(run, data, folder, state_folder, every, process, beside),
             (run.dataset.name, run.network.name, run.variant),
         )
 

@@ -10,6 +10,7 @@ import typer
 from ganlore.cli.app import (
     DEFAULT,
     BenchmarkOption,
+    BesideOption,
     DataOption,
     RunDataOption,
     RunResultsOption,
@@ -25,7 +26,7 @@ from ganlore.errors import GanloreError, unknown
 from ganlore.execution import extractors, gpu_slots, run_lock
 from ganlore.study import explain, outside, registry, schema, search
 from ganlore.study.expand import expand
-from ganlore.study.keep import Keep
+from ganlore.study.keep import Beside, Keep
 from ganlore.study.protocol import Protocol
 from ganlore.study.run import Run
 
@@ -172,9 +173,11 @@ def train(
         ),
     ] = 30.0,
     benchmark: BenchmarkOption = None,
+    beside: BesideOption = None,
 ) -> None:
     """Train one run, from its last saved state if there is one."""
     chosen, data, results = _named(run, study, settings, data, results)
+    more = _beside(chosen, results, beside, None if settings else study or DEFAULT)
     folder, state_folder = results / "runs" / chosen.id, results / "state" / chosen.id
     # before torch is imported: once that has looked for GPUs it is too late to choose one
     with (
@@ -184,7 +187,7 @@ def train(
         from ganlore import provenance
         from ganlore.cli import device_client, training
 
-        words = (chosen, data, folder, state_folder, save_every)
+        words = (chosen, data, folder, state_folder, save_every, more)
         shared = device_client.train(*words, lock) if gpu else None
         status, used = shared or (training.train(*words), None)
     if benchmark:
@@ -203,13 +206,16 @@ def evaluate(
     keep: Annotated[
         str | None, typer.Option(help="What will stay of the run, as JSON; all by default.")
     ] = None,
+    beside: BesideOption = None,
 ) -> None:
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _named(run, study, settings, data, results)
     kept = explain.parsed(Keep, keep, "--keep") if keep else None
+    more = _beside(chosen, results, beside, None if settings else study or DEFAULT)
     lock = run_lock.held(results / "state" / chosen.id, chosen.id)
     with lock, gpu_slots.slot(chosen.protocol.device):
         from ganlore import arrays, provenance, storage
+        from ganlore.cli import events
         from ganlore.data import Store
         from ganlore.evaluation import evaluate as evaluation
         from ganlore.execution import freshness, gpu, records
@@ -229,6 +235,7 @@ def evaluate(
             rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
         last = snapshots[-1] if snapshots else None
         evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
+        events.measured(more, store, rows, steps, pictures)
         if benchmark:
             provenance.benchmark(benchmark)
         say(f"{folder}: {len(rows)} numbers")
@@ -275,11 +282,13 @@ def select(
 @app.command("collect")
 def collect(study: StudyArgument = DEFAULT) -> None:
     """Gather all runs of a study into tidy tables; stale or damaged runs are an error."""
+    from ganlore.cli import events
     from ganlore.evaluation import collect as collection
     from ganlore.evaluation import searching
 
     plan = expand(schema.load(study))
     collection.write(plan, collection.collect(plan) | searching.tables(plan.study))
+    events.complete(plan)
     say(f"{plan.study.results}: {len(plan.runs)} runs")
 
 
@@ -314,6 +323,14 @@ def _named(
     chosen = plan.run(run)
     _name_plugins(chosen)
     return chosen, Path(plan.study.data), Path(plan.study.results)
+
+
+def _beside(run: Run, results: Path, given: str | None, study: str | None) -> Beside:
+    """What a job writes beside its run's files: as its study says, or as it was given."""
+    wanted = explain.parsed(Beside, given, "--beside") if given else Beside()
+    if study is not None:
+        wanted = schema.load(study).beside
+    return wanted.model_copy(update={"results": results, "run": run.id})
 
 
 def _name_plugins(run: Run) -> None:

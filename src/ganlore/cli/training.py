@@ -5,17 +5,54 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from ganlore import features, provenance, storage
+from ganlore.cli import events, kept_states
 from ganlore.data import Store
 from ganlore.execution import gpu
+from ganlore.steps import TrainState
+from ganlore.study.keep import Beside
 from ganlore.study.run import Run
 from ganlore.training import build, checkpoint, loop, session
+from ganlore.training.history import History
 
 
-def train(run: Run, data: Path, folder: Path, state_folder: Path, save_every: float) -> str:
+@dataclass
+class Watched(checkpoint.Checkpoints):
+    """Checkpoints of a training whose history is written as events too."""
+
+    events: events.History = field(kw_only=True)
+
+    def restore(self, state: TrainState, history: History) -> tuple[int, float]:
+        """As ever; the events begin with the history so far."""
+        step, seconds = super().restore(state, history)
+        self.events.begin(history.rows, seconds)
+        return step, seconds
+
+    def save_sometimes(
+        self, step: int, state: TrainState, history: History, seconds: float
+    ) -> None:
+        """As ever, with the events of the new row."""
+        self.events.add(history.rows)
+        super().save_sometimes(step, state, history, seconds)
+
+    def save(self, step: int, state: TrainState, history: History, seconds: float) -> None:
+        """As ever, with the events of the last row."""
+        self.events.add(history.rows)
+        super().save(step, state, history, seconds)
+
+
+def train(
+    run: Run,
+    data: Path,
+    folder: Path,
+    state_folder: Path,
+    save_every: float,
+    beside: Beside | None = None,
+) -> str:
     """Train a run from its last saved state if there is one, and write its files.
 
     Args:
@@ -24,16 +61,24 @@ def train(run: Run, data: Path, folder: Path, state_folder: Path, save_every: fl
         folder: where the finished run's files go.
         state_folder: where the state lies while it trains; an error is recorded there too.
         save_every: seconds between two saved states.
+        beside: what else is written, and where.
 
     Returns:
         The run's status.
     """
+    words = (run, data, folder, state_folder, save_every, os.getpid(), beside)
     with session.settings_of(run.training):
-        return loop.drain(steps(run, data, folder, state_folder, save_every, os.getpid()))
+        return loop.drain(steps(*words))
 
 
 def steps(
-    run: Run, data: Path, folder: Path, state_folder: Path, save_every: float, process: int
+    run: Run,
+    data: Path,
+    folder: Path,
+    state_folder: Path,
+    save_every: float,
+    process: int,
+    beside: Beside | None = None,
 ) -> loop.Steps:
     """As `train`, one step at a time, inside `session.settings_of`.
 
@@ -44,6 +89,7 @@ def steps(
         state_folder: as in `train`.
         save_every: as in `train`.
         process: the one that lives as long as the training.
+        beside: as in `train`.
     """
     checkpoint.announce(state_folder, process)  # from here on a process that ends leaves a trace
     with _recorded(state_folder), gpu.failure_explained(f"run {run.id}"):
@@ -56,11 +102,33 @@ def steps(
         }
         fitted = provenance.fitted(extractors, store.name, data)
         identity = checkpoint.identity(run, store, fitted)
-        checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every, process)
         provenance.environment()  # before training: the commit is that of the code that was loaded
-        status = yield from session.steps(run, store, checkpoints, device, extractors)
+        with _checkpoints(state_folder, identity, save_every, process, beside) as checkpoints:
+            if beside is not None:
+                kept_states.adopt(run, store, fitted, device_name, checkpoints, beside.kept)
+            status = yield from session.steps(run, store, checkpoints, device, extractors)
+    keeps = beside is not None and beside.states
+    aside = kept_states.keep(checkpoints, beside.kept) if beside and keeps else None
     checkpoint.finish(run, store, folder, checkpoints, status, device_name, fitted)
+    if beside is not None:
+        kept_states.settle(aside, beside.kept, folder)
     return status
+
+
+@contextlib.contextmanager
+def _checkpoints(
+    folder: Path, identity: str, save_every: float, process: int, beside: Beside | None
+) -> Iterator[checkpoint.Checkpoints]:
+    """The checkpoints of a training, which may have events beside them; those of before go."""
+    words = (folder, identity, save_every, process)
+    if beside is None or not beside.tensorboard:
+        if beside is not None:
+            events.clear(beside.events)
+        yield checkpoint.Checkpoints(*words)
+        return
+    events.refuse_without_package()
+    with contextlib.closing(events.History(beside.events)) as history:
+        yield Watched(*words, events=history)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,9 @@ FEATURES = 2048
 ROW = 400
 """Bytes of a row of a history, in a run's file, the table and the publication together."""
 
+EVENTS = 4_000
+"""Bytes of the events of a row of a history, or of a snapshot's metrics."""
+
 RECORDS = 40_000
 """Bytes of a run's records, metrics and log."""
 
@@ -86,11 +89,17 @@ def disk_space(costs: Costs, jobs: int) -> DiskSpace:
         sizes, snapshots = costs.sizes[run.cell], run.training.snapshots
         stay = {"all": snapshots, "last": 1, "none": 0}[keep.snapshots] * sizes.snapshot
         stay += (keep.checkpoints == "all") * sizes.checkpoint
+        whole = (keep.states == "all") * (sizes.state + snapshots * sizes.snapshot)
+        stay += whole
         # samples of the last snapshot and some of each; a loss has about as many of its own
         pictures = 2 * run.protocol.pictures + STRIP * run.training.snapshots
         stay += pictures * math.prod(shapes[run.dataset.name])
+        if plan.study.training.tensorboard:
+            measured = run.training.snapshots * len(run.extractors)
+            stay += (run.training.history + measured) * EVENTS
+            stay += 3 * pictures * math.prod(shapes[run.dataset.name])  # grey becomes RGB
         kept.append(stay + run.training.history * ROW + RECORDS)
-        working.append(2 * sizes.state + 3 * snapshots * sizes.snapshot + sizes.checkpoint)
+        working.append(2 * sizes.state + 3 * snapshots * sizes.snapshot + sizes.checkpoint + whole)
     there = Path(plan.study.results).resolve()
     while not there.exists():
         there = there.parent

@@ -1,8 +1,9 @@
 """All that a study needs from outside, looked for before its first job.
 
 The one place that collects it: what data sets read (`Dataset.needs`), extractors' published
-weights, and the memory of an evaluation's samples. `ganlore plan` shows what is not here, and
-`ganlore needs`, which the Snakefile asks, refuses a study that would fail for it.
+weights, the package that writes events, and the memory of an evaluation's samples. `ganlore plan`
+shows what is not here, and `ganlore needs`, which the Snakefile asks, refuses a study that would
+fail for it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ganlore.data import Dataset
 from ganlore.errors import GanloreError
 from ganlore.formatting import size
 from ganlore.study import compatibility, registry, weights
-from ganlore.study.needs import Need, unreachable
+from ganlore.study.needs import Need, packages, unreachable
 from ganlore.study.run import Plan, Run
 
 
@@ -39,7 +40,15 @@ def of(plan: Plan) -> list[Need]:
         needs += plugin.needs()
         form = plugin.form()
         sample_shapes[name] = form[0] if form else None
+    if plan.study.training.tensorboard:
+        needs += tensorboard()
     return [*needs, *_weights(plan), *_memory(plan, sample_shapes)]
+
+
+def tensorboard() -> list[Need]:
+    """The package that writes events, where it is not installed."""
+    remedy = "  pip install 'ganlore[tensorboard]', or leave training.tensorboard out"
+    return packages(["tensorboard"], "training.tensorboard = true", remedy)
 
 
 def _weights(plan: Plan) -> Iterator[Need]:

@@ -57,7 +57,7 @@ def _runs(
     """The runs of some grids, by their path; the cells that have none are put into `missing`."""
     runs: dict[str, Run] = {}
     for where, grid in grids:
-        training = _changed(study.training, grid.training, f"{where}.training")
+        training = _changed(study.training.of_runs, grid.training, f"{where}.training")
         protocol = _changed(study.protocol, grid.protocol, f"{where}.protocol")
         prepared: dict[tuple[str, str], Data] = {}
         for cell in _cells(study, grid, where):
@@ -100,7 +100,8 @@ def _check_settings(study: Study) -> None:
                 if kind != "loss" or "optimizer" not in settings:
                     registry.declaration(kind, name).settings(settings)
     for name, variant in study.variants.items():
-        _changed(study.training, variant.training, f"study {study.name}: variants.{name}.training")
+        where = f"study {study.name}: variants.{name}.training"
+        _changed(study.training.of_runs, variant.training, where)
     _check_exclusions(study)
 
 

@@ -28,7 +28,7 @@ from ganlore.settings import (
 from ganlore.study import documents, paper_tables
 from ganlore.study.claims import Claims
 from ganlore.study.explain import explain, refuse_nul
-from ganlore.study.keep import Keep
+from ganlore.study.keep import Beside, Keep
 from ganlore.study.paper_tables import PaperTable
 from ganlore.study.protocol import Protocol
 from ganlore.study.space import Range, Search
@@ -125,6 +125,21 @@ class Training(Model):
         return self.budget // self.batch
 
 
+class StudyTraining(Training):
+    """How a study trains its runs, with what is no part of a run: it changes no number."""
+
+    tensorboard: bool = Field(
+        False,
+        description="Write events for TensorBoard, beside the results: each run's history, metrics "
+        "and samples. Nothing is trained again for it.",
+    )
+
+    @property
+    def of_runs(self) -> Training:
+        """What decides a run."""
+        return Training(**{name: getattr(self, name) for name in Training.model_fields})
+
+
 class Overrides(Model):
     """Changed settings, by plug-in."""
 
@@ -199,7 +214,7 @@ class Study(Model):
     results: Folder = Field("results", description="Folder of runs and tables.")
     reports: Folder = Field("reports", description="Folder of the report, figures and tables.")
     seeds: Annotated[list[Seed], Field(min_length=1)]
-    training: Training = Training()
+    training: StudyTraining = StudyTraining()
     protocol: Protocol = Protocol()
     keep: Keep = Keep()
     settings: Overrides = Overrides()
@@ -219,6 +234,11 @@ class Study(Model):
         description="A file of claims in the same folder: the cells that they need join the grids, "
         "and the report gives verdicts.",
     )
+
+    @property
+    def beside(self) -> Beside:
+        """What jobs write beside the files of their run."""
+        return Beside(tensorboard=self.training.tensorboard, states=self.keep.states == "all")
 
     @field_validator("seeds")
     @classmethod

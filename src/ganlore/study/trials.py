@@ -131,7 +131,7 @@ def _grid(study: Study, cell: Sequence[str], draws: Sequence[int], share: float)
         losses=[loss],
         tricks=[trick.split("+")],
         variants=[name(draw) for draw in draws],
-        training=_training(study.training, own.training, share),
+        training=_training(study.training.of_runs, own.training, share),
         protocol=own.protocol | study.search.protocol,
     ).model_dump(mode="json")
 

@@ -12,7 +12,7 @@ from ganlore.cli import worker_server
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu_slots
 from ganlore.forecast.summary import TOO_LITTLE_DISK_SPACE, UNMET_NEEDS
-from ganlore.study import fingerprint, registry, schema, search, trials, weights
+from ganlore.study import fingerprint, keep, registry, schema, search, trials, weights
 from ganlore.study.expand import expand as expand_study
 
 min_version("9.0")

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import sys
 
 
@@ -30,6 +31,8 @@ except GanloreError as error:
 STUDY_JSON = STUDY.model_dump_json(exclude_defaults=True)
 RUNS = PLAN.by_id
 KEEP = STUDY.keep.model_dump_json()
+# For the jobs, on a cluster's nodes too, where this is read again; why not in their commands: `Beside`
+os.environ[keep.BESIDE] = STUDY.beside.model_dump_json()
 
 DATA = Path(STUDY.data)
 RESULTS = Path(STUDY.results)
