@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -207,7 +208,8 @@ def evaluate(
     """Measure every snapshot of a trained run: FID, KID, precision, recall, modes and others."""
     chosen, data, results = _named(run, study, settings, data, results)
     kept = explain.parsed(Keep, keep, "--keep") if keep else None
-    lock = run_lock.held(results / "state" / chosen.id, chosen.id)
+    state_folder = results / "state" / chosen.id
+    lock = run_lock.held(state_folder, chosen.id)
     with lock, gpu_slots.slot(chosen.protocol.device):
         from ganlore import arrays, provenance, storage
         from ganlore.data import Store
@@ -229,6 +231,7 @@ def evaluate(
             rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
         last = snapshots[-1] if snapshots else None
         evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
+        shutil.rmtree(state_folder, ignore_errors=True)  # kept for it (remote_jobs.KEEP)
         if benchmark:
             provenance.benchmark(benchmark)
         say(f"{folder}: {len(rows)} numbers")

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ganlore import features, provenance, storage
+from ganlore.cli import remote_jobs
 from ganlore.data import Store
 from ganlore.execution import gpu
 from ganlore.study.run import Run
@@ -59,8 +60,17 @@ def steps(
         checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every, process)
         provenance.environment()  # before training: the commit is that of the code that was loaded
         status = yield from session.steps(run, store, checkpoints, device, extractors)
+    if remote_jobs.KEEP in os.environ:
+        checkpoints = Kept(state_folder, identity)
     checkpoint.finish(run, store, folder, checkpoints, status, device_name, fitted)
     return status
+
+
+class Kept(checkpoint.Checkpoints):
+    """The states of a finished run that may have to write its files once more."""
+
+    def clear(self) -> None:
+        """Leave them to the run's evaluation."""
 
 
 @contextlib.contextmanager
