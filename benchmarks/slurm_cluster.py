@@ -3,8 +3,9 @@
     with Cluster() as cluster:
         subprocess.run(["sinfo"], env=cluster.environment)
 
-Everything of it lies in one temporary folder, which everyone may read: munged asks for that. Only the processes that were started here are ended, by their
-ids. Debian: `apt install slurmctld slurmd slurm-client munge`; nothing has to be configured.
+Everything of it lies in one temporary folder, which everyone may read: munged asks for that. Only
+the processes that were started here are ended, by their ids. Debian: `apt install slurmctld slurmd
+slurm-client munge`; nothing has to be configured.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -75,7 +77,7 @@ def missing() -> str:
     if absent:
         return f"no {', '.join(absent)} (Debian: apt install slurmctld slurmd slurm-client munge)"
     if importlib.util.find_spec(PLUGIN) is None:
-        return "no snakemake-executor-plugin-slurm (pip install -c constraints.txt 'ganlore[slurm]')"
+        return "no snakemake-executor-plugin-slurm (pip install -c constraints.txt '.[slurm]')"
     return ""
 
 
@@ -112,7 +114,7 @@ class Cluster:
                 f"--socket={self.folder}/munge.socket", f"--pid-file={self.folder}/munge.pid",
                 f"--log-file={self.folder}/munge.log", f"--seed-file={self.folder}/munge.seed",
             )  # fmt: skip
-            self._wait(lambda: (self.folder / "munge.socket").exists(), "munged has no socket")
+            self._wait((self.folder / "munge.socket").exists, "munged has no socket")
             self._start("slurmctld", "-D", "-c")
             for node in self.nodes:
                 self._start("slurmd", "-D", "-N", node)
@@ -190,14 +192,13 @@ class Cluster:
                 )
             )
 
-    def _wait(self, ready: object, problem: str) -> None:
-        assert callable(ready)
+    def _wait(self, ready: Callable[[], bool], problem: str) -> None:
         end = time.monotonic() + PATIENCE
         while not ready():
             ended = [daemon for daemon in self.daemons if daemon.poll() is not None]
             if ended or time.monotonic() > end:
-                logs = [path for suffix in ("out", "log") for path in self.folder.glob(f"*.{suffix}")]
-                texts = [f"{path.name}:\n{path.read_text(errors='replace')[-1500:]}" for path in logs]
+                logs = [*self.folder.glob("*.out"), *self.folder.glob("*.log")]
+                texts = [f"{log.name}:\n{log.read_text(errors='replace')[-1500:]}" for log in logs]
                 raise RuntimeError("\n".join([f"the cluster did not start: {problem}", *texts]))
             time.sleep(0.1)
 

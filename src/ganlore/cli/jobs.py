@@ -231,7 +231,7 @@ def evaluate(
             rows, pictures = evaluation.evaluate(chosen, record, snapshots, store, data)
         last = snapshots[-1] if snapshots else None
         evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
-        shutil.rmtree(state_folder, ignore_errors=True)  # kept for it (remote_jobs.KEEP)
+        shutil.rmtree(state_folder, ignore_errors=True)  # kept for it (records.KEEP_STATE)
         if benchmark:
             provenance.benchmark(benchmark)
         say(f"{folder}: {len(rows)} numbers")

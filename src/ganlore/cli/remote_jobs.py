@@ -1,8 +1,8 @@
 """Jobs on a machine that Snakemake has sent them to: a node of a cluster, a container of a cloud.
 
 There a Snakemake of its own runs one job, or a group of them, in the environment of the machine
-that sent it. `begin` gives it workers of its own, which serve the whole group: the server of workers
-of that other machine cannot be reached, or is outside of what the cluster has given to this job.
+that sent it. `begin` gives it workers of its own, which serve the whole group: those of that other
+machine cannot be reached, or are outside of what the cluster has given to this job.
 """
 
 from __future__ import annotations
@@ -13,11 +13,7 @@ import shutil
 import tempfile
 
 from ganlore.cli import client, worker_server
-from ganlore.execution import gpu_slots
-
-KEEP = "GANLORE_KEEP_STATE"
-"""The variable that lets a finished run's states stay until it is evaluated: where a group of runs is
-killed, Snakemake deletes what its finished runs have written, and begins all of them again."""
+from ganlore.execution import gpu_slots, records
 
 
 def begin() -> None:
@@ -28,7 +24,7 @@ def begin() -> None:
     another folder.
     """
     os.environ.pop(client.ADDRESS, None)
-    os.environ[KEEP] = "1"
+    os.environ[records.KEEP_STATE] = "1"
     if gpu_slots.FOLDER not in os.environ:
         folder = tempfile.mkdtemp(prefix="ganlore-gpus-")
         os.environ[gpu_slots.FOLDER] = folder

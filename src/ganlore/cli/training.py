@@ -9,9 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from ganlore import features, provenance, storage
-from ganlore.cli import remote_jobs
 from ganlore.data import Store
-from ganlore.execution import gpu
+from ganlore.execution import gpu, records
 from ganlore.study.run import Run
 from ganlore.training import build, checkpoint, loop, session
 
@@ -60,7 +59,7 @@ def steps(
         checkpoints = checkpoint.Checkpoints(state_folder, identity, save_every, process)
         provenance.environment()  # before training: the commit is that of the code that was loaded
         status = yield from session.steps(run, store, checkpoints, device, extractors)
-    if remote_jobs.KEEP in os.environ:
+    if records.KEEP_STATE in os.environ:
         checkpoints = Kept(state_folder, identity)
     checkpoint.finish(run, store, folder, checkpoints, status, device_name, fitted)
     return status
