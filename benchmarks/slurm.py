@@ -130,6 +130,7 @@ class Trouble(threading.Thread):
     Attributes:
         cancelled: the job.
         interrupted: the job whose node was set down.
+        done: whether the node was resumed.
     """
 
     def __init__(self, cluster: Cluster, project: Project) -> None:
@@ -137,6 +138,7 @@ class Trouble(threading.Thread):
         super().__init__(daemon=True)
         self.cluster, self.project = cluster, project
         self.cancelled = self.interrupted = ""
+        self.done = False
 
     def run(self) -> None:
         """Wait for each moment, and act."""
@@ -152,6 +154,7 @@ class Trouble(threading.Thread):
         while self.training().get(self.interrupted) == node:
             time.sleep(0.2)
         self.cluster.ask(*update, "state=RESUME")
+        self.done = True
 
     def training(self) -> dict[str, str]:
         """The node of each job that trains."""
@@ -180,8 +183,8 @@ def compare(seeds: int, steps: int, folder: Path) -> dict[str, Any]:
         states = Counter(cluster.jobs().values())
         restarts = re.findall(r"Restarts=(\d+)", cluster.ask("scontrol", "-o", "show", "jobs"))
         nodes = len(cluster.nodes)
-    if not trouble.cancelled or not trouble.interrupted:
-        raise SystemExit("the study was over before a job was cancelled and a node was set down")
+    if not trouble.done:
+        raise SystemExit("a job was to be cancelled, a node set down and resumed: see above")
     expected, actual = local.bits(), project.bits()
     different = [name for name in expected if actual.get(name) != expected[name]]
     if different or len(actual) != len(expected):
@@ -226,9 +229,15 @@ def dry_run(runs: int, folder: Path) -> dict[str, Any]:
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode or not jobs:
             raise SystemExit(f"snakemake -n {' '.join(options)} failed: {process.returncode}")
-        row = {"seconds": round(time.perf_counter() - began, 1), "mb": round(used.ru_maxrss / 1024)}
-        command = " ".join(["snakemake -n", *options])
-        rows.append({"command": command, "snakemake_jobs": jobs, **row})
+        rows.append(
+            {
+                "command": " ".join(["snakemake -n", *options]),
+                "snakemake_jobs": jobs,
+                "seconds": round(time.perf_counter() - began, 1),
+                "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+                "mb": round(used.ru_maxrss / 1024),
+            }
+        )
     return {"runs": runs, "commands": rows}
 
 
