@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import re
 import shutil
@@ -29,7 +30,9 @@ from slurm_cluster import Cluster, missing
 
 COPIED = ("Snakefile", "configs", "profiles", "src")
 COMPARED = ("checkpoint.pt", "snapshots.pt", "history.csv", "metrics.csv", "samples.npz")
-"""A run's files that have neither times nor places in them."""
+"""A run's files that are the same wherever it is trained, but for the columns of `TIMES`."""
+
+TIMES = {"seconds", "images_per_second", "peak_memory_mb", "step_memory_mb"}
 
 OPTIONS = (
     "--profile", "profiles/slurm", "--slurm-status-command", "squeue", "--cores", "2",
@@ -111,7 +114,7 @@ class Project:
         """What is compared of each run, by its path."""
         runs = self.folder / "results/runs"
         paths = [path for name in COMPARED for path in runs.rglob(name)]
-        return {str(path.relative_to(runs)): path.read_bytes() for path in paths}
+        return {str(path.relative_to(runs)): content(path) for path in paths}
 
     def trained(self) -> int:
         """How many runs are trained."""
@@ -122,6 +125,16 @@ class Project:
         logs = (self.folder / "results/logs/train").rglob("*.log")
         texts = (path.read_text(encoding="utf-8") for path in logs)
         return [int(n) for text in texts for n in re.findall(r"continuing after (\d+) steps", text)]
+
+
+def content(path: Path) -> bytes:
+    """A file's bytes; of a table those of its numbers, as text, without times and memory."""
+    if path.suffix != ".csv":
+        return path.read_bytes()
+    with path.open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    kept = [place for place, name in enumerate(head) if name not in TIMES]
+    return "\n".join(",".join(row[place] for place in kept) for row in [head, *rows]).encode()
 
 
 class Trouble(threading.Thread):
