@@ -202,6 +202,8 @@ def compare(seeds: int, steps: int, folder: Path) -> dict[str, Any]:
     different = [name for name in expected if actual.get(name) != expected[name]]
     if different or len(actual) != len(expected):
         raise SystemExit(f"{len(different)} of {len(expected)} files differ: {different[:5]}")
+    if left := list((project.folder / "results/state").rglob("state.pt")):
+        raise SystemExit(f"states of evaluated runs are left, for example {left[0]}")
     continued = project.continued()
     return {
         "runs": local.trained(),

@@ -21,6 +21,8 @@ import slurm
 import slurm_cluster
 from ganlore.cli import client, training
 from ganlore.execution import gpu_slots, records
+from ganlore.study import schema
+from ganlore.study.expand import expand
 from tiny import REPOSITORY, tiny_run
 
 RUN = tiny_run()
@@ -82,32 +84,29 @@ def test_the_profile_groups_every_rule_that_is_not_local() -> None:
 
 @pytest.mark.workflow
 @pytest.mark.skipif(bool(slurm_cluster.missing()), reason=f"no Slurm: {slurm_cluster.missing()}")
-def test_a_study_through_slurm_has_the_bits_of_a_local_one(tmp_path) -> None:
+def test_a_study_through_slurm_has_the_bits_of_a_local_one(stores, tmp_path) -> None:
+    """Two groups of two runs; benchmarks/slurm.py has evaluations and failures as well."""
     project = slurm.Project.create(tmp_path / "project", slurm.study(seeds=2, steps=6))
-    project.snakemake("--cores", "2", "data")  # as where the nodes have no network
-    shutil.copytree(project.folder, tmp_path / "local")
-    runs = [
-        f"results/runs/ring/mlp/{loss}/none/base/seed{seed}/evaluation.json"
-        for loss in ("hinge", "wgan")
-        for seed in (0, 1)
-    ]
+    shutil.copytree(stores["ring"].folder, project.folder / "data/prepared/ring")
+    plan = expand(schema.load(project.folder / "configs/default.yaml"))
+    folders = {run.id: f"results/runs/{run.id}" for run in plan.runs}
     on_gpus = ("train:gpu=0", "train:gres=gpu:1", "train:slurm_partition=gpu")
     with slurm_cluster.Cluster() as cluster:
         project.snakemake(
-            *runs, *slurm.OPTIONS, "--slurm-keep-successful-logs",
-            "--group-components", "trainings=2", "evaluations=4",
-            "--set-resources", *on_gpus,
+            *(f"{folder}/run.json" for folder in folders.values()),
+            *slurm.OPTIONS, "--slurm-keep-successful-logs",
+            "--group-components", "trainings=2", "--set-resources", *on_gpus,
             environment=cluster.environment,
         )  # fmt: skip
         asked = cluster.ask("squeue", "-h", "-t", "all", "-o", "%T %k %C %m %b %P").splitlines()
-    trainings = "COMPLETED rule_trainings_train 2 2000M gres:gpu:1 gpu"
-    evaluations = "COMPLETED rule_evaluations_evaluate 2 2000M N/A cpu"
-    assert sorted(asked) == [evaluations, trainings, trainings]
+    assert asked == 2 * ["COMPLETED rule_trainings_train 2 2000M gres:gpu:1 gpu"]
     logs = list((project.folder / ".snakemake/slurm_logs").rglob("*.log"))
-    assert len(logs) == 3 and all("steps (100%) done" in log.read_text() for log in logs)
-    texts = [log.read_text() for log in (project.folder / "results/logs/train").rglob("*.log")]
-    assert len(texts) == 4 and not any(client.DECLINED in text for text in texts)
-    assert not list((project.folder / "results/state").rglob("state.pt")), "of evaluated runs"
-    local = slurm.Project(tmp_path / "local")
-    local.snakemake("--cores", "2", *runs)
-    assert project.bits() == local.bits() and len(local.bits()) == 4 * len(slurm.COMPARED)
+    assert len(logs) == 2 and all("2 of 2 steps (100%) done" in log.read_text() for log in logs)
+    for run in plan.runs:
+        log = project.folder / f"results/logs/train/{run.id}.log"
+        assert client.DECLINED not in log.read_text(), "the workers of the group serve its runs"
+        local, state = tmp_path / "local", tmp_path / "state"
+        training.train(run, stores["ring"].folder.parents[1], local, state, float("inf"))
+        for name in ("checkpoint.pt", "snapshots.pt"):
+            actual = project.folder / folders[run.id] / name
+            assert actual.read_bytes() == (local / name).read_bytes(), run.id
