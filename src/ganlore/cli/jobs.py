@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -212,7 +213,8 @@ def evaluate(
     chosen, data, results = _named(run, study, settings, data, results)
     kept = explain.parsed(Keep, keep, "--keep") if keep else None
     more = _beside(chosen, results, beside, None if settings else study or DEFAULT)
-    lock = run_lock.held(results / "state" / chosen.id, chosen.id)
+    state_folder = results / "state" / chosen.id
+    lock = run_lock.held(state_folder, chosen.id)
     with lock, gpu_slots.slot(chosen.protocol.device):
         from ganlore import arrays, provenance, storage
         from ganlore.cli import events
@@ -236,6 +238,7 @@ def evaluate(
         last = snapshots[-1] if snapshots else None
         evaluation.write(folder, chosen, record, rows, pictures, data, kept, last)
         events.measured(more, store, rows, steps, pictures)
+        shutil.rmtree(state_folder, ignore_errors=True)  # kept for it (records.KEEP_STATE)
         if benchmark:
             provenance.benchmark(benchmark)
         say(f"{folder}: {len(rows)} numbers")

@@ -12,7 +12,7 @@ from pathlib import Path
 from ganlore import features, provenance, storage
 from ganlore.cli import events, kept_states
 from ganlore.data import Store
-from ganlore.execution import gpu
+from ganlore.execution import gpu, records
 from ganlore.steps import TrainState
 from ganlore.study.keep import Beside
 from ganlore.study.run import Run
@@ -109,10 +109,19 @@ def steps(
             status = yield from session.steps(run, store, checkpoints, device, extractors)
     keeps = beside is not None and beside.states
     aside = kept_states.keep(checkpoints, beside.kept) if beside and keeps else None
+    if records.KEEP_STATE in os.environ:
+        checkpoints = Kept(state_folder, identity)
     checkpoint.finish(run, store, folder, checkpoints, status, device_name, fitted)
     if beside is not None:
         kept_states.settle(aside, beside.kept, folder)
     return status
+
+
+class Kept(checkpoint.Checkpoints):
+    """The states of a finished run that may have to write its files once more."""
+
+    def clear(self) -> None:
+        """Leave them to the run's evaluation."""
 
 
 @contextlib.contextmanager

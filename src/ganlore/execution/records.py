@@ -23,6 +23,13 @@ Record = dict[str, Any]
 
 TRAINED, EVALUATED, TABLES, REPORT = "run.json", "evaluation.json", "tables.json", "report.json"
 
+KEEP_STATE = "GANLORE_KEEP_STATE"
+"""The variable that lets a finished run's saved states stay until it is evaluated.
+
+Where a group of jobs is killed, Snakemake deletes what its finished runs have written, and begins
+all of them again.
+"""
+
 
 def remedy(folder: Path) -> str:
     """What makes a run's files again."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from ganlore.cli import worker_server
+from ganlore.cli import remote_jobs, worker_server
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu_slots
 from ganlore.forecast.summary import TOO_LITTLE_DISK_SPACE, UNMET_NEEDS
@@ -35,14 +35,23 @@ if "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", gpu_slots.total())
 
 
-# Training and evaluation run in workers that have imported torch already. Not for a dry run, and
-# without a server (a node of a cluster) a job imports torch itself.
+# A job that is sent to another machine (profiles/slurm) is a Snakemake of its own there, without hooks,
+# for one job or for a group of them. It runs them itself, as many at a time as it has cores: Slurm's
+# plug-in would start one after the other, each with one more Snakemake.
+if workflow.remote_exec:
+    remote_jobs.begin()
+    workflow.localrules(*(rule.name for rule in workflow.rules))
+    workflow.global_resources["_nodes"] = None
+
+
+# Training and evaluation run in workers that have imported torch already. Not for a dry run.
 onstart:
     if subprocess.run(["ganlore", "needs", STUDY_JSON]).returncode == UNMET_NEEDS:
         raise WorkflowError(
             "the study was not begun: something that it needs is missing"
         )
-    worker_server.start()
+    if workflow.local_exec:
+        worker_server.start()
     if STUDY.keep.check_room:
         asked = [
             "ganlore",

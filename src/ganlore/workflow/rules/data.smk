@@ -26,6 +26,7 @@ rule fetch:
         DATA / "weights" / "{file}",
     log:
         RESULTS / "logs/fetch/{file}.log",
+    localrule: True  # a cluster's nodes may have no network
     params:
         extractor=lambda w: next(
             name for name, file in WEIGHTS.items() if file.name == w.file
