@@ -255,7 +255,7 @@ def status(
         typer.echo(f"  diverged: {run_id}")
     if counts["done"] < len(stages):
         left = progress.seconds_left(plan, stages, cores or os.cpu_count() or 1)
-        time = "unknown until a first run is done" if left is None else f"{left / 60:.0f} minutes"
+        time = progress.UNKNOWN if left is None else f"{left / 60:.0f} minutes"
         typer.echo(f"  time left: {time}")
     else:
         typer.echo(f"  report: {plan.study.reports}/index.html")

@@ -15,7 +15,7 @@ import typer
 from ganlore import formatting, storage
 from ganlore.cli.app import DEFAULT, StudyArgument, app, finite
 from ganlore.console import say
-from ganlore.execution import watching
+from ganlore.execution import status, watching
 from ganlore.study import schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
@@ -107,9 +107,7 @@ def heading(view: watching.View) -> str:
         return line
     left = view.seconds_left
     return f"{line}; " + (
-        "time left unknown until a first run is done"
-        if left is None
-        else f"about {formatting.duration(left)} left"
+        f"time left {status.UNKNOWN}" if left is None else f"about {formatting.duration(left)} left"
     )
 
 

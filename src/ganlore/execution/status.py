@@ -97,8 +97,12 @@ def stages(plan: Plan) -> dict[str, Progress]:
     return all_stages
 
 
+UNKNOWN = "unknown until each data set and network has a finished run"
+"""What stands in the place of a time left that is None."""
+
+
 def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float | None:
-    """Wall seconds to the end, from the runs that are done; None while there is none.
+    """Wall seconds to the end, from the runs that are done; None while it is `UNKNOWN`.
 
     A run's time is that of finished runs of its cell, else of its data set and network.
     """
