@@ -220,12 +220,14 @@ def compare(seeds: int, steps: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def dry_run(runs: int, folder: Path) -> dict[str, Any]:
-    """What a dry run of a large study takes, by this machine's cores and for Slurm."""
+def dry_run(runs: int, groups: bool, folder: Path) -> dict[str, Any]:
+    """What a dry run of a large study takes, of one of its runs, and in groups if wanted."""
     project = Project.create(folder / "large", study(runs // 2, 6))
     one = "results/runs/ring/mlp/hinge/none/base/seed0/run.json"
+    commands = [("--cores", "8"), ("--cores", "8", one)]
+    commands += [("--profile", "profiles/slurm")] if groups else []
     rows = []
-    for options in (("--cores", "8"), ("--profile", "profiles/slurm"), ("--cores", "8", one)):
+    for options in commands:
         began = time.perf_counter()
         with subprocess.Popen(
             ["snakemake", "-n", *options],
@@ -266,7 +268,9 @@ def main() -> None:
     of_study = chosen.add_parser("study")
     of_study.add_argument("--seeds", type=int, default=24)
     of_study.add_argument("--steps", type=int, default=600)
-    chosen.add_parser("dry-run").add_argument("--runs", type=int, default=20_000)
+    of_dry_run = chosen.add_parser("dry-run")
+    of_dry_run.add_argument("--runs", type=int, default=20_000)
+    of_dry_run.add_argument("--groups", action="store_true", help="in Slurm's groups too: slow")
     arguments = parser.parse_args()
     made = document.made_with(arguments.note)
     if arguments.what == "study" and (reason := missing()):
@@ -276,7 +280,8 @@ def main() -> None:
             values = compare(arguments.seeds, arguments.steps, Path(folder))
             document.record("slurm", values, made)
         else:
-            document.record("dry-run", dry_run(arguments.runs, Path(folder)), made)
+            values = dry_run(arguments.runs, arguments.groups, Path(folder))
+            document.record("dry-run", values, made)
 
 
 if __name__ == "__main__":
