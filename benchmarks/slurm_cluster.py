@@ -198,7 +198,10 @@ class Cluster:
             ended = [daemon for daemon in self.daemons if daemon.poll() is not None]
             if ended or time.monotonic() > end:
                 logs = [*self.folder.glob("*.out"), *self.folder.glob("*.log")]
-                texts = [f"{log.name}:\n{log.read_text(errors='replace')[-1500:]}" for log in logs]
+                texts = [
+                    f"{log.name}:\n{log.read_text(encoding='utf-8', errors='replace')[-1500:]}"
+                    for log in logs
+                ]
                 raise RuntimeError("\n".join([f"the cluster did not start: {problem}", *texts]))
             time.sleep(0.1)
 

@@ -69,12 +69,16 @@ def test_a_finished_run_of_a_killed_group_writes_its_files_again_without_trainin
 
 def test_the_profile_groups_every_rule_that_is_not_local() -> None:
     """A rule without a group would be a Slurm job for each of its jobs."""
-    profile = yaml.safe_load((REPOSITORY / "profiles/slurm/profile.yaml").read_text("utf-8"))
+    profile = yaml.safe_load(
+        (REPOSITORY / "profiles/slurm/profile.yaml").read_text(encoding="utf-8")
+    )
     grouped = {entry.split("=")[0] for entry in profile["groups"]}
     rules = set()
     for path in (REPOSITORY / "src/ganlore/workflow/rules").glob("*.smk"):
         for name, body in re.findall(
-            r"^(?:rule|checkpoint) (\w+):\n((?:    .*\n|\n)+)", path.read_text("utf-8"), re.M
+            r"^(?:rule|checkpoint) (\w+):\n((?:    .*\n|\n)+)",
+            path.read_text(encoding="utf-8"),
+            re.M,
         ):
             if "localrule: True" not in body:
                 rules.add(name)
@@ -101,10 +105,14 @@ def test_a_study_through_slurm_has_the_bits_of_a_local_one(stores, tmp_path) -> 
         asked = cluster.ask("squeue", "-h", "-t", "all", "-o", "%T %k %C %m %b %P").splitlines()
     assert asked == 2 * ["COMPLETED rule_trainings_train 2 2000M gres:gpu:1 gpu"]
     logs = list((project.folder / ".snakemake/slurm_logs").rglob("*.log"))
-    assert len(logs) == 2 and all("2 of 2 steps (100%) done" in log.read_text() for log in logs)
+    assert len(logs) == 2 and all(
+        "2 of 2 steps (100%) done" in log.read_text(encoding="utf-8") for log in logs
+    )
     for run in plan.runs:
         log = project.folder / f"results/logs/train/{run.id}.log"
-        assert client.DECLINED not in log.read_text(), "the workers of the group serve its runs"
+        assert client.DECLINED not in log.read_text(encoding="utf-8"), (
+            "the workers of the group serve its runs"
+        )
         local, state = tmp_path / "local", tmp_path / "state"
         training.train(run, stores["ring"].folder.parents[1], local, state, float("inf"))
         for name in ("checkpoint.pt", "snapshots.pt"):
