@@ -93,7 +93,7 @@ def alive(pid: int) -> bool:
     try:
         # one that has ended, whose end nobody has asked for, is not alive
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter of one that ends meanwhile
         return False
 
 
