@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from ganlore.analysis import replication
-from ganlore.analysis.tables import Tables
+from ganlore.analysis.tables import CELL, Tables
 from ganlore.cli.main import app
 from ganlore.errors import GanloreError
 from ganlore.study import paper_tables, schema
@@ -136,6 +137,16 @@ def test_our_numbers_are_the_last_ones_of_the_seeds_that_did_not_diverge(tidy: T
     assert (outcome.mean, outcome.error, outcome.n) == (3.0, 1.0, 2) and outcome.inside
     (row,) = replication.rows(tidy, table({"value": 3.0, "within": 0.1})).to_dict("records")
     assert (row["value"], row["ours"], row["seeds"], row["inside"]) == (3.0, 3.0, 2, True)
+
+
+def test_a_number_of_the_training_itself_is_the_last_one_of_each_run(tidy: Tables) -> None:
+    runs = tidy.metrics.drop_duplicates("train_seed")[[*CELL, "train_seed"]]
+    steps = [runs.assign(step=step, d_loss=step + runs["train_seed"]) for step in (20, 10)]
+    more = dataclasses.replace(tidy, history=pd.concat(steps))
+    (outcome,) = replication.outcomes(more, table({"metric": "d_loss", "above": 19.5}))
+    assert (outcome.mean, outcome.n, outcome.inside) == (21.0, 3, True)
+    with pytest.raises(GanloreError, match="metric g_loss"):
+        list(replication.outcomes(more, table({"metric": "g_loss", "above": 0.0})))
 
 
 def test_a_study_that_replicates_nothing_is_told_so() -> None:

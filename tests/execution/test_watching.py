@@ -103,7 +103,8 @@ def test_pictures_are_laid_out_in_rows(tmp_path: Path) -> None:
     samples = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 2, 5), np.uint8)
     np.savez(tmp_path / "samples.npz", samples=samples)
     image = Image.open(io.BytesIO(base64.b64decode(picture(tmp_path / "samples.npz"))))
-    assert image.size == (10, 4)
-    assert np.array(image)[:, :, 0].tolist() == [[0] * 5 + [1] * 5] * 2 + [[2] * 5 + [3] * 5] * 2
+    assert image.size == (11, 5)  # a white pixel between two
+    rows = [[a] * 5 + [255] + [b] * 5 for a, b in ((0, 1), (2, 3))]
+    assert np.array(image)[:, :, 0].tolist() == [rows[0]] * 2 + [[255] * 11] + [rows[1]] * 2
     np.savez(tmp_path / "points.npz", samples=np.zeros((4, 2), np.float32))
     assert picture(tmp_path / "points.npz") is None and picture(tmp_path / "none.npz") is None

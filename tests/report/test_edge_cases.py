@@ -119,6 +119,26 @@ def test_a_data_set_whose_runs_all_diverge_leaves_the_page_of_the_others(
     assert "2 of 2 diverged" in text and 'id="cost-ring-mlp-base"' in text
 
 
+@pytest.mark.parametrize("diverged", ["none", "all"])
+def test_a_replication_has_the_paper_s_numbers_beside_its_own(
+    tmp_path: Path, diverged: str
+) -> None:
+    rows = [{"loss": "lsgan", "metric": "fid", "above": 0.0},
+            {"loss": "minimax", "metric": "fid", "value": -9.0, "within": 0.5}]  # fmt: skip
+    paper = {"paper": "arXiv:1234.56789", "table": "table 7", "protocol": "as it is", "n": 5,
+             "checked": "not at all", "spread": "standard error", "rows": rows}  # fmt: skip
+    plan = synthetic_study.small(
+        tmp_path, replicates=paper, deviations=["It is <made up>."],
+        grids=[{"datasets": ["ring"], "networks": ["mlp"], "losses": ["lsgan", "minimax"],
+                "tricks": ["none"], "protocol": {"n_real": 2500, "n_fake": 2500}}],
+    )  # fmt: skip
+    text = page_of(synthetic_study.make(plan, DIVERGED[diverged], 0.25))
+    assert "table 7" in text and "-9 ± 0.5" in text and "above 0" in text
+    assert "It is &lt;made up&gt;." in text
+    agree = {"none": "1 of 2 numbers agree", "all": "0 of 2 numbers agree"}
+    assert agree[diverged] in text
+
+
 @pytest.mark.parametrize("last", [0.25, 0.0])
 def test_a_study_of_which_nothing_is_left_has_a_page(tmp_path: Path, last: float) -> None:
     plan = synthetic_study.small(tmp_path)

@@ -11,11 +11,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ganlore.analysis.tables import Tables, finals
+from ganlore import formatting
+from ganlore.analysis.tables import CELL, RUN, Tables, finals
 from ganlore.errors import GanloreError
 from ganlore.study.paper_tables import PaperTable, Row
 
 LEVEL = 0.95
+
+WORDS = {True: "inside", False: "outside", None: "not said: fewer than two seeds are left"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,30 @@ class Outcome:
     error: float
     n: int
     inside: bool | None
+
+    @property
+    def cell(self) -> str:
+        """Which cell it is."""
+        row = self.row
+        return " ".join(word for word in (row.loss, row.trick, row.variant) if word != "base")
+
+    @property
+    def theirs(self) -> str:
+        """The paper's number, or its bound, in words."""
+        row = self.row
+        if row.value is not None:
+            return f"{row.value:g}" + ("" if row.within is None else f" ± {row.within:g}")
+        return f"below {row.below:g}" if row.below is not None else f"above {row.above:g}"
+
+    @property
+    def ours(self) -> str:
+        """This study's mean and its standard error, in words."""
+        return f"{formatting.number(self.mean)} ± {formatting.number(self.error)}"
+
+    @property
+    def agrees(self) -> str:
+        """Whether the two agree, in words."""
+        return WORDS[self.inside]
 
 
 def compare(values: ArrayLike, row: Row, table: PaperTable) -> Outcome:
@@ -82,21 +109,34 @@ def _half_width(error: float, n: int, other: float, n_other: int | None) -> floa
 def outcomes(tidy: Tables, table: PaperTable) -> Iterator[Outcome]:
     """Each row of a paper's table with what a finished study has for it.
 
+    A row's metric is one of the last snapshot, or a column of the last row of the history.
+
     Raises:
         GanloreError: if the study has no such cell or metric.
     """
-    ends = finals(tidy.metrics)
+    ends, steps = finals(tidy.metrics), _last_steps(tidy.history)
     for row in table.rows:
+        source = steps if row.metric in steps and row.metric not in ends else ends
         wanted = [row.loss, row.trick, row.variant]
-        cell = (ends[["loss", "trick", "variant"]] == wanted).all(axis=1)
+        cell = (source[["loss", "trick", "variant"]] == wanted).all(axis=1)
         name = f"{row.loss} {row.trick} {row.variant}"
-        if not cell.any() or row.metric not in ends:
+        if not cell.any() or row.metric not in source:
             lacking = f"the metric {row.metric}" if cell.any() else f"the cell {name}"
             raise GanloreError(
                 f"{table.paper}, {table.table}: the study has not {lacking}\n"
                 "  correct the row of published.yaml, or the study"
             )
-        yield compare(_values(ends[cell], row.metric), row, table)
+        yield compare(_values(source[cell], row.metric), row, table)
+
+
+def _last_steps(history: pd.DataFrame) -> pd.DataFrame:
+    """The last row of each run's history; what a run that diverged had there counts."""
+    if history.empty:
+        return pd.DataFrame(columns=RUN)
+    last = history.sort_values("step", kind="stable").drop_duplicates(
+        [*CELL, "train_seed"], keep="last"
+    )
+    return last.assign(status="done", extractor="")
 
 
 def _values(rows: pd.DataFrame, metric: str) -> pd.Series[float]:

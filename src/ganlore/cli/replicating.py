@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ganlore import formatting
 from ganlore.cli.app import StudyArgument, app
 from ganlore.errors import GanloreError
 from ganlore.study import schema
@@ -14,8 +13,6 @@ from ganlore.study.expand import expand
 
 if TYPE_CHECKING:
     from ganlore.analysis.replication import Outcome
-
-WORDS = {True: "inside", False: "outside", None: "not said: fewer than two seeds are left"}
 
 
 @app.command("replicate")
@@ -46,14 +43,7 @@ def replicate(study: StudyArgument) -> None:
 
 
 def _line(outcome: Outcome) -> str:
-    row = outcome.row
-    cell = " ".join(word for word in (row.loss, row.trick, row.variant) if word != "base")
-    if row.value is not None:
-        theirs = f"{row.value:g}" + ("" if row.within is None else f" ± {row.within:g}")
-    else:
-        theirs = f"below {row.below:g}" if row.below is not None else f"above {row.above:g}"
-    ours = f"{formatting.number(outcome.mean)} ± {formatting.number(outcome.error)}"
     return (
-        f"{cell}: {row.metric}: theirs {theirs}, ours {ours} (standard error, {outcome.n} seeds): "
-        f"{WORDS[outcome.inside]}"
+        f"{outcome.cell}: {outcome.row.metric}: theirs {outcome.theirs}, ours {outcome.ours} "
+        f"(standard error, {outcome.n} seeds): {outcome.agrees}"
     )

@@ -171,6 +171,7 @@ def picture(path: Path) -> str | None:
 
     from ganlore import arrays
     from ganlore.errors import GanloreError
+    from ganlore.report.samples import sheet
 
     try:
         samples = arrays.read_archive(path).get("samples")
@@ -179,10 +180,9 @@ def picture(path: Path) -> str | None:
     if samples is None or samples.ndim != 4:
         return None
     side = min(8, int(len(samples) ** 0.5))
-    grid = samples[: side * side].reshape(side, side, *samples.shape[1:])
-    pixels = grid.transpose(0, 3, 1, 4, 2).reshape(
-        side * samples.shape[2], side * samples.shape[3], samples.shape[1]
-    )
+    drawn = sheet(samples[: side * side], columns=side, limit=64, size=64)
     data = io.BytesIO()
-    Image.fromarray(np.squeeze(pixels, 2) if pixels.shape[2] == 1 else pixels).save(data, "PNG")
+    Image.fromarray(np.where(drawn.filled[..., None], drawn.pixels, np.uint8(255))).save(
+        data, "PNG"
+    )
     return base64.b64encode(data.getvalue()).decode()

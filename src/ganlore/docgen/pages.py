@@ -31,6 +31,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "networks": catalogue.networks,
     "deviating_studies": studies.deviating_studies,
     "replications": studies.replications,
+    "replicated": studies.replicated,
     "note": catalogue.note,
     "n_critic_phrase": catalogue.n_critic_phrase,
     "hooks": catalogue.hooks,

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ganlore.analysis import replication
+from ganlore.analysis.replication import Outcome
 from ganlore.docgen.catalogue import own
+from ganlore.publishing import publication
 from ganlore.study import paper_tables, schema
 from ganlore.study.expand import expand
 from ganlore.study.paper_tables import PUBLISHED, PaperTable
@@ -26,6 +29,18 @@ def replications(root: Path) -> dict[str, PaperTable]:
     folder = root / "configs" / "replications"
     studies = [path.stem for path in sorted(folder.glob("*.yaml")) if path.name != PUBLISHED]
     return {study: paper_tables.of(study, folder / PUBLISHED) for study in studies}
+
+
+def replicated(root: Path) -> dict[str, list[Outcome]]:
+    """What the published results of those studies have beside the papers' numbers."""
+    made = {}
+    for name in replications(root):
+        folder = root / "results" / name
+        if (folder / publication.MANIFEST).exists():
+            result = publication.opened(folder)
+            table = result.plan().study.replicates
+            made[name] = list(replication.outcomes(result.tidy(), table)) if table else []
+    return made
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import formatting, storage
-from ganlore.analysis import matrices, tables
+from ganlore.analysis import matrices, replication, tables
 from ganlore.analysis.claims import rule, verdicts
 from ganlore.analysis.results import Results
 from ganlore.analysis.tables import PLAIN
@@ -60,6 +60,8 @@ def build(plan: Plan) -> Path:
         "study": plan.study,
         "command": f"ganlore report configs/{plan.study.name}.yaml",
         **_of_claims(results, lines, folder / "figures"),
+        "paper": plan.study.replicates,
+        "replicated": _replicated(results),
         "trick_effects": _tricks(results),
         "legend_of_marks": matrices.MARKS,
         "data": [study.data(plan, tidy, name, results.matrices) for name in plan.datasets],
@@ -104,6 +106,12 @@ def _of_claims(results: Results, lines: list[claims.Line], figures: Path) -> dic
         "verdicts": verdicts.VERDICTS,
         "articles": asked.articles if asked else {},
     }
+
+
+def _replicated(results: Results) -> list[replication.Outcome]:
+    """The paper's numbers beside the study's; none where it replicates no paper."""
+    table = results.plan.study.replicates
+    return [] if table is None else list(replication.outcomes(results.tidy, table))
 
 
 def _tricks(results: Results) -> list[dict[str, Any]]:

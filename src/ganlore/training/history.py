@@ -69,6 +69,14 @@ def _number(logged: Logged) -> float:
     return float(logged() if callable(logged) else logged)
 
 
+def _short(number: float) -> float:
+    """A number to nine digits, all that float32 has: the seventeen of a float64 double each file.
+
+    Counts stay as they are.
+    """
+    return float(f"{number:.9g}") if isinstance(number, float) else number
+
+
 def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
     """The L2 norm over all gradients that an optimiser's last step used."""
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
@@ -153,6 +161,7 @@ class History:
                 "step_memory_mb": max(most, (step_memory or 0) / 2**20),
                 **{name: _number(value) for name, value in (g_step.log | d_step.log).items()},
             }
+        row = {name: _short(number) for name, number in row.items()}
         self.rows.append(row)
         return row
 
