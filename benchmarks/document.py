@@ -261,13 +261,18 @@ def profiles(steps: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Measure one thing and write it down."""
+def commands(doc: str | None) -> tuple[argparse.ArgumentParser, Any]:
+    """A parser of a script that records one of several things, and where those are added."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--note", default="", help="shown beside the machine and the commit")
-    chosen = parser.add_subparsers(dest="what", required=True)
+    return parser, parser.add_subparsers(dest="what", required=True)
+
+
+def main() -> None:
+    """Measure one thing and write it down."""
+    parser, chosen = commands(__doc__)
     of_study = chosen.add_parser("study")
     of_study.add_argument("study", nargs="?", default="configs/default.yaml")
     of_study.add_argument("--log", type=Path, help="Snakemake's log; the fullest, if left out")

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import os
 import re
@@ -260,11 +259,7 @@ def dry_run(runs: int, groups: bool, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Measure one thing and write it down."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--note", default="", help="shown beside the machine and the commit")
-    chosen = parser.add_subparsers(dest="what", required=True)
+    parser, chosen = document.commands(__doc__)
     of_study = chosen.add_parser("study")
     of_study.add_argument("--seeds", type=int, default=24)
     of_study.add_argument("--steps", type=int, default=600)

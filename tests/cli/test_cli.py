@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -181,6 +182,16 @@ def test_help_reads_like_documentation() -> None:
     ]:
         assert command in text
         assert len(ok(command, "--help")) > 200
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    """As in `ganlore status --help | head -1`: nobody reads what is written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "ganlore", "status", "--help"]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.stderr == "" and done.returncode == 1
 
 
 def test_a_run_is_named_with_the_nearest_one(study: str) -> None:

@@ -48,6 +48,8 @@ def explained() -> Iterator[None]:
             "protocol.n_neighbours, or run fewer jobs at a time"
         ) from error
     except SystemExit as error:  # click's own ends are no SystemExit yet
+        if isinstance(error.__context__, BrokenPipeError):  # rich's is, of who has read enough
+            raise
         raise GanloreError(
             f"a plug-in ended Python (sys.exit({error.code!r})) before the command was done\n"
             "  mend the plug-in: raise an error where something is wrong"
@@ -98,6 +100,9 @@ DEFAULT = "configs/default.yaml"
 
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A study file (or the study itself as JSON).")
+]
+CoresOption = Annotated[
+    int, typer.Option(min=0, help="Cores that snakemake was given; 0 means all.")
 ]
 RunStudyOption = Annotated[
     str | None,

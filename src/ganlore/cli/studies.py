@@ -10,7 +10,7 @@ import typer
 
 from ganlore import formatting
 from ganlore.cli import listing
-from ganlore.cli.app import DEFAULT, StudyArgument, app, finite, refuse
+from ganlore.cli.app import DEFAULT, CoresOption, StudyArgument, app, finite, refuse
 from ganlore.console import say
 from ganlore.errors import GanloreError, unknown
 from ganlore.forecast import summary
@@ -226,9 +226,7 @@ def disk_space(
 @app.command("status")
 def status(
     study: StudyArgument = DEFAULT,
-    cores: Annotated[
-        int, typer.Option(min=0, help="Cores that snakemake was given; 0 means all.")
-    ] = 0,
+    cores: CoresOption = 0,
 ) -> None:
     """Show how far a study is: done, trained, running, failed, missing, and the time left."""
     import os

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganlore import formatting, storage
-from ganlore.cli.app import DEFAULT, StudyArgument, app, finite
+from ganlore.cli.app import DEFAULT, CoresOption, StudyArgument, app, finite
 from ganlore.console import say
 from ganlore.execution import status, watching
 from ganlore.study import schema
@@ -59,9 +59,7 @@ img { image-rendering: pixelated; width: 16rem } figcaption { font-size: 12px; m
 @app.command("watch")
 def watch(
     study: StudyArgument = DEFAULT,
-    cores: Annotated[
-        int, typer.Option(min=0, help="Cores that snakemake was given; 0 means all.")
-    ] = 0,
+    cores: CoresOption = 0,
     every: Annotated[
         float, typer.Option(min=0.5, callback=finite, help="Seconds between two looks.")
     ] = 5.0,
