@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganlore import provenance
 from ganlore.errors import GanloreError
+from ganlore.networks import Critic
 from ganlore.steps.step import Logged, Step
 
 if TYPE_CHECKING:
     from ganlore.study.schema import Training
 
 Row = dict[str, float]
+
+WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+"""Layers whose outputs `gradient_slope` looks at."""
 
 
 def marks(steps: int, count: int, multiple: int = 1) -> list[int]:
@@ -84,25 +89,39 @@ def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
     return float(torch.stack(norms).norm()) if norms else math.nan
 
 
-def gradient_slope(parameters: list[Tensor]) -> float:
-    """The change of gradients from a network's output back to its input, as log10 of a ratio.
+def gradient_slope(critic: Critic, inputs: Tensor, labels: Tensor | None = None) -> float:
+    """How the gradient changes from a critic's output back to its input, as log10 of a ratio.
 
-    The root mean square of the gradient of the first weights over that of the last: 0 if both are
-    equal, far below 0 for vanishing gradients, far above for exploding ones (1704.00028, figure
-    1b). NaN if either has no gradient, or only zeros.
+    The norm of the gradient of the sum of its outputs with respect to the outputs of its first
+    layer with weights, over that with respect to those of its last, each a mean over samples: 0 if
+    both are equal, far below 0 for vanishing gradients, far above for exploding ones (1704.00028,
+    figure 1b: "with respect to successive layers of activations"). Gradients of weights would not
+    do: they are products with activations, which explode and vanish the other way round. NaN if
+    there is one such layer only, or a gradient is zero or not finite.
 
     Args:
-        parameters: the network's, from input to output; weights are those of 2 or more dimensions.
+        critic: the network; it is copied, since a forward pass may change its buffers.
+        inputs: of the network, (N, ...).
+        labels: of the inputs, for a conditional critic.
     """
-    weights = [p for p in parameters if p.dim() > 1 and p.grad is not None]
-    if not weights:
-        return math.nan
-    ends = [  # in double precision: behind 12 clipped layers squares are below the least float32
-        float(p.grad.double().square().mean().sqrt())
-        for p in (weights[0], weights[-1])
-        if p.grad is not None
+    probe = copy.deepcopy(critic).eval()
+    outputs: list[Tensor] = []
+    for module in probe.modules():
+        if isinstance(module, WEIGHTED):
+            module.register_forward_hook(lambda _module, _args, output: outputs.append(output))
+    with torch.enable_grad():
+        probe.requires_grad_()
+        out = probe(inputs.detach(), labels)
+        gradients = torch.autograd.grad(out.sum(), outputs, allow_unused=True)
+    # in double precision: behind 12 clipped layers squares are below the least float32
+    norms = [
+        float(gradient.double().flatten(1).norm(dim=1).mean())
+        for gradient in gradients
+        if gradient is not None
     ]
-    return math.log10(ends[0] / ends[1]) if all(0 < e < math.inf for e in ends) else math.nan
+    if len(norms) < 2 or not all(0 < norm < math.inf for norm in (norms[0], norms[-1])):
+        return math.nan
+    return math.log10(norms[0] / norms[-1])
 
 
 @dataclass
@@ -152,7 +171,9 @@ class History:
                 "fake_logit": float(d_step.fake_logits.mean()),
                 "d_gradient_norm": gradient_norm(optimizers[1]),
                 "g_gradient_norm": gradient_norm(optimizers[0]),
-                "d_gradient_slope": gradient_slope(d_step.discriminator_parameters),
+                "d_gradient_slope": gradient_slope(
+                    d_step.discriminator, d_step.real, d_step.class_labels
+                ),
                 "real_probability": float(real.sigmoid().mean()),
                 "fake_probability": float(fake.sigmoid().mean()),
                 "seconds": seconds,
