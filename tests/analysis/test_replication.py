@@ -149,6 +149,13 @@ def test_a_number_of_the_training_itself_is_the_last_one_of_each_run(tidy: Table
         list(replication.outcomes(more, table({"metric": "g_loss", "above": 0.0})))
 
 
+def test_a_difference_is_explained_where_there_is_one(tidy: Tables) -> None:
+    for bound, words in ((1.0, "inside"), (3.5, "outside: it circles")):
+        row = {"above": bound, "explained": "it circles"}
+        (outcome,) = replication.outcomes(tidy, table(row))
+        assert outcome.agrees == words
+
+
 def test_a_study_that_replicates_nothing_is_told_so() -> None:
     done = CliRunner().invoke(app, ["replicate", str(REPOSITORY / "configs/smoke.yaml")])
     assert isinstance(done.exception, GanloreError)

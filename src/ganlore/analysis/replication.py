@@ -60,8 +60,9 @@ class Outcome:
 
     @property
     def agrees(self) -> str:
-        """Whether the two agree, in words."""
-        return WORDS[self.inside]
+        """Whether the two agree, in words, and why not where that is known."""
+        why = f": {self.row.explained}" if self.inside is False and self.row.explained else ""
+        return WORDS[self.inside] + why
 
 
 def compare(values: ArrayLike, row: Row, table: PaperTable) -> Outcome:

@@ -24,6 +24,7 @@ class Row(Model):
         within: its spread, of the kind that the table says; None where the paper has none.
         below: in place of a value, a bound that every run should be below.
         above: likewise above.
+        explained: what a difference comes from, where it was looked into.
     """
 
     loss: str
@@ -34,6 +35,7 @@ class Row(Model):
     within: NonNegativeFloat | None = None
     below: float | None = None
     above: float | None = None
+    explained: str = ""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Row:
