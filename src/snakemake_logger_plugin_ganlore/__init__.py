@@ -78,6 +78,7 @@ class LogHandler(LogHandlerBase):
         elif event == LogEvent.JOB_FINISHED:
             self.remaining.end(values["job_id"], now)
         elif event == LogEvent.PROGRESS:
+            self.remaining.grow(values["total"])
             self.write(self.remaining.line(now), now, values["done"] >= values["total"])
 
     def write(self, line: str, now: float, last: bool) -> None:

@@ -54,6 +54,17 @@ def test_the_line_says_jobs_runs_and_time() -> None:
     assert line.startswith("[#########...........] 4 of 9 jobs, 2 of 4 runs trained, about 25 s")
 
 
+def test_jobs_that_a_checkpoint_adds_are_counted() -> None:
+    """Fourteen jobs of which nine had been told: five more of the mean 10 s, two at a time."""
+    remaining = half_done()
+    remaining.grow(14)
+    assert remaining.left(120.0) == pytest.approx((2 * 15 + 2 * 5 + 10 + 5 * 10) / 2)
+    line = remaining.line(120.0)
+    assert line.startswith("[######..............] 4 of 14 jobs, 2 runs trained, about 50 s")
+    remaining.grow(9)
+    assert "4 of 9 jobs, 2 of 4 runs" in remaining.line(120.0)
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
