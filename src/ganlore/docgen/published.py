@@ -28,7 +28,8 @@ CAPTIONS = {
     "better than one without",
     "curves": "FID on {data} over the images shown to the discriminator, mean over {seeds} seeds",
     "best-of-draws": "The lowest FID that so many draws of a search are expected to find on "
-    "{data}, in the features by which it chooses, with {level} % intervals by resampling the search",
+    "{data}, in the features by which it chooses, with {level} % intervals by resampling the "
+    "search",
     "cost": "Time of a step against FID on {data}, and what each trick adds to it; means over "
     "{seeds} seeds",
     "precision-recall": "Precision against recall on {data}, means over {seeds} seeds",
