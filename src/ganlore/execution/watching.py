@@ -73,14 +73,18 @@ class View:
         return sorted(done, key=lambda seen: -seen.at)[:n]
 
     def cells(self, n: int) -> list[tuple[str, float, int]]:
-        """The cells of lowest mean FID so far of each data set and network: name, mean, seeds."""
+        """The cells of lowest mean FID so far of each data set and network: name, mean, seeds.
+
+        The mean is geometric, as in the report, where all values are positive.
+        """
         values: dict[tuple[str, ...], list[float]] = defaultdict(list)
         for seen in self.runs:
             if seen.fid is not None:
                 values[seen.run.cell].append(seen.fid)
         by_matrix: dict[tuple[str, ...], list[tuple[float, str, int]]] = defaultdict(list)
         for cell, fids in values.items():
-            entry = (statistics.mean(fids), "/".join(cell), len(fids))
+            mean = statistics.geometric_mean if min(fids) > 0 else statistics.mean
+            entry = (mean(fids), "/".join(cell), len(fids))
             by_matrix[cell[0], cell[1], cell[4]].append(entry)
         lists = (sorted(cells)[:n] for cells in by_matrix.values())
         return [(name, mean, seeds) for cells in lists for mean, name, seeds in cells]
