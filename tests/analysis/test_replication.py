@@ -149,6 +149,12 @@ def test_a_number_of_the_training_itself_is_the_last_one_of_each_run(tidy: Table
         list(replication.outcomes(more, table({"metric": "g_loss", "above": 0.0})))
 
 
+def test_what_has_come_to_rest_is_no_row_of_zeros() -> None:
+    made = table({"below": 1.0})
+    assert replication.compare([2e-12, 4e-12], made.rows[0], made).ours == "3e-12 ± 1e-12"
+    assert replication.compare([0.2, 0.4], made.rows[0], made).ours == "0.300 ± 0.100"
+
+
 def test_a_difference_is_explained_where_there_is_one(tidy: Tables) -> None:
     for bound, words in ((1.0, "inside"), (3.5, "outside: it circles")):
         row = {"above": bound, "explained": "it circles"}

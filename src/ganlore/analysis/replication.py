@@ -56,13 +56,18 @@ class Outcome:
     @property
     def ours(self) -> str:
         """This study's mean and its standard error, in words."""
-        return f"{formatting.number(self.mean)} ± {formatting.number(self.error)}"
+        return f"{_text(self.mean)} ± {_text(self.error)}"
 
     @property
     def agrees(self) -> str:
         """Whether the two agree, in words, and why not where that is known."""
         why = f": {self.row.explained}" if self.inside is False and self.row.explained else ""
         return WORDS[self.inside] + why
+
+
+def _text(value: float) -> str:
+    """A number as it is read, or its power of ten: what has come to rest is 1e-12 away, not 0."""
+    return f"{value:.0e}" if 0 < abs(value) < 1e-4 else formatting.number(value)
 
 
 def compare(values: ArrayLike, row: Row, table: PaperTable) -> Outcome:
