@@ -144,7 +144,8 @@ def test_a_number_of_the_training_itself_is_the_last_one_of_each_run(tidy: Table
     steps = [runs.assign(step=step, d_loss=step + runs["train_seed"]) for step in (20, 10)]
     more = dataclasses.replace(tidy, history=pd.concat(steps))
     (outcome,) = replication.outcomes(more, table({"metric": "d_loss", "above": 19.5}))
-    assert (outcome.mean, outcome.n, outcome.inside) == (21.0, 3, True)
+    assert (outcome.mean, outcome.n, outcome.lost) == (20.5, 2, 1)  # the third diverged
+    assert outcome.inside is False and outcome.agrees == "outside: 1 of 3 seeds diverged"
     with pytest.raises(GanloreError, match="metric g_loss"):
         list(replication.outcomes(more, table({"metric": "g_loss", "above": 0.0})))
 
@@ -156,10 +157,22 @@ def test_what_has_come_to_rest_is_no_row_of_zeros() -> None:
 
 
 def test_a_difference_is_explained_where_there_is_one(tidy: Tables) -> None:
+    kept = dataclasses.replace(tidy, metrics=tidy.metrics[tidy.metrics["train_seed"] < 2])
     for bound, words in ((1.0, "inside"), (3.5, "outside: it circles")):
         row = {"above": bound, "explained": "it circles"}
-        (outcome,) = replication.outcomes(tidy, table(row))
+        (outcome,) = replication.outcomes(kept, table(row))
         assert outcome.agrees == words
+
+
+def test_a_seed_that_diverged_keeps_no_bound(tidy: Tables) -> None:
+    (outcome,) = replication.outcomes(tidy, table({"below": 100.0}))
+    assert outcome.inside is False and outcome.agrees == "outside: 1 of 3 seeds diverged"
+
+
+def test_a_row_that_may_mean_two_data_sets_is_refused(tidy: Tables) -> None:
+    both = pd.concat([tidy.metrics, tidy.metrics.assign(dataset="grid")])
+    with pytest.raises(GanloreError, match="several data sets or networks"):
+        list(replication.outcomes(dataclasses.replace(tidy, metrics=both), table({"above": 1.0})))
 
 
 def test_a_study_that_replicates_nothing_is_told_so() -> None:

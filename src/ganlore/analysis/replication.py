@@ -31,6 +31,7 @@ class Outcome:
         error: its standard error; NaN of one seed.
         n: the seeds in it.
         inside: whether the two agree; None where that cannot be said.
+        lost: the seeds that diverged.
     """
 
     row: Row
@@ -38,6 +39,7 @@ class Outcome:
     error: float
     n: int
     inside: bool | None
+    lost: int = 0
 
     @property
     def cell(self) -> str:
@@ -61,8 +63,9 @@ class Outcome:
     @property
     def agrees(self) -> str:
         """Whether the two agree, in words, and why not where that is known."""
-        why = f": {self.row.explained}" if self.inside is False and self.row.explained else ""
-        return WORDS[self.inside] + why
+        lost = f"{self.lost} of {self.lost + self.n} seeds diverged" if self.lost else ""
+        explained = self.row.explained if self.inside is False else ""
+        return ": ".join(filter(None, (WORDS[self.inside], lost, explained)))
 
 
 def _text(value: float) -> str:
@@ -70,17 +73,18 @@ def _text(value: float) -> str:
     return f"{value:.0e}" if 0 < abs(value) < 1e-4 else formatting.number(value)
 
 
-def compare(values: ArrayLike, row: Row, table: PaperTable) -> Outcome:
+def compare(values: ArrayLike, row: Row, table: PaperTable, lost: int = 0) -> Outcome:
     """Compare a metric's values, one for each seed, with a row.
 
     Two means agree if their difference is within Welch's 95 % interval (Welch 1947): t times the
     root of both squared standard errors. Where the paper has no spread, its value is taken as
-    exact. A bound holds if every seed is on its side.
+    exact. A bound holds if every seed is on its side, which one that has diverged is not.
 
     Args:
         values: one for each seed, (n,); those that diverged are left out.
         row: the paper's.
         table: the table of the row.
+        lost: the seeds that diverged.
     """
     mine = np.asarray(values, dtype=np.float64)
     n = len(mine)
@@ -90,14 +94,14 @@ def compare(values: ArrayLike, row: Row, table: PaperTable) -> Outcome:
         low = -math.inf if row.above is None else row.above
         high = math.inf if row.below is None else row.below
         holds = bool(((mine > low) & (mine < high)).all())
-        return Outcome(row, mean, error, n, holds if n else None)
+        return Outcome(row, mean, error, n, holds and not lost if n + lost else None, lost)
     if n < 2:
-        return Outcome(row, mean, error, n, None)
+        return Outcome(row, mean, error, n, None, lost)
     theirs = row.within or 0.0
     if table.spread == "standard deviation" and table.n:
         theirs /= math.sqrt(table.n)
     inside = abs(mean - row.value) <= _half_width(error, n, theirs, table.n)
-    return Outcome(row, mean, error, n, inside)
+    return Outcome(row, mean, error, n, inside, lost)
 
 
 def _half_width(error: float, n: int, other: float, n_other: int | None) -> float:
@@ -118,36 +122,39 @@ def outcomes(tidy: Tables, table: PaperTable) -> Iterator[Outcome]:
     A row's metric is one of the last snapshot, or a column of the last row of the history.
 
     Raises:
-        GanloreError: if the study has no such cell or metric.
+        GanloreError: if the study has no such cell or metric, or several that a row may mean.
     """
-    ends, steps = finals(tidy.metrics), _last_steps(tidy.history)
+    ends = finals(tidy.metrics)
+    steps = _last_steps(tidy.history, ends)
     for row in table.rows:
         source = steps if row.metric in steps and row.metric not in ends else ends
         wanted = [row.loss, row.trick, row.variant]
-        cell = (source[["loss", "trick", "variant"]] == wanted).all(axis=1)
+        cell = source[(source[["loss", "trick", "variant"]] == wanted).all(axis=1)]
         name = f"{row.loss} {row.trick} {row.variant}"
-        if not cell.any() or row.metric not in source:
-            lacking = f"the metric {row.metric}" if cell.any() else f"the cell {name}"
-            raise GanloreError(
-                f"{table.paper}, {table.table}: the study has not {lacking}\n"
-                "  correct the row of published.yaml, or the study"
-            )
-        yield compare(_values(source[cell], row.metric), row, table)
+        if cell.empty or row.metric not in source:
+            lacking = f"the cell {name}" if cell.empty else f"the metric {row.metric}"
+            raise _mistaken(table, f"the study has not {lacking}")
+        if len(cell[["dataset", "network"]].drop_duplicates()) > 1:
+            raise _mistaken(table, f"the study has {name} on several data sets or networks")
+        first = cell[cell["extractor"] == cell["extractor"].iloc[0]]
+        done = first["status"] == "done"
+        values = first.loc[done, row.metric].dropna()
+        yield compare(values, row, table, int((~done).sum()))
 
 
-def _last_steps(history: pd.DataFrame) -> pd.DataFrame:
-    """The last row of each run's history; what a run that diverged had there counts."""
+def _mistaken(table: PaperTable, what: str) -> GanloreError:
+    return GanloreError(
+        f"{table.paper}, {table.table}: {what}\n  correct the row of published.yaml, or the study"
+    )
+
+
+def _last_steps(history: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
+    """The last row of each run's history, with the run's status and one of its extractors."""
     if history.empty:
         return pd.DataFrame(columns=RUN)
-    last = history.sort_values("step", kind="stable").drop_duplicates(
-        [*CELL, "train_seed"], keep="last"
-    )
-    return last.assign(status="done", extractor="")
-
-
-def _values(rows: pd.DataFrame, metric: str) -> pd.Series[float]:
-    first = rows[rows["extractor"] == rows["extractor"].iloc[0]]
-    return first.loc[first["status"] == "done", metric].dropna()
+    run = [*CELL, "train_seed"]
+    last = history.sort_values("step", kind="stable").drop_duplicates(run, keep="last")
+    return last.merge(ends.drop_duplicates(run)[[*RUN, "status"]], on=run)
 
 
 def rows(tidy: Tables, table: PaperTable) -> pd.DataFrame:
