@@ -263,3 +263,18 @@ def test_the_pictures_of_an_earlier_report_are_deleted(results: Results) -> None
     (folder / "old.png").write_bytes(b"")
     build(results.plan)
     assert not (folder / "old.png").exists() and pd.notna(len(list(folder.iterdir())))
+
+
+def test_the_largest_effect_is_the_largest_of_either_sign(results: Results) -> None:
+    some = first_screen.tricks(results)[0]
+    rows = some.rows.iloc[:2].assign(effect=[-0.1, 0.9], clear=False)
+    (told,) = {first_screen._helps(dataclasses.replace(some, rows=rows))}
+    assert f"the largest is that of {rows['trick'].iloc[1]} " in told
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 6])
+def test_too_few_seeds_for_any_p_value_are_said(tmp_path: Path, seeds: int) -> None:
+    """Of n pairs a sign-flip test has two-sided p-values from 2 / 2^n up: below .05 from six on."""
+    plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=list(range(seeds))))
+    (text,) = [" ".join(first_screen.summary(Results(plan, tables.read(plan))).careful)]
+    assert ("no single comparison can reach p = 0.05" in text) == (2 / 2**seeds > 0.05)

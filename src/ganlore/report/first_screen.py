@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ganlore import formatting
-from ganlore.analysis import leaders
+from ganlore.analysis import estimators, leaders
 from ganlore.analysis.claims.settings import POLICIES
 from ganlore.analysis.claims.verdicts import GATED
 from ganlore.analysis.matrices import LABELLED, UNCONVERGED, Matrix
@@ -171,7 +171,7 @@ def _helps(made: Tricks) -> str:
     harming = clear[clear["effect"] > 0].to_dict("records")[::-1]
     where = _capital(made.scope)
     if not helping and not harming:
-        first = rows.iloc[0]
+        first = rows.loc[rows["effect"].abs().idxmax()]
         seeds = "seed tells" if made.matrix.n_seeds == 1 else "seeds tell"
         return (
             f"{where}: {made.matrix.n_seeds} {seeds} no trick's effect from none; the largest is "
@@ -204,7 +204,7 @@ def _careful(results: Results) -> list[str]:
         n = len(results.plan.runs)
         texts.append(f"{lost} of {n:,} runs diverged; each counts as the worst.")
     n = len(results.plan.study.seeds)
-    if n < FEW:
+    if n < estimators.seeds_to_show(leaders.ALPHA):
         texts.append(
             f"{n} {'seed shows' if n == 1 else 'seeds show'} large differences only, and no single "
             "comparison can reach p = 0.05 in an exact test."
