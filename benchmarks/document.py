@@ -230,7 +230,9 @@ def start(repeats: int = 5) -> dict[str, Any]:
 
     clock = "import time; t = time.perf_counter(); {}; print((time.perf_counter() - t) / {})"
     return {
-        "imports_seconds": round(best(clock.format("import ganlore.train, ganlore.cli", 1)), 2),
+        "imports_seconds": round(
+            best(clock.format("import ganlore.cli.main, ganlore.cli.training", 1)), 2
+        ),
         "compiler_seconds": round(
             best("import torch; " + clock.format("import torch._dynamo", 1)), 2
         ),

@@ -38,9 +38,6 @@ step() {
     failed+=("$name")
 }
 
-device=()
-grep -q -- '"--device"' benchmarks/evaluation.py && device=(--device cuda)
-
 step "the driver" 20 nvidia-smi
 step "torch finds a GPU, and nobody else uses it" 60 python benchmarks/card.py
 step "tests that need a GPU" 230 python -m pytest -q -m gpu
@@ -48,7 +45,7 @@ step "tests that need a GPU" 230 python -m pytest -q -m gpu
 step "training against the textbook loop" 420 \
     python benchmarks/training.py --device cuda --seconds 2 --rounds 3
 step "evaluation against clean-fid and prdc" 120 \
-    python benchmarks/evaluation.py --section evaluation-gpu --repeats 1 "${device[@]}"
+    python benchmarks/evaluation.py --section evaluation-gpu --repeats 1 --device cuda
 step "the pages" 30 python -m ganlore docs
 step "goals" 10 python benchmarks/goals.py
 

@@ -218,8 +218,7 @@ def flops_of(case: dict[str, Any]) -> float:
 def side_by_side(case: dict[str, Any], folder: Path, runs: int, seconds: float) -> dict[str, Any]:
     """Runs of one case at the same time, a process each, against one alone and the textbook's.
 
-    All are warm before the clock starts, so that starting is not in it. A worker that interleaves
-    runs in one process would be measured by a function beside this one, with the same keys.
+    All are warm before the clock starts, so that starting is not in it.
     """
     alone = result(started(BEST, case, folder, seconds))
     textbook_alone = result(started(TEXTBOOK, case, folder, seconds))

@@ -205,6 +205,17 @@ def test_a_run_without_weights_says_so(done: Plan, tmp_path: Path) -> None:
     assert status == 1 and "run.json" in text and not (tmp_path / "out").exists()
 
 
+def test_a_run_that_this_version_does_not_know_says_so(done: Plan, tmp_path: Path) -> None:
+    """Of another version, or of a plug-in that is not here: no traceback of pydantic's."""
+    _, folder = opened(done, "hinge")
+    ok("export", str(folder), str(tmp_path / "out"))
+    config = json.loads((tmp_path / "out/config.json").read_text(encoding="utf-8"))
+    config["run"]["training"]["snapshotz"] = 1
+    (tmp_path / "out/config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(GanloreError, match=r"not a run of this version: training.snapshotz"):
+        ganlore.generator(tmp_path / "out")
+
+
 def test_the_only_snapshot_that_was_kept_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import goals
 import textbook
 import training
 from ganlore import data, storage
-from ganlore.docgen import performance
+from ganlore.docgen import pages, performance
 from ganlore.forecast import rates
 from tiny import REPOSITORY
 
@@ -189,3 +191,25 @@ def test_runs_side_by_side_are_timed_together(tmp_path: Path, monkeypatch) -> No
     reported = training.side_by_side(CASE, tmp_path / "digits", 2, 0.2)
     assert reported["runs"] == 2 and reported["images"] > 0
     assert 0 < reported["gain"] < 4 and reported["ratio"] > 0
+
+
+def test_the_page_shows_an_evaluation_that_was_measured_on_a_card(tmp_path: Path) -> None:
+    """With the keys that `evaluation_images.compare` gives, and no others."""
+    path = REPOSITORY / performance.FILE
+    sections = json.loads(path.read_text(encoding="utf-8"))
+    sections["evaluation-gpu"] = {
+        "measured": sections["start"]["measured"], "samples": 10_000, "device": "cuda", "repeats": 1,
+        "published_weights": False, "rows": [], "values": {}, "values_of_the_others": {},
+        "largest_difference": 0.0, "times_faster": 7.25, "goal": 5,
+    }  # fmt: skip
+    shutil.copytree(REPOSITORY, tmp_path / "p", ignore=shutil.ignore_patterns(".*", "data"))
+    storage.write_json(tmp_path / "p" / performance.FILE, sections)
+    text = pages.render(tmp_path / "p", Path("docs/templates/performance.md.j2"))
+    assert "10,000 samples on that machine, features and metrics: 7.2 times as fast" in text
+
+
+def test_what_a_job_imports_can_be_imported() -> None:
+    """`document.py start` times these lines in processes of their own."""
+    source = (REPOSITORY / "benchmarks/document.py").read_text(encoding="utf-8")
+    (line,) = re.findall(r"import ganlore\.[\w., ]+", source)
+    assert subprocess.run([sys.executable, "-c", line], check=False).returncode == 0

@@ -20,7 +20,7 @@ from test_workers import LONG, alive, served, until, words  # noqa: F401
 from test_workflow import Project
 
 from ganlore import storage
-from ganlore.cli import client, device_worker
+from ganlore.cli import client
 from ganlore.execution import gpu_slots
 from tiny import tiny_run
 
@@ -85,7 +85,7 @@ def machine(folder: Path, **variables: str) -> Iterator[dict[str, str]]:
         gpu_slots.VISIBLE: "a",
         gpu_slots.FOLDER: str(folder / "slots"),
         gpu_slots.SHARE: "3",
-        device_worker.FIXED: "3",
+        gpu_slots.IN_TURN: "3",
     }
     # a socket's path is short, and pytest's folders are not
     with (
@@ -273,7 +273,7 @@ def test_two_jobs_never_train_one_run(environment, start) -> None:
 def test_runs_that_gain_nothing_in_turn_have_processes_of_their_own(start, tmp_path) -> None:
     """Three are to share the GPU, and two are settled to take turns: the third is alone."""
     (tmp_path / "two").mkdir()
-    with machine(tmp_path / "two", **{device_worker.FIXED: "2"}) as environment:
+    with machine(tmp_path / "two", **{gpu_slots.IN_TURN: "2"}) as environment:
         first, second = (start(run, environment) for run in ENDLESS[:2])
         assert first.trainer == second.trainer
         third = start(RUNS[0], environment)

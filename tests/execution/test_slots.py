@@ -227,6 +227,9 @@ def test_an_impossible_share_is_refused(monkeypatch, reported) -> None:
     monkeypatch.setenv(gpu_slots.SHARE, reported)
     with pytest.raises(GanloreError, match="GANLORE_RUNS_PER_GPU"):
         gpu_slots.per_gpu()
+    monkeypatch.setenv(gpu_slots.IN_TURN, reported)
+    with pytest.raises(GanloreError, match="GANLORE_RUNS_PER_PROCESS"):
+        gpu_slots.total()  # which the Snakefile asks for before the first job
 
 
 def test_a_warm_worker_takes_a_place_and_gives_it_back(words, tmp_path) -> None:  # noqa: F811

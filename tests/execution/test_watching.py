@@ -12,7 +12,7 @@ import pytest
 from by_hand import FILE, ok, prepared
 from ganlore import storage
 from ganlore.cli.watch import picture
-from ganlore.execution import watching
+from ganlore.execution import status, watching
 from ganlore.study.run import Plan
 
 GRID = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge", "wgan"], "tricks": ["none"]}
@@ -91,6 +91,11 @@ def test_a_run_that_diverged_has_no_fid(half: Plan, tmp_path: Path) -> None:
     path.write_text("metric,extractor,value\nfid,coordinates,3.5\nfid,coordinates,\n", "utf-8")
     assert watching._last_fid(path, "coordinates") is None
     assert watching._last_fid(tmp_path / "missing.csv", "coordinates") is None
+
+
+def test_the_time_left_in_words() -> None:
+    assert status.time_left(None) == status.UNKNOWN
+    assert status.time_left(240) == "about 4 minutes"
 
 
 def test_pictures_are_laid_out_in_rows(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_cells_beyond_the_axes_are_combined(tmp_path: Path) -> None:
     assert len(counted) == 6 and len(actual) == 12
     assert actual.keys() == {run.cell for run in plan.runs}
     for cell in actual.keys() - set(counted):
-        assert actual[cell] == pytest.approx(find(reported.runs[cell]), rel=0.5), cell
+        assert actual[cell] == pytest.approx(find(reported.plan.firsts[cell]), rel=0.5), cell
 
 
 def test_time_ends_with_patience_and_the_rest_follows(tmp_path, monkeypatch) -> None:

@@ -113,6 +113,18 @@ def test_a_named_file_of_weights_that_is_not_there_is_no_plan(monkeypatch) -> No
     assert code == 1 and "GANLORE_INCEPTION names /nowhere/file.pt: no such file" in text
 
 
+def test_what_a_search_chooses_by_is_looked_for_too(monkeypatch) -> None:
+    monkeypatch.setenv("GANLORE_INCEPTION", "/nowhere/file.pt")
+    space = {"lr": {"low": 1e-4, "high": 1e-2, "log": True}}
+    search = {"draws": 4, "rungs": [0.5, 1.0], "keep": 2, "space": space,
+              "protocol": {"reference": "test", "extractors": ["inception"]}}  # fmt: skip
+    judged = {"reference": "train", "extractors": ["classifier"]}
+    code, text = planned(
+        "digits", search=search, protocol=judged, training={"policy": "searched", "budget": 6400}
+    )
+    assert code == 1 and text.count("GANLORE_INCEPTION names /nowhere/file.pt: no such file") == 2
+
+
 def test_samples_that_no_memory_holds_are_refused_by_hand_count(monkeypatch) -> None:
     """64 pixels and 4 numbers of noise of 4 bytes: 80 bytes a sample."""
     there = 80 * 1_000_000

@@ -116,6 +116,9 @@ def test_the_diagram_has_every_name_at_its_rank_and_a_bar_for_each_group() -> No
     p_values = pd.DataFrame(np.where(apart, 0.01, 0.5), names, names)
     averages = Ranking(ranks, 20, 0.001, 1.05, p_values)
     ax = ranking.critical_difference(averages, "losses").axes[0]
+    # bars from the best rank to the worst, and not in the order of a set, which each run has anew
+    bars = [line.get_xdata() for line in ax.lines if line.get_linewidth() == 4]
+    assert bars and all(list(bar) == sorted(bar) for bar in bars)
     elbows = [line for line in ax.lines if len(line.get_xdata()) == 3]
     assert sorted(line.get_xdata()[1] for line in elbows) == sorted(ranks)
     bars = [line for line in ax.lines if len(line.get_xdata()) == 2]

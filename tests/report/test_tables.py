@@ -7,6 +7,7 @@ import math
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import synthetic_study
@@ -14,6 +15,7 @@ import synthetic_study
 from ganlore import formatting, frames
 from ganlore.analysis import matrices, tables
 from ganlore.analysis.results import Results
+from ganlore.api import summary
 from ganlore.errors import GanloreError
 from ganlore.report import files
 from ganlore.study.run import Plan
@@ -199,3 +201,23 @@ def test_two_protocols_in_one_table_are_refused(tmp_path: Path) -> None:
     synthetic_study.change_table(plan, "metrics", rows)
     with pytest.raises(GanloreError, match="2 protocols"):
         tables.read(plan)
+
+
+def test_the_summary_for_dvc_has_the_report_s_means(tmp_path: Path) -> None:
+    """FID's are geometric; the lowest is among the cells of which the fewest runs diverged."""
+    plan = synthetic_study.make(
+        synthetic_study.small(tmp_path),
+        lambda run: run.loss.name == "wgan" and run.dataset.name == "ring" and run.seed > 0,
+    )
+    tidy = tables.read(plan)
+    ends = tables.finals(tidy.metrics)
+    table = tables.cells(tidy, ends)
+    chosen = ends[(ends["dataset"] == "ring") & (ends["loss"] == "lsgan")]
+    cells = summary._cells(table)
+    expected = math.exp(np.log(chosen["fid"]).mean())
+    assert cells["ring/mlp/lsgan/none/base"] == pytest.approx(expected)
+    overview = summary._overview(table)
+    assert (overview["runs"], overview["diverged"]) == (len(plan.runs), 2)
+    ring = {name: fid for name, fid in cells.items() if name.startswith("ring/")}
+    of_all = min(fid for name, fid in ring.items() if "/wgan/" not in name)
+    assert overview["fid"]["ring/mlp/base"]["lowest"] == of_all

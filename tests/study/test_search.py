@@ -178,6 +178,8 @@ def test_no_run_is_trained_before_its_settings_are_known(tmp_path, monkeypatch) 
         ({"search": {"seeds": [0]}}, "are seeds of the study too"),
         ({"search": {"protocol": {"reference": "train"}}}, "other data and other features"),
         ({"search": {"protocol": {"extractors": ["classifier"]}}}, "other data and other features"),
+        # a grid that is judged by what chooses its draws
+        ({"grids": [GRID | {"protocol": SEARCH["protocol"]}]}, "other data and other features"),
         ({"search": {"rungs": [0.5, 0.25]}}, "rising shares"),
         ({"search": {"space": {"lr": {"low": 0.0}}}}, "`log` needs a `low` above 0"),
         ({"search": {"space": {"beta1": {"high": -1.0}}}}, "`low` below `high`"),

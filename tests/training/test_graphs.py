@@ -243,6 +243,20 @@ def test_what_cannot_be_captured_says_why_and_is_trained_as_ever(
     assert made.captured == f"no: {made.graphs.refusal}"
 
 
+def test_too_little_memory_is_no_reason_to_go_on_without_a_graph(
+    stores, fitted, monkeypatch
+) -> None:
+    """Whoever trains the run has an answer to it: fewer runs at a time."""
+
+    def record(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
+
+    monkeypatch.setattr(graphs.Graphs, "_record", record)
+    run = tiny_run("ring", training={"budget": 16 * STEPS})
+    with pytest.raises(torch.OutOfMemoryError):
+        both(run, stores["ring"], fitted, monkeypatch)
+
+
 def test_capture_on_makes_it_an_error(stores, fitted, monkeypatch) -> None:
     monkeypatch.setattr(registry, "create", _creating(ReadsBack))
     run = tiny_run("ring", training={"budget": 16 * STEPS, "capture": "on"})

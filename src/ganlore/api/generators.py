@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import nn
 
 from ganlore import __version__, arrays, shapes, storage
@@ -153,7 +154,7 @@ def generator(
     record = storage.open_record(
         folder / records.TRAINED, "name a run's folder, or run snakemake", shapes.Trained
     )
-    run = Run.model_validate(record["settings"])
+    run = _run(record["settings"], folder)
     snapshot = _snapshot(folder, record, step)
     store = Store.open(Path(data) / "prepared" / run.dataset.name).require(run.dataset.settings)
     if record["code_hash"] != run.training_code():
@@ -164,6 +165,23 @@ def generator(
     made = _built(run, store.shape, () if shares is None else tuple(shares.tolist()))
     made.module.load_state_dict(snapshot["weights"])
     return _at(made, int(snapshot["step"]))
+
+
+def _run(settings: Any, folder: Path) -> Run:
+    """A run from its record.
+
+    Raises:
+        GanloreError: if this version knows no such settings, or a plug-in of it is not here.
+    """
+    try:
+        return Run.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise GanloreError(
+            f"{folder}: not a run of this version: {where}: {first['msg']}\n"
+            "  install the version that made it (its record names it), or train it again"
+        ) from error
 
 
 def _snapshot(folder: Path, record: dict[str, Any], step: int | None) -> dict[str, Any]:
@@ -206,13 +224,16 @@ def _exported(folder: Path, step: int | None) -> TrainedGenerator:
     again = "export the generator again"
     config = storage.read_json(folder / CONFIG, again)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise GanloreError(f"{folder / CONFIG}: not of a generator that ganlore exported")
+        raise GanloreError(
+            f"{folder / CONFIG}: not of a generator that ganlore exported\n"
+            "  name a run's folder, or one that `ganlore export` wrote"
+        )
     if step not in (None, config["step"]):
         raise GanloreError(
             f"{folder}: exported at step {config['step']}, not {step}\n  leave out the step"
         )
     storage.check(folder / WEIGHTS, config["sha256"], again)
-    run = Run.model_validate(json.loads(json.dumps(config["run"])))
+    run = _run(json.loads(json.dumps(config["run"])), folder)
     made = _built(run, tuple(config["shape"]), tuple(config["class_shares"]))
     made.module.load_state_dict(load((folder / WEIGHTS).read_bytes()))
     return _at(made, int(config["step"]))

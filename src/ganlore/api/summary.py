@@ -20,9 +20,9 @@ def write(plan: Plan) -> Path:
     """Write a finished study's summary; nothing in it depends on the time that runs took.
 
     `overview.json`: runs, how many diverged, and of each data set, network and variant the lowest
-    and the median FID of a cell. `cells.json`: FID of every cell, the mean over the seeds at the
-    last snapshot. `fid/` and `losses/`: curves of every cell, a file for each data set, network and
-    variant.
+    FID of a cell (of those with the fewest diverged runs) and the median. `cells.json`: FID of
+    every cell, the geometric mean over the seeds at the last snapshot, as in the report. `fid/` and
+    `losses/`: curves of every cell, a file for each data set, network and variant.
 
     Returns:
         The folder.
@@ -32,29 +32,31 @@ def write(plan: Plan) -> Path:
     metrics = tidy.metrics[tidy.metrics["extractor"] == tidy.metrics["dataset"].map(first)]
     ends = tables.finals(metrics)
     folder = Path(plan.study.results) / FOLDER
-    storage.write_json(folder / "overview.json", _overview(ends))
-    storage.write_json(folder / "cells.json", _cells(ends))
+    cells = tables.cells(tidy, ends)
+    storage.write_json(folder / "overview.json", _overview(cells))
+    storage.write_json(folder / "cells.json", _cells(cells))
     done = metrics[(metrics["metric"] == "fid") & (metrics["status"] == "done")]
     _curves(folder / "fid", done.rename(columns={"value": "fid"}), ["fid"])
     _curves(folder / "losses", tidy.history, ["d_loss", "g_loss"])
     return folder
 
 
-def _overview(ends: pd.DataFrame) -> dict[str, Any]:
-    failed = int((ends["status"] == "diverged").sum())
-    overview: dict[str, Any] = {"runs": len(ends), "diverged": failed, "fid": {}}
-    for matrix, rows in ends.groupby(MATRIX, sort=False):
-        means = rows.groupby(["loss", "trick"])["fid"].mean().dropna()
-        if len(means):
-            overview["fid"]["/".join(matrix)] = {
-                "lowest": float(means.min()),
-                "median": float(means.median()),
-            }
+def _overview(cells: pd.DataFrame) -> dict[str, Any]:
+    counts = cells[["n_seeds", "n_diverged"]].sum()
+    overview: dict[str, Any] = {
+        "runs": int(counts["n_seeds"]), "diverged": int(counts["n_diverged"]), "fid": {}
+    }  # fmt: skip
+    for matrix, rows in cells.dropna(subset="fid").groupby(MATRIX, sort=False):
+        fewest = rows[rows["n_diverged"] == rows["n_diverged"].min()]
+        overview["fid"]["/".join(matrix)] = {
+            "lowest": float(fewest["fid"].min()),
+            "median": float(rows["fid"].median()),
+        }
     return overview
 
 
-def _cells(ends: pd.DataFrame) -> dict[str, float]:
-    means = ends.groupby(tables.CELL, sort=False)["fid"].mean()
+def _cells(cells: pd.DataFrame) -> dict[str, float]:
+    means = cells.set_index(tables.CELL)["fid"]
     return {"/".join(cell): float(fid) for cell, fid in means.items() if not math.isnan(fid)}
 
 

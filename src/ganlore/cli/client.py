@@ -1,8 +1,8 @@
 """The thin client of a warm worker: `ganlore train` without the seconds of importing torch.
 
-It hands a command to the server that `workers.start` has started, and ends with the worker's exit
-status. Where there is no such server, or it declines, the command runs in this process as ever,
-to the same bits. Every job pays for what is imported here, so that is little.
+It hands a command to the server that `worker_server.start` has started, and ends with the worker's
+exit status. Where there is no such server, or it declines, the command runs in this process as
+ever, to the same bits. Every job pays for what is imported here, so that is little.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from ganlore.console import say
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu, gpu_slots, sharing
 from ganlore.provenance import peak_memory_mb
-from ganlore.study import declarations, registry
+from ganlore.study import outside
 from ganlore.study.keep import Beside
 from ganlore.study.run import Run
 from ganlore.training import batches, build, loop, session
@@ -43,9 +43,6 @@ POLL = 0.02
 
 LARGEST = 1 << 20
 """Bytes of a job; its settings are thousands."""
-
-FIXED = "GANLORE_RUNS_PER_PROCESS"
-"""The variable that fixes the number of runs in turn, which is measured otherwise."""
 
 DATASETS = 2
 """Data sets that stay on the device while no run trains on them."""
@@ -126,7 +123,8 @@ class DeviceWorker:
         try:
             job = self.job(json.loads(payload), connection, files[1:])
             connection.sendall(client.ACCEPTED)
-        except Exception:  # whatever it is, the job's own process will tell
+        except Exception as error:  # whatever it is, the job's own process trains the run
+            os.write(files[-1], f"not trained in turn with others: {error}\n".encode())
             connection.close()
             for file in files[1:]:
                 os.close(file)
@@ -142,7 +140,7 @@ class DeviceWorker:
         run = Run.model_validate_json(asked["run"])
         now = plugins(run)
         if any(self.plugins.setdefault(path, version) != version for path, version in now.items()):
-            raise ValueError("changed")
+            raise ValueError("a plug-in's file has changed since they began")
         if self.together is None:
             self.begin(run)
         data, folder, state_folder = map(Path, asked["paths"])
@@ -167,8 +165,7 @@ class DeviceWorker:
         self.settings.enter_context(session.settings_of(run.training))
         batches.keep(DATASETS)
         self.device = Device(build.device(run.training.device))
-        fixed = int(os.environ[FIXED]) if FIXED in os.environ else None
-        self.together = Together(self.device, gpu_slots.per_gpu(), fixed)
+        self.together = Together(self.device, gpu_slots.per_gpu(), gpu_slots.in_turn())
 
     def telling(self, steps: loop.Steps) -> loop.Steps:
         """The same steps; the run's log says which process trains it, and beside how many."""
@@ -255,12 +252,8 @@ class DeviceWorker:
 
 def plugins(run: Run) -> dict[Path, tuple[int, int]]:
     """The files of a run's plug-ins from outside this package, with their times and sizes."""
-    named = [("dataset", run.dataset.name), ("network", run.network.name), ("loss", run.loss.name)]
-    named += [("trick", trick.name) for trick in run.applied]
-    named += [("extractor", name) for name in run.training_extractors]
-    paths = [registry.path_of(kind, name) for kind, name in named]
-    outside = [path for path in paths if not path.is_relative_to(declarations.PACKAGE)]
-    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in outside}
+    paths = outside.files([run]).values()
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
 
 
 def serve(inbox: socket.socket) -> None:

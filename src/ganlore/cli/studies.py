@@ -240,7 +240,7 @@ def status(
     stages = progress.stages(plan)
     counts = progress.tally(stages)
     typer.echo(f"study {plan.study.name}: {len(stages)} runs")
-    for name in ("done", "trained", "running", "interrupted", "failed", "stale", "missing"):
+    for name in progress.STATES:
         if counts[name]:
             typer.echo(f"  {name:<12} {counts[name]}")
     for run_id, stage in stages.items():
@@ -253,8 +253,7 @@ def status(
         typer.echo(f"  diverged: {run_id}")
     if counts["done"] < len(stages):
         left = progress.seconds_left(plan, stages, cores or os.cpu_count() or 1)
-        time = progress.UNKNOWN if left is None else f"{left / 60:.0f} minutes"
-        typer.echo(f"  time left: {time}")
+        typer.echo(f"  time left: {progress.time_left(left)}")
     else:
         typer.echo(f"  report: {plan.study.reports}/index.html")
 

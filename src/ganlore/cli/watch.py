@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganlore import formatting, storage
+from ganlore import storage
 from ganlore.cli.app import DEFAULT, CoresOption, StudyArgument, app, finite
 from ganlore.console import say
 from ganlore.execution import status, watching
@@ -98,15 +98,12 @@ def watch(
 
 def heading(view: watching.View) -> str:
     """The counts of a study in one line, and the time left."""
-    states = ("done", "trained", "running", "interrupted", "failed", "stale", "missing")
-    counts = [f"{view.counts[state]} {state}" for state in states if view.counts[state]]
+    counts = [f"{view.counts[state]} {state}" for state in status.STATES if view.counts[state]]
     line = f"{len(view.runs)} runs: {', '.join(counts)}"
     if view.finished:
         return line
-    left = view.seconds_left
-    return f"{line}; " + (
-        f"time left {status.UNKNOWN}" if left is None else f"about {formatting.duration(left)} left"
-    )
+    time = status.time_left(view.seconds_left)
+    return f"{line}; " + (f"time left {time}" if view.seconds_left is None else f"{time} left")
 
 
 def table(view: watching.View) -> Group:
@@ -180,7 +177,6 @@ def picture(path: Path) -> str | None:
     side = min(8, int(len(samples) ** 0.5))
     drawn = sheet(samples[: side * side], columns=side, limit=64, size=64)
     data = io.BytesIO()
-    Image.fromarray(np.where(drawn.filled[..., None], drawn.pixels, np.uint8(255))).save(
-        data, "PNG"
-    )
+    pixels = np.where(drawn.filled[..., None], drawn.pixels, np.uint8(255))  # white gaps
+    Image.fromarray(pixels).save(data, "PNG")
     return base64.b64encode(data.getvalue()).decode()

@@ -211,7 +211,7 @@ def places() -> list[Place]:
 
 
 def gaps() -> list[Gap]:
-    """What has no meaning together, by `grid.why_not`; each reason once, at its smallest cause.
+    """What has no meaning together (`compatibility.why_not`), each reason at its smallest cause.
 
     A loss that needs labels is listed once for all tricks, on the data sets that have none.
     """

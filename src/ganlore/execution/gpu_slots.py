@@ -9,6 +9,7 @@ Environment:
     GANLORE_RUNS_PER_GPU: jobs that share a GPU; by default one for each 4 GiB of its memory, up to
         12, and 1 where that is not known. How many of their runs are trained at a time in one
         process is measured there (`sharing`); the others wait, or are evaluated meanwhile.
+    GANLORE_RUNS_PER_PROCESS: runs that are trained in turn in one process, in place of measuring.
     GANLORE_SLOTS: the folder of the locks; by default one of the user's in the temporary folder.
 """
 
@@ -32,6 +33,7 @@ from ganlore.errors import GanloreError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 SHARE = "GANLORE_RUNS_PER_GPU"
+IN_TURN = "GANLORE_RUNS_PER_PROCESS"
 FOLDER = "GANLORE_SLOTS"
 EACH = 4
 """GiB of a GPU's memory for one of the jobs that share it by default."""
@@ -102,17 +104,38 @@ def per_gpu() -> int:
     Raises:
         GanloreError: if the environment's number is none.
     """
-    if SHARE not in os.environ:
-        gib = min(_memories(), default=0) / 1024
-        return min(max(round(gib) // EACH, 1), MOST)
-    share = os.environ[SHARE]
-    if not share.isdecimal() or not int(share):
-        raise GanloreError(f"{SHARE} = {share!r}: expected a whole number from 1 up")
-    return int(share)
+    if (share := _whole(SHARE)) is not None:
+        return share
+    gib = min(_memories(), default=0) / 1024
+    return min(max(round(gib) // EACH, 1), MOST)
+
+
+def in_turn() -> int | None:
+    """Runs that one process trains in turn: the environment's number; None: as many as gain by it.
+
+    Raises:
+        GanloreError: if the environment's number is none.
+    """
+    return _whole(IN_TURN)
+
+
+def _whole(variable: str) -> int | None:
+    """An environment variable's number; None where it is not set."""
+    if variable not in os.environ:
+        return None
+    number = os.environ[variable]
+    if not number.isdecimal() or not int(number):
+        raise GanloreError(f"{variable} = {number!r}: expected a whole number from 1 up")
+    return int(number)
 
 
 def total() -> int:
-    """Jobs that may use GPUs at a time."""
+    """Jobs that may use GPUs at a time.
+
+    Raises:
+        GanloreError: if a number of the environment is none: before the first job.
+    """
+    in_turn()
     return len(gpus()) * per_gpu()
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import psutil
 
-from ganlore import shapes, storage
+from ganlore import formatting, shapes, storage
 from ganlore.errors import GanloreError
 from ganlore.execution import freshness, records
 from ganlore.study import trials
 from ganlore.study.run import Plan, Run
+
+STATES = ("done", "trained", "running", "interrupted", "failed", "stale", "missing")
+"""The states of a run, in the order in which they are told."""
 
 AGAIN = "delete it and run snakemake"
 
@@ -99,6 +102,11 @@ def stages(plan: Plan) -> dict[str, Progress]:
 
 UNKNOWN = "unknown until each data set and network has a finished run"
 """What stands in the place of a time left that is None."""
+
+
+def time_left(seconds: float | None) -> str:
+    """`seconds_left` in words."""
+    return UNKNOWN if seconds is None else f"about {formatting.duration(seconds)}"
 
 
 def seconds_left(plan: Plan, stages: dict[str, Progress], cores: int) -> float | None:

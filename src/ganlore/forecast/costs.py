@@ -78,11 +78,6 @@ class Costs:
     _extractors: dict[tuple[str, str], Extractor] = field(default_factory=dict)
 
     @cached_property
-    def runs(self) -> dict[Cell, Run]:
-        """One run of each cell, by the cell's names."""
-        return {run.cell: run for run in reversed(self.plan.runs)}
-
-    @cached_property
     def stores(self) -> dict[str, Store]:
         """What stands for each data set: noise of its shape, or itself where it does not tell it.
 
@@ -157,7 +152,7 @@ class Costs:
                 whole = cell in corners or any(corner not in block for corner in corners)
                 for needed in [cell] if whole else corners:
                     if needed not in costs:
-                        costs[needed] = find(self.runs[needed])
+                        costs[needed] = find(self.plan.firsts[needed])
                 if not whole:
                     costs[cell] = combine(*(costs[corner] for corner in corners))
         return costs
@@ -165,7 +160,7 @@ class Costs:
     def _blocks(self) -> Iterator[list[Cell]]:
         """The cells of each data set, network and variant."""
         blocks: dict[tuple[str, ...], list[Cell]] = {}
-        for cell in self.runs:
+        for cell in self.plan.firsts:
             blocks.setdefault((cell.dataset, cell.network, cell.variant), []).append(cell)
         yield from blocks.values()
 
@@ -186,11 +181,11 @@ class Costs:
         began = time.perf_counter()
         seconds: dict[Cell, float] = {}
         for cell in self._in_turns():
-            seconds[cell] = self.measure(self.runs[cell])
+            seconds[cell] = self.measure(self.plan.firsts[cell])
             if time.perf_counter() - began > patience:
                 break
         timed = set(seconds)
-        for cell in self.runs.keys() - timed:
+        for cell in self.plan.firsts.keys() - timed:
             near = [other for other in timed if other[:2] == cell[:2]] or timed
             rate = statistics.median(seconds[other] / self.work[other] for other in near)
             seconds[cell] = rate * self.work[cell]

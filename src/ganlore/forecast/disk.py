@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ganlore.evaluation.evaluate import STRIP
 from ganlore.execution.status import progress
 from ganlore.forecast.costs import Costs
 from ganlore.formatting import size
-from ganlore.study import registry
+from ganlore.study import registry, trials
 from ganlore.study.run import Plan
 
 FEATURES = 2048
@@ -71,7 +72,7 @@ class DiskSpace:
 
 
 def disk_space(costs: Costs, jobs: int) -> DiskSpace:
-    """What a study takes beyond what is there.
+    """What a study takes beyond what is there, with the trials of its search.
 
     A state is whole before it takes the place of the one before, and a run that waits for its
     evaluation has its snapshots beside those of the next one: hence the factors 2 and 3.
@@ -80,9 +81,35 @@ def disk_space(costs: Costs, jobs: int) -> DiskSpace:
         costs: those of the study's cells.
         jobs: runs that train side by side.
     """
-    plan, keep = costs.plan, costs.plan.study.keep
+    plan = costs.plan
     shapes = {name: store.shape for name, store in costs.stores.items()}
-    kept, working = [0], [0]
+    rungs = [
+        Costs(rung, costs.folder / f"rung{number}")
+        for number, rung in enumerate(trials.forecast(plan.study))
+    ]
+    takes = [(0, 0), *(both for part in (costs, *rungs) for both in _of_runs(part, shapes))]
+    kept, working = zip(*takes, strict=True)
+    extractors = {
+        name: dict.fromkeys(
+            e for part in (costs, *rungs) for e in part.plan.extractors.get(name, ())
+        )
+        for name in shapes
+    }
+    there = Path(plan.study.results).resolve()
+    while not there.exists():
+        there = there.parent
+    return DiskSpace(
+        data=sum(_data(plan, name, shape, extractors[name]) for name, shape in shapes.items()),
+        kept=sum(kept),
+        working=jobs * max(working),
+        run=max(kept),
+        free=shutil.disk_usage(there).free,
+    )
+
+
+def _of_runs(costs: Costs, shapes: dict[str, tuple[int, ...]]) -> Iterator[tuple[int, int]]:
+    """What each run that is not done keeps, and what it takes while it trains."""
+    plan, keep = costs.plan, costs.plan.study.keep
     for run in plan.runs:
         if progress(plan, run).state == "done":
             continue
@@ -98,21 +125,11 @@ def disk_space(costs: Costs, jobs: int) -> DiskSpace:
             measured = run.training.snapshots * len(run.extractors)
             stay += (run.training.history + measured) * EVENTS
             stay += 3 * pictures * math.prod(shapes[run.dataset.name])  # grey becomes RGB
-        kept.append(stay + run.training.history * ROW + RECORDS)
-        working.append(2 * sizes.state + 3 * snapshots * sizes.snapshot + sizes.checkpoint + whole)
-    there = Path(plan.study.results).resolve()
-    while not there.exists():
-        there = there.parent
-    return DiskSpace(
-        data=sum(_data(plan, name, shape) for name, shape in shapes.items()),
-        kept=sum(kept),
-        working=jobs * max(working),
-        run=max(kept),
-        free=shutil.disk_usage(there).free,
-    )
+        working = 2 * sizes.state + 3 * snapshots * sizes.snapshot + sizes.checkpoint + whole
+        yield stay + run.training.history * ROW + RECORDS, working
 
 
-def _data(plan: Plan, name: str, shape: tuple[int, ...]) -> int:
+def _data(plan: Plan, name: str, shape: tuple[int, ...], extractors: Iterable[str]) -> int:
     """A data set and the features of its extractors, where they are not there yet."""
     root, settings = Path(plan.study.data), plan.datasets[name]
     declared = registry.declaration("dataset", name)
@@ -123,7 +140,7 @@ def _data(plan: Plan, name: str, shape: tuple[int, ...]) -> int:
     needed = 0
     if not (root / "prepared" / name / "manifest.json").exists():
         needed += n * (math.prod(shape) * (1 if images else 4) + 8)
-    for extractor in plan.extractors[name]:
+    for extractor in extractors:
         if not (root / "extractors" / name / extractor / "record.json").exists():
             needed += n * 4 * (FEATURES if images else math.prod(shape))
     return needed

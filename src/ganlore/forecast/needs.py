@@ -20,13 +20,16 @@ from ganlore import shapes, storage
 from ganlore.data import Dataset
 from ganlore.errors import GanloreError
 from ganlore.formatting import size
-from ganlore.study import compatibility, registry, weights
+from ganlore.study import compatibility, registry, trials, weights
 from ganlore.study.needs import Need, packages, unreachable
 from ganlore.study.run import Plan, Run
 
 
 def of(plan: Plan) -> list[Need]:
-    """What a plan needs and is not here; nothing is downloaded or read whole."""
+    """What a plan needs and is not here, a search's trials included.
+
+    Nothing is downloaded or read whole.
+    """
     sample_shapes: dict[str, tuple[int, ...] | None] = {}
     needs: list[Need] = []
     for name, settings in plan.datasets.items():
@@ -42,7 +45,9 @@ def of(plan: Plan) -> list[Need]:
         sample_shapes[name] = form[0] if form else None
     if plan.study.training.tensorboard:
         needs += tensorboard()
-    return [*needs, *_weights(plan), *_memory(plan, sample_shapes)]
+    for part in (plan, *trials.forecast(plan.study)):
+        needs += [*_weights(part), *_memory(part, sample_shapes)]
+    return list(dict.fromkeys(needs))
 
 
 def tensorboard() -> list[Need]:

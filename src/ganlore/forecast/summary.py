@@ -26,6 +26,9 @@ TOO_LITTLE_DISK_SPACE = 3
 UNMET_NEEDS = 4
 """The exit status of `ganlore needs` where a study would fail for something that is not here."""
 
+TABLES = ("collect", "report", "summary")
+"""The jobs after all runs."""
+
 PART = 24.0
 """Hours beyond which a plan says how to run a part of a study first."""
 
@@ -34,7 +37,8 @@ def outline(plan: Plan) -> Iterator[str]:
     """Runs, jobs and gaps: what is known without importing torch."""
     cells = {run.cell for run in plan.runs}
     fits = sum(map(len, plan.extractors.values()))
-    jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + len(plan.references) + 2
+    jobs = 2 * len(plan.runs) + len(plan.datasets) + fits + len(plan.references)
+    jobs += len(plan.controls) + 2 * bool(plan.costs) + len(TABLES)
     yield f"study {plan.study.name}: {plan.study.title}"
     yield f"  {len(plan.runs)} runs = {len(cells)} cells x {len(plan.study.seeds)} seeds"
     yield f"  {jobs} jobs: data, extractors, training, evaluation, tables, report"

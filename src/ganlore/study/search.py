@@ -61,15 +61,19 @@ def _policy(change: dict[str, Any], study: Study) -> Any:
 
 
 def _check_protocol(study: Study, search: Search) -> None:
-    judged, chosen = study.protocol, study.protocol.model_dump() | search.protocol
-    own, other = judged.extractors, search.protocol.get("extractors")
-    if chosen["reference"] == judged.reference or not other or set(other) & set(own or ()):
-        raise GanloreError(
-            f"study {study.name}: search.protocol: a search chooses by other data and other "
-            f"features than the study is judged by, which are {judged.reference} and "
-            f"{', '.join(own or ['each data set its own'])}\n"
-            "  name another `reference` and other `extractors` there"
-        )
+    """Each grid with what it changes: what judges it must not be what chooses for it."""
+    for grid in study.grids:
+        judged = study.protocol.model_dump() | grid.protocol
+        chosen = judged | search.protocol
+        own, other = judged["extractors"], search.protocol.get("extractors")
+        same = chosen["reference"] == judged["reference"]
+        if same or not other or set(other) & set(own or ()):
+            raise GanloreError(
+                f"study {study.name}: search.protocol: a search chooses by other data and other "
+                f"features than the study is judged by, which are {judged['reference']} and "
+                f"{', '.join(own or ['each data set its own'])}\n"
+                "  name another `reference` and other `extractors` there"
+            )
 
 
 def check_space(space: Iterable[str], where: str, losses: set[str], networks: set[str]) -> None:

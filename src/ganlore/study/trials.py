@@ -65,8 +65,12 @@ def of_rung(study: Study, rung: int) -> Plan:
 
 
 def forecast(study: Study) -> list[Plan]:
-    """Trials of all rungs as they will be in number; the first draws stand for those kept."""
-    assert study.search is not None
+    """Trials of all rungs as they will be in number; the first draws stand for those kept.
+
+    None of a study that searches nothing.
+    """
+    if study.search is None:
+        return []
     plans, n = [], study.search.draws
     for rung in range(1, len(study.search.rungs) + 1):
         plans.append(expand(as_study(study, rung, _all(study, n))))

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ganlore.console import say
 from ganlore.errors import GanloreError
+from ganlore.execution import gpu
 from ganlore.steps import Schedule
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ class Graphs:
             try:
                 self._record(key, schedule)
             except (RuntimeError, GanloreError) as error:
+                if gpu.short_of_memory(error):  # which whoever trains the run has an answer to
+                    raise
                 self._refuse(error)
                 return None
         self.replayed += 1

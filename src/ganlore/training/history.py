@@ -113,15 +113,12 @@ def gradient_slope(critic: Critic, inputs: Tensor, labels: Tensor | None = None)
         probe.requires_grad_()
         out = probe(inputs.detach(), labels)
         gradients = torch.autograd.grad(out.sum(), outputs, allow_unused=True)
-    # in double precision: behind 12 clipped layers squares are below the least float32
-    norms = [
-        float(gradient.double().flatten(1).norm(dim=1).mean())
-        for gradient in gradients
-        if gradient is not None
-    ]
-    if len(norms) < 2 or not all(0 < norm < math.inf for norm in (norms[0], norms[-1])):
+    there = [gradient for gradient in gradients if gradient is not None]
+    if len(there) < 2:
         return math.nan
-    return math.log10(norms[0] / norms[-1])
+    # in double precision: behind 12 clipped layers squares are below the least float32
+    first, last = (float(g.double().flatten(1).norm(dim=1).mean()) for g in (there[0], there[-1]))
+    return math.log10(first / last) if 0 < first < math.inf and 0 < last < math.inf else math.nan
 
 
 @dataclass
