@@ -536,3 +536,69 @@ def test_another_protocol_is_another_place() -> None:
         for change in ({}, {"reference": "test"}, {"n_real": 6}, {"n_fake": 6}, {"n_neighbours": 6})
     }
     assert len(places) == 5
+
+
+# --- features that take hours ---------------------------------------------------------------------
+
+
+def described(monkeypatch: pytest.MonkeyPatch, dies_at: int | None = None) -> list[int]:
+    """Count the samples of each call of the extractor; one of the calls is killed."""
+    calls: list[int] = []
+    describe = inception.Inception.describe
+
+    def counted(self: Any, samples: Any) -> features.Description:
+        if len(calls) == dies_at:
+            raise KeyboardInterrupt
+        calls.append(len(samples))
+        return describe(self, samples)
+
+    monkeypatch.setattr(inception.Inception, "describe", counted)
+    return calls
+
+
+@pytest.fixture
+def cut(copy: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Path]:
+    """An extraction of 4 parts that was killed in the third."""
+    store = Store.open(Path(copy.study.data) / "prepared/discs")
+    train, test = (len(store.samples(split)) for split in ("train", "test"))
+    monkeypatch.setattr(inception.Inception, "part", max(train, test) // 2)
+    folder = tmp_path / "cut"
+    with monkeypatch.context() as patch:
+        described(patch, dies_at=2)
+        with pytest.raises(KeyboardInterrupt):
+            features.fit("inception", store, folder)
+    assert not (folder / "record.json").exists()
+    return store, folder
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_killed_features_go_on_where_they_were(cut, tmp_path, monkeypatch, capsys) -> None:
+    store, folder = cut
+    total = sum(len(store.samples(split)) for split in ("train", "test"))
+    whole = described(monkeypatch)
+    features.fit("inception", store, tmp_path / "whole")
+    assert sum(whole) == total
+    rest = described(monkeypatch)
+    features.fit("inception", store, folder)
+    assert sum(rest) == total - 2 * inception.Inception.part
+    assert re.search(r"(\d+) of \1 train features are there already", capsys.readouterr().err)
+    assert files_of(folder) == files_of(tmp_path / "whole")  # and no part is left
+
+
+@pytest.mark.parametrize("damage", ["cut short", "of other weights"])
+def test_parts_that_do_not_count_are_made_again(cut, tmp_path, monkeypatch, damage) -> None:
+    store, folder = cut
+    if damage == "cut short":
+        path = next(iter(sorted((folder / "parts").iterdir())))
+        path.write_bytes(path.read_bytes()[:-1])
+        left = inception.Inception.part
+    else:
+        monkeypatch.setenv("GANLORE_INCEPTION", str(stand_in(tmp_path / "other.pt", seed=1)))
+        left = 0
+    total = sum(len(store.samples(split)) for split in ("train", "test"))
+    calls = described(monkeypatch)
+    features.fit("inception", store, folder)
+    assert sum(calls) == total - left

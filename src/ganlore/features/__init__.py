@@ -7,7 +7,7 @@ the classifier's test accuracy) to `<data>/extractors/<data set>/<extractor>/`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ganlore import arrays, shapes, storage
 from ganlore.data import SPLITS, Store
 from ganlore.errors import GanloreError
+from ganlore.features._parts import Parts
 from ganlore.steps import threads
 from ganlore.study import registry
 
@@ -55,10 +56,13 @@ class Extractor(ABC):
         requires: {property of the data set: reason}, for example "images".
         resize: how samples are resized before the network, for the metrics table.
         weights: {"url", "sha256", "bytes"} of a file that is downloaded once (`study.weights`).
+        part: samples of which `fit` keeps the features while it makes the others, so that it goes
+            on where it was killed; for extractors that take hours.
     """
 
     name: ClassVar[str] = ""
     resize: ClassVar[str] = "none"
+    part: ClassVar[int | None] = None
 
     def fit(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
         """Fit to a data set; returns weights (tensors by name) and a JSON-ready record."""
@@ -117,11 +121,14 @@ def fit(name: str, store: Store, folder: Path, device: torch.device | None = Non
     extractor.load(weights, store)
     if device is not None:
         extractor = extractor.to(device)
-    for split in SPLITS:
-        features = extractor.describe(store.samples(split)).features.astype(np.float32)
-        files[f"{split}.npy"] = arrays.write_array(folder / f"{split}.npy", features)
     made_of = {"extractor": name, "dataset": store.name, "data_hash": store.digest}
+    device_too = {"device": "cpu" if device is None else device.type}
+    parts = Parts(folder / "parts", {**made_of, **record, **device_too, **asdict(extractor)})
+    for split in SPLITS:
+        features = parts.features(extractor, store.samples(split), split)
+        files[f"{split}.npy"] = arrays.write_array(folder / f"{split}.npy", features)
     storage.write_record(folder / "record.json", {**made_of, **record, "files": files})
+    parts.remove()
 
 
 def fit_here(name: str, store: Store) -> Extractor:

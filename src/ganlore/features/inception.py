@@ -49,6 +49,7 @@ class Inception(Extractor):
     paper = "arXiv:2104.11222, arXiv:1706.08500"
     requires = {"images": "Inception needs images"}
     resize = "clean-fid bicubic 299"
+    part = 2_048  # four minutes of two cores
     # the hash that k-diffusion and others record for this URL
     weights = {
         "url": "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
