@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-import replay
 from ganlore import data as datasets
 from ganlore.errors import GanloreError
 from ganlore.study import registry
@@ -18,7 +17,6 @@ from ganlore.training import build, graphs, session
 from ganlore.training.batches import Batches
 from ganlore.training.captured import CapturedTrainer
 from ganlore.training.history import gradient_norm
-from ganlore.training.scheduled import Values
 from tiny import equal, tiny, tiny_run
 
 CPU = torch.device("cpu")
@@ -97,12 +95,10 @@ def test_captured_steps_freeze_it_too(kind, stores, monkeypatch) -> None:
     """The same graph before and after: only the rate that it reads changes."""
     monkeypatch.setattr(graphs, "WARM_UP", 1)
     run = frozen_run(optimizer={"kind": kind, "lr": 0.01})
-    state = build.train_state(run, (2,), 8, CPU, tensors=True)
+    state = build.train_state(run, (2,), 8, CPU)
     batches = Batches(stores["ring"], 16, run.seed, CPU)
     optimizer = build.optimizer_settings(run, state.tricks)
-    made = CapturedTrainer(
-        state, batches, run.training, optimizer, run.seed, CPU, Values(CPU), replay.capture
-    )
+    made = CapturedTrainer(state, batches, run.training, optimizer, run.seed, CPU)
     for number in range(STEPS // 2):
         made.step(number)
     half = weights(state.generator), weights(state.discriminator)

@@ -38,7 +38,7 @@ def test_the_budget_is_images_shown_to_the_discriminator(stores, monkeypatch, lo
         original(self, state, phase, *rest)
 
     monkeypatch.setattr(Step, "__init__", counted)
-    run = tiny_run(loss=loss, training={"budget": 480})
+    run = tiny_run(loss=loss, training={"budget": 480, "capture": "off"})
     checkpoints = checkpoint.Checkpoints(Path("unused"), "", math.inf)
     monkeypatch.setattr(checkpoint.Checkpoints, "restore", lambda *a: (0, 0.0))
     for method in ("save", "save_sometimes", "snapshot"):

@@ -26,6 +26,7 @@ from ganlore.forecast import flops
 from ganlore.study import registry
 from ganlore.study.run import Cell, Plan, Run
 from ganlore.training import build, checkpoint, session
+from ganlore.training.graphs import WARM_UP
 
 if TYPE_CHECKING:
     from ganlore.features import Extractor
@@ -207,7 +208,8 @@ class Costs:
         part = PART if heavy and cpu and run.training.batch % PART == 0 else 1
         step = part * self._step(run, n_critic, run.training.batch // part)
         if step < LONG:
-            many = max(n_critic, min(20, run.training.steps // 40))
+            # captured steps come after some of each kind that are not
+            many = max(n_critic * (WARM_UP + 2), min(20, run.training.steps // 40))
             step = self._step(run, many, run.training.batch)
         return step * run.training.steps
 

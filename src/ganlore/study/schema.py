@@ -115,8 +115,9 @@ class Training(Model):
 
     capture: Literal["auto", "on", "off"] = Field(
         "auto",
-        description="Whether a GPU's steps are captured in CUDA graphs and replayed, which is "
-        "faster and gives the same numbers. auto: where a step can be. on: else it is an error.",
+        description="Whether steps are captured and replayed, in CUDA graphs or as a list of "
+        "kernels, which is faster and gives the same numbers. auto: where a step can be. on: else "
+        "it is an error.",
     )
 
     @property

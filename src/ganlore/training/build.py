@@ -46,7 +46,6 @@ def train_state(
     shape: tuple[int, ...],
     classes: int,
     device: torch.device,
-    tensors: bool = False,
 ) -> TrainState:
     """Build the state of a run at step 0: networks, modules and optimisers.
 
@@ -56,7 +55,6 @@ def train_state(
         classes: the data set's number of classes, for conditional losses.
         device: where the networks are. They are initialised on the CPU, so that a seed gives the
             same weights on every device.
-        tensors: whether the optimisers' scheduled settings are tensors (`graphs.Values`).
     """
     loss = registry.create("loss", run.loss.name, run.loss.settings)
     tricks = tuple(registry.create("trick", part.name, part.settings) for part in run.applied)
@@ -84,7 +82,7 @@ def train_state(
         run.training.discriminator_scale,
         precision.forward(run.training, device),
     )
-    state.optimizers = optimizers(optimizer_settings(run, tricks), state, tensors)
+    state.optimizers = optimizers(optimizer_settings(run, tricks), state)
     return state
 
 
@@ -118,7 +116,7 @@ def optimizer_settings(run: Run, tricks: Sequence[Trick]) -> Optimizer:
 
 
 def optimizers(
-    settings: Optimizer, state: TrainState, tensors: bool = False
+    settings: Optimizer, state: TrainState
 ) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
     """Build the optimisers of generator and discriminator, each with the modules that it trains."""
     critics, both = state.loss.discriminator_modules, state.loss.shared_modules
@@ -126,8 +124,8 @@ def optimizers(
     with_d = [module for name, module in state.modules.items() if name in (*critics, *both)]
     rates = learning_rates(settings)
     return (
-        optimizer(settings, rates[0], [state.generator, *with_g], tensors),
-        optimizer(settings, rates[1], [state.discriminator, *with_d], tensors),
+        optimizer(settings, rates[0], [state.generator, *with_g]),
+        optimizer(settings, rates[1], [state.discriminator, *with_d]),
     )
 
 
@@ -154,24 +152,24 @@ def _avoid_compiler() -> None:
             setattr(method, "__dynamo_disable", method)
 
 
-def optimizer(
-    settings: Optimizer, lr: float, modules: list[nn.Module], tensors: bool = False
-) -> torch.optim.Optimizer:
-    """Build one optimiser for the parameters of several modules; `tensors` as in `train_state`."""
+def optimizer(settings: Optimizer, lr: float, modules: list[nn.Module]) -> torch.optim.Optimizer:
+    """Build one optimiser for the parameters of several modules.
+
+    Its learning rate, and a beta2 that changes, may be tensors (`scheduled.Values`).
+    """
     _avoid_compiler()
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     if settings.kind == "adam":
-        if tensors and settings.beta2_end is not None:
+        if settings.beta2_end is not None:
             return ScheduledAdam(parameters, lr=lr, betas=settings.betas, capturable=True)
         # the fused form, one call for all parameters, is the fastest on CPU and GPU; torch refuses
         # to capture a step of an optimiser that is not said to be capturable
         made = torch.optim.Adam(
-            parameters, lr=lr, betas=settings.betas, fused=True, capturable=tensors
+            parameters, lr=lr, betas=settings.betas, fused=True, capturable=True
         )
         # nor need it warn of the steps that are made before a capture
         made._warned_capturable_if_run_uncaptured = True
         return made
     if settings.kind == "rmsprop":
-        kind = ScheduledRMSprop if tensors else torch.optim.RMSprop
-        return kind(parameters, lr=lr, capturable=tensors)
+        return ScheduledRMSprop(parameters, lr=lr, capturable=True)
     return torch.optim.SGD(parameters, lr=lr, fused=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganlore.training import replay
 from ganlore.training.graphs import Capture, Graphs, cuda_graph
 from ganlore.training.trainer import Trainer
 
@@ -17,16 +18,17 @@ class CapturedTrainer(Trainer):
     """Makes steps from graphs, and those that cannot be captured as `Trainer` does.
 
     Attributes:
-        capture: what records and replays steps.
+        capture: what records and replays steps; by default what the device has.
     """
 
-    capture: Capture[Any] = cuda_graph
+    capture: Capture[Any] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        capture = self.capture or (cuda_graph if self.device.type == "cuda" else replay.capture)
         strict = self.training.capture == "on"
         rngs, weights = list(self.rng.values()), self.state.weights
-        self.graphs = Graphs(self.updates, rngs, weights, self.device, strict, self.capture)
+        self.graphs = Graphs(self.updates, rngs, weights, self.device, strict, capture)
 
     @property
     def captured(self) -> str:

@@ -1,6 +1,7 @@
-"""Captured steps: the kernels of a step are recorded once, in a CUDA graph, and replayed.
+"""Captured steps: the kernels of a step are recorded once and replayed.
 
-A small step on a GPU is bound by Python and by launches, not by arithmetic; a replay costs neither.
+A small step is bound by Python, by autograd and, on a GPU, by launches, not by arithmetic; a replay
+costs none of them. On a GPU it is a CUDA graph, on a CPU a list of calls (`replay.py`).
 What changes from step to step is in tensors that are filled before the replay: the batch, the
 scheduled values and the state of the random generators. What changes the networks (a plug-in's
 scheduled whole numbers, and whether the generator is updated) has a graph of its own.
@@ -31,12 +32,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Capture = Callable[[Callable[[], T], Sequence[torch.Generator], Any], tuple[T, Callable[[], None]]]
-"""Records a function that draws from some generators, on a stream, and runs it once. Gives its
-result, whose tensors every replay fills anew, and the function that replays it."""
+Replay = tuple[T, Callable[[], None], Sequence[Tensor]]
+"""A function's result, whose tensors every replay fills anew; what replays it; and, where replays
+can be compared with the function itself, the memory from before that it uses, as bytes."""
+
+Capture = Callable[[Callable[[], T], Sequence[torch.Generator], Any], Replay[T]]
+"""Records a function that draws from some generators, on a stream, and runs it once."""
 
 Key = tuple[Any, ...]
 """What a graph is good for: whether the generator is updated, and the scheduled whole numbers."""
+
+OTHERWISE = "a replay gives other numbers than the step, which may keep a number in Python"
+"""Why a step cannot be captured that could be recorded."""
 
 WARM_UP = 3
 """Steps of a kind that are made without a graph before one is recorded: optimisers make their
@@ -45,7 +52,7 @@ state, and libraries choose their kernels."""
 
 def cuda_graph(
     function: Callable[[], T], generators: Sequence[torch.Generator], stream: torch.cuda.Stream
-) -> tuple[T, Callable[[], None]]:
+) -> Replay[T]:
     """Record a function in a CUDA graph and replay it (`Capture`).
 
     The stream must be that of the steps before: what autograd keeps of a parameter as long as a
@@ -57,7 +64,7 @@ def cuda_graph(
     with torch.cuda.graph(graph, stream=stream):
         result = function()
     graph.replay()
-    return result, graph.replay
+    return result, graph.replay, ()
 
 
 @dataclass
@@ -68,11 +75,13 @@ class Recorded:
         updates: of the discriminator and of the generator, whose tensors every replay fills.
         gradients: of each parameter that is updated, likewise.
         replay: makes the step again.
+        used: the memory from before that the step uses, until a replay was compared with a step.
     """
 
     updates: Updates
     gradients: list[tuple[Tensor, Tensor]]
     replay: Callable[[], None]
+    used: Sequence[Tensor]
 
 
 class Graphs:
@@ -110,6 +119,7 @@ class Graphs:
         self._made: Counter[Key] = Counter()
         self._batch: Batch | None = None
         self._last: Recorded | None = None
+        self._expected: list[tuple[Tensor, Tensor]] = []
         self.refusal: str | None = None
         self.replayed = 0
 
@@ -118,7 +128,7 @@ class Graphs:
         return self.refusal is None and self._made[_key(schedule, generator_too)] >= WARM_UP
 
     def step(self, schedule: Schedule, batch: Batch, generator_too: bool) -> Updates | None:
-        """Make a step from a graph; None if it cannot be captured, and nothing was made.
+        """Make a step from a graph; None if it is to be made without, and nothing was made.
 
         Args:
             schedule: of the step.
@@ -131,6 +141,9 @@ class Graphs:
         key = _key(schedule, generator_too)
         self._fill(batch)
         if key in self._recorded:
+            if self._recorded[key].used:
+                self._foretell(self._recorded[key])
+                return None
             self._recorded[key].replay()
         else:
             try:
@@ -156,6 +169,7 @@ class Graphs:
         self._last = None
         if self._side is None:
             yield
+            self._compare()
             return
         self._side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._side):
@@ -170,7 +184,26 @@ class Graphs:
                 "  use 'auto', which trains without a graph then"
             ) from error
         self.refusal = reason
-        say(f"note: steps are not captured, and slower: {reason}")
+        say(f"note: steps are not captured: {reason}")
+
+    @torch.no_grad()
+    def _foretell(self, recorded: Recorded) -> None:
+        """Note what a replay makes of all memory, for a step without a graph to be compared with.
+
+        So a number that the step keeps in Python is noticed, which a replay would never change.
+        """
+        before = [(tensor, tensor.clone()) for tensor in recorded.used]
+        recorded.replay()
+        self._expected = [(tensor, tensor.clone()) for tensor in recorded.used]
+        for tensor, content in before:
+            tensor.copy_(content)
+        recorded.used = ()
+
+    def _compare(self) -> None:
+        """Refuse to go on with graphs if the step was another than a replay's."""
+        expected, self._expected = self._expected, []
+        if not all(torch.equal(actual, foretold) for actual, foretold in expected):
+            self._refuse(GanloreError(OTHERWISE))
 
     def _fill(self, batch: Batch) -> None:
         """Copy a batch to the tensors that graphs read."""
@@ -198,9 +231,9 @@ class Graphs:
 
         for parameter in self._parameters:
             parameter.grad = None
-        updates, replay = self._capture(make, self._generators, self._side)
+        updates, replay, used = self._capture(make, self._generators, self._side)
         gradients = [(p, p.grad) for p in self._parameters if p.grad is not None]
-        self._recorded[key] = Recorded(updates, gradients, replay)
+        self._recorded[key] = Recorded(updates, gradients, replay, used)
 
 
 def _key(schedule: Schedule, generator_too: bool) -> Key:

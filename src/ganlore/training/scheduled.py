@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 
 class Values:
-    """Scheduled values as tensors on the device, of single precision and no dimensions.
+    """Scheduled values as tensors on the device, without dimensions.
 
-    A value keeps its tensor, which is filled when the value changes, so that graphs read it.
+    A value keeps its tensor, which is filled when the value changes, so that a captured step reads
+    it. It has single precision, in which kernels take a number too; but optimisers on a CPU take
+    theirs in double precision.
 
     Args:
         device: where they are.
@@ -30,14 +32,19 @@ class Values:
         self._device = device
         self._tensors: dict[str, tuple[float, Tensor]] = {}
 
-    def __call__(self, name: str, value: float) -> Tensor:
+    def __call__(self, name: str, value: float, dtype: torch.dtype = torch.float32) -> Tensor:
         """The tensor of a value."""
         if name not in self._tensors:
-            self._tensors[name] = value, torch.tensor(value, device=self._device)
+            # filled on the device, which nothing waits for
+            self._tensors[name] = value, torch.full((), value, device=self._device, dtype=dtype)
         before, tensor = self._tensors[name]
         if value != before:
             self._tensors[name] = value, tensor.fill_(value)
         return tensor
+
+    def of_optimizer(self, name: str, value: float) -> Tensor:
+        """The tensor of an optimiser's setting."""
+        return self(name, value, torch.float64 if self._device.type == "cpu" else torch.float32)
 
     def of(self, schedule: Schedule) -> Schedule:
         """A schedule whose numbers are tensors, but whole numbers and truths, which select."""
@@ -51,7 +58,7 @@ class Values:
 def set_rates(
     optimizers: tuple[torch.optim.Optimizer, ...],
     schedule: Schedule,
-    values: Values | None = None,
+    values: Values,
 ) -> None:
     """Set learning rates and, for Adam, beta2.
 
@@ -64,11 +71,11 @@ def set_rates(
         for group in optimizer.param_groups:
             first = group.setdefault("first_lr", group["lr"])
             rate = 0.0 if index == 0 and schedule.frozen else first * schedule.learning_rate
-            group["lr"] = rate if values is None else values(f"lr{index}", rate)
+            group["lr"] = values.of_optimizer(f"lr{index}", rate)
             if "betas" in group:
                 second: float | torch.Tensor = schedule.beta2
-                if values is not None and isinstance(optimizer, ScheduledAdam):
-                    second = values("beta2", schedule.beta2)
+                if isinstance(optimizer, ScheduledAdam):
+                    second = values.of_optimizer("beta2", schedule.beta2)
                 group["betas"] = (group["betas"][0], second)
 
 

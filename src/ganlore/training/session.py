@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ganlore.console import Progress
-from ganlore.errors import GanloreError
 from ganlore.execution import gpu
 from ganlore.steps import seeding
 from ganlore.training import build, precision
 from ganlore.training.batches import Batches
 from ganlore.training.captured import CapturedTrainer
 from ganlore.training.loop import Steps, drain, loop
-from ganlore.training.scheduled import Values
 from ganlore.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -80,8 +78,7 @@ def build_trainer(
 ) -> Trainer:
     """Build the trainer of a run at step 0. Nothing after it depends on the run's settings."""
     training = run.training
-    on_gpu = device.type == "cuda"
-    state = build.train_state(run, store.shape, store.classes, device, tensors=on_gpu)
+    state = build.train_state(run, store.shape, store.classes, device)
     state.extractors = {name: fitted.to(device) for name, fitted in (extractors or {}).items()}
     layout = precision.layout(training)
     batches = Batches(
@@ -95,11 +92,5 @@ def build_trainer(
         subset=training.subset,
     )
     optimizer = build.optimizer_settings(run, state.tricks)
-    if training.capture == "on" and not on_gpu:
-        raise GanloreError(
-            f"training.capture = 'on', but this run is on {device}: no GPU, no graphs\n"
-            "  use 'auto', or a machine with a GPU"
-        )
-    kind = CapturedTrainer if on_gpu and training.capture != "off" else Trainer
-    values = Values(device) if on_gpu else None
-    return kind(state, batches, training, optimizer, run.seed, device, values)
+    kind = Trainer if training.capture == "off" else CapturedTrainer
+    return kind(state, batches, training, optimizer, run.seed, device)

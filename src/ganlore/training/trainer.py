@@ -48,7 +48,6 @@ class Trainer:
         optimizer: the optimisers' settings, after the tricks' changes.
         seed: the run's.
         device: where the networks are.
-        values: scheduled values as tensors on the device, None for numbers.
     """
 
     state: TrainState
@@ -57,9 +56,9 @@ class Trainer:
     optimizer: Optimizer
     seed: int
     device: torch.device
-    values: Values | None = None
 
     def __post_init__(self) -> None:
+        self._values = Values(self.device)
         self._batch: tuple[int, Batch] | None = None
         self.rng: dict[Phase, torch.Generator] = {
             phase: torch.Generator(self.device) for phase in get_args(Phase)
@@ -87,7 +86,7 @@ class Trainer:
         """Prepare a step's updates: seeds, schedule, learning rates, the tricks' stages."""
         seeding.seed_globals(self.seed, "global", number)  # for code without a generator argument
         schedule = self.schedule_of(number)
-        set_rates(self.state.optimizers, schedule, self.values)
+        set_rates(self.state.optimizers, schedule, self._values)
         for trick in self.state.tricks:
             own = f"{trick.name}."
             numbers = {
@@ -96,7 +95,7 @@ class Trainer:
                 if name.startswith(own)
             }
             trick.stage(numbers, self.state.networks)
-        return schedule if self.values is None else self.values.of(schedule)
+        return self._values.of(schedule)
 
     def schedule_of(self, number: int) -> Schedule:
         """The scheduled values of a step."""

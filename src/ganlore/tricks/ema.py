@@ -58,15 +58,18 @@ class ExponentialMovingAverage(Trick):
         return {name: copy.deepcopy(p).requires_grad_(False) for name, p in averages.items()}
 
     def scheduled(self, moment: Moment) -> dict[str, float]:
-        """The decay of the average in this step."""
+        """The share that this step's weights get: 1 - decay, of which single precision has more."""
+        return {"share": 1 - self._decay(moment)}
+
+    def _decay(self, moment: Moment) -> float:
         if moment.generator_steps < self.start:
-            return {"decay": 0.0}
+            return 0.0
         if self.decay is not None:
-            return {"decay": self.decay}
+            return self.decay
         halflife = self.halflife
         if self.rampup is not None:
             halflife = min(halflife, self.rampup * moment.batch * moment.generator_steps)
-        return {"decay": 0.5 ** (moment.batch / halflife) if halflife else 0.0}
+        return float(0.5 ** (moment.batch / halflife)) if halflife else 0.0
 
     @torch.no_grad()
     def after_generator(self, step: Step) -> None:
@@ -76,23 +79,23 @@ class ExponentialMovingAverage(Trick):
         average. Other buffers are copied: counts, and spectral normalisation's unit vectors, whose
         average has another length.
         """
-        decay = step.scheduled(self, "decay")
-        self._update(step.modules["ema"], step.state.generator, decay)
+        share = step.scheduled(self, "share")
+        self._update(step.modules["ema"], step.state.generator, share)
         for name in step.state.loss.evaluated_modules:
-            self._update(step.modules[f"ema-{name}"], step.modules[name], decay)
+            self._update(step.modules[f"ema-{name}"], step.modules[name], share)
 
     @staticmethod
-    def _update(average: nn.Module, current: nn.Module, decay: float | Tensor) -> None:
+    def _update(average: nn.Module, current: nn.Module, share: float | Tensor) -> None:
         averages: list[Tensor] = [*average.parameters()]
         news: list[Tensor] = [*current.parameters()]
-        share: Any = [1 - decay] * len(news) if isinstance(decay, Tensor) else 1 - decay
-        torch._foreach_lerp_(averages, news, share)
+        shares: Any = [share] * len(news) if isinstance(share, Tensor) else share
+        torch._foreach_lerp_(averages, news, shares)
         for target, source in zip(average.modules(), current.modules(), strict=True):
             statistics = isinstance(target, _BatchNorm)
             buffers = target.buffers(recurse=False), source.buffers(recurse=False)
             for old, new in zip(*buffers, strict=True):
                 if statistics and old.is_floating_point():
-                    old.lerp_(new, 1 - decay)
+                    old.lerp_(new, share)
                 else:
                     old.copy_(new)
 
