@@ -77,7 +77,7 @@ def test_scheduled_numbers_are_numbers(run, stores, fitted) -> None:
 def test_the_tricks_that_change_with_time_schedule_it(stores) -> None:
     for loss, trick, name in (
         ("nonsaturating", "instance-noise", "instance-noise.strength"),
-        ("nonsaturating", "ema", "ema.decay"),
+        ("nonsaturating", "ema", "ema.share"),
         ("r3gan", "none", "r3gan.gamma"),
         ("nonsaturating", "progressive", "progressive.share"),
     ):

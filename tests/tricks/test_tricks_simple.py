@@ -213,7 +213,9 @@ def test_decay_reaches_both_optimisers_beside_their_own_schedules(loss, others, 
         run = tiny_run("ring", loss, trick, training={"policy": "published", "budget": 160})
         trainer = session.build_trainer(run, stores["ring"], CPU)
         trainer.begin(9)
-        return [group["lr"] for used in trainer.state.optimizers for group in used.param_groups]
+        return [
+            float(group["lr"]) for used in trainer.state.optimizers for group in used.param_groups
+        ]
 
     plain, decayed = rates(others), rates(f"{others}+learning-rate-decay")
     assert decayed == pytest.approx([0.2 * rate for rate in plain])

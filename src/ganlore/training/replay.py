@@ -79,6 +79,11 @@ class Recorder(TorchDispatchMode):
         self._before: dict[int, tuple[Tensor, Tensor]] = {}
         self._alive: list[Any] = []  # so that no memory is given twice
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Whether torch is to wrap this class, which would import its compiler: a second."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
