@@ -114,11 +114,14 @@ def _version(package: str) -> str | None:
 
 
 def _git() -> dict[str, Any]:
-    """The commit of this package's source, and whether there are changed or untracked files."""
+    """The commit of this package's source, and whether there are changed or untracked files.
+
+    `dvc.lock` is what DVC notes of results, which `make report` leaves there, and no source.
+    """
     folder = Path(__file__).parent
     try:
         commit = _run(["git", "rev-parse", "HEAD"], folder)
-        dirty = _run(["git", "status", "--porcelain"], folder)
+        dirty = _run(["git", "status", "--porcelain", "--", ":/", ":(exclude,top)dvc.lock"], folder)
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
     return {"commit": commit, "dirty": bool(dirty)}
