@@ -21,7 +21,15 @@ import jinja2
 
 from ganlore import formatting, storage
 from ganlore.analysis.claims.verdicts import VERDICTS
-from ganlore.docgen import architecture, catalogue, performance, published, reliability, studies
+from ganlore.docgen import (
+    architecture,
+    catalogue,
+    performance,
+    published,
+    reliability,
+    revised,
+    studies,
+)
 from ganlore.errors import GanloreError
 
 TEMPLATES = Path("docs") / "templates"
@@ -42,6 +50,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "is_measured": performance.is_measured,
     "cards": performance.cards,
     "published": published.published,
+    "revised": revised.revised,
     "campaign": reliability.campaign,
     "packages": architecture.packages,
     "import_graph": architecture.import_graph,
