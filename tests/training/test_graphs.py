@@ -240,6 +240,74 @@ def test_what_cannot_be_captured_says_why_and_is_trained_as_ever(
     assert made.captured == f"no: {made.graphs.refusal}"
 
 
+class Clips(nonsaturating.Nonsaturating):
+    """A loss that clips a gradient, whose norm torch takes of a list with one tensor."""
+
+    def after_discriminator(self, step: Step) -> None:
+        """Clip one parameter's gradient."""
+        torch.nn.utils.clip_grad_norm_([next(step.state.discriminator.parameters())], 1.0)
+
+
+def test_one_result_in_a_list_is_replayed(stores, fitted, monkeypatch) -> None:
+    monkeypatch.setattr(registry, "create", _creating(Clips))
+    run = tiny_run("ring", training={"budget": 16 * STEPS})
+    assert both(run, stores["ring"], fitted, monkeypatch).captured == "yes"
+
+
+def test_a_replay_that_fails_is_a_refusal(stores, fitted, monkeypatch, capfd) -> None:
+    record = replay.capture
+
+    def capture(*arguments: Any) -> Any:
+        result, _, used = record(*arguments)
+
+        def fails() -> None:
+            used[0].zero_()  # halfway
+            raise RuntimeError("no such kernel")
+
+        return result, fails, used
+
+    monkeypatch.setattr(replay, "capture", capture)
+    run = tiny_run("ring", training={"budget": 16 * STEPS})
+    made = both(run, stores["ring"], fitted, monkeypatch)
+    assert made.captured == "no: no such kernel" and made.graphs.replayed == 1
+    assert "not captured: no such kernel" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.9])
+def test_too_much_memory_is_a_refusal(stores, fitted, monkeypatch, share) -> None:
+    """Wherever in a step it is noticed: also with the discriminator's update made."""
+    run, taken = tiny_run("ring", training={"budget": 16 * STEPS}), []
+    recorder = replay.Recorder.__exit__
+
+    def noted(self, *rest: Any) -> Any:
+        taken.append(self._bytes)
+        return recorder(self, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replay.Recorder, "__exit__", noted)
+        both(run, stores["ring"], fitted, monkeypatch)
+    monkeypatch.setattr(replay, "LIMIT", int(share * taken[0]))
+    made = both(run, stores["ring"], fitted, monkeypatch)
+    assert made.graphs.replayed == 0 and "take more than" in made.captured
+
+
+def test_plug_ins_of_others_are_captured_if_it_is_asked_for(stores, tmp_path, monkeypatch) -> None:
+    """What they keep in Python was right in a step without a graph."""
+    (tmp_path / "losses").mkdir()
+    text = "from ganlore.losses.hinge import Hinge\n\n\nclass Mine(Hinge):\n    pass\n\n\nLOSS = Mine\n"
+    (tmp_path / "losses/mine.py").write_text(f'"""Mine."""\n\n{text}', encoding="utf-8")
+    monkeypatch.setenv("GANLORE_PLUGINS", str(tmp_path))
+    captured = {}
+    for capture in ("auto", "on", "off"):
+        run = tiny_run("ring", "mine", training={"capture": capture})
+        captured[capture] = session.build_trainer(run, stores["ring"], CPU).captured
+    assert captured == {
+        "auto": "no: mine of another package (training.capture: on)",
+        "on": "yes",
+        "off": "no",
+    }
+
+
 def test_too_little_memory_is_no_reason_to_go_on_without_a_graph(
     stores, fitted, monkeypatch
 ) -> None:

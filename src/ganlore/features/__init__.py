@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ganlore import arrays, shapes, storage
@@ -19,10 +20,9 @@ from ganlore.data import SPLITS, Store
 from ganlore.errors import GanloreError
 from ganlore.features._parts import Parts
 from ganlore.steps import threads
-from ganlore.study import registry
+from ganlore.study import fingerprint, registry
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -122,8 +122,12 @@ def fit(name: str, store: Store, folder: Path, device: torch.device | None = Non
     if device is not None:
         extractor = extractor.to(device)
     made_of = {"extractor": name, "dataset": store.name, "data_hash": store.digest}
-    device_too = {"device": "cpu" if device is None else device.type}
-    parts = Parts(folder / "parts", {**made_of, **record, **device_too, **asdict(extractor)})
+    by = {
+        "code": fingerprint.extraction(name),
+        "torch": torch.__version__,
+        "device": "cpu" if device is None else device.type,
+    }
+    parts = Parts(folder / "parts", {**made_of, **record, **by, **asdict(extractor)})
     for split in SPLITS:
         features = parts.features(extractor, store.samples(split), split)
         files[f"{split}.npy"] = arrays.write_array(folder / f"{split}.npy", features)

@@ -209,7 +209,7 @@ class Costs:
         step = part * self._step(run, n_critic, run.training.batch // part)
         if step < LONG:
             # captured steps come after some of each kind that are not
-            many = max(n_critic * (WARM_UP + 2), min(20, run.training.steps // 40))
+            many = max(n_critic * (WARM_UP + 3), min(20, run.training.steps // 40))
             step = self._step(run, many, run.training.batch)
         return step * run.training.steps
 

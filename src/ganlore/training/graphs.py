@@ -143,7 +143,7 @@ class Graphs:
         if key in self._recorded:
             if self._recorded[key].used:
                 self._foretell(self._recorded[key])
-                return None
+                return None  # and the step without a graph is compared with it
             self._recorded[key].replay()
         else:
             try:
@@ -184,6 +184,7 @@ class Graphs:
                 "  use 'auto', which trains without a graph then"
             ) from error
         self.refusal = reason
+        self._recorded, self._last = {}, None  # whose memory may be large
         say(f"note: steps are not captured: {reason}")
 
     @torch.no_grad()
@@ -193,10 +194,14 @@ class Graphs:
         So a number that the step keeps in Python is noticed, which a replay would never change.
         """
         before = [(tensor, tensor.clone()) for tensor in recorded.used]
-        recorded.replay()
-        self._expected = [(tensor, tensor.clone()) for tensor in recorded.used]
-        for tensor, content in before:
-            tensor.copy_(content)
+        try:
+            recorded.replay()
+            self._expected = [(tensor, tensor.clone()) for tensor in recorded.used]
+        except (RuntimeError, TypeError, NotImplementedError) as error:
+            self._refuse(error)
+        finally:
+            for tensor, content in before:
+                tensor.copy_(content)
         recorded.used = ()
 
     def _compare(self) -> None:

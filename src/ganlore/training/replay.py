@@ -4,8 +4,8 @@ A step of a small network is bound by Python and by autograd, which plan the sam
 They are recorded below autograd with the very tensors and numbers that they had, and a replay calls
 them in order, into the memory of the recorded results: no modules, no autograd, no views, nothing
 allocated. As in a CUDA graph, a Python number that a step read, and what a step keeps in Python,
-stay as they were; only tensors, and the state of random generators, can differ. What reads a number
-back, or has a shape that depends on one, is refused.
+stay as they were; only tensors, and the state of random generators, can differ. Operations that
+read a number back, or have a shape that depends on one, are refused; `tolist` and `numpy` are none.
 """
 
 from __future__ import annotations
@@ -187,13 +187,18 @@ def _copied(func: Any, results: list[Tensor], there: set[int]) -> Callable[..., 
     return call
 
 
+def _given(arguments: Any) -> list[tuple[str, str]]:
+    return [(a.name, str(a.type)) for a in arguments if not a.is_out]
+
+
 def _into(func: Any) -> tuple[Any, list[str]] | None:
     """The form of an operation that is given its results' memory, and those arguments' names."""
-    wanted = [(a.name, str(a.type)) for a in func._schema.arguments]
+    wanted = _given(func._schema.arguments)
     for name in func.overloadpacket.overloads():
         form = getattr(func.overloadpacket, name)
         arguments = form._schema.arguments
         outs = [a.name for a in arguments if a.is_out]
-        if outs and [(a.name, str(a.type)) for a in arguments if not a.is_out] == wanted:
+        tensors = all(str(a.type) == "Tensor" for a in arguments if a.is_out)  # and no lists
+        if outs and tensors and _given(arguments) == wanted:
             return form, outs
     return None

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ganlore import formatting
 from ganlore.console import Progress
 from ganlore.execution import gpu
 from ganlore.steps import seeding
+from ganlore.study import outside
 from ganlore.training import build, precision
 from ganlore.training.batches import Batches
 from ganlore.training.captured import CapturedTrainer
@@ -92,5 +94,22 @@ def build_trainer(
         subset=training.subset,
     )
     optimizer = build.optimizer_settings(run, state.tricks)
-    kind = Trainer if training.capture == "off" else CapturedTrainer
-    return kind(state, batches, training, optimizer, run.seed, device)
+    parts = state, batches, training, optimizer, run.seed, device
+    if training.capture == "off":
+        return Trainer(*parts)
+    if others := _others(run) if training.capture == "auto" and device.type == "cpu" else "":
+        return Trainer(*parts, uncaptured=f"no: {others} (training.capture: on)")
+    return CapturedTrainer(*parts)
+
+
+def _others(run: Run) -> str:
+    """The plug-ins that a run trains with and that are not this package's, in words.
+
+    What they keep in Python is right in a step that is made as ever, and may not be in a replay
+    (ADR 40). That they keep nothing is for who wrote them to say.
+    """
+    used = {("network", run.network.name), ("loss", run.loss.name)}
+    used |= {("trick", trick.name) for trick in (*run.tricks, *run.applied)}
+    used |= {("extractor", name) for name in run.training_extractors}
+    found = sorted(name for kind, name in used & set(outside.files([run])))
+    return f"{formatting.listed(found)} of another package" if found else ""

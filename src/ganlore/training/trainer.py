@@ -48,6 +48,7 @@ class Trainer:
         optimizer: the optimisers' settings, after the tricks' changes.
         seed: the run's.
         device: where the networks are.
+        uncaptured: that steps are not captured, and why, for the run's record.
     """
 
     state: TrainState
@@ -56,6 +57,7 @@ class Trainer:
     optimizer: Optimizer
     seed: int
     device: torch.device
+    uncaptured: str = "no"
 
     def __post_init__(self) -> None:
         self._values = Values(self.device)
@@ -67,7 +69,7 @@ class Trainer:
     @property
     def captured(self) -> str:
         """Whether steps are captured, for the run's record."""
-        return "no"
+        return self.uncaptured
 
     def step(self, number: int, alone: bool = False) -> Updates:
         """Make a step: the discriminator's update and, in every n_critic-th step, the generator's.
