@@ -7,7 +7,7 @@ backward pass, the optimisers' fused updates) over the wall time of the loop, bo
 profiler.
 *Torch*: operations and torch's own Python (modules, optimisers, autograd's entry), by Python's
 deterministic profiler, which makes every Python call look dearer than it is; what is left is this
-project's own code.
+project's own code. The step is made without a replay (`training.capture: off`), which has neither.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def measure(run: Run, steps: int) -> dict[str, float | str]:
 
 
 def _measure(run: Run, steps: int) -> tuple[dict[str, float | str], str]:
-    change = {"budget": steps * run.training.batch, "snapshots": 1, "history": 5}
+    change = {"budget": steps * run.training.batch, "snapshots": 1, "history": 5, "capture": "off"}
     run = run.model_copy(update={"training": run.training.model_copy(update=change)})
     with tempfile.TemporaryDirectory() as folder:
         settings = run.dataset.settings

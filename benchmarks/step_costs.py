@@ -60,7 +60,7 @@ CPU = torch.device("cpu")
 
 
 class Bench:
-    """A run whose steps are made one by one, as `ganlore train` makes them.
+    """A run whose updates are made one by one, as `ganlore train` makes them without a replay.
 
     Extractors that it trains with are fitted here, if they are not given.
     """

@@ -9,9 +9,9 @@ Both train the same networks, from the same start, with the same loss, batch and
 
 *The textbook loop* is that of PyTorch's own DCGAN tutorial (`benchmarks/textbook.py`).
 
-*The project's* is `training.trainer.Trainer`, which makes the steps of `ganlore train`: as it is by
-default (`plain`), and with other settings (`SETTINGS`); always with the memory settings that a
-study's jobs have (`worker_server.MEMORY`).
+*The project's* is what makes the steps of `ganlore train` (`training.session`): as it is by default
+(`plain`), and with other settings (`SETTINGS`); always with the memory settings that a study's jobs
+have (`worker_server.MEMORY`).
 
 Every measurement is a process of its own. The loops take turns, round after round, so that all see
 the machine in the same moods; a ratio is taken within a round; medians over rounds are given. On a
@@ -48,6 +48,7 @@ from ganlore.study import registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
 from ganlore.training import build, precision
+from ganlore.training.graphs import WARM_UP
 from ganlore.training.session import build_trainer
 
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
@@ -152,7 +153,9 @@ def speed(loop: str, case: dict[str, Any], folder: Path, seconds: float, wait: b
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    for _ in range(3 if device.type == "cpu" else 30):
+    # on a CPU as few as come before a step of each kind is replayed
+    few = (WARM_UP + 2) * run.loss.settings["n_critic"]
+    for _ in range(few if device.type == "cpu" else 30):
         next(steps)
     done()
     if wait:

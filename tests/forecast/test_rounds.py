@@ -13,6 +13,7 @@ from ganlore.execution import records
 from ganlore.forecast import rounds
 from ganlore.study.expand import expand
 from ganlore.study.run import TIMED, Cell, Plan
+from ganlore.training.captured import CapturedTrainer
 from ganlore.training.trainer import Trainer
 from tiny import tiny
 
@@ -57,7 +58,8 @@ def as_method(clock: Made) -> Callable[..., None]:
 def made(monkeypatch) -> Callable[..., Made]:
     def go(cost: Callable[[str, str, int], float]) -> Made:
         clock = Made(cost)
-        monkeypatch.setattr(Trainer, "step", as_method(clock))
+        for kind in (Trainer, CapturedTrainer):
+            monkeypatch.setattr(kind, "step", as_method(clock))
         monkeypatch.setattr(rounds.time, "perf_counter", lambda: clock.now)
         return clock
 
@@ -90,7 +92,7 @@ def test_the_cells_take_turns_in_another_order_each_round(made, tmp_path) -> Non
 
 def _every(clock: Made, cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The cell of each share of the rounds: five steps of 1/16 s, one of them not timed."""
-    built = len(cells) * (1 + rounds.TRIED)
+    built = len(cells) * (rounds.UNTIMED + rounds.TRIED)
     assert (len(clock.steps) - built) % 5 == 0
     shares = [clock.steps[at : at + 5] for at in range(built, len(clock.steps), 5)]
     assert all(len({step[:2] for step in share}) == 1 for share in shares)
@@ -102,7 +104,7 @@ def test_what_takes_long_makes_one_period_a_round(made, tmp_path) -> None:
     plan = timed(["wgan"], ["ema", "none"])
     table = pd.DataFrame(rounds.measure(plan, tmp_path, rounds=2))
     assert table["step_ms"].tolist() == pytest.approx([7000] * 4)
-    assert len(clock.steps) == 2 * 5 * (1 + rounds.TRIED) + 2 * 2 * 5 * 2
+    assert len(clock.steps) == 2 * 5 * (rounds.UNTIMED + rounds.TRIED) + 2 * 2 * 5 * 2
 
 
 def test_memory_is_that_of_a_training_and_a_penalty_counts_more(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from ganlore import arrays
 from ganlore.errors import GanloreError
 from ganlore.losses import nonsaturating
 from ganlore.settings import Optimizer
@@ -16,7 +17,7 @@ from ganlore.steps.draws import Draws, Tape
 from ganlore.study import registry
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
-from ganlore.training import build, graphs, precision, replay, session
+from ganlore.training import build, checkpoint, graphs, precision, replay, session
 from ganlore.training.captured import CapturedTrainer
 from ganlore.training.history import History
 from ganlore.training.scheduled import Values, set_rates
@@ -346,6 +347,15 @@ def test_a_whole_training_from_graphs(trained) -> None:
     for part in ("networks", "snapshots", "history"):
         assert equal(saved["captured"][part], saved["plain"][part]), part
     assert len(saved["plain"]["history"]) == 20
+
+
+def test_a_run_that_only_has_to_be_finished_is_still_said_to_be_captured(stores, tmp_path) -> None:
+    """As if it was killed after its last step, before its record was written."""
+    run, store = tiny_run("ring", training={"budget": 16 * STEPS}), stores["ring"]
+    for _ in range(2):
+        state = checkpoint.Checkpoints(tmp_path, checkpoint.identity(run, store))
+        assert session.train(run, store, state, CPU) == "done"
+        assert arrays.read_sealed(state.path)["captured"] == "yes"
 
 
 @pytest.mark.parametrize(

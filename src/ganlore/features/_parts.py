@@ -48,6 +48,8 @@ class Parts:
             made = extractor.describe(samples[start : start + size]).features
             parts.append(made.astype(np.float32))
             self._keep(split, start, size, parts[-1])
+            done = start + len(parts[-1])
+            say(f"{extractor.name}: {done} of {len(samples)} {split} features")
         return np.concatenate(parts)
 
     def _place(self, split: str, start: int, size: int) -> tuple[Path, str]:

@@ -26,6 +26,7 @@ from ganlore.forecast.costs import Costs
 from ganlore.steps import seeding
 from ganlore.study.run import ROUNDS, Plan, Run
 from ganlore.training import build, memory, session
+from ganlore.training.graphs import WARM_UP
 
 if TYPE_CHECKING:
     from ganlore.data import Store
@@ -34,8 +35,12 @@ if TYPE_CHECKING:
 SHARE = 0.2
 """Seconds that a cell's steps of one round take, or one period if that is longer."""
 
+UNTIMED = WARM_UP + 2
+"""Periods before any is timed: those made without a graph, the one that is recorded, and the one
+that is compared (`training.graphs`)."""
+
 TRIED = 3
-"""Periods by which that is told, after one that is not timed."""
+"""Periods by which a share is told, after those."""
 
 LONG = 100_000
 """A budget of so many periods has hardly begun after these."""
@@ -95,8 +100,8 @@ class Cell:
         )
         self.period = self.trainer.state.n_critic
         self._plan_periods(LONG)  # tried at the beginning of a training: nothing has grown yet
-        self._seconds(0, 1)
-        self.periods = _periods(self._seconds(1, TRIED) / TRIED)
+        self._seconds(0, UNTIMED)
+        self.periods = _periods(self._seconds(UNTIMED, TRIED) / TRIED)
         self._plan_periods(rounds * (1 + self.periods))
 
     def _plan_periods(self, count: int) -> None:

@@ -30,7 +30,7 @@ def sgd(
     parameters: Tensor, gradient: Tensor, state: State, group: Group, each: Each
 ) -> tuple[Tensor, State]:
     """As `torch.optim.SGD` without momentum."""
-    return _descend(parameters, gradient, group["lr"]), state
+    return parameters - group["lr"] * gradient, state
 
 
 def rmsprop(
@@ -39,10 +39,7 @@ def rmsprop(
     """As `torch.optim.RMSprop` without momentum."""
     decay = group["alpha"]
     square = (decay * state["square_avg"]).addcmul(gradient, gradient, value=1 - decay)
-    below, rate = root(square) + group["eps"], group["lr"]
-    if isinstance(rate, Tensor):
-        return parameters - rate * gradient / below, {"square_avg": square}
-    moved = parameters.addcdiv(gradient, below, value=-rate)
+    moved = parameters - group["lr"] * gradient / (root(square) + group["eps"])
     return moved, {"square_avg": square}
 
 
@@ -61,13 +58,6 @@ def adam(
     rate, scale = group["lr"] / (1 - beta1**step), (1 - beta2**step).rsqrt()
     moved = parameters - each(rate) * mean / (root(square) * each(scale) + group["eps"])
     return moved, {"step": step, "exp_avg": mean, "exp_avg_sq": square}
-
-
-def _descend(parameters: Tensor, direction: Tensor, rate: float | Tensor) -> Tensor:
-    """Parameters after a move against a direction; a rate is a tensor in a captured step."""
-    if isinstance(rate, Tensor):
-        return parameters - rate * direction
-    return parameters.sub(direction, alpha=rate)
 
 
 def root(square: Tensor) -> Tensor:

@@ -40,8 +40,8 @@ class Schedule:
         moment: the progress of the run.
         learning_rate: factor on the initial learning rates of both optimisers.
         beta2: Adam's second decay rate.
-        numbers: the values that the loss and the tricks schedule, by "<plug-in>.<name>". In a step
-            that may be captured, those that are not whole are tensors on the device.
+        numbers: the values that the loss and the tricks schedule, by "<plug-in>.<name>". In a
+            step, those that are not whole are tensors on the device.
         frozen: whether the generator's own rate is 0: its gradient is computed, and not applied.
     """
 

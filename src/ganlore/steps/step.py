@@ -311,8 +311,8 @@ class Step:
     def scheduled(self, plugin: Any, name: str) -> Any:
         """A value that a loss or a trick schedules (`scheduled`), in this step.
 
-        A whole number or a truth is itself; any other is a number, or a tensor without dimensions
-        in a step that may be captured.
+        A whole number or a truth is itself; any other is a tensor without dimensions, which is the
+        same in every step, and not to be changed in place.
         """
         return self.schedule.numbers[f"{plugin.name}.{name}"]
 

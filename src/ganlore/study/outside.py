@@ -19,15 +19,31 @@ NOTE = (
 
 def files(runs: Iterable[Run]) -> dict[tuple[str, str], Path]:
     """The files of plug-ins outside of the package that runs use, by kind and name."""
-    used: dict[tuple[str, str], None] = {}
-    for run in runs:
-        used[("dataset", run.dataset.name)] = None
-        used[("network", run.network.name)] = None
-        used[("loss", run.loss.name)] = None
-        used.update(dict.fromkeys(("trick", t.name) for t in (*run.tricks, *run.applied)))
-        names = (*run.extractors, *run.training_extractors)
-        used.update(dict.fromkeys(("extractor", name) for name in names))
-    paths = {(kind, name): registry.path_of(kind, name) for kind, name in used}
+    return _outside(
+        key
+        for run in runs
+        for key in (
+            ("dataset", run.dataset.name),
+            *_trained(run),
+            *(("extractor", name) for name in run.extractors),
+        )
+    )
+
+
+def trained(run: Run) -> dict[tuple[str, str], Path]:
+    """Those that make the steps of a run, likewise."""
+    return _outside(_trained(run))
+
+
+def _trained(run: Run) -> Iterator[tuple[str, str]]:
+    yield "network", run.network.name
+    yield "loss", run.loss.name
+    yield from (("trick", trick.name) for trick in (*run.tricks, *run.applied))
+    yield from (("extractor", name) for name in run.training_extractors)
+
+
+def _outside(used: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Path]:
+    paths = {(kind, name): registry.path_of(kind, name) for kind, name in dict.fromkeys(used)}
     return {key: path for key, path in paths.items() if not path.is_relative_to(PACKAGE)}
 
 

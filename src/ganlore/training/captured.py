@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganlore.training import replay
-from ganlore.training.graphs import Capture, Graphs, cuda_graph
+from ganlore.training.graphs import Graphs, cuda_graph
 from ganlore.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -15,17 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class CapturedTrainer(Trainer):
-    """Makes steps from graphs, and those that cannot be captured as `Trainer` does.
-
-    Attributes:
-        capture: what records and replays steps; by default what the device has.
-    """
-
-    capture: Capture[Any] | None = None
+    """Makes steps from graphs, and those that cannot be captured as `Trainer` does."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        capture = self.capture or (cuda_graph if self.device.type == "cuda" else replay.capture)
+        capture = cuda_graph if self.device.type == "cuda" else replay.capture
         strict = self.training.capture == "on"
         rngs, weights = list(self.rng.values()), self.state.weights
         self.graphs = Graphs(self.updates, rngs, weights, self.device, strict, capture)

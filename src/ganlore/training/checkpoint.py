@@ -76,6 +76,7 @@ class Checkpoints:
         for optimizer, values in zip(state.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(values)
         history.rows.extend(saved["history"])
+        self.captured = saved["captured"]  # if no step is left to be made
         console.say(f"continuing after {saved['step']} steps")
         return int(saved["step"]), float(saved["seconds"])
 

@@ -1,7 +1,7 @@
 """Optimisers whose scheduled settings are tensors, which a captured step reads.
 
 torch's own take a learning rate as a tensor where they can be captured at all, but Adam's fused
-form no beta2, and RMSprop none on the CPU, where the property is tested. Their updates are those of
+form no beta2, and RMSprop none on a CPU. Their updates are those of
 unrolled steps (`steps.lookahead`).
 """
 

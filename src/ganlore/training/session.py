@@ -95,21 +95,19 @@ def build_trainer(
     )
     optimizer = build.optimizer_settings(run, state.tricks)
     parts = state, batches, training, optimizer, run.seed, device
-    if training.capture == "off":
-        return Trainer(*parts)
-    if others := _others(run) if training.capture == "auto" and device.type == "cpu" else "":
-        return Trainer(*parts, uncaptured=f"no: {others} (training.capture: on)")
-    return CapturedTrainer(*parts)
+    why_not = uncaptured(run, device)
+    return CapturedTrainer(*parts) if why_not is None else Trainer(*parts, why_not)
 
 
-def _others(run: Run) -> str:
-    """The plug-ins that a run trains with and that are not this package's, in words.
+def uncaptured(run: Run, device: torch.device) -> str | None:
+    """Why a run's steps are not even tried to be captured, for its record; None if they are.
 
-    What they keep in Python is right in a step that is made as ever, and may not be in a replay
-    (ADR 40). That they keep nothing is for who wrote them to say.
+    What plug-ins of another package keep in Python is right in a step that is made as ever, and may
+    not be in a replay. On a CPU whoever wrote them has to say that they keep nothing (ADR 40).
     """
-    used = {("network", run.network.name), ("loss", run.loss.name)}
-    used |= {("trick", trick.name) for trick in (*run.tricks, *run.applied)}
-    used |= {("extractor", name) for name in run.training_extractors}
-    found = sorted(name for kind, name in used & set(outside.files([run])))
-    return f"{formatting.listed(found)} of another package" if found else ""
+    if run.training.capture == "off":
+        return "no"
+    others = sorted(name for _, name in outside.trained(run))
+    if others and run.training.capture == "auto" and device.type == "cpu":
+        return f"no: {formatting.listed(others)} of another package (training.capture: on)"
+    return None

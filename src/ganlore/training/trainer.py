@@ -48,7 +48,7 @@ class Trainer:
         optimizer: the optimisers' settings, after the tricks' changes.
         seed: the run's.
         device: where the networks are.
-        uncaptured: that steps are not captured, and why, for the run's record.
+        uncaptured: that steps are not captured, and why (`session.uncaptured`).
     """
 
     state: TrainState

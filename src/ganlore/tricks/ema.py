@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -85,11 +85,10 @@ class ExponentialMovingAverage(Trick):
             self._update(step.modules[f"ema-{name}"], step.modules[name], share)
 
     @staticmethod
-    def _update(average: nn.Module, current: nn.Module, share: float | Tensor) -> None:
+    def _update(average: nn.Module, current: nn.Module, share: Tensor) -> None:
         averages: list[Tensor] = [*average.parameters()]
         news: list[Tensor] = [*current.parameters()]
-        shares: Any = [share] * len(news) if isinstance(share, Tensor) else share
-        torch._foreach_lerp_(averages, news, shares)
+        torch._foreach_lerp_(averages, news, [share] * len(news))
         for target, source in zip(average.modules(), current.modules(), strict=True):
             statistics = isinstance(target, _BatchNorm)
             buffers = target.buffers(recurse=False), source.buffers(recurse=False)
