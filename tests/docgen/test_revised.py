@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+
+import pytest
 
 from ganlore.analysis.claims.verdicts import VERDICTS
-from ganlore.docgen import revised
+from ganlore.docgen import revised, studies
 from ganlore.study import schema
 from tiny import REPOSITORY
 
@@ -39,3 +42,12 @@ def test_every_claim_of_the_study_has_its_first_verdict() -> None:
     assert set(FIRST) == set(claims.claims)
     assert {row["verdict"] for row in FIRST.values()} <= set(VERDICTS)
     assert all(row["flaw"] for row in FIRST.values())
+
+
+def test_seeds_that_a_published_result_lacks_are_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = studies.StudyFile(REPOSITORY, "cifar10-cpu")
+    assert shown.seeds == [0, 1, 2]
+    assert shown.seeds_to_come == []
+    part = SimpleNamespace(manifest={"settings": {"seeds": [1]}})
+    monkeypatch.setattr(studies.publication, "opened", lambda folder: part)
+    assert shown.seeds_to_come == [0, 2]

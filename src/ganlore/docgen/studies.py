@@ -66,6 +66,17 @@ class StudyFile:
         """The number of its runs."""
         return f"{len(self.ids):,}"
 
+    @cached_property
+    def seeds(self) -> list[int]:
+        """Its seeds."""
+        return schema.load(self.root / "configs" / f"{self.name}.yaml").seeds
+
+    @property
+    def seeds_to_come(self) -> list[int]:
+        """Those of its seeds that its published result does not have."""
+        manifest = publication.opened(self.root / "results" / self.name).manifest
+        return sorted(set(self.seeds) - set(manifest["settings"]["seeds"]))
+
     def runs_beyond(self, other: str) -> str:
         """The number of runs that it has beyond those of another study."""
         return f"{len(self.ids - StudyFile(self.root, other).ids):,}"
