@@ -30,6 +30,9 @@ CAPTIONS = {
     "best-of-draws": "The lowest FID that so many draws of a search are expected to find on "
     "{data}, in the features by which it chooses, with {level} % intervals by resampling the "
     "search",
+    "forest": "Every control and claim, with the effect of the test that its verdict depends on and "
+    "its {level} % interval, {seeds} seeds; to the right is in the claim's favour. Grey band: effects "
+    "smaller than the margin. A hollow mark has no verdict, since a gate before it is shut",
     "cost": "Time of a step against FID on {data}, and what each trick adds to it; means over "
     "{seeds} seeds",
     "precision-recall": "Precision against recall on {data}, means over {seeds} seeds",
@@ -86,7 +89,7 @@ class Published:
         names = sorted(path.stem for path in (self.publication.reports / "figures").glob("*.svg"))
         if name not in names:
             raise unknown("figure", name, names, f"reports/{self.study}/figures")
-        kind = next((kind for kind in CAPTIONS if name.startswith(f"{kind}-")), None)
+        kind = next((kind for kind in CAPTIONS if f"{name}-".startswith(f"{kind}-")), None)
         if kind is None:
             raise GanloreError(f"figure {name!r}: no caption\n  add one to CAPTIONS in {__name__}")
         data = name.removeprefix(f"{kind}-").removesuffix("-base")

@@ -135,5 +135,5 @@ def _texts(ax: Axes, y: int, one: ClaimResult) -> None:
             linespacing=1.1)  # fmt: skip
     effect = one.deciding.in_words if one.deciding.outcome.n else "no runs"
     where = one.summary or short_scope(one.deciding.scope)
-    rows = [*wrap(shorten(effect, 80, placeholder=" …"), 40), shorten(where, 46, placeholder=" …")]
+    rows = [*wrap(effect, 46, max_lines=2, placeholder=" …"), shorten(where, 46, placeholder=" …")]
     ax.text(WORDS, y, "\n".join(filter(None, rows)), fontsize=4.9, va="center", linespacing=1.12)
