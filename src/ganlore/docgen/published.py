@@ -30,9 +30,9 @@ CAPTIONS = {
     "best-of-draws": "The lowest FID that so many draws of a search are expected to find on "
     "{data}, in the features by which it chooses, with {level} % intervals by resampling the "
     "search",
-    "forest": "Every control and claim, with the effect of the test that its verdict depends on and "
-    "its {level} % interval, {seeds} seeds; to the right is in the claim's favour. Grey band: effects "
-    "smaller than the margin. A hollow mark has no verdict, since a gate before it is shut",
+    "forest": "Every control and claim, with the effect of the test that its verdict depends on "
+    "and its {level} % interval, {seeds} seeds; to the right is in the claim's favour. Grey band: "
+    "effects smaller than the margin. A hollow mark has no verdict: a gate before it is shut",
     "cost": "Time of a step against FID on {data}, and what each trick adds to it; means over "
     "{seeds} seeds",
     "precision-recall": "Precision against recall on {data}, means over {seeds} seeds",
