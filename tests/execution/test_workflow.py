@@ -407,7 +407,7 @@ MEASURED = {
 
 def test_costs_are_timed_after_all_runs_and_only_for_other_cells_or_code(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
-    project.study(claims=MEASURED)
+    project.study(claims=MEASURED, seeds=[0, 1])
     text = project.snakemake()
     assert text.index("rule costs:") > text.rindex("rule evaluate:") and "threads: 2" in text
     assert "rule controls:" in text and project.planned() == {}
@@ -415,13 +415,16 @@ def test_costs_are_timed_after_all_runs_and_only_for_other_cells_or_code(tmp_pat
     assert all(len(table.read_text(encoding="utf-8").splitlines()) > 20 for table in tables)
     assert not (project.folder / "results/runs/ring/mlp/lsgan").exists()
     assert "0 findings" in project.run("ganlore", "verify", "configs/default.yaml")
-    project.study(claims=MEASURED, seeds=[0, 1])
+    project.study(claims=MEASURED, seeds=[0, 1, 2])
     planned = project.planned()
-    assert planned["train"] == ["hinge/1", "wgan/1"]
+    assert planned["train"] == ["hinge/2", "wgan/2"]
     assert "costs" not in planned and "controls" not in planned
-    project.study(claims=MEASURED, settings={"networks": {"mlp": {"width": 9}}})
+    project.study(claims=MEASURED, seeds=[0])  # of runs that are all there
+    assert project.planned().keys() >= {"collect", "report"}
+    assert not project.planned().keys() & {"train", "evaluate", "costs"}
+    project.study(claims=MEASURED, seeds=[0, 1], settings={"networks": {"mlp": {"width": 9}}})
     assert "costs" in project.planned()
-    project.study(claims=MEASURED)
+    project.study(claims=MEASURED, seeds=[0, 1])
     project.edit("forecast/rounds.py", "SHARE = 0.2", "SHARE = 0.3")
     assert project.planned().keys() >= {"costs", "collect"}
     assert "train" not in project.planned()

@@ -83,7 +83,8 @@ CONTROLS_ALL = [
 
 ALL_MEASURED = RESULTS / "logs/measured"
 COSTS = PLAN.costs_folder
-COSTS_ALL = [COSTS / "record.json"] if PLAN.costs else []
+# with what costs wait for: of a job behind that alone Snakemake looks no further for reasons to run
+COSTS_ALL = [COSTS / "record.json", ALL_MEASURED] if PLAN.costs else []
 
 REFERENCES_ALL = [
     record
