@@ -51,7 +51,9 @@ def project(tmp_path: Path) -> Path:
     templates = tmp_path / "docs" / "templates"
     templates.mkdir()
     template = (REPOSITORY / "docs" / "templates" / "findings.md.j2").read_text(encoding="utf-8")
-    displayed = template[template.index("| claim |") : template.index("*Holds*")]
+    displayed = template[
+        template.index('{% if published("study").controls') : template.index("*Holds*")
+    ]
     (templates / "README.md.j2").write_text(
         '{% set n = published("study").numbers %}\n'
         "{{ n.runs }} runs, {{ n.hours }} core hours\n"
@@ -79,6 +81,18 @@ def test_the_verdicts_are_a_table(project: Path) -> None:
         "| C02 | Packing helps | **contradicted** | Modes −1.25 (−1.75 to −0.86) |  | 9 |",
         "| C03 | Nobody ran this | not tested |  |  |  |",
     ]
+
+
+def test_controls_are_a_table_of_their_own(project: Path) -> None:
+    path = project / "reports" / "study" / "tables" / "verdicts.csv"
+    table = frames.read_csv(path, keep_default_na=False, dtype=str)
+    table["control"] = table["claim"].map({"C01": "positive", "C03": "negative"}).fillna("")
+    table["passed"] = table["claim"].map({"C01": "False", "C03": "True"}).fillna("")
+    table.to_csv(path, index=False)
+    lines = [line for line in page(project).splitlines() if line.startswith("| C")]
+    assert [line[:5] for line in lines] == ["| C01", "| C03", "| C02"]
+    assert "| Clipping is a \\| poor constraint | **no** |" in lines[0]
+    assert "| Nobody ran this | yes |" in lines[1]
 
 
 def test_no_verdict_stands_without_its_scope(project: Path) -> None:

@@ -66,6 +66,15 @@ class Published:
 
         With `effect_words`, its effect and direction, and `where`, the scope of its verdict.
         """
+        return [row for row in self._deciding if not row.get("control")]
+
+    @property
+    def controls(self) -> list[Row]:
+        """The same of each control; none where the report was made before there were any."""
+        return [row for row in self._deciding if row.get("control")]
+
+    @cached_property
+    def _deciding(self) -> list[Row]:
         rows = [row for row in self._rows("verdicts.csv") if row["deciding"] == "True"]
         return [row | _in_words(row) for row in rows]
 

@@ -271,6 +271,7 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "statement": result.definition.statement,
         "articles": " ".join(result.definition.articles),
         "verdict": result.verdict,
+        "passed": result.passed if result.is_control else None,
         "test": number,
         "label": test.label,
         "claimed": test.definition.claimed,
