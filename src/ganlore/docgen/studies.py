@@ -13,6 +13,7 @@ from ganlore.publishing import publication
 from ganlore.study import paper_tables, schema
 from ganlore.study.expand import expand
 from ganlore.study.paper_tables import PUBLISHED, PaperTable
+from ganlore.study.schema import Study
 
 
 def deviating_studies(root: Path) -> dict[str, list[str]]:
@@ -51,12 +52,16 @@ class StudyFile:
     name: str
 
     @cached_property
+    def _study(self) -> Study:
+        return schema.load(self.root / "configs" / f"{self.name}.yaml")
+
+    @cached_property
     def ids(self) -> set[str]:
         """The ids of its runs."""
         own_names = {kind: set(own(kind)) for kind in ("loss", "trick")}
         return {
             run.id
-            for run in expand(schema.load(self.root / "configs" / f"{self.name}.yaml")).runs
+            for run in expand(self._study).runs
             if run.loss.name in own_names["loss"]
             and {trick.name for trick in run.tricks} <= own_names["trick"]
         }
@@ -66,10 +71,10 @@ class StudyFile:
         """The number of its runs."""
         return f"{len(self.ids):,}"
 
-    @cached_property
+    @property
     def seeds(self) -> list[int]:
         """Its seeds."""
-        return schema.load(self.root / "configs" / f"{self.name}.yaml").seeds
+        return self._study.seeds
 
     @property
     def seeds_to_come(self) -> list[int]:
