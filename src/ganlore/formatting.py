@@ -113,7 +113,9 @@ def difference(value: float, sign: bool = True) -> str:
     """A difference, or with `sign` false a value, in two digits."""
     if math.isnan(value):
         return "?"
-    return signed(f"{value:{'+' if sign else ''}.{2 if abs(value) < 10 else 1}f}")
+    text = f"{value:{'+' if sign else ''}.{2 if abs(value) < 10 else 1}f}"
+    # A negative that rounds to nothing is nothing.
+    return signed(text.lstrip("-") if float(text) == 0 else text)
 
 
 def p_value(p: float) -> str:

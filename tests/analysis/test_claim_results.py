@@ -762,6 +762,22 @@ def test_effects_in_words_say_their_direction(effect, log, words):
     assert describe.directed(effect, log) == words
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "FID"),
+        ({"take": "best"}, "FID at the best snapshot:"),
+        ({"take": "time-to", "target": 60}, "Share of the discriminator's steps until FID is 60:"),
+        ({"take": "late", "of": "g_gradient_norm"},
+         "Norm of the generator's gradient over the last third:"),
+    ],
+)  # fmt: skip
+def test_what_is_measured_is_told_apart_from_the_effect(more, words):
+    """By a colon where it is more than a word, so that no number follows another."""
+    test = study({**EMA, **more}).study.claims.claims["C01"].tests[0]
+    assert describe.subject(describe.describe(test).split(":")[0]) == words
+
+
 # -- controls --------------------------------------------------------------------------------------
 
 SAME = {**EMA, "treatment": {"losses": ["lsgan"]}, "control": {"losses": ["lsgan"]},

@@ -231,6 +231,15 @@ def test_numbers_are_told_as_papers_do(number: float, reported: str) -> None:
     assert formatting.plain(number) == reported and float(reported) == number
 
 
+@pytest.mark.parametrize(
+    "value, sign, words",
+    [(0.125, True, "+0.12"), (-0.125, False, "−0.12"), (-0.001, False, "0.00"), (0.0, True, "+0.00"),
+     (-0.001, True, "0.00"), (12.34, False, "12.3")],
+)  # fmt: skip
+def test_differences_have_two_digits_and_nothing_has_no_minus(value, sign, words) -> None:
+    assert formatting.difference(value, sign) == words
+
+
 def test_papers_become_links() -> None:
     text = "arXiv:1705.02894, Geometry 3"
     assert formatting.papers(text) == ["1705.02894"] and formatting.papers(None) == []

@@ -12,12 +12,21 @@ from ganlore.study import claim_cells
 from ganlore.study.claims import Cells, Test
 from ganlore.study.run import Plan
 
-COSTS = {
+_WORDS = {
     "step_ms": "time of a step",
     "step_gflop": "arithmetic of a step",
     "step_memory_mb": "memory of a step",
+    "d_loss": "discriminator's loss",
+    "g_loss": "generator's loss",
+    "real_logit": "logit of real samples",
+    "fake_logit": "logit of generated samples",
+    "real_probability": "probability given to real samples",
+    "fake_probability": "probability given to generated samples",
+    "d_gradient_norm": "norm of the discriminator's gradient",
+    "g_gradient_norm": "norm of the generator's gradient",
+    "d_gradient_slope": "slope of the discriminator's gradient over its layers",
 }
-"""What a step costs, in words."""
+"""What a step costs, and what a run's history has of each step, in words."""
 
 WIDTH = 110
 
@@ -85,6 +94,12 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
     return f"{what}: {left} against {right}{common}"
 
 
+def subject(measure: str) -> str:
+    """What is measured as the beginning of a line; a colon follows where that is several words."""
+    measure = measure[0].upper() + measure[1:]
+    return f"{measure}:" if " " in measure else measure
+
+
 def directed(effect: tuple[float, float, float], log: bool) -> str:
     """An effect with its interval in words that say its direction.
 
@@ -149,7 +164,9 @@ def _label(name: str) -> str:
     from ganlore.metrics import metrics
 
     by_name = metrics()
-    return by_name[name].label if name in by_name else COSTS.get(name, name)
+    if name in by_name:
+        return by_name[name].label
+    return _WORDS.get(name, name.replace("_", " "))
 
 
 def lines(plan: Plan) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ganlore.analysis import random_effects
 from ganlore.analysis.claims import verdicts
-from ganlore.analysis.claims.describe import directed
+from ganlore.analysis.claims.describe import directed, subject
 from ganlore.analysis.claims.results import ClaimResult, Overall, SettingResult, TestResult
 from ganlore.analysis.claims.settings import Setting
 from ganlore.analysis.claims.verdicts import GATED, VERDICTS, Decision
@@ -109,5 +109,5 @@ def _over(measure: str, made: Sequence[TestResult]) -> Overall:
     effect = (mean.effect, *mean.interval())
     log = made[0].definition.scale == "log"
     holds = sum(one.verdict == "holds" for one in made)
-    words = f"{measure} {directed(effect, log)} over {len(made)} settings"
+    words = f"{subject(measure)} {directed(effect, log)} over {len(made)} settings"
     return Overall(measure, len(made), holds, effect, words)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from ganlore import formatting
-from ganlore.analysis.claims.describe import directed
+from ganlore.analysis.claims.describe import directed, subject
 from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.settings import Setting
 from ganlore.analysis.claims.verdicts import GATED, Decision, Outcome, Verdict, gated
@@ -76,10 +76,11 @@ class TestResult:
         """The effect with its direction: FID 12 % lower, 8 to 15 %; empty without one."""
         if not self.outcome.n:
             return ""
+        what = subject(self.measure)
         constant = self.definition.constant
         if constant is not None:
-            return f"{self.measure} {self.rendered}, held against {constant:g}"
-        return f"{self.measure} {directed(self.effect, self.definition.scale == 'log')}"
+            return f"{what} {self.rendered}, held against {constant:g}"
+        return f"{what} {directed(self.effect, self.definition.scale == 'log')}"
 
     @property
     def effect(self) -> tuple[float, float, float]:
