@@ -12,6 +12,7 @@ import synthetic_study
 from ganlore.analysis import results, tables
 from ganlore.report import files, leaderboard
 from ganlore.report.figures import ranking
+from ganlore.report.page import build
 from ganlore.study import registry
 from tiny import equal, tiny_run
 
@@ -48,6 +49,8 @@ def test_only_one_of_the_two_counts(tmp_path: Path) -> None:
     assert set(values.columns) == set(losses) - {TWIN}
     numbers = json.loads(files.texts(mine)["numbers.json"])
     assert numbers["losses"] == "3"
+    text = build(plan).read_text(encoding="utf-8")  # and the pictures say why it is last
+    assert f"without a rank: {TWIN}, another loss" in text
 
 
 def test_alone_it_counts(tmp_path: Path) -> None:
