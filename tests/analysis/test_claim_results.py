@@ -722,6 +722,21 @@ def test_a_setting_whose_gate_is_shut_is_left_out_of_the_claims_verdict():
     assert (actual.verdict, actual.summary) == ("holds", "holds in 1 of 1 settings; 1 not tested")
 
 
+def test_a_claim_is_not_contradicted_while_a_question_of_it_is_open():
+    """It may hold there. In another setting of the same question it need not be known."""
+    failed = {**RING, "take": "failed", "scale": "value", "margin": 0.1}
+    plan = study(EMA, failed)
+    rows = tables(plan, by_data(digits=1.25, ring=1.25))
+    gated = only(plan, rows)
+    assert [test.verdict for test in gated.tests if test.gate is None] == ["contradicted"]
+    assert [test.gate.state for test in gated.tests if test.gate] == ["not testable here"]
+    assert gated.verdict == "does not hold"
+    assert gated.summary == "holds in 0 of 1 settings; 1 not testable here"
+    left_out = [{"dataset": "ring", "loss": "lsgan", "trick": "ema", "reason": "no time"}]
+    alone = study(TWO, exclude=left_out)
+    assert only(alone, tables(alone, by_data(digits=1.25, ring=1.25))).verdict == "contradicted"
+
+
 def test_budgets_are_settings():
     variants = {"long": {"training": {"budget": 120 * 64}}}
     cells = {"losses": ["lsgan"], "variants": ["base", "long"]}

@@ -90,7 +90,7 @@ def test_cells_are_compared_within_a_round():
     assert test.effect == pytest.approx((-math.log(2),) * 3)
     assert test.scope == "digits, mlp, shared settings"  # and no number of steps
     assert len(test.cells["treatment"]) == 2
-    assert test.in_words == "time of a step 50 % lower, 50 to 50 %"
+    assert test.in_words == "Time of a step: 50 % lower, 50 to 50 %"
 
 
 def test_how_many_rounds_would_decide_is_said_of_rounds():

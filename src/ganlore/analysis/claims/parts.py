@@ -12,7 +12,7 @@ from ganlore.analysis.claims.describe import directed, subject
 from ganlore.analysis.claims.results import ClaimResult, Overall, SettingResult, TestResult
 from ganlore.analysis.claims.settings import Setting
 from ganlore.analysis.claims.verdicts import GATED, VERDICTS, Decision
-from ganlore.study.claims import Claim
+from ganlore.study.claims import Claim, Control
 
 
 def decided(
@@ -39,6 +39,10 @@ def decided(
     whole = verdicts.decide(
         {name: [one.outcome for one in made] for name, made in judged.items()}, alpha
     )
+    for name, claim in claims.items():
+        asked, answered = ({_question(one) for one in made} for made in (tests[name], judged[name]))
+        if not isinstance(claim, Control) and asked > answered:
+            whole[name] = _in_part(whole[name])
     made = []
     for name, claim in claims.items():
         own = {
@@ -53,6 +57,22 @@ def decided(
         result = ClaimResult(name, claim, whole[name], tuple(own.values()), settings)
         made.append(replace(result, overall=tuple(_overall(result))))
     return made
+
+
+def _in_part(decision: Decision) -> Decision:
+    """The verdict on a claim, a question of which has none in any setting: that might hold."""
+    if decision.verdict == "contradicted":
+        return replace(decision, verdict="does not hold")
+    return decision
+
+
+Question = tuple[str, str, str, float | None]
+
+
+def _question(one: TestResult) -> Question:
+    """What a test asks, which is the same in all settings."""
+    test = one.definition
+    return one.measure, test.claimed, test.scale, test.constant
 
 
 Key = tuple[str, Setting | None]
@@ -88,12 +108,10 @@ def _own(
 
 def _overall(result: ClaimResult) -> list[Overall]:
     """Each measure that has a verdict in two settings or more, over these."""
-    groups: dict[tuple[str, str, str, float | None], list[TestResult]] = {}
+    groups: dict[Question, list[TestResult]] = {}
     for one in result.judged:
         if result.verdict not in GATED:
-            test = one.definition
-            key = (one.measure, test.claimed, test.scale, test.constant)
-            groups.setdefault(key, []).append(one)
+            groups.setdefault(_question(one), []).append(one)
     return [
         _over(measure, made)
         for (measure, *_), made in groups.items()

@@ -28,10 +28,10 @@ RULE: tuple[str, ...] = (
     "margin.",
     f"contradicted: the adjusted p is at most {_SHARE}, the interval of the test that contradicts "
     "most lies below minus its margin, and no other of its tests holds by itself (Holm over all "
-    "tests of the file).",
-    "does not hold: not contradicted, and the interval of one of the tests lies below its margin, "
-    f"where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's tests): any "
-    "effect is smaller than the smallest effect of interest.",
+    "tests of the file), or has no verdict in any setting.",
+    "does not hold: not contradicted as a whole, and the interval of one of the tests lies below "
+    f"its margin, where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's "
+    "tests): any effect is smaller than the smallest effect of interest.",
     "A test of non-inferiority (not worse) holds if its effect is above minus its margin.",
     "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
     "not converged: more than the stated share of the cells of one of its tests still changes by "
