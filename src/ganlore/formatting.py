@@ -42,8 +42,7 @@ def number(value: float, places: int | None = None) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     text = f"{value:,.{decimals(value) if places is None else places}f}"
-    # A negative that rounds to nothing is nothing.
-    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+    return _typeset(text)
 
 
 def spread(mean: float, low: float, high: float) -> tuple[str, str]:
@@ -90,6 +89,11 @@ def signed(text: str) -> str:
     return text.replace("-", "−")
 
 
+def _typeset(text: str) -> str:
+    """The same of a number alone: a negative that rounds to nothing is nothing."""
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else signed(text)
+
+
 def change(log_ratio: float) -> str:
     """A difference of logarithms as a signed change in per cent: +1.5 %, −23 %."""
     if math.isnan(log_ratio):
@@ -114,8 +118,7 @@ def difference(value: float, sign: bool = True) -> str:
     if math.isnan(value):
         return "?"
     text = f"{value:{'+' if sign else ''}.{2 if abs(value) < 10 else 1}f}"
-    # A negative that rounds to nothing is nothing.
-    return signed(text.lstrip("-") if float(text) == 0 else text)
+    return _typeset(text)
 
 
 def p_value(p: float) -> str:

@@ -40,8 +40,7 @@ def decided(
         {name: [one.outcome for one in made] for name, made in judged.items()}, alpha
     )
     for name, claim in claims.items():
-        asked, answered = ({_question(one) for one in made} for made in (tests[name], judged[name]))
-        if not isinstance(claim, Control) and asked > answered:
+        if not isinstance(claim, Control) and _questions(tests[name]) > _questions(judged[name]):
             whole[name] = _in_part(whole[name])
     made = []
     for name, claim in claims.items():
@@ -73,6 +72,10 @@ def _question(one: TestResult) -> Question:
     """What a test asks, which is the same in all settings."""
     test = one.definition
     return one.measure, test.claimed, test.scale, test.constant
+
+
+def _questions(tests: Sequence[TestResult]) -> set[Question]:
+    return {_question(one) for one in tests}
 
 
 Key = tuple[str, Setting | None]
