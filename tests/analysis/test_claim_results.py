@@ -737,6 +737,18 @@ def test_a_claim_is_not_contradicted_while_a_question_of_it_is_open():
     assert only(alone, tables(alone, by_data(digits=1.25, ring=1.25))).verdict == "contradicted"
 
 
+def test_a_claim_does_not_hold_while_a_question_of_it_is_open():
+    """What its answered part says stands in its summary; its verdict is why the other has none."""
+    failed = {**RING, "take": "failed", "scale": "value", "margin": 0.1}
+    plan = study(EMA, failed)
+    actual = only(plan, tables(plan, by_data(digits=0.8, ring=0.8)))
+    assert actual.verdict == "not testable here"
+    assert actual.summary == "holds in 1 of 1 settings; 1 not testable here"
+    assert actual.deciding.gate is not None and actual.note == actual.deciding.gate.reason
+    assert actual.scope.startswith("ring") and actual.overall == ()
+    assert [test.verdict for test in actual.tests if test.gate is None] == ["holds"]
+
+
 def test_budgets_are_settings():
     variants = {"long": {"training": {"budget": 120 * 64}}}
     cells = {"losses": ["lsgan"], "variants": ["base", "long"]}

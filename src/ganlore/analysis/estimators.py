@@ -122,15 +122,20 @@ def _detectable(n: int, level: float) -> float:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P-values adjusted for their number, at most 1 (Holm 1979), by statsmodels.
+    """P-values adjusted for their number, at most 1 (Holm 1979).
+
+    The k-th smallest of m times m - k + 1, and none below those of smaller p. Not by statsmodels'
+    `multipletests`, which the tests compare it with: that collects garbage at each call, 0.04 s of
+    a small process and 0.3 s of one that holds a study.
 
     Args:
         p_values: (m,), m >= 0.
     """
-    from statsmodels.stats.multitest import multipletests
-
     p = np.asarray(p_values, dtype=np.float64)
-    return multipletests(p, method="holm")[1] if len(p) else p
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(adjusted, 1.0)
 
 
 def simes(p_values: ArrayLike) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ganlore.analysis import random_effects
@@ -11,7 +11,7 @@ from ganlore.analysis.claims import verdicts
 from ganlore.analysis.claims.describe import directed, subject
 from ganlore.analysis.claims.results import ClaimResult, Overall, SettingResult, TestResult
 from ganlore.analysis.claims.settings import Setting
-from ganlore.analysis.claims.verdicts import GATED, VERDICTS, Decision
+from ganlore.analysis.claims.verdicts import GATED, VERDICTS, Decision, Verdict
 from ganlore.study.claims import Claim, Control
 
 
@@ -40,8 +40,9 @@ def decided(
         {name: [one.outcome for one in made] for name, made in judged.items()}, alpha
     )
     for name, claim in claims.items():
-        if not isinstance(claim, Control) and _questions(tests[name]) > _questions(judged[name]):
-            whole[name] = _in_part(whole[name])
+        unanswered = _questions(tests[name]) - _questions(judged[name])
+        if unanswered and not isinstance(claim, Control):
+            whole[name] = _in_part(whole[name], _state(name, unanswered, places, there))
     made = []
     for name, claim in claims.items():
         own = {
@@ -58,10 +59,12 @@ def decided(
     return made
 
 
-def _in_part(decision: Decision) -> Decision:
-    """The verdict on a claim, a question of which has none in any setting: that might hold."""
-    if decision.verdict == "contradicted":
+def _in_part(decision: Decision, state: Verdict) -> Decision:
+    """The verdict on a claim, a question of which has none in any setting, but this state."""
+    if decision.verdict == "contradicted":  # it might hold
         return replace(decision, verdict="does not hold")
+    if decision.verdict == "holds":  # it might not
+        return Decision(state)
     return decision
 
 
@@ -101,9 +104,27 @@ def _judged(
     return [one for key in wanted for one in places[key]]
 
 
+def _state(
+    name: str,
+    unanswered: Iterable[Question],
+    places: Mapping[Key, Sequence[TestResult]],
+    there: Mapping[Key, Decision],
+) -> Verdict:
+    """The gate before these questions: of each the least shut of its settings', of all the most."""
+    shut = [
+        min(
+            GATED.index(there[key].verdict)
+            for key, made in places.items()
+            if key[0] == name and question in _questions(made)
+        )
+        for question in unanswered
+    ]
+    return GATED[max(shut)]
+
+
 def _own(
     alone: Decision, whole: Decision, one: TestResult, judged: Sequence[TestResult]
-) -> verdicts.Verdict:
+) -> Verdict:
     """The verdict on one test: its own, and that of a claim that holds by all of its tests."""
     by_claim = whole.verdict == "holds" and any(other is one for other in judged)
     return "holds" if by_claim else alone.verdict

@@ -209,9 +209,14 @@ class ClaimResult:
 
     @property
     def judged(self) -> tuple[TestResult, ...]:
-        """The tests that its verdict is by: those of settings whose gates are open, if any is."""
-        open_ones = [one for one in self.settings if one.decision.verdict not in GATED]
-        places = open_ones or [s for s in self.settings if s.decision.verdict == self.verdict]
+        """The tests that its verdict is by: those of settings whose gates are open, if it has one.
+
+        Otherwise, and where a question of it is open in no setting, those whose gate is its state.
+        """
+        if self.verdict in GATED:
+            places = [one for one in self.settings if one.decision.verdict == self.verdict]
+        else:
+            places = [one for one in self.settings if one.decision.verdict not in GATED]
         return tuple(test for place in places for test in place.tests) or self.tests
 
     @property
