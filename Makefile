@@ -20,7 +20,7 @@ ifeq ($(STUDY)$(DVC),configs/default.yamlyes)
 endif
 
 test: .venv/ready
-	pytest -n auto $(ARGS)
+	pytest -n auto --dist worksteal $(ARGS)
 
 lint: .venv/ready
 	ruff check .

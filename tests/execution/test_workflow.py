@@ -22,6 +22,7 @@ import made_up
 from ganlore import storage
 from ganlore.cli import client
 from ganlore.study import schema
+from shared import made_once
 from tiny import REPOSITORY, TINY
 
 pytestmark = pytest.mark.workflow
@@ -130,9 +131,9 @@ class Project:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose study is done; the tests work on copies of it."""
-    project = Project.create(tmp_path_factory.mktemp("finished") / "project")
-    project.snakemake()
-    return project
+    return Project(
+        made_once(tmp_path_factory, "finished", lambda path: Project.create(path).snakemake())
+    )
 
 
 @pytest.fixture
@@ -224,7 +225,11 @@ def test_an_edit_reruns_what_it_touches(project, file, old, new, trains, evaluat
 @pytest.fixture(scope="module")
 def perceptual(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished project in which one run trains with an extractor, and one does not."""
-    project = Project.create(tmp_path_factory.mktemp("perceptual") / "project")
+    return Project(made_once(tmp_path_factory, "perceptual", with_an_extractor))
+
+
+def with_an_extractor(folder: Path) -> None:
+    project = Project.create(folder)
     project.edit("features/_classifying.py", "epochs: PositiveInt = 30", "epochs: PositiveInt = 1")
     place = {"datasets": ["digits"], "networks": ["mlp"]}
     grids = [
@@ -233,7 +238,6 @@ def perceptual(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ]
     project.study(grids=grids)
     project.snakemake("runs")
-    return project
 
 
 def test_an_extractor_is_fitted_before_the_training_that_uses_it(perceptual: Project) -> None:
@@ -465,16 +469,17 @@ def test_snakemakes_own_report_has_captions(finished: Project, tmp_path: Path) -
 @pytest.fixture(scope="module")
 def versioned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished project under git and DVC, with a local remote that everything was pushed to."""
-    folder = tmp_path_factory.mktemp("versioned")
-    project = under_dvc(finished, folder / "project")
-    project.run("dvc", "remote", "add", "-d", "local", str(folder / "store"))
-    reported = project.run("dvc", "repro")
-    assert (
-        "Nothing to be done" in reported and "rule train" not in reported
-    )  # Snakemake has made it all
-    for command in ("git add -A", "git commit -qm results", "dvc push -q"):
-        project.run(*command.split())
-    return project
+
+    def make(folder: Path) -> None:
+        project = under_dvc(finished, folder)
+        project.run("dvc", "remote", "add", "-d", "local", str(folder.parent / "store"))
+        reported = project.run("dvc", "repro")
+        assert "Nothing to be done" in reported  # Snakemake has made it all
+        assert "rule train" not in reported
+        for command in ("git add -A", "git commit -qm results", "dvc push -q"):
+            project.run(*command.split())
+
+    return Project(made_once(tmp_path_factory, "versioned", make))
 
 
 def runs_nothing(project: Project) -> bool:
