@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -65,7 +66,9 @@ STEPS = 60
 """The steps of a run; its window lies where growing networks fade and every schedule moves."""
 
 
-def both(run, store, fitted, monkeypatch, numbers: range | None = None) -> CapturedTrainer:
+def both(
+    run, store, fitted, monkeypatch, numbers: range | None = None, warm_up: int = 1
+) -> CapturedTrainer:
     """Make the same steps with and without graphs, compare all bits, and give the former.
 
     Args:
@@ -73,16 +76,18 @@ def both(run, store, fitted, monkeypatch, numbers: range | None = None) -> Captu
         store: its data.
         fitted: the fixture.
         monkeypatch: the fixture.
-        numbers: the steps; by default those of four of the generator in the window: one without a
-            graph, one that is recorded, one that is compared, and one that is replayed.
+        numbers: the steps; by default those of four of the generator in the window (and more with
+            more of warm-up): one without a graph, one that is recorded, one that is compared, and
+            one that is replayed.
+        warm_up: steps of a kind without a graph. In the second of them attributes are compared.
     """
-    monkeypatch.setattr(graphs, "WARM_UP", 1)
+    monkeypatch.setattr(graphs, "WARM_UP", warm_up)
     captured = session.build_trainer(run, store, CPU, fitted(run))
     plain = session.build_trainer(off(run), store, CPU, fitted(run))
     assert isinstance(captured, CapturedTrainer) and not isinstance(plain, CapturedTrainer)
     n = captured.state.n_critic
     begin = run.training.steps * 2 // 5 // n * n
-    for number in numbers or range(begin, begin + 4 * n):
+    for number in numbers or range(begin, begin + (3 + warm_up) * n):
         one, other = captured.step(number), plain.step(number)
         if one[1] is not None:
             assert row(captured, one) == row(plain, other), number
@@ -182,6 +187,72 @@ class Counts(nonsaturating.Nonsaturating):
         return self.count * super().generator(step)
 
 
+COUNTS: Counter[int] = Counter()
+
+
+class CountsElsewhere(nonsaturating.Nonsaturating):
+    """A loss that counts its steps where nothing looks."""
+
+    def generator(self, step: Step) -> torch.Tensor:
+        """A multiple of the loss that grows from step to step."""
+        COUNTS[id(self)] += 1
+        return COUNTS[id(self)] * super().generator(step)
+
+
+class ActsSeldom(nonsaturating.Nonsaturating):
+    """A loss with another in every thousandth step."""
+
+    def generator(self, step: Step) -> torch.Tensor:
+        """The loss, by the step's number."""
+        return (1 + (step.schedule.moment.step % 1000 == 999)) * super().generator(step)
+
+
+class CountsSeldom(nonsaturating.Nonsaturating):
+    """The same by a count of its own, which stands in a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = [0]
+
+    def generator(self, step: Step) -> torch.Tensor:
+        """The loss, by its own count."""
+        self.counts[0] += 1
+        seldom = self.counts[0] % 1000 == 999
+        return (1 + seldom) * super().generator(step)
+
+
+class DrawsFromItsOwn(nonsaturating.Nonsaturating):
+    """A loss with a generator that no seed of the step reaches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = torch.Generator().manual_seed(0)
+
+    def generator(self, step: Step) -> torch.Tensor:
+        """The loss and a noise without a gradient."""
+        return super().generator(step) + torch.randn((), generator=self.own)
+
+
+class KeepsTheLast(nonsaturating.Nonsaturating):
+    """A loss that keeps a tensor of the step before."""
+
+    last: torch.Tensor | None = None
+
+    def generator(self, step: Step) -> torch.Tensor:
+        """The loss, from its second step on with the one before."""
+        made = super().generator(step)
+        before, self.last = self.last, made.detach()
+        return made if before is None else made + before
+
+
+class ReadsAList(nonsaturating.Nonsaturating):
+    """A loss that reads numbers back without an operation."""
+
+    def generator(self, step: Step) -> torch.Tensor:
+        """The loss, with a weight from the device."""
+        return (1 + (step.fake_logits.detach().tolist()[0] > 9e9)) * super().generator(step)
+
+
 class ReadsBack(nonsaturating.Nonsaturating):
     """A loss that reads a number back."""
 
@@ -204,7 +275,7 @@ class DrawsOtherwise(nonsaturating.Nonsaturating):
 
 def test_a_number_that_a_trace_bakes_in_is_seen(stores, fitted, monkeypatch) -> None:
     """The comparison above fails for a loss that keeps a number in Python, if nothing looks."""
-    monkeypatch.setattr(registry, "create", _creating(Counts))
+    monkeypatch.setattr(registry, "create", _creating(CountsElsewhere))
     monkeypatch.setattr(graphs.Graphs, "_compare", lambda _: None)
     with pytest.raises(AssertionError):
         both(tiny_run("ring", training={"budget": 16 * STEPS}), stores["ring"], fitted, monkeypatch)
@@ -223,7 +294,13 @@ def _creating(loss: Any) -> Any:
 @pytest.mark.parametrize(
     "loss, reason",
     [
-        (Counts, "a replay gives other numbers than the step"),
+        (Counts, "a step changes Counts.count in Python"),
+        (CountsElsewhere, "a replay gives other numbers than the step"),
+        (ActsSeldom, "a step reads `step.schedule.moment`"),
+        (CountsSeldom, "a step changes CountsSeldom.counts in Python"),
+        (DrawsFromItsOwn, "a step changes DrawsFromItsOwn.own in Python"),
+        (KeepsTheLast, "a step changes KeepsTheLast.last in Python"),
+        (ReadsAList, "a step reads numbers of a tensor by `tolist`"),
         (ReadsBack, "a number is read back from the device"),
         (DrawsOtherwise, "draws randn where it drew randn of another shape or bounds"),
     ],
@@ -233,8 +310,9 @@ def test_what_cannot_be_captured_says_why_and_is_trained_as_ever(
 ) -> None:
     monkeypatch.setattr(registry, "create", _creating(loss))
     run = tiny_run("ring", training={"budget": 16 * STEPS})
-    made = both(run, stores["ring"], fitted, monkeypatch)
-    assert made.graphs.replayed == (loss is Counts)  # its only one was recorded, as a real step
+    made = both(run, stores["ring"], fitted, monkeypatch, warm_up=2)
+    # the only one of that loss was recorded, as a real step
+    assert made.graphs.replayed == (loss is CountsElsewhere)
     assert reason in made.graphs.refusal
     said = [line for line in capfd.readouterr().err.splitlines() if "not captured" in line]
     assert len(said) == 1 and reason in said[0]

@@ -84,10 +84,10 @@ class ConditionalNorm(nn.Module):
         classes: number of classes.
 
     Attributes:
-        class_labels: the labels as one-hot, (N, classes), set before each pass.
+        class_labels: the labels as one-hot, (N, classes), there during a pass alone.
     """
 
-    class_labels: Tensor
+    class_labels: Tensor | None = None
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -97,9 +97,9 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
-        gain, bias = (
-            (self.class_labels @ table)[:, :, None, None] for table in (self.gain, self.bias)
-        )
+        labels = self.class_labels
+        assert labels is not None, "its generator sets them"
+        gain, bias = ((labels @ table)[:, :, None, None] for table in (self.gain, self.bias))
         out: Tensor = self.norm(picture) * gain + bias
         return out
 
@@ -111,10 +111,12 @@ class ConditionalGenerator(Generator):
         """Samples (N, *shape), in [-1, 1]."""
         assert labels is not None, "a conditional generator needs labels"
         condition = one_hot(labels, self.classes).to(latent.dtype)
-        for part in self.modules():
-            if isinstance(part, ConditionalNorm):
-                part.class_labels = condition
+        norms = [part for part in self.modules() if isinstance(part, ConditionalNorm)]
+        for norm in norms:
+            norm.class_labels = condition
         out: Tensor = self.body(latent)
+        for norm in norms:  # a module keeps nothing from one step to the next
+            norm.class_labels = None
         return out
 
 

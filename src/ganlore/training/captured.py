@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ganlore.errors import GanloreError
 from ganlore.training import replay
 from ganlore.training.graphs import Graphs, cuda_graph
 from ganlore.training.trainer import Trainer
+from ganlore.training.watched import Watch
 
 if TYPE_CHECKING:
+    from ganlore.steps import Schedule
     from ganlore.training.trainer import Updates
 
 
@@ -19,6 +22,7 @@ class CapturedTrainer(Trainer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._watch: Watch | None = None
         capture = cuda_graph if self.device.type == "cuda" else replay.capture
         strict = self.training.capture == "on"
         rngs, weights = list(self.rng.values()), self.state.weights
@@ -40,4 +44,23 @@ class CapturedTrainer(Trainer):
                 return updates
             schedule = self.begin(number)
         with self.graphs.without(schedule, generator_too):
-            return self.updates(schedule, None, generator_too)
+            if alone or self.graphs.refusal is not None:
+                return self.updates(schedule, None, generator_too)
+            return self._watched(schedule, generator_too)
+
+    def _watched(self, schedule: Schedule, generator_too: bool) -> Updates:
+        """Make a step without a graph, and see whether others like it can be made from one."""
+        first = self.graphs.made(schedule, generator_too) == 1
+        watch = self._watch = Watch((*self.state.plugins, *self.state.networks))
+        try:
+            with watch:
+                updates = self.updates(schedule, None, generator_too)
+        finally:
+            self._watch = None
+        if reason := watch.reason(first):
+            self.graphs.refuse(GanloreError(reason))
+        return updates
+
+    def shown(self, schedule: Schedule) -> Schedule:
+        """A schedule as a step has it, which is watched where that step is."""
+        return schedule if self._watch is None else self._watch.schedule(schedule)

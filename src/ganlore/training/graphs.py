@@ -125,7 +125,11 @@ class Graphs:
 
     def ready(self, schedule: Schedule, generator_too: bool) -> bool:
         """Whether enough steps of a kind were made without a graph, and can be captured."""
-        return self.refusal is None and self._made[_key(schedule, generator_too)] >= WARM_UP
+        return self.refusal is None and self.made(schedule, generator_too) >= WARM_UP
+
+    def made(self, schedule: Schedule, generator_too: bool) -> int:
+        """How many steps of a kind were made without a graph, or begun."""
+        return self._made[_key(schedule, generator_too)]
 
     def step(self, schedule: Schedule, batch: Batch, generator_too: bool) -> Updates | None:
         """Make a step from a graph; None if it is to be made without, and nothing was made.
@@ -151,7 +155,7 @@ class Graphs:
             except (RuntimeError, GanloreError) as error:
                 if gpu.short_of_memory(error):  # which whoever trains the run has an answer to
                     raise
-                self._refuse(error)
+                self.refuse(error)
                 return None
         self.replayed += 1
         recorded = self._recorded[key]
@@ -176,7 +180,14 @@ class Graphs:
             yield
         torch.cuda.current_stream().wait_stream(self._side)
 
-    def _refuse(self, error: Exception) -> None:
+    def refuse(self, error: Exception) -> None:
+        """Make no more steps from graphs, for this reason, which is said once.
+
+        Raises:
+            GanloreError: if that is not wanted (`strict`).
+        """
+        if self.refusal is not None:
+            return
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if self._strict:
             raise GanloreError(
@@ -198,7 +209,7 @@ class Graphs:
             recorded.replay()
             self._expected = [(tensor, tensor.clone()) for tensor in recorded.used]
         except (RuntimeError, TypeError, NotImplementedError) as error:
-            self._refuse(error)
+            self.refuse(error)
         finally:
             for tensor, content in before:
                 tensor.copy_(content)
@@ -208,7 +219,7 @@ class Graphs:
         """Refuse to go on with graphs if the step was another than a replay's."""
         expected, self._expected = self._expected, []
         if not all(torch.equal(actual, foretold) for actual, foretold in expected):
-            self._refuse(GanloreError(OTHERWISE))
+            self.refuse(GanloreError(OTHERWISE))
 
     def _fill(self, batch: Batch) -> None:
         """Copy a batch to the tensors that graphs read."""

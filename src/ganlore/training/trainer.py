@@ -156,7 +156,12 @@ class Trainer:
         number, latent = schedule.moment.step, self.training.latent
         draws: Draws = Draws(self.seeded(phase, number)) if batch is None else Tape(self.rng[phase])
         images, labels = self.batch(number) if batch is None else batch
-        return Step(self.state, phase, images, labels, draws.rng, schedule, latent, before, draws)
+        shown = self.shown(schedule)
+        return Step(self.state, phase, images, labels, draws.rng, shown, latent, before, draws)
+
+    def shown(self, schedule: Schedule) -> Schedule:
+        """A schedule as a step has it."""
+        return schedule
 
     def batch(self, number: int) -> Batch:
         """The batch of a step, the same for both updates."""
