@@ -7,11 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from ganlore import metrics
 from ganlore.data import Store
@@ -162,3 +164,19 @@ def test_commands_exist() -> None:
     listed = run(REPOSITORY, "ganlore", "--help")
     assert all(command in listed for command in commands)
     assert shutil.which("make") and "make report" in README and "make test" in README
+
+
+def test_every_pin_installs_on_the_oldest_python_that_the_readme_names() -> None:
+    """Debian's 3.11.2 among them: a pin that wants 3.11.5 leaves its users without a set-up."""
+    oldest = re.search(r"You need Python (3\.\d+)", README)
+    assert oldest
+    pins = re.findall(r"^([\w.-]+)==", (REPOSITORY / "constraints.txt").read_text("utf-8"), re.M)
+    installed = {made.name.lower(): made for made in metadata.distributions()}
+    asked = {
+        name: installed[name.lower()].metadata["Requires-Python"]
+        for name in pins
+        if name.lower() in installed  # some are for another Python, or an extra
+    }
+    assert len(asked) > 150
+    wanted = f"{oldest[1]}.0"
+    assert not {n: a for n, a in asked.items() if a and not SpecifierSet(a).contains(wanted)}
