@@ -25,8 +25,7 @@ RULE: tuple[str, ...] = (
     "Both p-values are adjusted for the number of claims (Holm), as two families at "
     f"{_SHARE} each.",
     f"holds: the adjusted p is at most {_SHARE}, and the interval of every test lies above its "
-    "margin. Where a question of the claim (a measure and its direction) has no verdict in any "
-    "setting, the claim has the state of that question instead.",
+    "margin. The state of a test that has no verdict in any setting comes before that.",
     f"contradicted: the adjusted p is at most {_SHARE}, the interval of the test that contradicts "
     "most lies below minus its margin, and no other of its tests holds by itself (Holm over all "
     "tests of the file), or has no verdict in any setting.",
