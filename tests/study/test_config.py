@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ganlore.errors import GanloreError
-from ganlore.study import registry, schema
+from ganlore.study import documents, registry, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Run
 from tiny import REPOSITORY, STUDIES, TINY, tiny
@@ -353,3 +353,9 @@ def test_a_file_of_another_encoding_is_told(tmp_path: Path) -> None:
         schema.load(path)
     with pytest.raises(GanloreError, match="this is a folder"):
         schema.load(tmp_path)
+
+
+def test_a_document_that_is_parsed_twice_is_two_values() -> None:
+    """Whoever changes one, as `merge` may, changes no other."""
+    documents.parse("a: [1]", "here")["a"].append(2)
+    assert documents.parse("a: [1]", "here") == {"a": [1]}

@@ -12,7 +12,7 @@ import difflib
 import functools
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from ganlore.docgen import (
     studies,
 )
 from ganlore.errors import GanloreError
+from ganlore.study import registry
 
 TEMPLATES = Path("docs") / "templates"
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -121,19 +122,25 @@ def environment(root: Path) -> jinja2.Environment:
 
 
 def _bound(function: Callable[..., Any], root: Path) -> Callable[..., Any]:
+    """A function of templates, with its results kept: pages ask for the same things again."""
     needs_root = next(iter(inspect.signature(function).parameters), "") == "root"
-    return functools.partial(function, root) if needs_root else function
+    return functools.cache(functools.partial(function, root) if needs_root else function)
 
 
-def render(root: Path, template: Path) -> str:
+def render(root: Path, template: Path, made: jinja2.Environment | None = None) -> str:
     """A page as its template gives it, below a comment that names the template.
+
+    Args:
+        root: the project's folder.
+        template: relative to it.
+        made: the environment that several pages share.
 
     Raises:
         GanloreError: for an unknown name or a wrong argument, with the template and the line.
     """
     comment = f"<!-- Rendered by `ganlore docs` from {template.as_posix()}: edit that file. -->\n\n"
     try:
-        return comment + environment(root).get_template(template.name).render()
+        return comment + (made or environment(root)).get_template(template.name).render()
     except jinja2.TemplateSyntaxError as error:
         raise GanloreError(f"{template}:{error.lineno}: {error.message}") from None
     except (GanloreError, jinja2.UndefinedError, TypeError) as error:
@@ -142,11 +149,18 @@ def render(root: Path, template: Path) -> str:
         raise GanloreError(f"{template}:{lines[-1] if lines else 1}: {error}") from error
 
 
+def _rendered(root: Path) -> Iterator[tuple[str, str, Path]]:
+    """Every page, its text and its template. No plug-in's file changes meanwhile."""
+    with registry.unchanging():
+        made = environment(root)
+        for page, template in pages(root).items():
+            yield page, render(root, template, made), template
+
+
 def write(root: Path) -> list[str]:
     """Render every page; returns those that changed."""
     changed = []
-    for page, template in pages(root).items():
-        text = render(root, template)
+    for page, text, _ in _rendered(root):
         if not (root / page).is_file() or (root / page).read_text(encoding="utf-8") != text:
             storage.write_text(root / page, text)
             changed.append(page)
@@ -156,8 +170,7 @@ def write(root: Path) -> list[str]:
 def check(root: Path) -> list[str]:
     """What `write` would change: a text for each page, with the first lines that differ."""
     different = []
-    for page, template in pages(root).items():
-        expected = render(root, template)
+    for page, expected, template in _rendered(root):
         text = (root / page).read_text(encoding="utf-8") if (root / page).is_file() else ""
         if text != expected:
             line, lines = _first_difference(text, expected)
