@@ -170,7 +170,9 @@ def test_every_pin_installs_on_the_oldest_python_that_the_readme_names() -> None
     """Debian's 3.11.2 among them: a pin that wants 3.11.5 leaves its users without a set-up."""
     oldest = re.search(r"You need Python (3\.\d+)", README)
     assert oldest
-    pins = re.findall(r"^([\w.-]+)==", (REPOSITORY / "constraints.txt").read_text("utf-8"), re.M)
+    pins = re.findall(
+        r"^([\w.-]+)==", (REPOSITORY / "constraints.txt").read_text(encoding="utf-8"), re.M
+    )
     installed = {made.name.lower(): made for made in metadata.distributions()}
     asked = {
         name: installed[name.lower()].metadata["Requires-Python"]
