@@ -5,6 +5,8 @@
     python benchmarks/document.py idle                  commands with nothing to do
     python benchmarks/document.py start                 imports
     python benchmarks/document.py profiles              benchmarks/profile_step.py on four runs
+    python benchmarks/document.py floor cifar10 inception --settings '{source: folder}' \\
+        --protocol '{"reference": "train", "n_fake": 10000}'
     python benchmarks/step_costs.py [--axis trick]
     python benchmarks/training.py                       the training step and the textbook loop
 
@@ -18,6 +20,7 @@ import argparse
 import csv
 import json
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -26,10 +29,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ganlore import provenance, storage
+from ganlore import arrays, provenance, storage
+from ganlore.data import SPLITS, Store
 from ganlore.docgen.performance import FILE
+from ganlore.evaluation import evaluate
 from ganlore.study import schema
 from ganlore.study.expand import expand
+from ganlore.study.protocol import Protocol
 from ganlore.study.run import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -222,6 +228,30 @@ def installation() -> dict[str, Any]:
         return {"seconds": round(timed("make", ".venv/ready", folder=Path(folder)), 1)}
 
 
+def floor(dataset: str, extractor: str, settings: str, protocol: str) -> dict[str, Any]:
+    """The metrics that perfect samples would get; what was killed goes on where it was."""
+    place, folder = Path("data/extractors") / dataset / extractor, Path("data/prepared") / dataset
+    commands = [
+        ["ganlore", "prepare", dataset, "--settings", settings],
+        ["ganlore", "extract", dataset, extractor],
+        ["ganlore", "reference", dataset, extractor, "--protocol", protocol],
+    ]
+    there = sum(len(arrays.read_torch(path)["features"]) for path in place.glob("parts/*.pt"))
+    seconds = [timed(*words) for words in commands]
+    store = Store.open(folder)
+    made = sum(len(store.samples(split)) for split in SPLITS) - there
+    record = json.loads((place / "record.json").read_text(encoding="utf-8"))
+    return {
+        "commands": [shlex.join(words) for words in commands],
+        "weights_sha256": record.get("weights_sha256", ""),
+        "features_each_second": round(made / seconds[1], 1),
+        "reference_seconds": round(seconds[2], 1),
+        "rows": evaluate.floor(
+            extractor, store, Path("data"), Protocol.model_validate_json(protocol)
+        ),
+    }
+
+
 def start(repeats: int = 5) -> dict[str, Any]:
     """Imports of a training process, torch's compiler, and a call of `torch.manual_seed`."""
 
@@ -280,6 +310,11 @@ def main() -> None:
     of_study.add_argument("--log", type=Path, help="Snakemake's log; the fullest, if left out")
     of_profiles = chosen.add_parser("profiles")
     of_profiles.add_argument("--steps", type=int, default=500)
+    of_floor = chosen.add_parser("floor")
+    for name in ("dataset", "extractor"):
+        of_floor.add_argument(name)
+    for name in ("--settings", "--protocol"):
+        of_floor.add_argument(name, default="{}")
     for name in ("idle", "installation", "start"):
         chosen.add_parser(name)
     arguments = parser.parse_args()
@@ -290,6 +325,11 @@ def main() -> None:
         section, values = f"{plan.study.name}-study", study(plan, log)
     elif section == "profiles":
         values = profiles(arguments.steps)
+    elif section == "floor":
+        asked = [
+            getattr(arguments, key) for key in ("dataset", "extractor", "settings", "protocol")
+        ]
+        section, values = f"floor-{arguments.dataset}-{arguments.extractor}", floor(*asked)
     else:
         values = {"idle": idle, "installation": installation, "start": start}[section]()
     record(section, values, made)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import os
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +146,7 @@ def package(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def test_features_from_the_package_without_a_class_layer(package, weights, tmp_path, capfd) -> None:
-    """Those of the whole file, to the bit; no probabilities, so no Inception Score, and it says so."""
+    """Those of the whole file; no probabilities, so no Inception Score, and it says so."""
     store = prepared(tmp_path / "data")
     described = opened(store).describe(store.samples("test"))
     assert "lacks a class layer, and so an Inception Score" in capfd.readouterr().err
@@ -153,7 +155,8 @@ def test_features_from_the_package_without_a_class_layer(package, weights, tmp_p
     with torch.no_grad():
         images = (inception.resized(torch.from_numpy(np.array(store.samples("test")))) - 128) / 128
         expected = torch.cat([network.layers(part) for part in images.split(64)]).flatten(1)
-    assert np.array_equal(described.features, expected.numpy())
+    # convolutions in another order of memory add up in another order
+    assert np.allclose(described.features, expected.numpy(), rtol=1e-5, atol=1e-6)
     real = opened(store).describe(store.samples("train")).features
     comparison = metrics.Comparison(real=real, fake=described.features)
     assert "inception_score" not in metrics.measure_all(comparison)
@@ -602,3 +605,38 @@ def test_parts_that_do_not_count_are_made_again(cut, tmp_path, monkeypatch, dama
     calls = described(monkeypatch)
     features.fit("inception", store, folder)
     assert sum(calls) == total - left
+
+
+def test_parts_made_at_a_time_have_the_same_bits(copy: Plan, tmp_path, monkeypatch) -> None:
+    store = Store.open(Path(copy.study.data) / "prepared/discs")
+    monkeypatch.setattr(inception.Inception, "part", 40)
+    features.fit("inception", store, tmp_path / "one")
+    together, calls = threading.Barrier(2, timeout=60), itertools.count()
+    original = inception.Inception.describe
+
+    def meeting(self: Any, samples: Any) -> features.Description:
+        if next(calls) < 2:
+            together.wait()  # a single thread would wait in vain
+        return original(self, samples)
+
+    monkeypatch.setattr(inception.Inception, "describe", meeting)
+    before = torch.backends.cudnn.deterministic
+    features.fit("inception", store, tmp_path / "two", workers=2)
+    assert torch.backends.cudnn.deterministic == before
+    assert files_of(tmp_path / "two") == files_of(tmp_path / "one")
+
+
+def test_a_floor_does_not_make_features_that_are_kept(package, tmp_path, monkeypatch) -> None:
+    """The file of the package has no classes: the floor needs nothing but the features."""
+    store = prepared(tmp_path / "data")
+    features.fit("inception", store, tmp_path / "data/extractors/discs/inception")
+    calls = described(monkeypatch)
+    asked = protocol.Protocol(extractors=["inception"], n_real=None, n_fake=50, reference="train")
+    rows = evaluate.floor("inception", store, tmp_path / "data", asked)
+    assert sum(calls) == 2  # to see what there is
+    train, test = (
+        opened(store).describe(store.samples(split)).features for split in datasets.SPLITS
+    )
+    expected = metrics.measure_all(metrics.Comparison(real=train, fake=test[:50]))
+    actual = {row["metric"]: row["value"] for row in rows}
+    assert actual["fid"] == pytest.approx(expected["fid"], rel=1e-4)

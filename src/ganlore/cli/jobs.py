@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,6 +85,10 @@ def extract(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda: where features are made.")] = (
         "auto"
     ),
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Features made at a time on a CPU: by default one a core."),
+    ] = None,
 ) -> None:
     """Fit a feature extractor to a data set, and keep the features of its real samples."""
     # first of all: once torch has looked for GPUs it is too late to choose one
@@ -97,7 +102,8 @@ def extract(
         folder = data / "extractors" / dataset / extractor
         store = Store.open(data / "prepared" / dataset)
         with gpu.failure_explained(f"extractor {extractor} on {dataset}"):
-            features.fit(extractor, store, folder, build.device(device, "--device"))
+            where = build.device(device, "--device")
+            features.fit(extractor, store, folder, where, workers or os.cpu_count() or 1)
         record = storage.read_json(folder / "record.json", "extract again", shapes.Fitted)
         say(f"{folder}: { {k: v for k, v in record.items() if k != 'files'} }")
         if text := extractors.weakness(dataset, extractor, record):

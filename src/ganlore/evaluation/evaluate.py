@@ -143,12 +143,17 @@ def _opened(
 
 def _fields(extractor: features.Extractor, store: Store, evidence: Collection[str]) -> set[str]:
     """What comparisons of a loss's samples on a data set have beside the features."""
-    description = extractor.describe(store.samples("test")[:2])
-    names = [field.name for field in dataclasses.fields(description)]
-    fields = {name for name in names if getattr(description, name) is not None} | set(evidence)
-    if description.modes is not None:
+    fields = _described(extractor, store) | set(evidence)
+    if "modes" in fields:
         fields.add("modes_before")
     return fields if store.shares() is None else fields | {"mode_shares"}
+
+
+def _described(extractor: features.Extractor, store: Store) -> set[str]:
+    """What an extractor says of a data set's samples."""
+    description = extractor.describe(store.samples("test")[:2])
+    names = [field.name for field in dataclasses.fields(description)]
+    return {name for name in names if getattr(description, name) is not None}
 
 
 @threads.fixed()
@@ -177,7 +182,10 @@ def _floor(kept: Kept, store: Store, name: str) -> tuple[metrics.Reference, list
     reference = kept.reference()
     other = "test" if protocol.reference == "train" else "train"
     samples = store.samples(other)[: protocol.n_fake]
-    described = extractor.describe(samples)
+    if _described(extractor, store) == {"features"}:  # they are kept; Inception takes minutes
+        described = features.Description(features.reference(kept.fitted, other, protocol.n_fake))
+    else:
+        described = extractor.describe(samples)
     values = compare(described, reference, store, None, protocol.n_neighbours, device)
     sizes = len(reference.features), len(samples)
     rows = [

@@ -102,7 +102,9 @@ def create(name: str, store: Store) -> Extractor:
 
 
 @threads.fixed()
-def fit(name: str, store: Store, folder: Path, device: torch.device | None = None) -> None:
+def fit(
+    name: str, store: Store, folder: Path, device: torch.device | None = None, workers: int = 1
+) -> None:
     """Fit an extractor to a data set; write weights, the features of both splits, and a record.
 
     Args:
@@ -110,6 +112,7 @@ def fit(name: str, store: Store, folder: Path, device: torch.device | None = Non
         store: the prepared data.
         folder: where to write.
         device: where to compute features, the CPU by default.
+        workers: parts of the samples that a CPU computes at a time, if the extractor has parts.
 
     Raises:
         GanloreError: if it cannot be fitted to these data, or has not learned them.
@@ -127,7 +130,11 @@ def fit(name: str, store: Store, folder: Path, device: torch.device | None = Non
         "torch": torch.__version__,
         "device": "cpu" if device is None else device.type,
     }
-    parts = Parts(folder / "parts", {**made_of, **record, **by, **asdict(extractor)})
+    parts = Parts(
+        folder / "parts",
+        {**made_of, **record, **by, **asdict(extractor)},
+        workers if by["device"] == "cpu" else 1,
+    )
     for split in SPLITS:
         features = parts.features(extractor, store.samples(split), split)
         files[f"{split}.npy"] = arrays.write_array(folder / f"{split}.npy", features)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +25,13 @@ class Parts:
     Args:
         folder: where the parts are kept until all are there.
         made_of: what they depend on (JSON-ready). Parts of anything else are made again.
+        workers: parts made at a time, each by one thread, so that the bits do not depend on it.
     """
 
-    def __init__(self, folder: Path, made_of: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, made_of: dict[str, Any], workers: int = 1) -> None:
         self.folder = folder
         self._made_of = made_of
+        self._workers = workers
 
     def features(
         self, extractor: Extractor, samples: NDArray[Any], split: str
@@ -40,17 +44,23 @@ class Parts:
         kept = {start: self._kept(split, start, size) for start in starts}
         if there := sum(len(part) for part in kept.values() if part is not None):
             say(f"{extractor.name}: {there} of {len(samples)} {split} features are there already")
-        parts = []
-        for start, part in kept.items():
-            if part is not None:
-                parts.append(part)
-                continue
-            made = extractor.describe(samples[start : start + size]).features
-            parts.append(made.astype(np.float32))
-            self._keep(split, start, size, parts[-1])
-            done = start + len(parts[-1])
+
+        def made(start: int) -> NDArray[np.float32]:
+            if (part := kept[start]) is not None:
+                return part
+            part = extractor.describe(samples[start : start + size]).features.astype(np.float32)
+            self._keep(split, start, size, part)
+            kept[start] = part
+            done = sum(len(part) for part in kept.values() if part is not None)
             say(f"{extractor.name}: {done} of {len(samples)} {split} features")
-        return np.concatenate(parts)
+            return part
+
+        if self._workers == 1:
+            return np.concatenate([made(start) for start in starts])
+        # a new thread would have torch's own number of threads
+        threads = functools.partial(torch.set_num_threads, torch.get_num_threads())
+        with ThreadPoolExecutor(self._workers, initializer=threads) as pool:
+            return np.concatenate(list(pool.map(made, starts)))
 
     def _place(self, split: str, start: int, size: int) -> tuple[Path, str]:
         identity = storage.seal({**self._made_of, "split": split, "part": [start, size]})

@@ -50,6 +50,7 @@ rule extract:
     benchmark:
         RESULTS / "benchmarks/extract/{dataset}/{extractor}.tsv"
     priority: 10  # evaluations wait for it, and training that uses it
+    threads: workers
     resources:
         gpu=lambda w: int(gpu_slots.wanted(PLAN.protocols[w.dataset][0].device)),
     params:
@@ -58,7 +59,8 @@ rule extract:
         device=lambda w: PLAN.protocols[w.dataset][0].device,
     shell:
         "ganlore extract {wildcards.dataset} {wildcards.extractor}"
-        " --data {params.data:q} --device {params.device} > {log:q} 2>&1"
+        " --data {params.data:q} --device {params.device} --workers {threads}"
+        " > {log:q} 2>&1"
 
 
 rule reference:

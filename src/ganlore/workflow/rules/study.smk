@@ -58,6 +58,13 @@ def fitted_to(dataset, extractors):
     return [record.format(dataset=dataset, extractor=name) for name in extractors]
 
 
+def workers(w):
+    """Cores that share the features of an extractor that makes them in parts, without a GPU."""
+    parts = registry.declaration("extractor", w.extractor).fact("part", None)
+    gpu = gpu_slots.wanted(PLAN.protocols[w.dataset][0].device)
+    return 16 if parts and not gpu else 1
+
+
 FITTED_ALL = [
     record
     for dataset, extractors in PLAN.extractors.items()
