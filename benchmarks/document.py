@@ -5,7 +5,7 @@
     python benchmarks/document.py idle                  commands with nothing to do
     python benchmarks/document.py start                 imports
     python benchmarks/document.py profiles              benchmarks/profile_step.py on four runs
-    python benchmarks/document.py floor cifar10 inception --settings '{source: folder}' \\
+    python benchmarks/document.py floor cifar10 inception --settings '{"source": "folder"}' \\
         --protocol '{"reference": "train", "n_fake": 10000}'
     python benchmarks/step_costs.py [--axis trick]
     python benchmarks/training.py                       the training step and the textbook loop
