@@ -236,7 +236,8 @@ def floor(dataset: str, extractor: str, settings: str, protocol: str) -> dict[st
         ["ganlore", "extract", dataset, extractor],
         ["ganlore", "reference", dataset, extractor, "--protocol", protocol],
     ]
-    there = sum(len(arrays.read_torch(path)["features"]) for path in place.glob("parts/*.pt"))
+    kept = [arrays.read_sealed(path) for path in place.glob("parts/*.pt")]
+    there = sum(len(part["features"]) for part in kept if part)
     seconds = [timed(*words) for words in commands]
     store = Store.open(folder)
     made = sum(len(store.samples(split)) for split in SPLITS) - there
