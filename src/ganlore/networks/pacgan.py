@@ -41,6 +41,8 @@ class PacGan(MultilayerPerceptron):
     deviations = (
         "The generator's layers have no bias before their batch norm, as the authors'; the last "
         "bits of batch norm's running averages (.05 there, .1 here) differ.",
+        "Batch norm's epsilon is 1e-5, in the authors' code 1e-4; theirs normalises the batches of "
+        "a pack's members one by one, here all samples of a step are one batch.",
     )
     requires = {"points": "these networks were made for two-dimensional points"}
     width: PositiveInt = 400
