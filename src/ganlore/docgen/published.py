@@ -127,11 +127,17 @@ class Published:
         """The tricks of the study, but for none."""
         return sorted({row["trick"] for row in self.cells} - {tables.PLAIN})
 
+    @cached_property
+    def _headline(self) -> set[tuple[str, str]]:
+        """The extractors whose FID is shown: (data set, the first of its extractors)."""
+        return {(data, names[0]) for data, names in self.publication.plan().extractors.items()}
+
     @property
     def fid_rows(self) -> list[list[str]]:
         """For each loss, the best first: its name, plain FID, and FID with each trick."""
-        cells = {(row["loss"], row["trick"]): row for row in self.cells}
-        plain = [row for row in self.cells if row["trick"] == tables.PLAIN]
+        shown = [row for row in self.cells if (row["dataset"], row["extractor"]) in self._headline]
+        cells = {(row["loss"], row["trick"]): row for row in shown}
+        plain = [row for row in shown if row["trick"] == tables.PLAIN]
         plain.sort(key=lambda row: (row["fid"] != row["fid"], row["fid"]))  # NaN is last
         tricks = (tables.PLAIN, *self.trick_names)
         return [
@@ -167,7 +173,11 @@ class Published:
         rows = csv.DictReader(
             io.StringIO((self.publication.folder / "floor.csv").read_text(encoding="utf-8"))
         )
-        (value,) = {float(row["value"]) for row in rows if row["metric"] == "fid"}
+        (value,) = {
+            float(row["value"])
+            for row in rows
+            if row["metric"] == "fid" and (row["dataset"], row["extractor"]) in self._headline
+        }
         return formatting.number(value)
 
 
