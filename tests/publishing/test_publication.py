@@ -165,6 +165,23 @@ def test_an_iterative_fit_may_stop_elsewhere_and_nothing_else_may(old, new, fine
     assert tolerance.same("tables/cells.csv", altered, MODEL) is ((old, new) == exact)
 
 
+@pytest.mark.parametrize(
+    ("there", "here", "fine"),
+    [
+        ("2.5e-19", "3.5e-19", True),  # of a difference of equal sums, by processor
+        ("0.0", "-1e-16", True),
+        ("0.0", "1e-12", False),
+        ("1e-10", "2e-10", False),
+        ("", "1e-19", False),
+        ("nan", "0.0", False),
+    ],
+)
+def test_what_rounding_leaves_of_zero_is_zero(there: str, here: str, fine: bool) -> None:
+    """Beside shares of up to .76, in the same column."""
+    published, made = (f"term,share\nloss,0.76\ninteraction,{value}\n" for value in (there, here))
+    assert tolerance.same("tables/variance-digits.csv", published, made) is fine
+
+
 def test_a_check_of_a_publication_says_how_far_it_is(clone: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(console, "INTERVAL", 0.0)
     verify_published.verify(RESULTS)

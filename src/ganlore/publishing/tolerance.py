@@ -5,7 +5,8 @@ reasons.
 
 - What is counted, named or formatted agrees to the letter.
 - A number that is computed without iteration agrees up to `EXACT`, relative: libraries add in
-  another order.
+  another order. What is left of a difference of equal numbers is anything up to their rounding:
+  `ROUNDED` of the largest number of its column counts as zero.
 - An estimate of an iterative fit (`FITTED`) agrees up to a share of its own confidence interval's
   width, and its p up to `PROBABILITY`: where an optimiser stops depends on the processor.
 """
@@ -16,9 +17,13 @@ import csv
 import io
 import math
 from fnmatch import fnmatch
+from itertools import zip_longest
 
 EXACT = 1e-9
 """Relative difference of numbers that are computed without iteration."""
+
+ROUNDED = 1e-14
+"""Of the largest number of a column: what a sum that should be zero may be."""
 
 FITTED = {"tables/model-*.csv": ("low", "high", "effect")}
 """Tables of iterative fits: the columns of the interval's ends, and of what it is around."""
@@ -44,13 +49,29 @@ def same(name: str, published: str, made: str) -> bool:
     if [len(row) for row in rows] != [len(row) for row in others] or rows[:1] != others[:1]:
         return False
     columns = next((columns for form, columns in FITTED.items() if fnmatch(name, form)), None)
+    zeros = [ROUNDED * largest for largest in _largest(others[1:])]
     return all(
-        _close(value, expected, allowed)
+        _close(value, expected, max(allowed, zero))
         for row, other in zip(rows[1:], others[1:], strict=True)
-        for value, expected, allowed in zip(
-            row, other, _allowed(rows[0], other, columns), strict=False
+        for value, expected, allowed, zero in zip(
+            row, other, _allowed(rows[0], other, columns), zeros, strict=False
         )
     )
+
+
+def _largest(rows: list[list[str]]) -> list[float]:
+    """The largest magnitude in each column, of what are finite numbers; 0 where none is."""
+    return [
+        max((abs(x) for x in map(_number, column) if math.isfinite(x)), default=0.0)
+        for column in zip_longest(*rows, fillvalue="")
+    ]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _allowed(head: list[str], row: list[str], columns: tuple[str, ...] | None) -> list[float]:
@@ -65,9 +86,5 @@ def _allowed(head: list[str], row: list[str], columns: tuple[str, ...] | None) -
 
 
 def _close(value: str, expected: str, allowed: float) -> bool:
-    if value == expected:
-        return True
-    try:
-        return math.isclose(float(value), float(expected), rel_tol=EXACT, abs_tol=allowed)
-    except ValueError:
-        return False
+    pair = _number(value), _number(expected)
+    return value == expected or math.isclose(*pair, rel_tol=EXACT, abs_tol=allowed)
