@@ -111,6 +111,12 @@ def test_every_figure_and_table_is_made_of_one_seed(
     drawn(study(tmp_path, shape, diverged, 1, 0.25))
 
 
+def test_what_was_measured_once_has_no_curve(tmp_path: Path) -> None:
+    plan = synthetic_study.small(tmp_path, training={"budget": 6400, "snapshots": 1})
+    text = page_of(synthetic_study.make(plan, DIVERGED["none"], 0.25))
+    assert "Learning curves" not in text and "cost-" in text
+
+
 @pytest.mark.parametrize("shape", ["matrix", "one trick"])
 def test_a_data_set_whose_runs_all_diverge_leaves_the_page_of_the_others(
     tmp_path: Path, shape: str

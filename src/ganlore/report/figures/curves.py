@@ -51,7 +51,9 @@ ALONE = (
 
 
 def of_matrix(matrix: Matrix, runs: pd.DataFrame) -> Iterator[Drawing]:
-    """The figure of any matrix."""
+    """The figure of any matrix; none where all were measured once, at the end."""
+    if matrix.metrics["step"].nunique() < 2:
+        return
     alone = matrix.plain if highlighted(matrix.plain) else None
     if alone is not None and PLAIN in matrix.tricks:
         yield Drawing(
