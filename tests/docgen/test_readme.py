@@ -158,8 +158,8 @@ def test_commands_exist() -> None:
     text = "\n".join((REPOSITORY / name).read_text(encoding="utf-8") for name in names)
     commands = set(re.findall(r"^ganlore ([\w-]+)", text, flags=re.M))
     assert commands == {
-        "claims", "export", "fetch", "list", "new", "plan", "prepare", "publish", "replicate",
-        "status", "summary", "train", "verify", "watch",
+        "claims", "export", "extract", "fetch", "list", "new", "plan", "prepare", "publish",
+        "reference", "replicate", "status", "summary", "train", "verify", "watch",
     }  # fmt: skip
     listed = run(REPOSITORY, "ganlore", "--help")
     assert all(command in listed for command in commands)

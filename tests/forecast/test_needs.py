@@ -33,9 +33,10 @@ PICTURES = {"settings": {"datasets": {"folder": {"path": "my/too", "labels": Fal
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder, and no network."""
+    """An empty folder, no network, and no extra that brings weights."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GANLORE_INCEPTION", raising=False)
+    monkeypatch.setattr(weights.Package, "path", None)
 
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError("no network")
