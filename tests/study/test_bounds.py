@@ -110,9 +110,7 @@ def test_the_least_number_of_samples_is_that_of_the_metrics() -> None:
 @pytest.mark.parametrize("network", list(registry.find("network")))
 def test_a_network_trains_with_the_least_batch_that_it_declares(network: str) -> None:
     declared = registry.declaration("network", network)
-    shape = (1, 8, 8) if network != "pacgan" else (2,)
-    if network == "pacgan" and "images" in declared.fact("requires", {}):
-        shape = (1, 8, 8)
+    shape = (2,) if "points" in declared.fact("requires", {}) else (1, 8, 8)
     plugin = registry.create("network", network, {})
     spec = Spec(shape, latent=16)
     generator = plugin.generator(spec).train()
