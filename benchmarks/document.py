@@ -230,7 +230,7 @@ def installation() -> dict[str, Any]:
 
 def floor(dataset: str, extractor: str, settings: str, protocol: str) -> dict[str, Any]:
     """The metrics that perfect samples would get; what was killed goes on where it was."""
-    place, folder = Path("data/extractors") / dataset / extractor, Path("data/prepared") / dataset
+    data = Path("data")  # the commands' own default
     commands = [
         ["ganlore", "prepare", dataset, "--settings", settings],
         ["ganlore", "extract", dataset, extractor],
@@ -238,14 +238,13 @@ def floor(dataset: str, extractor: str, settings: str, protocol: str) -> dict[st
     ]
     for words in commands:
         timed(*words)
-    store = Store.open(folder)
-    record = json.loads((place / "record.json").read_text(encoding="utf-8"))
+    store = Store.open(data / "prepared" / dataset)
+    fitted = data / "extractors" / dataset / extractor / "record.json"
+    record = json.loads(fitted.read_text(encoding="utf-8"))
     return {
         "commands": [shlex.join(words) for words in commands],
         "weights_sha256": record.get("weights_sha256", ""),
-        "rows": evaluate.floor(
-            extractor, store, Path("data"), Protocol.model_validate_json(protocol)
-        ),
+        "rows": evaluate.floor(extractor, store, data, Protocol.model_validate_json(protocol)),
     }
 
 
@@ -323,10 +322,9 @@ def main() -> None:
     elif section == "profiles":
         values = profiles(arguments.steps)
     elif section == "floor":
-        asked = [
-            getattr(arguments, key) for key in ("dataset", "extractor", "settings", "protocol")
-        ]
-        section, values = f"floor-{arguments.dataset}-{arguments.extractor}", floor(*asked)
+        data, extractor = arguments.dataset, arguments.extractor
+        section = f"floor-{data}-{extractor}"
+        values = floor(data, extractor, arguments.settings, arguments.protocol)
     else:
         values = {"idle": idle, "installation": installation, "start": start}[section]()
     record(section, values, made)
