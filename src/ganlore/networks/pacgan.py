@@ -26,7 +26,7 @@ class Maxout(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, inputs) to (N, units)."""
-        out: Tensor = self.linear(inputs).reshape(-1, *self.shape).amax(2)
+        out: Tensor = self.linear(inputs).reshape(-1, *self.shape).max(2).values
         return out
 
 
