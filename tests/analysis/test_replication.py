@@ -65,7 +65,34 @@ def test_a_bound_holds_if_it_holds_for_every_seed() -> None:
     assert inside([0.1, 0.4], {"below": 0.3}) is False
     assert inside([0.1, 0.4], {"above": 0.05}) is True
     assert inside([], {"below": 0.3}) is None  # all diverged
-    assert inside([1.0], {"value": 1.0, "within": 0.5}) is None
+
+
+def test_one_seed_agrees_if_it_may_be_one_more_run_of_theirs() -> None:
+    """Against scipy's pooled t test of one value and their ten, on both sides of its 5 %."""
+    theirs = np.random.default_rng(0).normal(1.0, 2.0, size=10)
+    deviation = theirs.std(ddof=1)
+    seen = set()
+    for value in np.linspace(-6.0, 8.0, 15):
+        row = {"value": theirs.mean(), "within": deviation / math.sqrt(10)}
+        expected = stats.ttest_ind([value], theirs, equal_var=True).pvalue >= 0.05
+        assert inside([value], row) == expected
+        as_deviation = {"value": theirs.mean(), "within": deviation}
+        assert inside([value], as_deviation, spread="standard deviation") == expected
+        seen.add(bool(expected))
+    assert seen == {True, False}
+    assert inside([1.0], {"value": 1.0}) is None  # their runs' spread is not known
+    assert inside([1.0], {"value": 1.0, "within": 0.5}, n=1) is None
+    assert inside([], {"value": 1.0, "within": 0.5}) is None
+
+
+def test_a_single_seed_is_said_to_be_one() -> None:
+    made = table({"value": 1.0, "within": 0.5})
+    one = replication.compare([1.25], made.rows[0], made)
+    assert one.ours == "1.25" and one.agrees.startswith("inside: one seed")
+    two = replication.compare([1.0, 1.5], made.rows[0], made)
+    assert "±" in two.ours and two.agrees == "inside"
+    bound = table({"above": 0.5})
+    assert replication.compare([1.0], bound.rows[0], bound).agrees == "inside"
 
 
 def test_the_published_tables_are_of_the_studies_beside_them() -> None:

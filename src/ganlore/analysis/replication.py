@@ -18,7 +18,9 @@ from ganlore.study.paper_tables import PaperTable, Row
 
 LEVEL = 0.95
 
-WORDS = {True: "inside", False: "outside", None: "not said: fewer than two seeds are left"}
+WORDS = {True: "inside", False: "outside", None: "not said: too few seeds are left"}
+
+SINGLE = "one seed, held against the spread of single runs of theirs"
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,16 @@ class Outcome:
 
     @property
     def ours(self) -> str:
-        """This study's mean and its standard error, in words."""
-        return f"{_text(self.mean)} ± {_text(self.error)}"
+        """This study's mean and, of several seeds, its standard error, in words."""
+        return _text(self.mean) + (f" ± {_text(self.error)}" if self.n > 1 else "")
 
     @property
     def agrees(self) -> str:
         """Whether the two agree, in words, and why not where that is known."""
         lost = f"{self.lost} of {self.lost + self.n} seeds diverged" if self.lost else ""
+        one = self.n == 1 and self.row.value is not None and self.inside is not None
         explained = self.row.explained if self.inside is False else ""
-        return ": ".join(filter(None, (WORDS[self.inside], lost, explained)))
+        return ": ".join(filter(None, (WORDS[self.inside], SINGLE * one, lost, explained)))
 
 
 def _text(value: float) -> str:
@@ -78,7 +81,10 @@ def compare(values: ArrayLike, row: Row, table: PaperTable, lost: int = 0) -> Ou
 
     Two means agree if their difference is within Welch's 95 % interval (Welch 1947): t times the
     root of both squared standard errors. Where the paper has no spread, its value is taken as
-    exact. A bound holds if every seed is on its side, which one that has diverged is not.
+    exact. One seed alone agrees if it is within the 95 % interval of one more run of theirs, which
+    is Student's t test with one value in the first sample: much wider, so that it says little where
+    their runs differ much. A bound holds if every seed is on its side, which one that has diverged
+    is not.
 
     Args:
         values: one for each seed, (n,); those that diverged are left out.
@@ -95,13 +101,16 @@ def compare(values: ArrayLike, row: Row, table: PaperTable, lost: int = 0) -> Ou
         high = math.inf if row.below is None else row.below
         holds = bool(((mine > low) & (mine < high)).all())
         return Outcome(row, mean, error, n, holds and not lost if n + lost else None, lost)
-    if n < 2:
-        return Outcome(row, mean, error, n, None, lost)
     theirs = row.within or 0.0
     if table.spread == "standard deviation" and table.n:
         theirs /= math.sqrt(table.n)
-    inside = abs(mean - row.value) <= _half_width(error, n, theirs, table.n)
-    return Outcome(row, mean, error, n, inside, lost)
+    if n > 1:
+        half = _half_width(error, n, theirs, table.n)
+    elif n == 1 and row.within is not None and table.n and table.n > 1:
+        half = _quantile(table.n - 1) * theirs * math.sqrt(table.n + 1)
+    else:
+        return Outcome(row, mean, error, n, None, lost)
+    return Outcome(row, mean, error, n, abs(mean - row.value) <= half, lost)
 
 
 def _half_width(error: float, n: int, other: float, n_other: int | None) -> float:
@@ -113,7 +122,12 @@ def _half_width(error: float, n: int, other: float, n_other: int | None) -> floa
     if other and n_other and n_other > 1:
         spread += other**4 / (n_other - 1)
     freedom = total**2 / spread if spread else math.inf
-    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * math.sqrt(total))
+    return _quantile(freedom) * math.sqrt(total)
+
+
+def _quantile(freedom: float) -> float:
+    """Student's t that the interval reaches to."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
 
 
 def outcomes(tidy: Tables, table: PaperTable) -> Iterator[Outcome]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def replicate(study: StudyArgument) -> None:
     """Put a finished study beside the paper's table: which numbers agree, and what differs.
 
-    Two means agree within Welch's 95 % interval of their difference.
+    Two means agree within Welch's 95 % interval of their difference, a single seed within that of
+    one more run of theirs.
     """
     from ganlore.analysis import replication, tables
 
