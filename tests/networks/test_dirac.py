@@ -235,6 +235,17 @@ def test_without_a_penalty_nonsaturating_has_no_rate(dirac) -> None:
         assert distance[step] ** 2 == pytest.approx(expected, rel=0.05)
 
 
+def test_without_a_penalty_nonsaturating_keeps_a_radius_where_both_move_at_once(dirac) -> None:
+    """Each update adds h^2 r^2 / 4 to r^2 and takes h r^4 / 8: both are equal at r^2 = 2 h.
+
+    From the inside and from the outside; at once, the path of `dirac.yaml`.
+    """
+    run = dirac_run("nonsaturating", training={"order": "generator-first"})
+    for start in ((0.2, 0.0), (0.8, 0.0)):
+        distance = np.linalg.norm(path(run, dirac, 3000, start)[-200:], axis=1)
+        assert distance.mean() == pytest.approx(np.sqrt(2 * RATE), rel=0.05)
+
+
 CASES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any], bool]] = {
     "minimax": ("minimax", "none", {}, {}, False),
     "nonsaturating": ("nonsaturating", "none", {}, {}, False),

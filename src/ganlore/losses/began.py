@@ -38,6 +38,8 @@ class BoundaryEquilibrium(Loss):
     paper = "arXiv:1703.10717"
     deviations = (
         "The rates do not halve when the convergence measure stalls.",
+        "Adam's betas are (.5, .999); the paper's are Adam's own (.9, .999), as far as known. The "
+        "generator ends in tanh; theirs in no function.",
         "L(G) in the update of k is that of the critic's batch; the paper's is of the generator's.",
         "The code has at most an eighth of a sample's dimensions, the networks are the study's, "
         "and under the policy `shared` the generator has their batch norm.",

@@ -23,10 +23,8 @@ class Dragan(Nonsaturating):
     paper = "arXiv:1705.07215"
     deviations = (
         "Under the policy `shared` the noise is the paper's, normal; under `published` it is "
-        "that of the authors' code, uniform and interpolated (`uniform`), which the paper's "
-        "numbers come from.",
-        "The noise's scale is the standard deviation of each batch; the code's is that of "
-        "another batch, drawn for it.",
+        "that of the authors' code, uniform and interpolated (`uniform`).",
+        "The generator's noise is normal; the authors' code has uniform noise on [-1, 1].",
     )
     published = {"uniform": True}
     logs = ("penalty_norm",)

@@ -20,6 +20,7 @@ class Hinge(LogitLoss):
     deviations = (
         "SNGAN's residual network has 128 samples in a generator's step and 64 in a "
         "discriminator's; here both have the batch.",
+        "SNGAN's code adds uniform noise of 1/128 to real images; here is none.",
     )
     formula = ("E relu(1-r) + E relu(1+f)", "-E f")
     optimizer: Optimizer = Optimizer(

@@ -33,7 +33,9 @@ class InfoGan(Nonsaturating):
     deviations = (
         "Q is a linear head; the authors' has a hidden layer of 128 with batch norm.",
         "The noise is normal; the authors' is uniform, and they have batch norm in the "
-        "discriminator.",
+        "discriminator and images in [0, 1] from a sigmoid.",
+        "Q learns in the steps of both networks, each with its optimiser; in the authors' code in "
+        "the discriminator's alone.",
         "Under the policy `shared` continuous codes weigh .1; under `published` 1, as in the "
         "authors' MNIST experiment.",
     )

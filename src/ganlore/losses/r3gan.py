@@ -31,6 +31,8 @@ class R3gan(LogitLoss):
         "(the trick `ema`).",
         "The networks are the study's, with batch norm in the generator, and inputs are not "
         "augmented; the authors' networks have no normalisation and their inputs are.",
+        "The schedules end with the study's budget, and the batch is the study's; the authors' end "
+        "after 20 million images in batches of 512.",
     )
     logs = ("r1", "r2")
     formula = (

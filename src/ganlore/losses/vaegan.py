@@ -51,6 +51,10 @@ class VariationalAutoencoderGan(Encoding):
         "The authors' code pauses the network that is ahead by a margin, and decays the rate; "
         "here neither is.",
         "The features are those before the last layer; the paper's are of a convolution.",
+        "The generator's adversarial loss is the non-saturating one; in the authors' code it is "
+        "the discriminator's with the opposite sign. Their scripts leave reconstructions out of "
+        "it, which algorithm 1 has.",
+        "Reconstructions are decoded with batch norm's running statistics.",
     )
     published = {"weight": 1e-06}
     formula = (

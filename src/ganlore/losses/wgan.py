@@ -20,7 +20,10 @@ class Wasserstein(LogitLoss):
     """Difference of mean scores, with the critic's weights clipped after each of its steps."""
 
     paper = "arXiv:1701.07875"
-    deviations = ()
+    deviations = (
+        "The critic makes n_critic steps from the start on; the authors' code makes 100 for each "
+        "of the first 25 steps of the generator and for every 500th.",
+    )
     formula = ("E f - E r", "-E f")
     logs = ("share_at_bound",)
     optimizer: Optimizer = Optimizer(kind="rmsprop", lr=5e-5)

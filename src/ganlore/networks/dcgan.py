@@ -15,8 +15,7 @@ class Dcgan(Convolutional):
     """Strided convolutions, batch norm and ReLU in the generator.
 
     The discriminator has no batch norm, which departs from the paper for the reason in
-    `ganlore.networks`. The width is that of the authors' code; the paper's figure has twice as many
-    channels. Section 4: weights N(0, 0.02), batch norm's gains N(1, 0.02).
+    `ganlore.networks`. The width is that of the authors' code for MNIST. Section 4: weights N(0, 0.02), batch norm's gains N(1, 0.02).
     """
 
     paper = "arXiv:1511.06434"
@@ -24,7 +23,8 @@ class Dcgan(Convolutional):
         "Kernels are 4x4; the paper's are 5x5 (`kernel: 5`).",
         "The discriminator has no batch norm, since penalties, packing and relativistic tricks "
         "need logits that do not depend on the batch.",
-        "The width is that of the authors' code; the paper's figure has twice as many channels.",
+        "The width is that of the authors' code for MNIST; theirs for faces, and the paper's "
+        "figure, have twice as many channels.",
     )
 
     gain_spread: ClassVar[float] = 0.02

@@ -39,10 +39,11 @@ class PacGan(MultilayerPerceptron):
     """
 
     deviations = (
-        "The generator's layers have no bias before their batch norm, as the authors'; the last "
-        "bits of batch norm's running averages (.05 there, .1 here) differ.",
-        "Batch norm's epsilon is 1e-5, in the authors' code 1e-4; theirs normalises the batches of "
-        "a pack's members one by one, here all samples of a step are one batch.",
+        "Batch norm's running averages take .1 of each batch, in the authors' code .05, and it "
+        "brings them up to date with 50 batches before it measures; its epsilon is 1e-4, here "
+        "1e-5.",
+        "Theirs normalises the batches of a pack's members one by one; here all samples of a step "
+        "are one batch.",
     )
     requires = {"points": "these networks were made for two-dimensional points"}
     width: PositiveInt = 400

@@ -133,6 +133,7 @@ class Resnet(Convolutional):
     paper = "arXiv:1802.05957, arXiv:1802.05637"
     deviations = (
         "Sizes below 32x32 have the widths of 32x32 and fewer blocks, which the paper has not.",
+        "The discriminator's last layer has a bias; the authors' has none.",
     )
     incompatible = {
         "progressive": "at 32x32 the generator starts with feature maps of 4x4, and the "

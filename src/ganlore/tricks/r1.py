@@ -22,7 +22,8 @@ class R1(Trick):
     paper = "arXiv:1801.04406"
     deviations = (
         "Under the policy `shared` gamma is .1, which suits small data; under `published` the "
-        "paper's 10.",
+        "paper's 10. The authors' code has no half before its weight, so that its 10 is a gamma "
+        "of 20 here.",
     )
     published = {"gamma": 10.0}
     tip = "a zero-centred gradient penalty on real data"

@@ -91,6 +91,7 @@ class SelfAttention(Trick):
     deviations = (
         "Attention is at half resolution, where the paper has it on 32x32 feature maps of "
         "128x128 images.",
+        "Keys and values are not pooled, as in the paper; the authors' code pools them 2x2.",
     )
     tip = "attention in both networks"
     requires = {

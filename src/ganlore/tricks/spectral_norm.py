@@ -25,7 +25,11 @@ class SpectralNorm(Trick):
     """Every layer of the discriminator has a largest singular value of 1."""
 
     paper = "arXiv:1802.05957"
-    deviations = ()
+    deviations = (
+        "Real and generated samples pass the discriminator together, with one power iteration; in "
+        "SNGAN's code each has a pass of its own, and an iteration.",
+        "The initial vectors are refined by 15 power iterations, as torch has it; theirs by none.",
+    )
     tip = "spectral normalisation of the discriminator"
     incompatible = {
         "wgan": "normalisation divides by the very scale that weight clipping bounds, so the "

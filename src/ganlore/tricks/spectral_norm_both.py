@@ -16,7 +16,11 @@ class SpectralNormBoth(Trick):
     """
 
     paper = "arXiv:1805.08318"
-    deviations = ()
+    deviations = (
+        "Real and generated samples pass the discriminator together, with one power iteration; in "
+        "SNGAN's code each has a pass of its own, and an iteration.",
+        "The initial vectors are refined by 15 power iterations, as torch has it; theirs by none.",
+    )
     tip = "spectral normalisation of both networks"
     incompatible = {
         "wgan": "normalisation divides by the very scale that weight clipping bounds, so the "
