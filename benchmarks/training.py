@@ -91,7 +91,7 @@ def run_of(device: str, network: str, width: int | None, loss: str, changes: dic
     The data set `digits` lends its name: it has images and the run has no seed of its own.
     """
     inputs = {network: {"width": width}} if width else {}
-    training = {"budget": 10_000 * BATCH, "batch": BATCH, "device": device, **changes}
+    training = {"budget": 10**7 * BATCH, "batch": BATCH, "device": device, **changes}
     study = {
         "name": "training-benchmark",
         "seeds": [0],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import shutil
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -240,3 +241,44 @@ def test_a_run_without_memory_beside_others_is_trained_alone(shared) -> None:
     runs.waiting += [Member(device.run(name, 10), "all") for name in range(3, 6)]
     all_ended(runs)
     assert beside == [0] * 5 and device.most >= 3
+
+
+def test_an_error_lets_go_of_the_run_that_it_ended() -> None:
+    """Its frames hold the run's tensors, and a worker keeps the error until another run ends."""
+
+    class Held:
+        pass
+
+    def fail() -> Iterator[int]:
+        held = Held()
+        holders.append(weakref.ref(held))
+        try:
+            raise ValueError("of a kernel")
+        except ValueError as cause:
+            raise GanloreError("explained") from cause
+        yield 0
+
+    holders: list[weakref.ref[Held]] = []
+    runs = Together(Device(CPU), 1, fixed=1)
+    runs.waiting.append(Member(fail(), "any"))
+    (ended,) = runs.round()
+    assert isinstance(ended.error, GanloreError) and holders[0]() is not None
+    together.let_go(ended.error)
+    gc.collect()
+    assert holders[0]() is None
+
+
+def test_a_gpu_that_has_failed_gives_back_what_it_can(monkeypatch) -> None:
+    """The run's own error is told, not that of giving its memory back."""
+
+    def broken() -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    device = Device(CPU)
+    device.cuda = True
+    monkeypatch.setattr(torch.cuda, "empty_cache", broken)
+    runs = Together(device, 1, fixed=1)
+    member = Member(iter(()), "any")
+    runs.active.append(member)
+    (ended,) = runs.round()
+    assert ended.status == "None" and not runs.active

@@ -70,6 +70,8 @@ FORMS = {
     "foreign": ("torch.OutOfMemoryError", SHORT, MEMORY.format(free=1_240),
                 ["training.batch = 16", "this run held 1,500 MiB; of the GPU's 80,000 MiB, 1,240 MiB "
                  "are free and 77,760 MiB are held by others", "programs that are not ganlore's"]),
+    "libraries": ("RuntimeError", "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+                  MEMORY.format(free=78_500), ["the GPU has too little memory for training.batch = 16"]),
     "own": ("torch.OutOfMemoryError", SHORT, MEMORY.format(free=78_500),
             ["training.batch = 16", "500 MiB are held by others", "mlp's width"]),
 }  # fmt: skip

@@ -401,6 +401,43 @@ def test_too_little_memory_is_no_reason_to_go_on_without_a_graph(
         both(run, stores["ring"], fitted, monkeypatch)
 
 
+def test_the_error_of_a_capture_is_told_and_not_that_of_its_end(monkeypatch) -> None:
+    """Ending a CUDA capture that an error has broken raises another one."""
+
+    class Graph:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: Any) -> None:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    def step() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", Graph)
+    with pytest.raises(torch.OutOfMemoryError):
+        graphs.cuda_graph(step, (), None)
+    with pytest.raises(RuntimeError, match="previous error"):
+        graphs.cuda_graph(lambda: None, (), None)
+
+
+def test_no_generator_of_a_gpu_is_made_while_a_step_is_captured(monkeypatch) -> None:
+    """torch refuses to: unrolled steps fork their draws there."""
+    tape = Tape(torch.Generator())
+    make = torch.Generator
+
+    def guarded(device: Any = None) -> torch.Generator:
+        assert device is None or torch.device(device).type != "cpu", "of the run's device"
+        return make()
+
+    monkeypatch.setattr(torch, "Generator", guarded)
+    tape.fork()
+
+
 def test_capture_on_makes_it_an_error(stores, fitted, monkeypatch) -> None:
     monkeypatch.setattr(registry, "create", _creating(ReadsBack))
     run = tiny_run("ring", training={"budget": 16 * STEPS, "capture": "on"})

@@ -25,6 +25,7 @@ from ganlore.study.expand import expand
 from ganlore.study.run import Run
 from ganlore.training import precision, session
 from ganlore.training.batches import Batches
+from ganlore.training.history import gradient_slope
 from ganlore.training.trainer import Trainer
 from tiny import equal, tiny, tiny_run
 
@@ -243,6 +244,17 @@ def test_computed_weights_are_exact_in_bf16(stepper) -> None:
     made.step(0)
     assert seen["weight"] and not any(seen["weight"])
     assert seen["layer"] and all(seen["layer"])
+
+
+@pytest.mark.parametrize("used", ["fp32", "tf32", "bf16"])
+def test_what_is_logged_changes_no_weight(stepper, used: str) -> None:
+    """A copy of the critic in evaluation mode makes no power iteration of the critic's own."""
+    made = stepper(cell("hinge", "spectral-norm", precision=used))
+    (step, _), _ = made.step(0)
+    critic = made.state.discriminator
+    before = {name: tensor.clone() for name, tensor in critic.state_dict().items()}
+    gradient_slope(critic, step.images, None)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in critic.state_dict().items())
 
 
 @pytest.mark.parametrize("loss, trick", CELLS)

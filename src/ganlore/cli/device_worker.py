@@ -25,7 +25,7 @@ from typing import Any
 
 from ganlore.cli import client, training
 from ganlore.cli.app import explained
-from ganlore.cli.together import ALONE, Device, Ended, Member, Together
+from ganlore.cli.together import ALONE, Device, Ended, Member, Together, let_go
 from ganlore.console import say
 from ganlore.errors import GanloreError
 from ganlore.execution import gpu, gpu_slots, sharing
@@ -101,6 +101,7 @@ class DeviceWorker:
                 if self.together is not None and self.jobs:
                     for ended in self.together.round():
                         self.answer(ended)
+                        let_go(ended.error)
                     self.send_away()
 
     def listen(self, patience: float) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import gc
 import math
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Hashable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +71,13 @@ class Ended:
     error: BaseException | None = None
 
 
+def let_go(error: BaseException | None) -> None:
+    """Let go of what an error's frames hold, which is a run with all of its tensors."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
 class Device:
     """What is asked of a device: on the CPU its memory has no bound, and nothing is waited for."""
 
@@ -115,7 +123,8 @@ class Device:
         gc.collect()
         if self.cuda:
             self._free.append(lane)
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # of a GPU that has failed, as the run's own error says
+                torch.cuda.empty_cache()
 
     def broken(self) -> bool:
         """Whether the device takes no more work of this process, after an error of a kernel."""

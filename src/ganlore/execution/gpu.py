@@ -15,7 +15,12 @@ from ganlore.execution import gpu_slots
 if TYPE_CHECKING:
     from ganlore.study.run import Run
 
-SHORT = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
+SHORT = (
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "CUDA error: out of memory",
+)
 """How libraries that allocate by themselves say that a GPU has no memory left."""
 
 FOREIGN = 2**30

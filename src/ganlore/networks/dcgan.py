@@ -15,7 +15,8 @@ class Dcgan(Convolutional):
     """Strided convolutions, batch norm and ReLU in the generator.
 
     The discriminator has no batch norm, which departs from the paper for the reason in
-    `ganlore.networks`. The width is that of the authors' code for MNIST. Section 4: weights N(0, 0.02), batch norm's gains N(1, 0.02).
+    `ganlore.networks`. The width is that of the authors' code for MNIST. Section 4: weights
+    N(0, 0.02), batch norm's gains N(1, 0.02).
     """
 
     paper = "arXiv:1511.06434"

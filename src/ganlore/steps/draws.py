@@ -61,7 +61,8 @@ class Tape(Draws):
     """
 
     def __init__(self, rng: torch.Generator, origin: Tape | None = None, at: int = 0) -> None:
-        super().__init__(rng if origin is None else torch.Generator(rng.device))
+        # a fork's only names it, and none may be made on a GPU while a step is captured there
+        super().__init__(rng if origin is None else torch.Generator())
         self._at = at
         self._mode: _Recorder = _Recorder(rng) if origin is None else origin._mode
         self._mode.places.append(self)

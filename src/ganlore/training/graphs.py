@@ -61,8 +61,19 @@ def cuda_graph(
     graph = torch.cuda.CUDAGraph()
     for generator in generators:
         graph.register_generator_state(generator)
-    with torch.cuda.graph(graph, stream=stream):
-        result = function()
+    failed: list[Exception] = []
+    try:
+        with torch.cuda.graph(graph, stream=stream):
+            try:
+                result = function()
+            except Exception as error:
+                failed.append(error)
+                raise
+    except Exception:
+        # the end of a capture that an error has broken raises one of its own, which says nothing
+        if failed:
+            raise failed[0] from failed[0].__cause__
+        raise
     graph.replay()
     return result, graph.replay, ()
 

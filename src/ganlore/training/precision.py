@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 if TYPE_CHECKING:
@@ -71,6 +71,16 @@ def layout(training: Training) -> torch.memory_format:
     return torch.channels_last if training.channels_last else torch.contiguous_format
 
 
+class Exact(ParametrizationList):
+    """A parametrised weight that is computed in fp32, also under autocast."""
+
+    def forward(self) -> Tensor:
+        """The weight."""
+        with torch.autocast(next(self.parameters()).device.type, enabled=False):
+            weight: Tensor = super().forward()
+            return weight
+
+
 def place(module: nn.Module, training: Training, device: torch.device) -> None:
     """Move a module to a device, with a run's memory layout and precision.
 
@@ -83,8 +93,7 @@ def place(module: nn.Module, training: Training, device: torch.device) -> None:
     if training.precision == "bf16":
         for part in module.modules():
             if isinstance(part, ParametrizationList):
-                exact = torch.autocast(device.type, enabled=False)
-                part.forward = exact(part.forward)  # type: ignore[method-assign]
+                part.__class__ = Exact
 
 
 Forward = Callable[[], AbstractContextManager[Any]]

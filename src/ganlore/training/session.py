@@ -95,19 +95,19 @@ def build_trainer(
     )
     optimizer = build.optimizer_settings(run, state.tricks)
     parts = state, batches, training, optimizer, run.seed, device
-    why_not = uncaptured(run, device)
+    why_not = uncaptured(run)
     return CapturedTrainer(*parts) if why_not is None else Trainer(*parts, why_not)
 
 
-def uncaptured(run: Run, device: torch.device) -> str | None:
+def uncaptured(run: Run) -> str | None:
     """Why a run's steps are not even tried to be captured, for its record; None if they are.
 
     What plug-ins of another package keep in Python is right in a step that is made as ever, and may
-    not be in a replay. On a CPU whoever wrote them has to say that they keep nothing (ADR 40).
+    not be in a replay. Whoever wrote them has to say that they keep nothing (ADR 40).
     """
     if run.training.capture == "off":
         return "no"
     others = sorted(name for _, name in outside.trained(run))
-    if others and run.training.capture == "auto" and device.type == "cpu":
+    if others and run.training.capture == "auto":
         return f"no: {formatting.listed(others)} of another package (training.capture: on)"
     return None
