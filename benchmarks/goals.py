@@ -49,6 +49,13 @@ def evaluation(card: Sections, sections: Sections) -> float | None:
     return measured["times_faster"]
 
 
+def by_precision(sections: Sections) -> Iterator[str]:
+    """FID of each loss by precision, which says what the studies for a GPU should have."""
+    for row in sections.get("precision-gpu", {"rows": ()})["rows"]:
+        found = f"{row['fid']:.2f} ± {row['deviation']:.2f}"
+        yield f"  FID of {row['loss']} in {row['precision']}: {found} ({row['seeds']} seeds)"
+
+
 GOALS: list[tuple[str, float, Callable[[Sections, Sections], float | None]]] = [
     ("dcgan 32x32, batch 64, one run", 10, one_run("dcgan", "nonsaturating")),
     ("sndcgan, one run", 8, one_run("sndcgan", "nonsaturating")),
@@ -60,7 +67,7 @@ GOALS: list[tuple[str, float, Callable[[Sections, Sections], float | None]]] = [
 
 
 def lines(sections: Sections) -> Iterator[str]:
-    """A table of each card's goals, and what determinism costs there."""
+    """A table of each card's goals, what determinism costs there, and FID by precision."""
     cards = {name: part for name, part in sections.items() if name.startswith(rates.SECTION)}
     if not cards:
         yield "no GPU has been measured: benchmarks/gpu.sh does it"
@@ -77,6 +84,7 @@ def lines(sections: Sections) -> Iterator[str]:
                 default = "it can be the default" if cost < CHEAP else "it is not to be the default"
                 case = f"{row['network']} {row['loss']}"
                 yield f"  determinism costs {100 * cost:.0f} % on {case}: {default}"
+    yield from by_precision(sections)
 
 
 def main() -> None:

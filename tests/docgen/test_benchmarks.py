@@ -13,16 +13,21 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor, nn
 
 import card
 import document
+import evaluation_images
 import goals
+import precision
 import textbook
 import training
 from ganlore import data, storage
 from ganlore.docgen import pages, performance
 from ganlore.forecast import rates
+from ganlore.study import schema
+from ganlore.study.expand import expand
 from tiny import REPOSITORY
 
 SCRIPT = REPOSITORY / "benchmarks/gpu.sh"
@@ -42,8 +47,8 @@ def test_the_script_for_a_card_is_sound_and_takes_no_more_than_15_minutes() -> N
     assert done.returncode == 0 and done.stderr == ""
     commands = re.findall(r"^\+ (.+)$", done.stdout, re.MULTILINE)
     for expected, actual in zip(
-        ("nvidia-smi", "card.py", "pytest -q -m gpu", "training.py --device cuda",
-         "evaluation.py --section evaluation-gpu", "ganlore docs", "goals.py"), commands, strict=True
+        ("nvidia-smi", "card.py", "pytest -q -n 4 -m gpu", "training.py --device cuda",
+         "precision.py", "evaluation.py --section evaluation-gpu", "ganlore docs", "goals.py"), commands, strict=True
     ):  # fmt: skip
         assert expected in actual
     limits = [int(n) for n in re.findall(r"\(at most (\d+) s\)", done.stdout)]
@@ -66,8 +71,8 @@ def test_a_step_that_fails_is_said_and_the_others_go_on(tmp_path: Path) -> None:
     assert "FAILED: the driver, status 9" in done.stderr
     log = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
     assert [line.split()[0] for line in log] == [
-        "benchmarks/card.py", "-m", "benchmarks/training.py", "benchmarks/evaluation.py", "-m",
-        "benchmarks/goals.py",
+        "benchmarks/card.py", "-m", "benchmarks/training.py", "benchmarks/precision.py",
+        "benchmarks/evaluation.py", "-m", "benchmarks/goals.py",
     ]  # fmt: skip
 
 
@@ -124,6 +129,7 @@ def test_what_is_measured_on_a_card_is_what_plan_reads(tmp_path: Path, monkeypat
     speeds = {
         "textbook": 64.0,
         "plain": 320.0,
+        "tf32": 480.0,
         "fast": 640.0,
         "uncaptured": 480.0,
         "deterministic": 320.0,
@@ -150,12 +156,13 @@ def test_what_is_measured_on_a_card_is_what_plan_reads(tmp_path: Path, monkeypat
         document.record(training.section_of("cuda"), values, made, tmp_path)
     (one,) = (card for card in rates.cards(tmp_path / performance.FILE) if "X1" in card.name)
     assert (one.name, one.at_once, one.gain) == ("NVIDIA X1", training.AT_ONCE, 3.0)
-    assert [rate.seconds for rate in one.rates] == [64 / 320, 64 / 640, 64 / 480, 64 / 320]
-    assert one.rates[1].settings["precision"] == "bf16"
+    assert [rate.seconds for rate in one.rates] == [64 / n for n in (320, 480, 640, 480, 320)]
+    assert one.rates[2].settings["precision"] == "bf16"
     assert all(
         rate.flops == training.flops_of({**CASE, "loss": "nonsaturating"}) for rate in one.rates
     )
-    assert sorted(timed) == sorted([*speeds] * 2)  # two rounds
+    again = [loop for loop in speeds if loop not in training.ONCE]  # in the second round
+    assert sorted(timed) == sorted([*speeds, *again])
     after = json.loads((tmp_path / performance.FILE).read_text(encoding="utf-8"))
     assert after["training-speed"] == before["training-speed"]  # the processor's stay
     text = "\n".join(goals.lines(after))
@@ -184,6 +191,34 @@ def test_goals_are_missed_and_evaluations_of_another_card_do_not_count() -> None
     assert list(goals.lines({})) == ["no GPU has been measured: benchmarks/gpu.sh does it"]
 
 
+def test_precision_s_study_is_run_whole_and_told_by_precision(tmp_path: Path) -> None:
+    """A small one of the same form, on the processor."""
+    study = yaml.safe_load(precision.STUDY.read_text(encoding="utf-8"))
+    study["training"] |= {"budget": 64 * 20, "batch": 64, "snapshots": 1, "history": 1}
+    study |= {
+        "seeds": [0, 1],
+        "protocol": {"n_real": 200, "n_fake": 100, "extractors": ["coordinates"]},
+    }
+    axes = {"datasets": ["ring"], "networks": ["mlp"], "losses": ["hinge"], "tricks": ["none"]}
+    study["grids"] = [{**axes, "variants": ["base", "bf16"]}]
+    source = tmp_path / "small.yaml"
+    source.write_text(yaml.safe_dump(study), encoding="utf-8")
+    measured = precision.measure(source)
+    assert (measured["steps"], measured["runs"]) == (20, 4) and measured["seconds"] > 0
+    assert [(row["loss"], row["precision"], row["seeds"]) for row in measured["rows"]] == [
+        ("hinge", "fp32", 2), ("hinge", "bf16", 2),
+    ]  # fmt: skip
+    assert all(row["fid"] > 0 and row["deviation"] >= 0 for row in measured["rows"])
+    plan = expand(schema.load(precision.STUDY))
+    assert {run.training.precision for run in plan.runs} == {"fp32", "tf32", "bf16"}
+
+
+def test_what_two_sides_differ_by_is_said_after_it_was_recorded() -> None:
+    actual = {"device": "cuda", "values": {}, "values_of_the_others": {}}
+    assert evaluation_images.disagreement({**actual, "largest_difference": 0.04}) == ""
+    assert "differ" in evaluation_images.disagreement({**actual, "largest_difference": 0.06})
+
+
 def test_runs_side_by_side_are_timed_together(tmp_path: Path, monkeypatch) -> None:
     """Two real processes on the processor, which share it: no faster than twice one alone."""
     monkeypatch.setattr(training, "N", 128)
@@ -202,10 +237,17 @@ def test_the_page_shows_an_evaluation_that_was_measured_on_a_card(tmp_path: Path
         "published_weights": False, "rows": [], "values": {}, "values_of_the_others": {},
         "largest_difference": 0.0, "times_faster": 7.25, "goal": 5,
     }  # fmt: skip
+    row = {"loss": "hinge", "precision": "bf16", "fid": 3.5, "deviation": 0.25, "seeds": 3}
+    sections[precision.SECTION] = {
+        "measured": sections["start"]["measured"], "steps": 2000, "runs": 18, "seconds": 61.0,
+        "in_turn": "runs in turn on this GPU: 4", "rows": [row],
+    }  # fmt: skip
     shutil.copytree(REPOSITORY, tmp_path / "p", ignore=shutil.ignore_patterns(".*", "data"))
     storage.write_json(tmp_path / "p" / performance.FILE, sections)
     text = pages.render(tmp_path / "p", Path("docs/templates/performance.md.j2"))
     assert "10,000 samples on that machine, features and metrics: 7.2 times as fast" in text
+    assert "| hinge | bf16 | 3.50 ± 0.25 | 3 |" in text
+    assert re.search(r"18 runs took .*included: runs in turn on this GPU: 4\.", text)
 
 
 def test_what_a_job_imports_can_be_imported() -> None:

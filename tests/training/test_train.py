@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import subprocess
@@ -167,6 +168,11 @@ def command(*words: str) -> list[str]:
         # without `deterministic`, two processes on a GPU may choose other kernels, whose last bits
         # differ (measured: they did)
         pytest.param({"device": "cuda", "deterministic": True}, id="gpu", marks=pytest.mark.gpu),
+        pytest.param(  # as the studies for a GPU have it
+            {"device": "cuda", "deterministic": True, "precision": "bf16", "channels_last": True},
+            id="gpu-bf16",
+            marks=pytest.mark.gpu,
+        ),
     ],
 )
 def test_kill_9_and_resume_give_the_bits_of_an_undisturbed_run(stores, tmp_path, place) -> None:
@@ -198,6 +204,9 @@ def test_kill_9_and_resume_give_the_bits_of_an_undisturbed_run(stores, tmp_path,
     for name in ("snapshots.pt", "checkpoint.pt"):
         whole, killed = (folders[n] / "runs" / run.id / name for n in ("whole", "killed"))
         assert whole.read_bytes() == killed.read_bytes(), name
+    for folder in folders.values():
+        record = (folder / "runs" / run.id / "run.json").read_text(encoding="utf-8")
+        assert json.loads(record)["captured"] == "yes"
     assert not state.parent.exists()
 
 
