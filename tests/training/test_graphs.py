@@ -438,6 +438,14 @@ def test_no_generator_of_a_gpu_is_made_while_a_step_is_captured(monkeypatch) -> 
     tape.fork()
 
 
+def test_a_run_in_turn_with_others_is_captured_on_its_own_stream(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda _: "default")
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: "new")
+    for current, expected in (("default", "new"), ("lane", "lane")):
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda _, name=current: name)
+        assert graphs.side_stream(torch.device("cuda")) == expected
+
+
 def test_capture_on_makes_it_an_error(stores, fitted, monkeypatch) -> None:
     monkeypatch.setattr(registry, "create", _creating(ReadsBack))
     run = tiny_run("ring", training={"budget": 16 * STEPS, "capture": "on"})

@@ -78,6 +78,18 @@ def cuda_graph(
     return result, graph.replay, ()
 
 
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream to warm up and to capture on, which may not be the default one.
+
+    A run that takes turns with others has one of its own already. Another one would be one of
+    torch's 32, which it gives out in a circle: soon that of a run whose graphs are replayed at the
+    same time, with libraries' working memory that belongs to a stream.
+    """
+    current = torch.cuda.current_stream(device)
+    alone = current == torch.cuda.default_stream(device)
+    return torch.cuda.Stream(device) if alone else current
+
+
 @dataclass
 class Recorded:
     """A step that was recorded.
@@ -123,7 +135,7 @@ class Graphs:
         self._function = function
         self._generators = generators
         self._parameters = parameters
-        self._side = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._side = side_stream(device) if device.type == "cuda" else None
         self._strict = strict
         self._capture = capture
         self._recorded: dict[Key, Recorded] = {}
