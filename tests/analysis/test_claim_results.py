@@ -55,11 +55,15 @@ Value = Callable[..., float]
 
 
 def tables(
-    plan: Plan, value: Value, column: Value = lambda *_: 1.0, diverged=(), steps=STEPS
+    plan: Plan,
+    value: Value,
+    column: Value = lambda *_: 1.0,
+    diverged=(),
+    steps=STEPS,
+    names=("fid", "modes", "precision", "recall", "mode_movement"),
 ) -> Tables:
     """Tables with `value(metric, run, step)` and `column(name, run, step)`."""
     metrics, history, runs = [], [], []
-    names = ("fid", "modes", "precision", "recall", "mode_movement")
     for run in plan.runs:
         lost = run.id in diverged
         extractor = plan.protocols[run.dataset.name][1][0]
@@ -406,32 +410,35 @@ def test_not_worse_holds_above_minus_the_margin(ratio, verdict):
     assert only(plan, tables(plan, fids(ratio))).verdict == verdict
 
 
-def test_hopping_counts_only_what_has_collapsed():
+SHARES = ("fid", "reverse_kl", "high_quality", "mode_movement")
+
+
+def test_hopping_counts_only_what_has_collapsed_after_it_had_more():
+    """By the shares of all samples, of some quality: a mode that one sample hits is not covered."""
+
     def value(name, run, step):
-        collapsed = run.seed < 2 and step >= 30
-        if name == "modes":
-            return 2.0 if collapsed else 8.0
-        return step / 100 if name == "mode_movement" else ordinary(name, run, step)
+        unlearned, collapsed = step == 10, run.seed < 2 and step >= 30
+        return {
+            "fid": 1.0,
+            "reverse_kl": 1.5 if unlearned or collapsed else 0.1,
+            "high_quality": 0.01 if unlearned or run.seed == 7 else 0.6,
+            "mode_movement": step / 100,
+        }[name]
 
     plan = study(one("hopping"))
-    (test,) = only(plan, tables(plan, value)).tests
+    (test,) = only(plan, tables(plan, value, names=SHARES)).tests
     # pairs of collapsed snapshots end at 40, 50 and 60; the other seeds say nothing
     assert list(test.values["train_seed"]) == [0, 1]
     assert list(test.values["treatment"]) == pytest.approx([0.5, 0.5])
     assert test.without == (0, 0)
-    nothing = only(plan, tables(plan, ordinary))
-    assert nothing.verdict == "not tested" and "collapsed" in nothing.note
 
 
-def test_hopping_does_not_count_what_has_no_mode_yet():
-    def value(name, run, step):
-        if name == "modes":
-            return 0.0 if step < 40 else 2.0
-        return step / 100 if name == "mode_movement" else ordinary(name, run, step)
-
+@pytest.mark.parametrize("kl, quality", [(0.1, 0.6), (1.5, 0.6), (1.5, 0.01)])
+def test_what_never_had_more_or_never_has_few_has_not_collapsed(kl, quality):
+    made = {"fid": 1.0, "reverse_kl": kl, "high_quality": quality, "mode_movement": 0.5}
     plan = study(one("hopping"))
-    (test,) = only(plan, tables(plan, value)).tests
-    assert test.values["treatment"].to_numpy() == pytest.approx(0.55)  # of 50 and 60 alone
+    nothing = only(plan, tables(plan, lambda name, *_: made[name], names=SHARES))
+    assert nothing.verdict == "not testable here" and "collapsed" in nothing.note
 
 
 def test_a_best_below_what_real_data_have_counts_as_that():
@@ -580,8 +587,55 @@ def test_what_is_no_end_of_a_metric_needs_no_convergence():
 
 def test_cells_of_which_most_runs_diverged_have_converged():
     plan = study(EMA)
-    lost = [run.id for run in plan.runs if run.trick == "ema" and run.seed > 2]
+    lost = [run.id for run in plan.runs if run.trick == "ema" and run.seed > 3]
     assert only(plan, tables(plan, fids(0.8), diverged=lost)).tests[0].gate is None
+
+
+def test_a_side_that_hardly_has_a_value_of_its_own_is_not_compared():
+    plan = study(EMA)
+    lost = [run.id for run in plan.runs if run.trick == "ema" and run.seed > 2]
+    actual = only(plan, tables(plan, fids(0.8), diverged=lost))
+    assert actual.verdict == "not testable here"
+    assert "10 of the treatment's 16 runs have no value" in actual.note
+
+
+def test_the_worst_is_that_of_the_distance_where_a_distance_is_compared():
+    """A run without a value counts as what speaks against the claim, after all transformations."""
+
+    def column(name, run, step):
+        if name != "d_loss":
+            return 1.0
+        return math.nan if run.seed == 0 else 0.5 + (0.1 if run.seed % 2 else -0.3)
+
+    for absolute in ({"distance_from": 0.5}, {}):
+        claimed = one("late", of="d_loss", margin=0.0, **absolute)
+        claimed = {k: v for k, v in claimed.items() if k != "control"} | {"constant": 0.2}
+        plan = study(claimed | {"claimed": "lower"})
+        (test,) = only(plan, tables(plan, ordinary, column)).tests
+        first = test.values.set_index("train_seed")["treatment"][0]
+        assert first == pytest.approx(0.3 if absolute else 0.6)
+
+
+def test_losses_that_are_as_good_as_real_data_are_not_ranked():
+    test = {"take": "best", "of": "fid", "combine": "agreement", "claimed": "lower", "margin": 0.1,
+            "treatment": {"datasets": ["digits", "ring"], "losses": ["lsgan", "hinge"]},
+            "converged": False}  # fmt: skip
+    plan = study(test)
+    tidy = tables(plan, lambda name, *_: 20.0 if name == "fid" else 8.0)
+    row = {**tidy.floor.iloc[0], "metric": "fid", "value": 25.0}
+    reached = replace(tidy, floor=pd.DataFrame([*tidy.floor.to_dict("records"), row]))
+    low = only(plan, reached)
+    assert low.verdict == "not testable here" and "cannot rank" in low.note
+
+
+def test_a_frozen_generator_s_control_must_have_come_to_rest():
+    def falling_loss(name, run, step):
+        return 3.0 - step / 30 if name == "d_loss" else 1.0
+
+    plan = study(EMA | {"take": "late", "of": "g_gradient_norm", "settled": "d_loss"})
+    assert only(plan, tables(plan, ordinary)).tests[0].gate is None
+    shut = only(plan, tables(plan, ordinary, falling_loss))
+    assert shut.verdict == "not converged" and "has not come to rest" in shut.note
 
 
 # -- units -----------------------------------------------------------------------------------------

@@ -19,11 +19,12 @@ def test_a_falling_curve_has_not_converged():
     assert actual.reason == "−50 % over the last doubling"
 
 
-def test_a_flat_one_has_and_the_bound_is_on_the_scale_of_logarithms():
+def test_a_flat_one_has_and_the_bound_is_a_share_of_what_it_was():
     assert convergence(SHARES, np.full(10, 3.0)).passed
-    for factor, passed in ((1.049, True), (1.051, False), (1 / 1.049, True), (1 / 1.051, False)):
+    for factor, passed in ((1.049, True), (1.051, False), (0.951, True), (0.949, False)):
         assert convergence(SHARES, 7 * factor ** np.log2(SHARES)).passed is passed
-    assert convergence(SHARES, 10 / SHARES, change=1.1).passed  # within a factor of 2.1
+    assert convergence(SHARES, 10 / SHARES, change=0.6).passed  # it halves
+    assert not convergence(SHARES, 10 / SHARES, change=0.4).passed
 
 
 def test_a_noisy_curve_converges_by_its_level():

@@ -99,13 +99,13 @@ def test_one_test_contradicts_a_claim_of_which_no_other_holds():
     assert mixed.verdict == "does not hold" and mixed.p_contradicted == 2 / 1024
 
 
-def test_a_gate_that_is_shut_takes_a_claim_out_of_the_family():
-    """28 open claims would make 28/1024 for the one that all seeds support."""
+def test_a_gate_that_is_shut_leaves_a_claim_in_the_correction():
+    """What shuts it depends on the runs: 28/1024 for the one that all seeds support."""
     from dataclasses import replace
 
     gated = {str(k): [replace(weigh(UP, 0.1), gated="not converged")] for k in range(27)}
     actual = decide({**gated, "claim": [weigh(UP, 0.1)]})
-    assert actual["claim"] == decide({"claim": [weigh(UP, 0.1)]})["claim"]
+    assert (actual["claim"].verdict, actual["claim"].p_holds) == ("holds", 28 / 1024)
     assert actual["0"].verdict == "not converged"
     both = [replace(weigh(UP, 0.1), gated="not testable here"), *gated["0"]]
     assert decide({"claim": both})["claim"].verdict == "not testable here"
@@ -128,10 +128,11 @@ def test_a_seed_on_the_other_side_costs_the_verdict_in_a_large_file():
     assert verdict_of(one, others=27).verdict == "undecided"
 
 
-def test_what_is_missing_is_not_tested_and_counts_in_no_family():
+def test_what_is_missing_is_not_tested_and_counts_in_the_correction():
+    """Whether it is there depends on the runs, and a family must not."""
     alone = decide({"a": [weigh(UP, 0.1)]})["a"]
     actual = decide({"a": [weigh(UP, 0.1)], "b": [], "c": [weigh(UP, 0.1), Outcome()]})
-    assert actual["a"] == alone
+    assert actual["a"].p_holds == 3 * alone.p_holds and actual["a"].verdict == alone.verdict
     assert [actual[k].verdict for k in "bc"] == ["not tested", "not tested"]
     assert math.isnan(actual["c"].p_holds)
     assert list(actual) == ["a", "b", "c"]

@@ -16,7 +16,7 @@ from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.robustness import Reaching, Robustness
 from ganlore.analysis.tables import Tables
-from ganlore.study.claims import Gates
+from ganlore.study.claim_gates import Gates
 from ganlore.study.run import Cell, Plan
 
 

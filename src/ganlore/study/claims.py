@@ -13,22 +13,11 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ganlore.settings import Fraction, Model, NonNegativeFloat
+from ganlore.study.claim_gates import GATED, SETTLED, Gated, Gates, Take
 
-Take = Literal[
-    "end", "best", "average", "unsteadiness", "decline", "failed", "far-from-best", "tracking",
-    "stopping", "time-to", "late", "at-best", "cost", "hopping", "real-data",
-]  # fmt: skip
 PLURAL = {"dataset": "datasets", "network": "networks", "loss": "losses", "trick": "tricks",
           "variant": "variants"}  # fmt: skip
 """The keys of lists and settings in a study, by what is in them."""
-
-Gated = bool | Literal["best", "plateau"]
-
-GATED: dict[Take, Gated] = {
-    "end": True, "average": True, "best": "best", "far-from-best": "best", "decline": "plateau",
-    "stopping": "plateau",
-}  # fmt: skip
-"""What must have converged, by what is taken; nothing for what is not here."""
 
 Input = Literal["two halves", "one class", "noise"]
 """Real data in disguise (`evaluation.controls`)."""
@@ -46,13 +35,6 @@ FEW_MODES = 0.5
 
 NO_PRECISION = 0.05
 """and so has one with less precision than this."""
-
-
-FALLING = 0.05
-"""A cell has converged if its FID changes by less than this share for a doubling of the budget."""
-
-UNCONVERGED = 0.2
-"""At most this share of a test's cells may still be on the way."""
 
 
 class Cells(Model):
@@ -86,10 +68,12 @@ class Test(Model):
         "best. "
         "time-to: the share of the budget until a metric is at `target` or better, or without one "
         "as good as the control's median run at its end, 1 for one that never is. late: the mean "
-        "of a column of the history over the last third. at-best: a column at the snapshot of "
-        "lowest FID. cost: step_ms, step_gflop or step_memory_mb of cells whose steps are timed in "
-        "turn, in one process with nothing beside it; nothing is trained. hopping: the mean "
-        "movement of modes between successive snapshots that both have one at least, at most half. "
+        "of a column of the history over the last third, the geometric one on the scale log. "
+        "at-best: a column at the snapshot of lowest FID. cost: step_ms, step_gflop or "
+        "step_memory_mb of cells whose steps are timed in turn, in one process with nothing beside "
+        "it; nothing is trained. hopping: the mean "
+        "movement of modes between successive snapshots of a generator that has covered more than "
+        "half of them before and covers, by the shares of all samples, at most half of them. "
         "real-data: a metric of real data in disguise, `input`: no loss, and nothing is trained."
     )
     of: str = Field("", description="The metric, the column of the history, or the cost.")
@@ -155,10 +139,15 @@ class Test(Model):
         description="Whether its cells must have converged, before it has a verdict: `gates` says "
         "what that is. best: by the best value so far, for what is taken of the best. plateau: a "
         "cell that has passed its best counts too, for what happens afterwards. Left out: true of "
-        "the end and the average of a metric, best of best and far-from-best, plateau of decline "
-        "and stopping, false of all else.",
+        "the end and the average of a metric, best of best, far-from-best and at-best, plateau of "
+        "decline and stopping, false of all else.",
     )
     converged_by: str = Field("fid", description="The metric that must have converged.")
+    settled: str = Field(
+        "",
+        description="A column of the history that must have come to rest in the control's cells: "
+        f"over the last quarter of the budget within {SETTLED:g} of the quarter before.",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Test:
@@ -203,6 +192,11 @@ class Test(Model):
     def trains(self) -> bool:
         """Whether it needs the runs of its cells."""
         return self.take not in {"cost", "real-data"}
+
+    @property
+    def turned(self) -> bool:
+        """Whether it is of a distance or a size, which no metric's direction is that of."""
+        return self.absolute or self.distance_from is not None
 
     @property
     def gated(self) -> Gated:
@@ -274,20 +268,6 @@ class Article(Model):
 
     language: str = Field(min_length=1)
     about: str = Field(min_length=1, description="What it is about, as the end of a sentence.")
-
-
-class Gates(Model):
-    """What the cells of a test must have done before it has a verdict."""
-
-    change: float = Field(
-        FALLING, gt=0, lt=1,
-        description="A cell has converged if its median over seeds changes by less than this share "
-        "over the last doubling of the budget.",
-    )  # fmt: skip
-    share: float = Field(
-        UNCONVERGED, ge=0, lt=1,
-        description="The largest share of a test's cells that may not have converged.",
-    )  # fmt: skip
 
 
 class Claims(Model):

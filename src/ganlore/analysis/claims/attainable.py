@@ -48,7 +48,7 @@ class Circumstances:
         exact: whether sign-flip tests decide, whose p has a floor; else a t test over units.
         modes: of the data.
         best: the metric on real data, which no generator is better than; None where unknown.
-        control: what the control did, the median over observations, after all transformations; None
+        control: what the control did, the mean over observations, after all transformations; None
             before it has run.
         alpha: the level.
     """

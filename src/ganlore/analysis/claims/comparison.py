@@ -138,13 +138,19 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     if missing := dict.fromkeys(name for _, lacking in selected.values() for name in lacking):
         return TestResult(test, label, cells, missing=tuple(missing))
     values, without = values_of(source, test, cells)
-    table, pairs = observations.of_test(test, values, unit)
     compared = {
         side: sorted(Cell(*cell) for cell in set(series.index.droplevel("train_seed")))
         for side, series in values.items()
         if test.take != "real-data"
     }
+    if gate := circumstances.unranked(source, test, values, claims.gates.share):
+        return TestResult(test, label, compared, Outcome(gated=gate.state), gate=gate, unit=unit)
+    table, pairs = observations.of_test(test, values, unit)
     if table.empty:
+        if gate := circumstances.nothing(test):
+            return TestResult(
+                test, label, compared, Outcome(gated=gate.state), gate=gate, unit=unit
+            )
         return TestResult(test, label, compared, without=without, missing=(_lacking(test),))
     outcome = _weighed(table, pairs, claims.alpha, asked)
     wanted = [cell for side in cells.values() for cell in side]
@@ -152,7 +158,9 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     here = circumstances.measured(here, source, test, table)
     here = replace(here, observations=len(table))
     gate = circumstances.testable(here, test)
+    gate = gate or circumstances.imputed(values, without)
     gate = gate or gates.converged(source, test, wanted, claims.gates)
+    gate = gate or gates.settled(source, test, cells.get("control", ()))
     outcome = replace(outcome, gated=gate.state if gate else None)
     return TestResult(test, label, compared, outcome, table, without, gate=gate, unit=unit)
 
@@ -163,7 +171,7 @@ def _lacking(test: Test) -> str:
         return real_data.lacking(test)
     if test.take == "cost":
         return f"{test.of} of cells of both sides, in costs.csv"
-    return "a run that has collapsed" if test.take == "hopping" else "cells of both sides"
+    return "cells of both sides"
 
 
 def _weighed(
@@ -195,11 +203,11 @@ def values_of(
 ) -> tuple[dict[str, Values], tuple[int, int]]:
     """One number a run of each side, and how many of the sides' runs had none of their own."""
     if test.take == "real-data":
-        taken = real_data.take(source, test)
+        taken = _turned(real_data.take(source, test), test)
         return {"treatment": _scaled(taken, taken, test)}, (0, 0)
     runs = {side: runs_of(source, there, test.take == "cost") for side, there in cells.items()}
     every = functools.reduce(pd.MultiIndex.union, runs.values())
-    taken = measures.take(source, test, runs.get("control", every[:0]), every)
+    taken = _turned(measures.take(source, test, runs.get("control", every[:0]), every), test)
     sides, without = {}, {"treatment": 0, "control": 0}
     for side, index in runs.items():
         values = taken.reindex(index)
@@ -229,7 +237,9 @@ def _with_worst(values: Values, taken: Values, test: Test, side: str) -> Values:
         return values
     from ganlore.metrics import metrics
 
-    if test.take in {"end", "best", "average", "time-to"}:
+    if test.turned:  # of a distance, what speaks against the claim
+        largest = (test.claimed == "lower") == side.startswith("treatment")
+    elif test.take in {"end", "best", "average", "time-to"}:
         largest = not metrics()[test.of].higher_is_better or test.take == "time-to"
     elif test.take in {"unsteadiness", "decline", "failed", "stopping"}:
         largest = True
@@ -241,11 +251,14 @@ def _with_worst(values: Values, taken: Values, test: Test, side: str) -> Values:
     return values.fillna(pd.Series(worst.reindex(places).to_numpy(), index=values.index))
 
 
-def _scaled(values: Values, taken: Values, test: Test) -> Values:
+def _turned(values: Values, test: Test) -> Values:
+    """Values, or their distance or size where a test is of that."""
     if test.distance_from is not None:
         values = (values - test.distance_from).abs()
-    if test.absolute:
-        values = values.abs()
+    return values.abs() if test.absolute else values
+
+
+def _scaled(values: Values, taken: Values, test: Test) -> Values:
     if test.scale == "log":
         # what is 0 has no logarithm; it counts as the least that is not
         positive = taken[taken > 0]

@@ -19,7 +19,8 @@ from ganlore import formatting
 from ganlore.analysis.claims.measures import Source
 from ganlore.analysis.claims.verdicts import Verdict
 from ganlore.analysis.tables import CELL
-from ganlore.study.claims import FALLING, Gated, Gates, Test
+from ganlore.study.claim_gates import FALLING, SETTLED, Gated, Gates
+from ganlore.study.claims import Test
 from ganlore.study.run import Cell
 
 FEWEST_SNAPSHOTS = 4
@@ -68,7 +69,7 @@ def convergence(
     """Whether a curve changes by less than `change` for the last doubling of its budget.
 
     The change is the slope of a straight line through its logarithms over log2 of the budget, from
-    the snapshot nearest half of the budget on: |slope| < log(1 + change).
+    the snapshot nearest half of the budget on: between log(1 - change) and log(1 + change).
 
     Args:
         shares: of the budget at each snapshot, ascending, (s,).
@@ -95,7 +96,7 @@ def convergence(
     moved = float(np.polynomial.polynomial.polyfit(np.log2(at[half:]), logs[half:], 1)[1])
     worse = -(logs - logs.max()) if higher_is_better else logs - logs.min()
     past = int(np.argmin(worse)) <= half or bool((worse[-2:] >= least).all())
-    if abs(moved) < least or (plateau and past):
+    if math.log1p(-change) < moved < least or (plateau and past):
         return Convergence(True, moved)
     return Convergence(False, moved, f"{formatting.change(moved)} over the last doubling")
 
@@ -141,6 +142,30 @@ def of_cells(
             middle = middle.clip(lower=floor[cell.dataset])
         made[cell] = convergence(middle.index, middle, change, by == "plateau", higher)
     return made
+
+
+def settled(source: Source, test: Test, cells: Iterable[Cell]) -> Gate | None:
+    """The gate of a column that must have come to rest, None where it is open.
+
+    Args:
+        source: the tables.
+        test: names the column, if there is such a gate.
+        cells: those of its control.
+    """
+    if not test.settled:
+        return None
+    rows = source.history[source.history["share"] > 0.5]
+    quarters = rows.assign(last=rows["share"] > 0.75).groupby([*CELL, "last"])[test.settled].mean()
+    for cell in cells:
+        before, last = (float(quarters.get((*cell, late), math.nan)) for late in (False, True))
+        if not abs(last - before) < SETTLED:
+            moved = f"from {formatting.number(before)} to {formatting.number(last)}"
+            return Gate(
+                "not converged",
+                f"{test.settled} of {' '.join(cell)} has not come to rest: {moved} over the last "
+                "half of the budget",
+            )
+    return None
 
 
 def converged(source: Source, test: Test, cells: Iterable[Cell], gates: Gates) -> Gate | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ganlore.analysis.estimators import collapsed
 from ganlore.analysis.tables import CELL, Tables
-from ganlore.study.claims import Test
+from ganlore.study.claims import NO_PRECISION, Test
 from ganlore.study.run import Plan
 
 KEY = [*CELL, "train_seed"]
@@ -223,9 +223,15 @@ def reaching(source: Source, test: Test, control: pd.MultiIndex, runs: pd.MultiI
 
 
 def late(source: Source, test: Test) -> Values:
-    """The mean of a column of the history over the last third of training."""
+    """The mean of a column of the history over the last third of training.
+
+    On the scale log the geometric one: of what spikes, a mean would be that of the spikes.
+    """
     rows = source.history[source.history["share"] > LATE]
-    return rows.groupby(KEY)[test.of].mean().dropna()
+    if test.scale == "log":
+        rows = rows.assign(**{test.of: np.log(rows[test.of].where(rows[test.of] > 0))})
+    means = rows.groupby(KEY)[test.of].mean().dropna()
+    return np.exp(means) if test.scale == "log" else means
 
 
 def at_best(source: Source, test: Test) -> Values:
@@ -242,15 +248,24 @@ def cost(source: Source, test: Test) -> Values:
 
 
 def hopping(source: Source, test: Test) -> Values:
-    """Mean movement of modes between successive snapshots that both have some, and at most half."""
-    modes = source.metric("modes", test.extractor)
-    few = collapsed(modes["value"].to_numpy(float), source.modes_of(modes["dataset"]))
-    few &= modes["value"].to_numpy(float) >= 1  # with none it has not learned any yet
-    modes = modes.assign(few=few)
-    modes["few_before"] = modes.groupby(KEY)["few"].shift(fill_value=False)
-    both = modes[modes["few"] & modes["few_before"]].set_index([*KEY, "step"])
+    """Mean movement of modes between successive snapshots of a collapsed generator.
+
+    It has collapsed if the shares of all its samples are as uneven as half of the modes would be or
+    more (a reverse KL of log 2), while they have some quality, and if it covered more before: what
+    has not learned yet has lost nothing.
+    """
+    parts = {
+        name: source.metric(name, test.extractor).set_index([*KEY, "step"])["value"]
+        for name in ("reverse_kl", "high_quality")
+    }
+    rows = pd.DataFrame(parts).dropna().sort_index()
+    learned = rows["high_quality"] >= NO_PRECISION
+    few = learned & (rows["reverse_kl"] >= np.log(2))
+    covered = (learned & ~few).groupby(KEY).cummax()
+    few &= covered
+    both = few & few.groupby(KEY).shift(fill_value=False)
     moved = source.metric("mode_movement", test.extractor).set_index([*KEY, "step"])["value"]
-    return moved[moved.index.isin(both.index)].groupby(KEY).mean()
+    return moved[moved.index.isin(both.index[both])].groupby(KEY).mean()
 
 
 def _ends(source: Source, metric: str, extractor: str | None = None) -> Values:

@@ -79,7 +79,9 @@ class TestResult:
         what = subject(self.measure)
         constant = self.definition.constant
         if constant is not None:
-            return f"{what} {self.rendered}, held against {constant:g}"
+            margin = self.definition.margin * (-1 if self.definition.not_worse else 1)
+            bar = constant + margin * (1 if self.definition.claimed == "higher" else -1)
+            return f"{what} {self.rendered}, held against {bar:g}"
         return f"{what} {directed(self.effect, self.definition.scale == 'log')}"
 
     @property

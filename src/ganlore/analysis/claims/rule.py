@@ -22,7 +22,7 @@ RULE: tuple[str, ...] = (
     "one of them is: its p is Simes's, the smallest of K/k times the k-th smallest of K.",
     "A test over several settings (data set, network, policy, budget) is one test for each. Each "
     "setting has a verdict of its own, by the same rule over all settings of all claims.",
-    "Both p-values are adjusted for the number of claims (Holm), as two families at "
+    "Both p-values are adjusted for the number of all claims (Holm), as two families at "
     f"{_SHARE} each.",
     f"holds: the adjusted p is at most {_SHARE}, and the interval of every test lies above its "
     "margin. The state of a test that has no verdict in any setting comes before that.",
@@ -31,13 +31,14 @@ RULE: tuple[str, ...] = (
     "tests of the file), or has no verdict in any setting.",
     "does not hold: not contradicted as a whole, and the interval of one of the tests lies below "
     f"its margin, where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's "
-    "tests): any effect is smaller than the smallest effect of interest.",
+    "tests): any effect as claimed is smaller than the smallest of interest; it may be opposite.",
     "A test of non-inferiority (not worse) holds if its effect is above minus its margin.",
     "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
     "not converged: more than the stated share of the cells of one of its tests still changes by "
     "more than the stated share over the last doubling of the budget.",
     "not testable here: one of its tests could not come out both ways, by the bounds of what it "
-    "measures, its control and its seeds; or a control of its data set failed.",
+    "measures, its control and its seeds; most runs of a side have no value; too many losses are "
+    "at the floor to be ranked; or a control of its data set failed.",
     "not tested: runs that one of its tests needs are missing.",
     "A run that diverged counts as the worst value among all runs of the same data set and "
     "network; it is never dropped.",

@@ -52,7 +52,7 @@ VERDICTS: dict[Verdict, Meaning] = {
         "are contradicted", True,
     ),
     "does not hold": Meaning(
-        "≈", "any effect is smaller than the margin", "ink", "do not hold", "do not hold"
+        "≈", "any effect as claimed is smaller than the margin", "ink", "do not hold", "do not hold"
     ),
     "undecided": Meaning(
         "?", "the interval reaches across the margin, or the seeds are too few", "muted",
@@ -261,7 +261,8 @@ def decide(claims: Mapping[Name, Sequence[Outcome]], alpha: float = ALPHA) -> di
 
     Args:
         claims: outcomes of the tests of each claim. A claim with no test, or with one of no seeds
-            or behind a shut gate, has that state for a verdict and counts in no family.
+            or behind a shut gate, has that state for a verdict; the correction is over all of them,
+        since what shuts a gate depends on the runs too.
         alpha: the level of each family and of the intervals.
 
     Returns:
@@ -269,18 +270,19 @@ def decide(claims: Mapping[Name, Sequence[Outcome]], alpha: float = ALPHA) -> di
     """
     states = {name: gated(tests) for name, tests in claims.items()}
     tested = {name: tests for name, tests in claims.items() if states[name] is None}
-    holds = estimators.holm([max(o.p_holds for o in tests) for tests in tested.values()])
+    rest = [1.0] * (len(claims) - len(tested))
+    holds = estimators.holm([max(o.p_holds for o in tests) for tests in tested.values()] + rest)
     against = estimators.holm(
-        [estimators.simes([o.p_contradicted for o in tests]) for tests in tested.values()]
+        [estimators.simes([o.p_contradicted for o in tests]) for tests in tested.values()] + rest
     )
     supported = iter(_supported([test for tests in tested.values() for test in tests], alpha))
     decisions = {name: Decision(state or "not tested") for name, state in states.items()}
     for (name, tests), p_holds, p_contradicted in zip(
-        tested.items(), holds.tolist(), against.tolist(), strict=True
+        tested.items(), holds.tolist(), against.tolist(), strict=False
     ):
         parts = [next(supported) for _ in tests]
         verdict = _verdict(tests, p_holds, p_contradicted, alpha, any(parts))
-        needed = _needed(tests, alpha / len(tested)) if verdict == "undecided" else None
+        needed = _needed(tests, alpha / len(claims)) if verdict == "undecided" else None
         decisions[name] = Decision(verdict, p_holds, p_contradicted, needed)
     return decisions
 
