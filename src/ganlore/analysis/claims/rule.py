@@ -31,14 +31,13 @@ RULE: tuple[str, ...] = (
     "tests of the file), or has no verdict in any setting.",
     "does not hold: not contradicted as a whole, and the interval of one of the tests lies below "
     f"its margin, where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's "
-    "tests): any effect as claimed is smaller than the smallest of interest; it may be opposite.",
+    "tests): no effect as claimed is of interest.",
     "A test of non-inferiority (not worse) holds if its effect is above minus its margin.",
     "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
     "not converged: more than the stated share of the cells of one of its tests still changes by "
     "more than the stated share over the last doubling of the budget.",
-    "not testable here: one of its tests could not come out both ways, by the bounds of what it "
-    "measures, its control and its seeds; most runs of a side have no value; too many losses are "
-    "at the floor to be ranked; or a control of its data set failed.",
+    "not testable here: one of its tests could not come out both ways, most runs of a side have no "
+    "value, or losses are too good to be ranked; or a control of its data set failed.",
     "not tested: runs that one of its tests needs are missing.",
     "A run that diverged counts as the worst value among all runs of the same data set and "
     "network; it is never dropped.",
