@@ -6,6 +6,7 @@ import dataclasses
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 import synthetic_study
 from scipy import stats
 
-from ganlore.analysis import leaders, matrices, tables
+from ganlore.analysis import leaders, matrices, robustness, tables
 from ganlore.analysis.claims import budgets
 from ganlore.analysis.claims.gates import Convergence
 from ganlore.analysis.matrices import Matrix
@@ -91,6 +92,27 @@ def test_a_trick_is_clear_where_it_does_the_same_in_every_seed(actual: list[Matr
     assert row["effect"] == pytest.approx(-math.log(2)) and (row["losses"], row["better"]) == (2, 2)
     half = stats.t.ppf(0.975, 2) * np.std(np.log(noise), ddof=1) / math.sqrt(3)
     assert row["high"] - row["effect"] == pytest.approx(half)
+
+
+def test_what_ran_with_ema_is_held_against_ema(monkeypatch) -> None:
+    fids = {
+        "none": 40.0,
+        "ema": 20.0,
+        "packing+ema": 10.0,
+        "packing+r1": 10.0,
+    }  # r1 alone is not there
+    logs = pd.DataFrame({(trick, "lsgan"): np.log([x, 2 * x, 4 * x]) for trick, x in fids.items()})
+    matrix = SimpleNamespace(
+        finals=pd.DataFrame({"fid": [1.0]}), tricks=list(fids), losses=["lsgan"], checks=set()
+    )
+    monkeypatch.setattr(robustness, "logs", lambda _: logs)
+    rows = {row["trick"]: row for row in leaders.of_tricks(matrix).to_dict("records")}
+    assert rows["packing+ema"]["against"] == "ema"
+    assert rows["packing+ema"]["effect"] == pytest.approx(-math.log(2))
+    assert rows["packing+r1"]["against"] == "none"
+    assert rows["packing+r1"]["effect"] == pytest.approx(-math.log(4))
+    assert first_screen.change(rows["packing+ema"]) == "packing+ema (−50 % against ema on lsgan)"
+    assert first_screen.change(rows["ema"]) == "ema (−50 % on lsgan)"
 
 
 def test_the_sentences_are_those_of_the_tables(results: Results) -> None:

@@ -70,31 +70,34 @@ def of_tricks(matrix: Matrix, alpha: float = ALPHA) -> pd.DataFrame:
 
     For each seed the mean over these losses of log FID with the trick less that without it, a
     diverged run counted as the matrix's worst. So an effect is one on these losses, not on all that
-    there might be.
+    there might be. What ran with several is told by its first one: it is held against the rest of
+    them where that ran too (spectral-norm+ema against ema).
 
     Returns:
-        A row for each trick, the greatest help first: `trick`, `losses` (how many), `names`,
-        `effect` (of log FID; below 0 helps), `low`, `high` (95 % t interval over seeds), `better`
-        (of how many losses FID is lower), `clear` (whether a t test with Holm over the tricks tells
-        it from none).
+        A row for each trick, the greatest help first: `trick`, `against` (what it is held against),
+        `losses` (how many), `names`, `effect` (of log FID; below 0 helps), `low`, `high` (95 % t
+        interval over seeds), `better` (of how many losses FID is lower), `clear` (whether a t test
+        with Holm over the tricks tells it from none).
     """
-    columns = ["trick", "losses", "names", "effect", "low", "high", "better"]
+    columns = ["trick", "against", "losses", "names", "effect", "low", "high", "better"]
     if matrix.finals["fid"].notna().sum() == 0:
         return pd.DataFrame(columns=[*columns, "clear"])
     logs, rows, effects = robustness.logs(matrix), [], []
     for trick in matrix.tricks:
+        rest = trick.partition("+")[2]
+        base = rest if rest in matrix.tricks else PLAIN
         losses = [
             loss
             for loss in matrix.losses
-            if {(trick, loss), (PLAIN, loss)} <= set(logs.columns) and loss not in matrix.checks
+            if {(trick, loss), (base, loss)} <= set(logs.columns) and loss not in matrix.checks
         ]
         if trick == PLAIN or not losses:
             continue
-        changes = pd.DataFrame({x: logs[trick, x] - logs[PLAIN, x] for x in losses})
+        changes = pd.DataFrame({x: logs[trick, x] - logs[base, x] for x in losses})
         effects.append(changes.mean(axis=1).dropna().to_numpy(dtype=np.float64))
         better = int((changes.mean() < 0).sum())
         interval = estimators.mean_interval(effects[-1])
-        rows.append((trick, len(losses), losses, *interval, better))
+        rows.append((trick, base, len(losses), losses, *interval, better))
     table = pd.DataFrame(rows, columns=columns)
     table["clear"] = pd.Series(_differ(effects, alpha), dtype=bool)
     return table.sort_values("effect", kind="stable").reset_index(drop=True)

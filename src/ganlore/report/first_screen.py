@@ -14,6 +14,7 @@ from ganlore.analysis import estimators, leaders
 from ganlore.analysis.claims.settings import POLICIES
 from ganlore.analysis.claims.verdicts import GATED
 from ganlore.analysis.matrices import LABELLED, UNCONVERGED, Matrix
+from ganlore.analysis.tables import PLAIN
 from ganlore.report import bars, bars_svg
 from ganlore.report.bars import Bar
 from ganlore.report.figures._drawing import cell_name
@@ -191,10 +192,12 @@ def _some(group: list[dict[str, object]]) -> str:
 
 
 def change(row: pd.Series[object] | dict[str, object]) -> str:
-    """A trick with what it does to FID: spectral-norm (−32 % over 3 losses)."""
+    """A trick with what it does to FID: spectral-norm+ema (−32 % against ema over 3 losses)."""
     losses, names = int(str(row["losses"])), row["names"]
     over = f"over {losses} losses" if losses > 1 else f"on {names[0]}"  # type: ignore[index]
-    return f"{row['trick']} ({formatting.short_change(float(str(row['effect'])))} {over})"
+    against = "" if row["against"] == PLAIN else f"against {row['against']} "
+    size = formatting.short_change(float(str(row["effect"])))
+    return f"{row['trick']} ({size} {against}{over})"
 
 
 def _careful(results: Results) -> list[str]:
