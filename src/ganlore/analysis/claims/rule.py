@@ -8,7 +8,8 @@ _SHARE = f"{100 * ALPHA:g} %"
 
 RULE: tuple[str, ...] = (
     "Each test of a claim has one difference for each seed, positive where the claim says so, and "
-    "a margin: the smallest effect of interest. A claim that was changed after runs were seen says so.",
+    "a margin: the smallest effect of interest. A claim that was changed after runs were seen says "
+    "so.",
     "The effect is the mean of the differences. Its interval is the "
     f"{100 * (1 - ALPHA):g} % BCa bootstrap interval over seeds, at a nominal level that allows "
     "for few seeds.",
