@@ -69,11 +69,9 @@ def cuda_graph(
             except Exception as error:
                 failed.append(error)
                 raise
-    except Exception:
+    except Exception as end:
         # the end of a capture that an error has broken raises one of its own, which says nothing
-        if failed:
-            raise failed[0] from failed[0].__cause__
-        raise
+        raise failed[0] if failed else end
     graph.replay()
     return result, graph.replay, ()
 
