@@ -71,7 +71,8 @@ def cuda_graph(
                 raise
     except Exception as end:
         # the end of a capture that an error has broken raises one of its own, which says nothing
-        raise failed[0] if failed else end
+        first = failed[0] if failed else end
+        raise first from first.__cause__
     graph.replay()
     return result, graph.replay, ()
 
