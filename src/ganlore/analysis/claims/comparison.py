@@ -143,14 +143,11 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
         for side, series in values.items()
         if test.take != "real-data"
     }
-    if gate := circumstances.unranked(source, test, values, claims.gates.share):
-        return TestResult(test, label, compared, Outcome(gated=gate.state), gate=gate, unit=unit)
+    gate = circumstances.unranked(source, test, values, claims.gates.share)
     table, pairs = observations.of_test(test, values, unit)
+    if gate := gate or (circumstances.nothing(test) if table.empty else None):
+        return TestResult(test, label, compared, Outcome(gated=gate.state), gate=gate, unit=unit)
     if table.empty:
-        if gate := circumstances.nothing(test):
-            return TestResult(
-                test, label, compared, Outcome(gated=gate.state), gate=gate, unit=unit
-            )
         return TestResult(test, label, compared, without=without, missing=(_lacking(test),))
     outcome = _weighed(table, pairs, claims.alpha, asked)
     wanted = [cell for side in cells.values() for cell in side]
