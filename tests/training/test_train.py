@@ -210,13 +210,17 @@ def test_kill_9_and_resume_give_the_bits_of_an_undisturbed_run(stores, tmp_path,
     assert not state.parent.exists()
 
 
-def test_a_state_of_other_settings_is_not_continued(stores, tmp_path, trained) -> None:
+def test_a_state_of_other_settings_is_told_and_not_continued(
+    stores, tmp_path, trained, capsys
+) -> None:
     slow, fast = tiny_run(), tiny_run(training={"optimizer": {"lr": 0.05}})
     for run in (slow, fast):  # both in one folder
         state = checkpoint.Checkpoints(
             tmp_path / "s", checkpoint.identity(run, stores[run.dataset.name]), math.inf
         )
         session.train(run, stores["ring"], state, CPU)
+    said = capsys.readouterr().err
+    assert f"after {slow.training.steps} steps is of other settings: training from the" in said
     assert equal(arrays.read_sealed(state.path)["networks"], trained(fast)[1]["networks"])
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,13 @@ class Checkpoints:
             saved = None
         if saved is None and self.path.exists():
             console.say(f"{self.path}: damaged; starting this run again from its first step")
-        if saved is None or saved["identity"] != self.identity:
+        if saved and saved["identity"] != self.identity:
+            console.say(
+                f"a state after {saved['step']} steps is of other "
+                f"{_differing(saved['identity'], self.identity)}: training from the first step"
+            )
+            saved = None
+        if saved is None:
             self.clear()
             announce(self.folder, self.process)
             return 0, 0.0
@@ -229,6 +236,15 @@ def identity(run: Run, store: Store, extractors: dict[str, str] | None = None) -
         extractors: hashes of the extractors that it trains with (`provenance.fitted`), by name.
     """
     return json.dumps(list(_inputs(run, store, extractors).values()))
+
+
+def _differing(one: str, other: str) -> str:
+    """A reader's words for what differs between two of `identity`."""
+    pairs = zip_longest(json.loads(one), json.loads(other))
+    words = (
+        word for word, (a, b) in zip(freshness.TRAINING.values(), pairs, strict=False) if a != b
+    )
+    return " and ".join(words)
 
 
 def _inputs(run: Run, store: Store, extractors: dict[str, str] | None) -> dict[str, Any]:
