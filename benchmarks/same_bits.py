@@ -26,7 +26,7 @@ MEASURED = {
     "metrics.csv": ("step", "extractor", "metric", "value", "status"),
     "history.csv": None,  # all but the following
 }
-TIMES = {"seconds", "images_per_second", "peak_memory_mb"}
+TIMES = {"seconds", "images_per_second", "peak_memory_mb", "step_memory_mb"}
 
 STUDY = {
     "name": "same-bits",

@@ -383,9 +383,11 @@ def test_time_to_the_controls_median_end_is_censored_at_the_budget():
             return 39.0 if step >= 30 and run.seed != 7 else 90.0
         return 100.0 - step  # 40 at the end, of every seed
 
-    actual = only(plan, tables(plan, value)).tests[0].values
-    assert list(actual["treatment"]) == [0.5] * 7 + [1.0]
-    assert list(actual["control"]) == [1.0] * 8
+    (actual,) = only(plan, tables(plan, value)).tests
+    assert list(actual.values["treatment"]) == [0.5] * 7 + [1.0]
+    assert list(actual.values["control"]) == [1.0] * 8
+    assert actual.arrived == {"treatment": (7, 8), "control": (8, 8)}
+    assert actual.in_words.endswith("(7 of 8 runs of treatment, 8 of 8 runs of control get there)")
 
 
 def test_time_to_a_target_by_the_steps_of_the_generator():
@@ -732,8 +734,8 @@ def test_each_setting_has_a_verdict_and_its_scope():
     actual = only(plan, tables(plan, by_data(digits=0.8, ring=1.25)))
     words = [(one.setting.words, one.decision.verdict) for one in actual.settings]
     assert words == [
-        ("digits, mlp, shared settings, 60 steps", "holds"),
-        ("ring, mlp, shared settings, 60 steps", "contradicted"),
+        ("digits, mlp, one optimiser for all, 60 steps", "holds"),
+        ("ring, mlp, one optimiser for all, 60 steps", "contradicted"),
     ]
     assert [test.verdict for test in actual.tests] == ["holds", "contradicted"]
     assert actual.verdict == "does not hold"  # a part of it is supported
@@ -767,7 +769,7 @@ def test_a_setting_whose_gate_is_shut_is_left_out_of_the_claims_verdict():
 
     actual = only(plan, tables(plan, value))
     assert actual.verdict == "holds"
-    assert actual.scope == "digits, mlp, shared settings, 60 steps"
+    assert actual.scope == "digits, mlp, one optimiser for all, 60 steps"
     assert actual.summary == "holds in 1 of 1 settings; 1 not converged"
     assert actual.overall == () and actual.n == len(SEEDS)
     left_out = [{"dataset": "ring", "loss": "lsgan", "trick": "ema", "reason": "no time"}]
@@ -820,7 +822,9 @@ def test_a_question_that_joins_settings_stays_whole():
     plan = study({**TWO, "combine": "spread"})
     test = plan.study.claims.claims["C01"].tests[0]
     ((setting, whole),) = settings.split(plan, test)
-    assert whole is test and setting.words == "digits and ring, mlp, shared settings, 60 steps"
+    assert (
+        whole is test and setting.words == "digits and ring, mlp, one optimiser for all, 60 steps"
+    )
     across = study({**TWO, "control": {"networks": ["dcgan"], "losses": ["lsgan"]}})
     assert len(settings.split(across, across.study.claims.claims["C01"].tests[0])) == 1
     plain = study(TWO)
@@ -841,6 +845,19 @@ def test_a_question_that_joins_settings_stays_whole():
 )  # fmt: skip
 def test_effects_in_words_say_their_direction(effect, log, words):
     assert describe.directed(effect, log) == words
+
+
+def test_an_effect_on_a_time_is_a_bound_where_the_slower_side_never_arrives():
+    words = "50 % higher, 25 to 100 %"
+    assert describe.restricted(words, {}) == words
+    assert describe.restricted(words, {"treatment": (8, 8), "control": (9, 9)}) == words
+    never, always = {"treatment": (0, 8), "control": (9, 9)}, {"treatment": (8, 8)}
+    counts = "(0 of 8 runs of treatment, 9 of 9 runs of control get there)"
+    assert describe.restricted(words, never) == f"at least 50 % higher {counts}"
+    some = {"treatment": (3, 8), "control": (9, 9)}
+    assert describe.restricted(words, some).startswith(f"{words} (3 of 8 runs of treatment, ")
+    lower = describe.restricted("30 % lower, 20 to 40 %", always | {"control": (0, 9)})
+    assert lower.startswith("at least 30 % lower (8 of 8")
 
 
 @pytest.mark.parametrize(

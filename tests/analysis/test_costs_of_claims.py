@@ -88,7 +88,7 @@ def test_cells_are_compared_within_a_round():
     assert made.verdict == "holds"
     assert test.outcome.n == 12 and test.observations == "12 rounds"
     assert test.effect == pytest.approx((-math.log(2),) * 3)
-    assert test.scope == "digits, mlp, shared settings"  # and no number of steps
+    assert test.scope == "digits, mlp, one optimiser for all"  # and no number of steps
     assert len(test.cells["treatment"]) == 2
     assert test.in_words == "Time of a step: 50 % lower, 50 to 50 %"
 

@@ -95,6 +95,7 @@ def study(controls: list[str]) -> None:
         if grid["networks"][0] in ("mlp", "dirac") and grid["datasets"][0] in datasets
     ]
     own = {"extends": str(ROOT / "configs/default.yaml"), "grids": grids, "claims": "claims.yaml"}
+    own |= {"results": "results", "reports": "reports"}
     Path("study.yaml").write_text(yaml.safe_dump({**whole, **own}), encoding="utf-8")
 
 

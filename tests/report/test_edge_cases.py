@@ -192,7 +192,7 @@ def test_controls_units_and_settings_are_on_the_page(tmp_path: Path) -> None:
     assert list(table["claim"]) == ["P01", "C01", "C02"]
     assert list(table["verdict"]) == ["contradicted", "not testable here", "holds"]
     assert list(table["unit"]) == ["seed", "loss", "seed"]
-    assert table["scope"][2].startswith("ring, mlp, shared settings, ")
+    assert table["scope"][2].startswith("ring, mlp, one optimiser for all, ")
     assert "FID" in table["in_words"][2] and " % lower, " in table["in_words"][2]
     text = (Path(plan.study.reports) / "index.html").read_text(encoding="utf-8")
     assert "not as it must be" in text and "must hold and is: contradicted" in text

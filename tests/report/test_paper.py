@@ -171,6 +171,16 @@ def test_one_seed_and_no_claims_make_a_paper(tmp_path: Path) -> None:
     )
 
 
+def test_the_rate_is_that_of_the_ordinary_runs_and_not_of_a_variant(tmp_path: Path) -> None:
+    grids = [{"datasets": ["ring"], "networks": ["mlp"], "losses": ["lsgan"], "tricks": ["none"],
+              "variants": ["base", "slow"]}]  # fmt: skip
+    plan = synthetic_study.make(synthetic_study.small(
+        tmp_path, seeds=[0], grids=grids, variants={"slow": {"training": {"optimizer": {"lr": 7e-6}}}}
+    ))  # fmt: skip
+    policy = paper.data(tmp_path, Results(plan, tables.read(plan)))["policy"]
+    assert "ring: adam, lr " in policy and "7e-6" not in policy
+
+
 def test_what_typst_refuses_is_told(reported: dict[str, Any], tmp_path: Path) -> None:
     lacking = {**reported, "numbers": {}}
     with pytest.raises(GanloreError, match=r"paper\.typ: typst cannot make .*paper\.pdf"):
@@ -206,6 +216,9 @@ def test_numbers_are_those_of_the_runs(results: Results, plan: Plan) -> None:
     assert reported["runs"] == str(len(runs)) == "18"
     assert (reported["cells"], reported["seeds"], reported["datasets"]) == ("6", "3", "2")
     assert (reported["losses"], reported["tricks"], reported["claims"]) == ("4", "1", "2")
+    judged = results.convergence.values()
+    assert reported["asked"] == str(len(judged)) and len(judged) > 0
+    assert reported["converged"] == str(sum(one.passed for one in judged))
     lost = sum(len(seeds) for cell, seeds in synthetic_study.DIVERGED.items()
                if cell in {(r.dataset.name, r.loss.name, r.trick) for r in runs})  # fmt: skip
     assert reported["diverged"] == str(lost) and lost > 0

@@ -50,6 +50,11 @@ class Outcome:
         return " ".join(word for word in (row.loss, row.trick, row.variant) if word != "base")
 
     @property
+    def is_bound(self) -> bool:
+        """Whether the paper has no number for it: then what it says is held as a bound."""
+        return self.row.value is None
+
+    @property
     def theirs(self) -> str:
         """The paper's number, or its bound, in words."""
         row = self.row

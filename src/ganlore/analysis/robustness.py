@@ -160,6 +160,7 @@ class Reaching:
 
     Attributes:
         claim: the claim's name.
+        test: the number of its test.
         label: what is measured, of which cells.
         sides: what each side is called, with its curve over the share of the budget.
         p: of the log-rank test that both reach it alike.
@@ -167,6 +168,7 @@ class Reaching:
     """
 
     claim: str
+    test: int
     label: str
     sides: dict[str, survival.Survival]
     p: float
@@ -176,18 +178,18 @@ class Reaching:
 def reaching(plan: Plan, tidy: Tables, results: list[ClaimResult]) -> list[Reaching]:
     """The claims about time to a target, run by run: those that never reach it are censored."""
     wanted = [
-        (result, test)
+        (result.id, number, test)
         for result in results
-        for test in result.tests
+        for number, test in enumerate(result.tests, 1)
         if test.definition.take == "time-to" and test.outcome.n
     ]
     if not wanted:
         return []
     source = measures.Source(plan, tidy)
-    return [_reaching(source, claim, test) for claim, test in wanted]
+    return [_reaching(source, *one) for one in wanted]
 
 
-def _reaching(source: measures.Source, claim: ClaimResult, test: TestResult) -> Reaching:
+def _reaching(source: measures.Source, claim: str, number: int, test: TestResult) -> Reaching:
     sides = {side: comparison.runs_of(source, cells) for side, cells in test.cells.items()}
     every = functools.reduce(pd.MultiIndex.union, sides.values())
     control = sides.get("control", every[:0])
@@ -204,4 +206,4 @@ def _reaching(source: measures.Source, claim: ClaimResult, test: TestResult) -> 
         for side, rows in runs.groupby("side", sort=False)
     }
     p = survival.log_rank(runs["value"], runs["reached"], runs["side"])
-    return Reaching(claim.id, test.label, curves, p, runs)
+    return Reaching(claim, number, test.label, curves, p, runs)

@@ -13,8 +13,11 @@ from typing import Any
 
 from ganlore import formatting, storage
 from ganlore.analysis import tables
+from ganlore.analysis.claims.describe import directed
+from ganlore.analysis.claims.results import NOUNS
 from ganlore.analysis.claims.verdicts import VERDICTS
 from ganlore.errors import GanloreError, unknown
+from ganlore.metrics import metrics
 from ganlore.publishing.publication import REMEDY, Publication, opened
 
 Row = dict[str, Any]
@@ -31,13 +34,18 @@ CAPTIONS = {
     "{data}, in the features by which it chooses, with {level} % intervals by resampling the "
     "search",
     "forest": "Every control and claim, with the effect of the test that its verdict depends on "
-    "and its {level} % interval, {seeds} seeds; to the right is in the claim's favour. Grey band: "
-    "effects smaller than the margin. A hollow mark has no verdict: a gate before it is shut",
+    "and its {level} % interval over its seeds, losses or rounds; to the right is in the claim's "
+    "favour. Grey band: effects smaller than the margin. A hollow mark has no verdict: a gate "
+    "before it is shut",
     "cost": "Time of a step against FID on {data}, and what each trick adds to it; means over "
     "{seeds} seeds",
     "precision-recall": "Precision against recall on {data}, means over {seeds} seeds",
 }
 """The caption of a figure, by the beginning of its file's name."""
+
+
+IMAGES, POINTS = ("fid", "precision", "recall"), ("modes", "reverse_kl")
+"""What is said of a cell of images, and of points."""
 
 
 class Numbers(dict[str, str]):
@@ -64,7 +72,8 @@ class Published:
     def claims(self) -> list[Row]:
         """The row of each claim's deciding test in the report's table of verdicts.
 
-        With `effect_words`, its effect and direction, and `where`, the scope of its verdict.
+        With `effect_words`, its effect and direction and of what it is, `where`, the scope of its
+        verdict, and `observations`, how many of what.
         """
         return [row for row in self._deciding if not row.get("control")]
 
@@ -75,18 +84,24 @@ class Published:
 
     @cached_property
     def _deciding(self) -> list[Row]:
-        rows = [row for row in self._rows("verdicts.csv") if row["deciding"] == "True"]
-        return [row | _in_words(row) for row in rows]
+        rows = list(self._rows("verdicts.csv"))
+        tests = {row["claim"]: [r for r in rows if r["claim"] == row["claim"]] for row in rows}
+        deciding = [row for row in rows if row["deciding"] == "True"]
+        return [row | _in_words(row, tests[row["claim"]]) for row in deciding]
 
     @property
-    def verdict_counts(self) -> list[tuple[str, str]]:
-        """How many claims have which verdict: (verdict, number).
-
-        Of those words alone that the version had which made the report.
-        """
+    def verdict_counts(self) -> list[str]:
+        """How many claims have which verdict: `1 holds`, `3 do not hold`; not those of none."""
         names = {verdict: f"claims-{verdict.replace(' ', '-')}" for verdict in VERDICTS}
+        counts = {
+            verdict: int(self.numbers[name])
+            for verdict, name in names.items()
+            if name in self.numbers  # a report of an earlier version has not all words
+        }
         return [
-            (verdict, self.numbers[name]) for verdict, name in names.items() if name in self.numbers
+            f"{count} {verdict if count == 1 else VERDICTS[verdict].several}"
+            for verdict, count in counts.items()
+            if count
         ]
 
     def figure(self, name: str) -> str:
@@ -145,6 +160,38 @@ class Published:
             for row in plain
         ]
 
+    def of_loss(self, name: str) -> list[str]:
+        """What a loss came to without a trick, for each data set and network that says something.
+
+        Of points those with modes alone: FID sees their mean and covariance and no more.
+        """
+        lines = []
+        for row in self.cells:
+            if (row["loss"], row["trick"], row["variant"]) != (name, tables.PLAIN, "base"):
+                continue
+            shown = POINTS if row["extractor"] == "coordinates" else IMAGES
+            texts = [
+                f"{metrics()[metric].label} {formatting.estimate(row, metric)}" for metric in shown
+            ]
+            if row[shown[0]] == row[shown[0]]:  # data without modes have none
+                lines.append(f"`{row['dataset']}`, `{row['network']}`: {', '.join(texts)}")
+        return lines
+
+    def of_trick(self, name: str) -> list[str]:
+        """What a trick did to FID over the losses that ran with it and without it."""
+        lines = []
+        for path in sorted((self.publication.reports / "tables").glob("tricks-*-base.csv")):
+            where = path.stem.removeprefix("tricks-").removesuffix("-base")
+            for row in self._rows(path.name):
+                if row["trick"] in {name, f"{name}+ema"}:
+                    effect = float(row["effect"]), float(row["low"]), float(row["high"])
+                    losses = f"{row['losses']} {'loss' if row['losses'] == '1' else 'losses'}"
+                    lines.append(
+                        f"`{where}`: `{row['trick']}` against `{row['against']}`, FID "
+                        f"{directed(effect, True)}, over {losses}"
+                    )
+        return lines
+
     @property
     def setting(self) -> Row:
         """What the result was made with: runs, seeds, budget, machine, sample sizes."""
@@ -190,14 +237,40 @@ def _fid(cell: Row | None) -> str:
     return formatting.estimate(cell, "fid") if cell else ""
 
 
-def _in_words(row: Row) -> Row:
+def _in_words(row: Row, tests: list[Row]) -> Row:
     """Effect and scope of a verdict in words.
 
-    A report of an earlier version has no words for them: then the measure with its number.
+    Args:
+        row: of the deciding test. A report of an earlier version has no words for it: then the
+            measure with its number.
+        tests: the rows of all tests of the claim. Those that hold where the claim does not are
+            said too.
     """
-    number = f"{row['label'].split(':')[0]} {row['shown']}" if row["shown"] else ""
     where = ": ".join(filter(None, (row.get("scope"), row.get("settings"))))
-    return {"effect_words": row.get("in_words") or number, "where": where}
+    words = [_effect(row)]
+    if len(tests) > 1 and row["shown"]:
+        words.append(f"the weakest of {len(tests)} tests")
+    if row["verdict"] in {"does not hold", "contradicted"}:
+        others = [test for test in tests if test.get("test_verdict") == "holds"]
+        words += [f"holds otherwise: {_effect(test)}; {test['scope']}" for test in others]
+    noun = row.get("unit", "")
+    several = dict(NOUNS.values()).get(noun, noun)
+    return {
+        "effect_words": "; ".join(words),
+        "where": where,
+        "observations": f"{row['n']} {noun if row['n'] == '1' else several}".rstrip()
+        if row["shown"]
+        else "",
+    }
+
+
+def _effect(row: Row) -> str:
+    """A test's effect and of what it is; where it could not be made, what it would be of."""
+    measure, _, what = row["label"].partition(": ")
+    if not row["shown"]:
+        return str(row["label"])
+    words = row.get("in_words") or f"{measure} {row['shown']}"
+    return f"{words}: {what}" if what else str(words)
 
 
 def _number(text: str) -> Any:

@@ -82,10 +82,6 @@ class StudyFile:
         manifest = publication.opened(self.root / "results" / self.name).manifest
         return sorted(set(self.seeds) - set(manifest["settings"]["seeds"]))
 
-    def runs_beyond(self, other: str) -> str:
-        """The number of runs that it has beyond those of another study."""
-        return f"{len(self.ids - StudyFile(self.root, other).ids):,}"
-
 
 def study(root: Path, name: str) -> StudyFile:
     """The study `configs/<name>.yaml`."""

@@ -75,7 +75,7 @@ def _robustness(results: Results) -> dict[str, str]:
         contents[f"tables/model-{checks.matrix.slug}.csv"] = _csv(checks.model.tricks)
         contents[f"tables/variance-{checks.matrix.slug}.csv"] = _csv(checks.model.variance)
     for one in results.reaching:
-        contents[f"tables/reaching-{one.claim}.csv"] = _csv(one.runs)
+        contents[f"tables/reaching-{one.claim}-{one.test}.csv"] = _csv(one.runs)
     return contents
 
 

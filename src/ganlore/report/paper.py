@@ -198,7 +198,7 @@ def _tally(results: list[ClaimResult]) -> list[str]:
     """How many claims have which verdict, in words; verdicts that none has are left out."""
     words = verdicts.VERDICTS.items()
     counts = {meaning: sum(one.verdict == word for one in results) for word, meaning in words}
-    return [f"{count} {meaning.sentence}" for meaning, count in counts.items() if count]
+    return [f"{count} {meaning.sentence[count > 1]}" for meaning, count in counts.items() if count]
 
 
 def _claim(claim: ClaimResult, whole: bool) -> dict[str, str]:
@@ -268,10 +268,12 @@ def _policy(results: Results) -> str:
     training = results.plan.study.training
     if training.policy == "published":
         return "Every loss has its own published optimiser settings."
-    used = {
-        run.dataset.name: formatting.optimizer(run.training.optimizer) for run in results.plan.runs
-    }
-    used_by = "; ".join(f"{name}: {optimizer}" for name, optimizer in used.items())
+    runs = [run for run in results.plan.runs if run.variant == "base"] or results.plan.runs
+    used: dict[str, dict[str, None]] = {}
+    for run in runs:
+        kinds = used.setdefault(run.dataset.name, {})
+        kinds[formatting.optimizer(run.training.optimizer)] = None
+    used_by = "; ".join(f"{name}: {' or '.join(kinds)}" for name, kinds in used.items())
     return (
         f"Optimiser and learning rate are the same for all losses ({used_by}); what belongs to a "
         "loss's definition, such as its critic steps, is its own."

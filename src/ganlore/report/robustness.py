@@ -51,11 +51,11 @@ def _reaching(one: Reaching) -> Drawing:
     return Drawing(
         figure=profiles.reaching(list(one.sides.items())),
         kind="reaching",
-        name=f"reaching-{one.claim}",
+        name=f"reaching-{one.claim}-{one.test}",
         title="Time to the target",
         caption=f"{one.label}. {REACHING} Log-rank test: p {p}.",
         alt=f"Curves of the share of runs that have not reached the target, {one.label}. {counts}.",
-        data=f"reaching-{one.claim}.csv",
+        data=f"reaching-{one.claim}-{one.test}.csv",
     )
 
 

@@ -159,7 +159,20 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     gate = gate or gates.converged(source, test, wanted, claims.gates)
     gate = gate or gates.settled(source, test, cells.get("control", ()))
     outcome = replace(outcome, gated=gate.state if gate else None)
-    return TestResult(test, label, compared, outcome, table, without, gate=gate, unit=unit)
+    came = _arrived(source, test, values)
+    return TestResult(test, label, compared, outcome, table, without, came, gate=gate, unit=unit)
+
+
+def _arrived(
+    source: Source, test: Test, values: Mapping[str, Values]
+) -> dict[str, tuple[int, int]]:
+    """How many runs of how many came to the target of a test of time, by side; else empty."""
+    if test.take != "time-to":
+        return {}
+    sides = {side: series.index for side, series in values.items()}
+    runs = functools.reduce(pd.MultiIndex.union, sides.values())
+    share = measures.reaching(source, test, sides.get("control", runs[:0]), runs)
+    return {side: (int(share.reindex(i).count()), len(i)) for side, i in sides.items()}
 
 
 def _lacking(test: Test) -> str:

@@ -120,6 +120,25 @@ def directed(effect: tuple[float, float, float], log: bool) -> str:
     return f"{_toward(value, log)}, {first} to {sizes[1]}"
 
 
+def restricted(words: str, arrived: Mapping[str, tuple[int, int]]) -> str:
+    """An effect on a time with how many runs came to the target: the others count as the budget.
+
+    The larger of the two times is a bound where none of a side's runs came there, and so is then
+    the effect.
+
+    Args:
+        words: of the effect, from `directed`.
+        arrived: by side, how many runs of how many came there.
+    """
+    if all(came == n for came, n in arrived.values()):
+        return words
+    effect = words.partition(", ")[0]
+    if arrived.get("treatment" if "higher" in effect else "control", (1, 1))[0] == 0:
+        words = f"at least {effect}"
+    counts = ", ".join(f"{came} of {n} runs of {side}" for side, (came, n) in arrived.items())
+    return f"{words} ({counts} get there)"
+
+
 def _toward(value: float, log: bool) -> str:
     """A difference as an amount and its direction."""
     if log:

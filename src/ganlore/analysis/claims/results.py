@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from ganlore import formatting
-from ganlore.analysis.claims.describe import directed, subject
+from ganlore.analysis.claims.describe import directed, restricted, subject
 from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.settings import Setting
 from ganlore.analysis.claims.verdicts import GATED, Decision, Outcome, Verdict, gated
@@ -45,6 +45,8 @@ class TestResult:
         values: one row a seed with the columns `SEEDS`, the difference positive as claimed; where
             another unit is the observation, its name in `unit` in place of the seed.
         without: runs of treatment and control that had no value (diverged), and count as worst.
+        arrived: of treatment and control, how many runs of how many came to the target of a test
+            of time; empty for other tests.
         missing: what the test lacks, in words.
         gate: the gate before it that is shut, None where it has a verdict.
         unit: what is one observation.
@@ -60,6 +62,7 @@ class TestResult:
     outcome: Outcome = Outcome()
     values: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SEEDS), repr=False)
     without: tuple[int, int] = (0, 0)
+    arrived: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     gate: Gate | None = None
     unit: Unit = "seed"
@@ -82,7 +85,8 @@ class TestResult:
             margin = self.definition.margin * (-1 if self.definition.not_worse else 1)
             bar = constant + margin * (1 if self.definition.claimed == "higher" else -1)
             return f"{what} {self.rendered}, held against {bar:g}"
-        return f"{what} {directed(self.effect, self.definition.scale == 'log')}"
+        words = directed(self.effect, self.definition.scale == "log")
+        return f"{what} {restricted(words, self.arrived)}"
 
     @property
     def effect(self) -> tuple[float, float, float]:
@@ -122,8 +126,7 @@ class TestResult:
     @property
     def observations(self) -> str:
         """How many observations it has, and of what; empty where it could not be made."""
-        n = self.outcome.n
-        return f"{n} {self.nouns[n != 1]}" if n else ""
+        return f"{self.outcome.n} {self.nouns[self.outcome.n != 1]}" if self.outcome.n else ""
 
     @property
     def measure(self) -> str:
@@ -234,7 +237,8 @@ class ClaimResult:
         counts = Counter(one.decision.verdict for one in self.settings)
         shut = [f"{counts[word]} {word}" for word in GATED if counts[word]]
         n = len(self.settings) - sum(counts[word] for word in GATED)
-        return "; ".join([f"holds in {counts['holds']} of {n} settings", *shut])
+        first = f"holds in {counts['holds']} of {n} settings" if n else "no verdict in any setting"
+        return "; ".join([first, *shut])
 
     @property
     def deciding(self) -> TestResult:
@@ -290,7 +294,7 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "shown": test.rendered,
         "margin": test.definition.margin,
         "n": test.outcome.n,
-        "unit": test.unit,
+        "unit": test.noun,
         "without_treatment": test.without[0],
         "without_control": test.without[1],
         "p_holds": test.outcome.p_holds,

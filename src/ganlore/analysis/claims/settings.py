@@ -15,7 +15,7 @@ from ganlore.study.claims import Cells, Test, Unit
 from ganlore.study.run import Cell, Plan, Run
 
 POLICIES = {
-    "shared": "shared settings",
+    "shared": "one optimiser for all",
     "published": "each loss's published settings",
     "searched": "each loss's settings by a search",
 }
@@ -41,7 +41,7 @@ class Setting(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Its scope for a reader: digits, mlp, shared settings, 4,000 steps."""
+        """Its scope for a reader: digits, mlp, one optimiser for all, 4,000 steps."""
         parts = [formatting.listed(names) for names in self[:2] if names]
         if self.policies:
             parts.append(formatting.listed(POLICIES.get(name, name) for name in self.policies))

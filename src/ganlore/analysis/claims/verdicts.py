@@ -31,7 +31,7 @@ class Meaning(NamedTuple):
         text: what it means, in short; `RULE` has it in full.
         tone: the name of its colour: held, bad, ink or muted.
         several: of several claims, after their number.
-        sentence: the same in a sentence.
+        sentence: the same in a sentence, of one and of several.
         decided: whether a test established it, with Holm's correction.
     """
 
@@ -39,35 +39,38 @@ class Meaning(NamedTuple):
     text: str
     tone: str
     several: str
-    sentence: str
+    sentence: tuple[str, str]
     decided: bool = False
 
 
 VERDICTS: dict[Verdict, Meaning] = {
     "holds": Meaning(
-        "✓", "the effect is as claimed, and beyond the margin", "held", "hold", "hold", True
+        "✓", "the effect is as claimed, and beyond the margin", "held", "hold",
+        ("holds", "hold"), True
     ),
     "contradicted": Meaning(
         "✗", "the effect is against the claim, and beyond the margin", "bad", "contradicted",
-        "are contradicted", True,
+        ("is contradicted", "are contradicted"), True,
     ),
     "does not hold": Meaning(
-        "≈", "any effect as claimed is smaller than the margin", "ink", "do not hold", "do not hold"
+        "≈", "any effect as claimed is smaller than the margin", "ink", "do not hold",
+        ("does not hold", "do not hold"),
     ),
     "undecided": Meaning(
         "?", "the interval reaches across the margin, or the seeds are too few", "muted",
-        "undecided", "are undecided",
+        "undecided", ("is undecided", "are undecided"),
     ),
     "not converged": Meaning(
         "↓", "its runs were still on the way when their budget ended", "muted", "not converged",
-        "compare runs that have not converged",
+        ("compares runs that have not converged", "compare runs that have not converged"),
     ),
     "not testable here": Meaning(
         "⊘", "it could not come out both ways here, or a control failed", "muted",
-        "not testable here", "are not testable here",
+        "not testable here", ("is not testable here", "are not testable here"),
     ),
     "not tested": Meaning(
-        "–", "runs that it needs are missing", "muted", "not tested", "were not tested"
+        "–", "runs that it needs are missing", "muted", "not tested",
+        ("was not tested", "were not tested"),
     ),
 }  # fmt: skip
 """All verdicts, in the order in which a summary counts them."""
