@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -130,6 +131,14 @@ def test_signs_of_markdown_in_a_plug_in_s_words_are_escaped(project, monkeypatch
     assert r"n/a with `lsgan`: f\* and g\*" in (project / "docs/tricks.md").read_text(
         encoding="utf-8"
     )
+
+
+def test_every_column_of_the_verdicts_is_described() -> None:
+    path = REPOSITORY / "reports/study/tables/verdicts.csv"
+    columns = set(path.read_text(encoding="utf-8").split("\n", 1)[0].split(","))
+    text = (REPOSITORY / "docs/results.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"`(\w+)`", text.split("**`verdicts.csv`**")[1]))
+    assert len(columns) > 30 and columns <= described
 
 
 def test_a_note_is_inserted_below_its_plug_in(project) -> None:

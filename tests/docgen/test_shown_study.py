@@ -76,7 +76,7 @@ def test_the_verdicts_are_a_table(project: Path) -> None:
     assert lines == [
         "| claim | what articles say | verdict | effect | where | n |",
         "|---|---|---|---|---|---|",
-        "| C01 | Clipping is a \\| poor constraint | **holds** | FID +420 % (+375 % to +537 %): wgan against wgan-gp; the weakest of 2 tests |  | 10 |",
+        "| C01 | Clipping is a \\| poor constraint | **holds** | FID +420 % (+375 % to +537 %): wgan against wgan-gp. The weakest of 2 tests. |  | 10 |",
         "| C02 | Packing helps | **contradicted** | Modes −1.25 (−1.75 to −0.86): packing against none |  | 9 |",
         "| C03 | Nobody ran this | not tested | FID: a against b |  |  |",
     ]
@@ -104,7 +104,7 @@ def test_no_verdict_stands_without_its_scope(project: Path) -> None:
     table["settings"] = table["claim"].map({"C02": "holds in 0 of 2 settings"}).fillna("")
     table.to_csv(path, index=False)
     first, second, third = [x for x in page(project).splitlines() if x.startswith("| C")]
-    assert "| FID 42 % lower, 30 to 50 %: wgan against wgan-gp; the weakest of 2 tests |" in first
+    assert "| FID 42 % lower, 30 to 50 %: wgan against wgan-gp. The weakest of 2 tests. |" in first
     assert first.endswith("| digits, mlp, one optimiser for all, 4,000 steps | 10 |")
     assert "4,000 steps: holds in 0 of 2 settings | 9 |" in second
     assert "digits, mlp" in third
@@ -114,11 +114,11 @@ def test_what_holds_of_a_claim_that_does_not_is_said(project: Path) -> None:
     path = project / "reports" / "study" / "tables" / "verdicts.csv"
     table = frames.read_csv(path, keep_default_na=False, dtype=str)
     table["scope"], table["unit"] = "digits", "data set"
-    table["test_verdict"] = "holds"
+    table["test_verdict"] = ["contradicted", "holds", "contradicted", "not tested"]
     table["verdict"] = table["verdict"].replace("holds", "does not hold")
     table.to_csv(path, index=False)
     (line,) = [x for x in page(project).splitlines() if x.startswith("| C01")]
-    other = "holds otherwise: Recall −0.31 (−0.44 to −0.22): wgan against wgan-gp; digits"
+    other = "What holds of it: Recall −0.31 (−0.44 to −0.22): wgan against wgan-gp; digits"
     assert other in line and line.endswith("| 10 data sets |")
 
 

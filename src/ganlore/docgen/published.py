@@ -73,7 +73,7 @@ class Published:
         """The row of each claim's deciding test in the report's table of verdicts.
 
         With `effect_words`, its effect and direction and of what it is, `where`, the scope of its
-        verdict, and `observations`, how many of what.
+        verdict, `observations`, how many of what, and `besides`, what its other tests say.
         """
         return [row for row in self._deciding if not row.get("control")]
 
@@ -169,7 +169,7 @@ class Published:
         for row in self.cells:
             if (row["loss"], row["trick"], row["variant"]) != (name, tables.PLAIN, "base"):
                 continue
-            shown = POINTS if row["extractor"] == "coordinates" else IMAGES
+            shown = POINTS if _is_points(row) else IMAGES
             texts = [
                 f"{metrics()[metric].label} {formatting.estimate(row, metric)}" for metric in shown
             ]
@@ -178,11 +178,15 @@ class Published:
         return lines
 
     def of_trick(self, name: str) -> list[str]:
-        """What a trick did to FID over the losses that ran with it and without it."""
-        lines = []
+        """What a trick did to FID over the losses that ran with it and without it.
+
+        For points what it did to modes, of each loss.
+        """
+        lines = self._of_points(name)
+        points = {f"{row['dataset']}-{row['network']}" for row in self.cells if _is_points(row)}
         for path in sorted((self.publication.reports / "tables").glob("tricks-*-base.csv")):
             where = path.stem.removeprefix("tricks-").removesuffix("-base")
-            for row in self._rows(path.name):
+            for row in self._rows(path.name) if where not in points else ():
                 if row["trick"] in {name, f"{name}+ema"}:
                     effect = float(row["effect"]), float(row["low"]), float(row["high"])
                     losses = f"{row['losses']} {'loss' if row['losses'] == '1' else 'losses'}"
@@ -190,6 +194,26 @@ class Published:
                         f"`{where}`: `{row['trick']}` against `{row['against']}`, FID "
                         f"{directed(effect, True)}, over {losses}"
                     )
+        return lines
+
+    def _of_points(self, name: str) -> list[str]:
+        ordinary = [row for row in self.cells if row["variant"] == "base" and _is_points(row)]
+        plain = {
+            (row["dataset"], row["network"], row["loss"]): row
+            for row in ordinary
+            if row["trick"] == tables.PLAIN and row["modes"] == row["modes"]
+        }
+        lines = []
+        for row in ordinary:
+            base = plain.get((row["dataset"], row["network"], row["loss"]))
+            if row["trick"] == name != tables.PLAIN and base:
+                texts = [
+                    f"{metrics()[metric].label} {formatting.estimate(row, metric)} with it, "
+                    f"{formatting.estimate(base, metric)} without"
+                    for metric in POINTS
+                ]
+                where = f"`{row['dataset']}`, `{row['network']}`, `{row['loss']}`"
+                lines.append(f"{where}: {'; '.join(texts)}")
         return lines
 
     @property
@@ -233,6 +257,10 @@ def published(root: Path, study: str) -> Published:
     return Published(study, opened(root / "results" / study))
 
 
+def _is_points(cell: Row) -> bool:
+    return bool(cell["extractor"] == "coordinates")
+
+
 def _fid(cell: Row | None) -> str:
     return formatting.estimate(cell, "fid") if cell else ""
 
@@ -247,16 +275,16 @@ def _in_words(row: Row, tests: list[Row]) -> Row:
             said too.
     """
     where = ": ".join(filter(None, (row.get("scope"), row.get("settings"))))
-    words = [_effect(row)]
-    if len(tests) > 1 and row["shown"]:
-        words.append(f"the weakest of {len(tests)} tests")
+    besides = f"The weakest of {len(tests)} tests." if len(tests) > 1 and row["shown"] else ""
     if row["verdict"] in {"does not hold", "contradicted"}:
         others = [test for test in tests if test.get("test_verdict") == "holds"]
-        words += [f"holds otherwise: {_effect(test)}; {test['scope']}" for test in others]
+        texts = [f"{_effect(test)}; {test['scope']}" for test in others]
+        besides += f" What holds of it: {'. '.join(texts)}." if texts else ""
     noun = row.get("unit", "")
     several = dict(NOUNS.values()).get(noun, noun)
     return {
-        "effect_words": "; ".join(words),
+        "effect_words": _effect(row),
+        "besides": besides,
         "where": where,
         "observations": f"{row['n']} {noun if row['n'] == '1' else several}".rstrip()
         if row["shown"]
@@ -269,8 +297,10 @@ def _effect(row: Row) -> str:
     measure, _, what = row["label"].partition(": ")
     if not row["shown"]:
         return str(row["label"])
-    words = row.get("in_words") or f"{measure} {row['shown']}"
-    return f"{words}: {what}" if what else str(words)
+    words = str(row.get("in_words") or f"{measure} {row['shown']}")
+    if "held against" in words:
+        what = what.rpartition(" against ")[0]
+    return f"{words}: {what}" if what else words
 
 
 def _number(text: str) -> Any:
