@@ -198,7 +198,7 @@ def test_the_forest_has_a_row_for_each_claim_with_its_words(results: Results) ->
     for one in results.claims:
         sign = {"holds": "✓", "contradicted": "✗"}.get(one.verdict, "")
         assert one.id in texts and f"{sign} {one.verdict}".strip() in texts
-    assert "FID 40 % lower, 33 to 60 %" in texts and "digits, dcgan, 100 steps" in texts
+    assert "FID 40\xa0% lower, 33 to 60\xa0%" in texts and "digits, dcgan, 100 steps" in texts
 
 
 # -- the verdict against the budget ----------------------------------------------------------------

@@ -27,6 +27,9 @@ PLACES: dict[Panel, tuple[float, float]] = {"ratio": (0.355, 0.185), "margins": 
 VERDICT, WORDS = 0.675, 0.787
 """Where the columns of text to the right of the panels begin, likewise."""
 
+LETTERS = 43
+"""Of a line of words: as many as stay inside the figure where most of them are digits."""
+
 TONES = {"held": COLOURS[0], "bad": COLOURS[1], "ink": INK, "muted": MUTED}
 PASSED = COLOURS[2]
 TITLES: dict[Panel, str] = {"ratio": "ratio", "margins": "difference"}
@@ -135,5 +138,7 @@ def _texts(ax: Axes, y: int, one: ClaimResult) -> None:
             linespacing=1.1)  # fmt: skip
     effect = one.deciding.in_words if one.deciding.outcome.n else "no runs"
     where = one.summary or short_scope(one.deciding.scope)
-    rows = [*wrap(effect, 46, max_lines=2, placeholder=" …"), shorten(where, 46, placeholder=" …")]
+    effect = effect.replace(" %", "\N{NO-BREAK SPACE}%")
+    rows = [*wrap(effect, LETTERS, max_lines=2, placeholder=" …"),
+            shorten(where, LETTERS, placeholder=" …")]  # fmt: skip
     ax.text(WORDS, y, "\n".join(filter(None, rows)), fontsize=4.9, va="center", linespacing=1.12)
