@@ -201,6 +201,14 @@ def test_the_forest_has_a_row_for_each_claim_with_its_words(results: Results) ->
     assert "FID 40\xa0% lower, 33 to 60\xa0%" in texts and "digits, dcgan, 100 steps" in texts
 
 
+def test_a_long_measure_is_cut_before_its_number() -> None:
+    words = "Norm of the generator's gradient over the last third, relative to free-late: 12 % lower, 8 to 15 %"
+    first, second = forest._two_lines(words)
+    assert first == "Norm of the generator's gradient over the …" and len(first) <= forest.LETTERS
+    assert second.replace("\xa0", " ") == "12 % lower, 8 to 15 %"
+    assert forest._two_lines("FID 12 % lower")[0].replace("\xa0", " ") == "FID 12 % lower"
+
+
 # -- the verdict against the budget ----------------------------------------------------------------
 
 

@@ -86,6 +86,14 @@ def forest(results: Sequence[ClaimResult]) -> Figure:
     return figure
 
 
+def _two_lines(effect: str) -> list[str]:
+    """An effect as two lines at most: what is measured is cut short before its number is."""
+    effect = effect.replace(" %", "\N{NO-BREAK SPACE}%")
+    if len(lines := wrap(effect, LETTERS)) <= 2:
+        return lines
+    return [shorten(part, LETTERS, placeholder=" …") for part in effect.split(": ", 1)]
+
+
 def short_scope(words: str) -> str:
     """A scope without the policy that most studies have throughout."""
     return words.replace(f"{POLICIES['shared']}, ", "")
@@ -138,7 +146,5 @@ def _texts(ax: Axes, y: int, one: ClaimResult) -> None:
             linespacing=1.1)  # fmt: skip
     effect = one.deciding.in_words if one.deciding.outcome.n else "no runs"
     where = one.summary or short_scope(one.deciding.scope)
-    effect = effect.replace(" %", "\N{NO-BREAK SPACE}%")
-    rows = [*wrap(effect, LETTERS, max_lines=2, placeholder=" …"),
-            shorten(where, LETTERS, placeholder=" …")]  # fmt: skip
+    rows = [*_two_lines(effect), shorten(where, LETTERS, placeholder=" …")]
     ax.text(WORDS, y, "\n".join(filter(None, rows)), fontsize=4.9, va="center", linespacing=1.12)
