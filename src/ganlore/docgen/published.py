@@ -188,11 +188,11 @@ class Published:
             where = path.stem.removeprefix("tricks-").removesuffix("-base")
             for row in self._rows(path.name) if where not in points else ():
                 if row["trick"] in {name, f"{name}+ema"}:
-                    effect = float(row["effect"]), float(row["low"]), float(row["high"])
+                    value, low, high = (_number(row[key]) for key in ("effect", "low", "high"))
                     losses = f"{row['losses']} {'loss' if row['losses'] == '1' else 'losses'}"
                     lines.append(
                         f"`{where}`: `{row['trick']}` against `{row['against']}`, FID "
-                        f"{directed(effect, True)}, over {losses}"
+                        f"{directed((value, low, high), True)}, over {losses}"
                     )
         return lines
 
