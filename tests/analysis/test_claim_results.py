@@ -848,16 +848,19 @@ def test_effects_in_words_say_their_direction(effect, log, words):
 
 
 def test_an_effect_on_a_time_is_a_bound_where_the_slower_side_never_arrives():
+    longer = (math.log(1.5), math.log(1.25), math.log(2.0))
+    shorter = (math.log(0.7), math.log(0.6), math.log(0.8))
     words = "50 % higher, 25 to 100 %"
-    assert describe.restricted(words, {}) == words
-    assert describe.restricted(words, {"treatment": (8, 8), "control": (9, 9)}) == words
-    never, always = {"treatment": (0, 8), "control": (9, 9)}, {"treatment": (8, 8)}
+    assert describe.timed(longer, True, {}) == words
+    assert describe.timed(longer, True, {"treatment": (8, 8), "control": (9, 9)}) == words
+    never = {"treatment": (0, 8), "control": (9, 9)}
     counts = "(0 of 8 runs of treatment, 9 of 9 runs of control get there)"
-    assert describe.restricted(words, never) == f"at least 50 % higher {counts}"
+    assert describe.timed(longer, True, never) == f"at least 50 % higher {counts}"
     some = {"treatment": (3, 8), "control": (9, 9)}
-    assert describe.restricted(words, some).startswith(f"{words} (3 of 8 runs of treatment, ")
-    lower = describe.restricted("30 % lower, 20 to 40 %", always | {"control": (0, 9)})
+    assert describe.timed(longer, True, some).startswith(f"{words} (3 of 8 runs of treatment, ")
+    lower = describe.timed(shorter, True, {"treatment": (8, 8), "control": (0, 9)})
     assert lower.startswith("at least 30 % lower (8 of 8")
+    assert describe.timed(shorter, True, never).startswith("30 % lower, 20 to 40 % (0 of 8")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ are resamples, as `resampling.of_seeds` wants them. A cell is a loss.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
@@ -19,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ganlore.analysis import mixed_model, resampling, survival
 from ganlore.analysis.claims import comparison, measures
-from ganlore.analysis.claims.results import ClaimResult, TestResult
+from ganlore.analysis.claims.results import ClaimResult, TestResult, numbered
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN, Tables
 from ganlore.study.run import Plan
@@ -179,8 +178,7 @@ def reaching(plan: Plan, tidy: Tables, results: list[ClaimResult]) -> list[Reach
     """The claims about time to a target, run by run: those that never reach it are censored."""
     wanted = [
         (result.id, number, test)
-        for result in results
-        for number, test in enumerate(result.tests, 1)
+        for result, number, test in numbered(results)
         if test.definition.take == "time-to" and test.outcome.n
     ]
     if not wanted:
@@ -190,16 +188,12 @@ def reaching(plan: Plan, tidy: Tables, results: list[ClaimResult]) -> list[Reach
 
 
 def _reaching(source: measures.Source, claim: str, number: int, test: TestResult) -> Reaching:
-    sides = {side: comparison.runs_of(source, cells) for side, cells in test.cells.items()}
-    every = functools.reduce(pd.MultiIndex.union, sides.values())
-    control = sides.get("control", every[:0])
-    shares = measures.reaching(source, test.definition, control, every)
-    parts = []
-    for side, index in sides.items():
-        share = shares.reindex(index)
-        parts.append(index.to_frame(index=False).assign(
-            side=side, value=share.fillna(1.0).to_numpy(), reached=share.notna().to_numpy()
-        ))  # fmt: skip
+    parts = [
+        shares.index.to_frame(index=False).assign(
+            side=side, value=shares.fillna(1.0).to_numpy(), reached=shares.notna().to_numpy()
+        )
+        for side, shares in comparison.arrivals(source, test.definition, test.cells).items()
+    ]
     runs = pd.concat(parts, ignore_index=True)
     curves = {
         str(side): survival.kaplan_meier(rows["value"], rows["reached"])

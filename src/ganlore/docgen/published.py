@@ -15,7 +15,7 @@ from ganlore import formatting, storage
 from ganlore.analysis import tables
 from ganlore.analysis.claims.describe import directed
 from ganlore.analysis.claims.results import NOUNS
-from ganlore.analysis.claims.verdicts import VERDICTS
+from ganlore.analysis.claims.verdicts import VERDICTS, counted
 from ganlore.errors import GanloreError, unknown
 from ganlore.metrics import metrics
 from ganlore.publishing.publication import REMEDY, Publication, opened
@@ -98,11 +98,7 @@ class Published:
             for verdict, name in names.items()
             if name in self.numbers  # a report of an earlier version has not all words
         }
-        return [
-            f"{count} {verdict if count == 1 else VERDICTS[verdict].several}"
-            for verdict, count in counts.items()
-            if count
-        ]
+        return [counted(verdict, count) for verdict, count in counts.items() if count]
 
     def figure(self, name: str) -> str:
         """A figure with its caption; `name` is that of its file, without the ending.

@@ -102,16 +102,17 @@ def changes(
     if data is not None:
         now["data_hash"] = _data_hash(data, name)
         now["extractors"] = _extractors(run.training_extractors, name, data)
-    training = _differences(TRAINING, trained, now)
+    training = differences(TRAINING, trained, now)
     if evaluated is None:
         return Changes(training)
     now = evaluation_inputs(run, trained, evaluated["extractors"])
     if data is not None:
         now["extractors"] = _extractors(run.extractors, name, data)
-    return Changes(training, _differences(EVALUATION, evaluated, now))
+    return Changes(training, differences(EVALUATION, evaluated, now))
 
 
-def _differences(words: dict[str, str], record: Record, now: Record) -> tuple[str, ...]:
+def differences(words: dict[str, str], record: Record, now: Record) -> tuple[str, ...]:
+    """A reader's words for the keys in which two records differ."""
     return tuple(word for key, word in words.items() if record[key] != now[key])
 
 

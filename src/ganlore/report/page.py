@@ -104,6 +104,7 @@ def _of_claims(results: Results, lines: list[claims.Line], figures: Path) -> dic
         "rule": rule.RULE,
         "tally": claims.tally(results.claims),
         "verdicts": verdicts.VERDICTS,
+        "counted": verdicts.counted,
         "articles": asked.articles if asked else {},
     }
 

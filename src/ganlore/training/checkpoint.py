@@ -240,11 +240,8 @@ def identity(run: Run, store: Store, extractors: dict[str, str] | None = None) -
 
 def _differing(one: str, other: str) -> str:
     """A reader's words for what differs between two of `identity`."""
-    pairs = zip_longest(json.loads(one), json.loads(other))
-    words = (
-        word for word, (a, b) in zip(freshness.TRAINING.values(), pairs, strict=False) if a != b
-    )
-    return " and ".join(words)
+    inputs = (dict(zip_longest(freshness.TRAINING, json.loads(text))) for text in (one, other))
+    return " and ".join(freshness.differences(freshness.TRAINING, *inputs))
 
 
 def _inputs(run: Run, store: Store, extractors: dict[str, str] | None) -> dict[str, Any]:

@@ -159,20 +159,20 @@ def test_result(plan: Plan, claims: Claims, source: Source, asked: Asked) -> Tes
     gate = gate or gates.converged(source, test, wanted, claims.gates)
     gate = gate or gates.settled(source, test, cells.get("control", ()))
     outcome = replace(outcome, gated=gate.state if gate else None)
-    came = _arrived(source, test, values)
+    timed = arrivals(source, test, cells) if test.take == "time-to" else {}
+    came = {side: (int(shares.count()), len(shares)) for side, shares in timed.items()}
     return TestResult(test, label, compared, outcome, table, without, came, gate=gate, unit=unit)
 
 
-def _arrived(
-    source: Source, test: Test, values: Mapping[str, Values]
-) -> dict[str, tuple[int, int]]:
-    """How many runs of how many came to the target of a test of time, by side; else empty."""
-    if test.take != "time-to":
-        return {}
-    sides = {side: series.index for side, series in values.items()}
-    runs = functools.reduce(pd.MultiIndex.union, sides.values())
-    share = measures.reaching(source, test, sides.get("control", runs[:0]), runs)
-    return {side: (int(share.reindex(i).count()), len(i)) for side, i in sides.items()}
+def arrivals(source: Source, test: Test, cells: dict[str, list[Cell]]) -> dict[str, Values]:
+    """When the runs of each side of a test of time came to its target; NaN for those never there.
+
+    Values are shares of the budget, as of `measures.reaching`.
+    """
+    sides = {side: runs_of(source, there) for side, there in cells.items()}
+    every = functools.reduce(pd.MultiIndex.union, sides.values())
+    shares = measures.reaching(source, test, sides.get("control", every[:0]), every)
+    return {side: shares.reindex(index) for side, index in sides.items()}
 
 
 def _lacking(test: Test) -> str:

@@ -120,21 +120,24 @@ def directed(effect: tuple[float, float, float], log: bool) -> str:
     return f"{_toward(value, log)}, {first} to {sizes[1]}"
 
 
-def restricted(words: str, arrived: Mapping[str, tuple[int, int]]) -> str:
-    """An effect on a time with how many runs came to the target: the others count as the budget.
+def timed(
+    effect: tuple[float, float, float], log: bool, arrived: Mapping[str, tuple[int, int]]
+) -> str:
+    """An effect in words; one on a time with how many runs came to the target.
 
-    The larger of the two times is a bound where none of a side's runs came there, and so is then
-    the effect.
+    The others count with the budget: where none of the slower side's runs came there, its time and
+    so the effect are bounds.
 
     Args:
-        words: of the effect, from `directed`.
-        arrived: by side, how many runs of how many came there.
+        effect: as in `directed`.
+        log: likewise.
+        arrived: by side, how many runs of how many came there; empty for what is no time.
     """
     if all(came == n for came, n in arrived.values()):
-        return words
-    effect = words.partition(", ")[0]
-    if arrived.get("treatment" if "higher" in effect else "control", (1, 1))[0] == 0:
-        words = f"at least {effect}"
+        return directed(effect, log)
+    slower = "treatment" if effect[0] > 0 else "control"
+    never = slower in arrived and arrived[slower][0] == 0
+    words = f"at least {_toward(effect[0], log)}" if never else directed(effect, log)
     counts = ", ".join(f"{came} of {n} runs of {side}" for side, (came, n) in arrived.items())
     return f"{words} ({counts} get there)"
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from ganlore import formatting
-from ganlore.analysis.claims.describe import directed, restricted, subject
+from ganlore.analysis.claims.describe import subject, timed
 from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.settings import Setting
 from ganlore.analysis.claims.verdicts import GATED, Decision, Outcome, Verdict, gated
@@ -85,8 +85,7 @@ class TestResult:
             margin = self.definition.margin * (-1 if self.definition.not_worse else 1)
             bar = constant + margin * (1 if self.definition.claimed == "higher" else -1)
             return f"{what} {self.rendered}, held against {bar:g}"
-        words = directed(self.effect, self.definition.scale == "log")
-        return f"{what} {restricted(words, self.arrived)}"
+        return f"{what} {timed(self.effect, self.definition.scale == 'log', self.arrived)}"
 
     @property
     def effect(self) -> tuple[float, float, float]:
@@ -272,7 +271,7 @@ class ClaimResult:
 
 def rows(results: Iterable[ClaimResult]) -> pd.DataFrame:
     """One row for each test of each claim: `verdicts.csv`."""
-    return pd.DataFrame([_row(result, number, test) for result, number, test in _tests(results)])
+    return pd.DataFrame([_row(result, number, test) for result, number, test in numbered(results)])
 
 
 def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
@@ -323,7 +322,7 @@ def differences(results: Iterable[ClaimResult]) -> pd.DataFrame:
     """
     parts = [
         test.values.assign(claim=result.id, test=number)
-        for result, number, test in _tests(results)
+        for result, number, test in numbered(results)
         if not test.values.empty
     ]
     columns = ["claim", "test", "unit", *SEEDS]
@@ -336,14 +335,14 @@ def cells(results: Iterable[ClaimResult]) -> pd.DataFrame:
     """One row for each cell of each side of each test: `claims-cells.csv`, the way to the runs."""
     compared = [
         (result.id, number, side, *cell)
-        for result, number, test in _tests(results)
+        for result, number, test in numbered(results)
         for side, cells in test.cells.items()
         for cell in cells
     ]
     return pd.DataFrame(compared, columns=["claim", "test", "side", *CELL])
 
 
-def _tests(results: Iterable[ClaimResult]) -> Iterator[tuple[ClaimResult, int, TestResult]]:
+def numbered(results: Iterable[ClaimResult]) -> Iterator[tuple[ClaimResult, int, TestResult]]:
     """Each test with its claim and its number there, from 1."""
     for result in results:
         for number, test in enumerate(result.tests, start=1):

@@ -75,6 +75,12 @@ VERDICTS: dict[Verdict, Meaning] = {
 }  # fmt: skip
 """All verdicts, in the order in which a summary counts them."""
 
+
+def counted(verdict: Verdict, count: int) -> str:
+    """A verdict with the number of claims that have it: `1 holds`, `3 do not hold`."""
+    return f"{count} {verdict if count == 1 else VERDICTS[verdict].several}"
+
+
 GATED: tuple[Verdict, ...] = ("not converged", "not testable here", "not tested")
 """The states of what has no verdict, since a gate before it is shut; the last is the strongest."""
 
