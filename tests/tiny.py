@@ -9,9 +9,9 @@ import torch
 
 from ganlore.settings import Optimizer
 from ganlore.steps import Moment, Schedule, TrainState
-from ganlore.study import schema
+from ganlore.study import registry, schema
 from ganlore.study.expand import expand
-from ganlore.study.run import Run
+from ganlore.study.run import Plan, Run
 from ganlore.training import build
 from ganlore.training.scheduled import schedule_at
 from ganlore.training.trainer import Trainer
@@ -37,6 +37,9 @@ TINY: dict[str, Any] = {
 PLACES = {"ring": "mlp", "digits": "dcgan"}
 """A data set of each kind, and the network it is tested with."""
 
+N_CRITIC = 2
+"""What the losses that make several critic steps make of them here: two kinds of steps suffice."""
+
 
 def tiny(**changes: Any) -> schema.Study:
     """A study of a few steps, with changed keys."""
@@ -51,6 +54,26 @@ def tiny_run(
     tricks = [trick.split("+")] if "+" in trick else [trick]
     study = tiny(grids=[{**axes, "losses": [loss], "tricks": tricks}], **changes)
     return expand(study).runs[0]
+
+
+def every_combination(steps: int, **training: Any) -> Plan:
+    """All losses with all tricks in `PLACES`, each for so many steps of its generator."""
+    grids, settings = [], {}
+    for loss in registry.find("loss"):
+        several = registry.declaration("loss", loss).settings({})["n_critic"] > 1
+        n_critic = N_CRITIC if several else 1
+        settings[loss] = {"n_critic": n_critic}
+        grids += [
+            {
+                "datasets": [dataset],
+                "networks": [network],
+                "losses": [loss],
+                "training": {"budget": 16 * steps * n_critic},
+            }
+            for dataset, network in PLACES.items()
+        ]
+    training = {"snapshots": 1, "history": 3, **training}
+    return expand(tiny(grids=grids, training=training, settings={"losses": settings}))
 
 
 def at_step(state: TrainState, step: int = 0, progress: float = 0.0) -> Schedule:

@@ -61,3 +61,32 @@ def test_the_study_looks_ten_steps_ahead_at_one_rate_for_both_networks() -> None
         assert trick.settings == ({"k": 10} if run.trick == "unrolled" else {})
         ring = run.dataset.settings
         assert (ring["modes"], ring["radius"], ring["std"]) == (8, 2.0, 0.02)
+
+
+def test_the_convolutional_networks_are_those_of_pacgans_authors() -> None:
+    """Feature maps by stage, channels, and parameters counted by hand (`D=0.25G/model.py`)."""
+    family = registry.create("network", "unrolled-dcgan", {"critic_norm": True})
+    spec = Spec((3, 28, 28), latent=256)
+    generator, critic = family.generator(spec), family.discriminator(spec)
+    assert generator.body.shapes == [
+        (64, 4, 4), (32, 7, 7), (16, 14, 14), (8, 28, 28), (3, 28, 28),
+    ]  # fmt: skip
+    assert critic.trunk.shapes == [(2, 14, 14), (4, 7, 7), (8, 4, 4)]
+    convolutions = [(3, 2), (2, 4), (4, 8)]
+    by_hand = sum(9 * i * o + o + 2 * o for i, o in convolutions) + 8 * 4 * 4 + 1
+    assert sum(p.numel() for p in critic.parameters()) == by_hand
+    slopes = {p.negative_slope for p in critic.modules() if isinstance(p, torch.nn.LeakyReLU)}
+    assert slopes == {0.3}
+    for part in (*generator.modules(), *critic.modules()):
+        if isinstance(part, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+            assert part.kernel_size == (3, 3)
+
+
+def test_any_size_is_reached_from_its_halves() -> None:
+    """An odd side too: 7 from 4, where an even one has a row more than twice its half less one."""
+    family = registry.create("network", "unrolled-dcgan", {})
+    for shape in ((3, 28, 28), (1, 7, 13), (2, 1, 2), (3, 64, 32)):
+        spec = Spec(shape, latent=5)
+        samples = family.generator(spec)(torch.randn(2, 5))
+        assert samples.shape == (2, *shape)
+        assert family.discriminator(spec)(samples).shape == (2,)

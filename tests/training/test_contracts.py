@@ -16,36 +16,9 @@ from ganlore.study.expand import expand
 from ganlore.study.schema import load
 from ganlore.training import build
 from ganlore.training.batches import Batches
-from tiny import PLACES, at_step, equal, tiny
+from tiny import PLACES, at_step, equal, every_combination, tiny
 
-SPARSE = {"training": {"snapshots": 1, "history": 3}}
-
-
-def losses_by_n_critic() -> dict[int, list[str]]:
-    """The losses by their n_critic: three generator steps of each are enough."""
-    actual: dict[int, list[str]] = {}
-    for name in registry.find("loss"):
-        actual.setdefault(registry.declaration("loss", name).settings({})["n_critic"], []).append(
-            name
-        )
-    return actual
-
-
-PLAN = expand(
-    tiny(
-        grids=[
-            {
-                "datasets": [dataset],
-                "networks": [network],
-                "losses": losses,
-                "training": {"budget": 16 * 3 * n_critic},
-            }
-            for dataset, network in PLACES.items()
-            for n_critic, losses in losses_by_n_critic().items()
-        ],
-        **SPARSE,
-    )
-)
+PLAN = every_combination(steps=3)
 
 
 @pytest.mark.parametrize("run", PLAN.runs, ids=lambda run: run.id)

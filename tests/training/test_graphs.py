@@ -23,7 +23,7 @@ from ganlore.training.captured import CapturedTrainer
 from ganlore.training.history import History
 from ganlore.training.scheduled import Values, set_rates
 from ganlore.training.trainer import Trainer, minimise
-from tiny import PLACES, equal, tiny, tiny_run
+from tiny import PLACES, equal, every_combination, tiny, tiny_run
 
 CPU = torch.device("cpu")
 
@@ -95,33 +95,7 @@ def both(
     return captured
 
 
-def grid(dataset: str, network: str, losses: list[str], n: int) -> dict[str, Any]:
-    return {
-        "datasets": [dataset],
-        "networks": [network],
-        "losses": losses,
-        "training": {"budget": 16 * STEPS * n},
-    }
-
-
-def by_n_critic() -> dict[int, list[str]]:
-    losses: dict[int, list[str]] = {}
-    for name in registry.find("loss"):
-        n = registry.declaration("loss", name).settings({})["n_critic"]
-        losses.setdefault(n, []).append(name)
-    return losses
-
-
-PLAN = expand(
-    tiny(
-        grids=[
-            grid(dataset, network, losses, n)
-            for dataset, network in PLACES.items()
-            for n, losses in by_n_critic().items()
-        ],
-        training={"policy": "published", "snapshots": 1, "history": 3},
-    )
-)
+PLAN = every_combination(STEPS, policy="published")
 
 
 @pytest.mark.parametrize("run", PLAN.runs, ids=lambda run: run.id)
