@@ -70,7 +70,7 @@ def drawn(plan: Any) -> set[str]:
         drawing for checks in results.robustness for drawing in robustness._of_matrix(checks)
     ]
     for drawing in drawings:
-        drawing.figure.canvas.draw()
+        drawing.figure.draw_without_rendering()
         pyplot.close(drawing.figure)
     lost = results.cells.loc[results.cells["dataset"] == "digits", "n_diverged"].sum()
     of_digits = [run for run in plan.runs if run.dataset.name == "digits"]

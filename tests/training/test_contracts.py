@@ -22,8 +22,11 @@ PLAN = every_combination(steps=3)
 
 
 @pytest.mark.parametrize("run", PLAN.runs, ids=lambda run: run.id)
-def test_trains_finite_and_reproducible_and_both_networks_learn(run, trained, stores) -> None:
-    """Three generator steps of every combination: finite, the same bits twice, and weights moved."""
+def test_trains_finite_and_both_networks_learn(run, trained, stores) -> None:
+    """Three generator steps of every combination: finite, and weights moved.
+
+    That the same settings give the same bits is seen in test_graphs.py, of two trainings each.
+    """
     store = stores[run.dataset.name]
     start = build.train_state(run, store.shape, store.classes, torch.device("cpu"))
     status, saved = trained(run)
@@ -34,9 +37,6 @@ def test_trains_finite_and_reproducible_and_both_networks_learn(run, trained, st
         assert all(math.isfinite(value) for value in reported.values()), row
     for part in saved["networks"].values():
         assert all(bool(value.isfinite().all()) for value in part.values())
-    again = trained(run)[1]
-    assert equal(saved["networks"], again["networks"])
-    assert equal(saved["snapshots"], again["snapshots"])
     for part in ("generator", "discriminator"):
         moved = [
             name

@@ -252,7 +252,8 @@ def of_convergence(results: Results) -> str:
         "doubling of the budget."
     )
     if passed == len(every):
-        return f"All {len(every):,} cells have converged: {rule}"
+        head = "The one cell has" if passed == 1 else f"All {passed:,} cells have"
+        return f"{head} converged: {rule}"
     percent = f"{100 * passed / len(every):.0f} %"
     return (
         f"{passed:,} of {len(every):,} cells ({percent}) have converged: {rule} The others, "

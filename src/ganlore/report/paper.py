@@ -17,6 +17,7 @@ from ganlore.analysis.matrices import MARKS, Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.errors import GanloreError
 from ganlore.report import first_screen, leaderboard, values
+from ganlore.report.claims import tally
 from ganlore.report.figures import dots, forest
 from ganlore.report.figures._drawing import describe
 from ganlore.report.figures.forest import short_scope
@@ -196,9 +197,8 @@ def _dataset(results: Results, name: str) -> dict[str, Any]:
 
 def _tally(results: list[ClaimResult]) -> list[str]:
     """How many claims have which verdict, in words; verdicts that none has are left out."""
-    words = verdicts.VERDICTS.items()
-    counts = {meaning: sum(one.verdict == word for one in results) for word, meaning in words}
-    return [f"{count} {meaning.sentence[count > 1]}" for meaning, count in counts.items() if count]
+    counts = tally(results).items()
+    return [f"{n} {verdicts.VERDICTS[verdict].sentence[n > 1]}" for verdict, n in counts]
 
 
 def _claim(claim: ClaimResult, whole: bool) -> dict[str, str]:
