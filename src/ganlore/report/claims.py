@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ganlore.analysis.claims.budgets import Point
 from ganlore.analysis.claims.results import ClaimResult
-from ganlore.analysis.claims.verdicts import VERDICTS
+from ganlore.analysis.claims.verdicts import VERDICTS, Verdict
 from ganlore.analysis.results import Results
 from ganlore.report import bars, bars_svg, latex
 from ganlore.report import cells as report_cells
@@ -90,7 +90,7 @@ def _budget(
     return render(budget.drawing(result, points), folder, budget.__name__)
 
 
-def tally(results: Sequence[ClaimResult]) -> dict[str, int]:
+def tally(results: Sequence[ClaimResult]) -> dict[Verdict, int]:
     """How many claims have each verdict, controls apart; verdicts that none has are left out."""
     counts = Counter(result.verdict for result in results if not result.is_control)
     return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
