@@ -18,6 +18,8 @@ from ganlore.study import outside, registry, schema
 from ganlore.study.expand import expand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ganlore.analysis.tables import Tables
     from ganlore.study.run import Plan
 
@@ -80,26 +82,27 @@ def show_claims(
     results: Annotated[
         str | None,
         typer.Option(
-            help="With --check: a finished study, or the folder of a published one, whose floor "
-            "and controls bound what can come out.",
+            help="A finished study, or the folder of a published one. The claims are judged on its "
+            "runs; with --check its floor and controls bound what can come out.",
         ),
     ] = None,
 ) -> None:
     """List a study's claims: what each is tested by, and the cells that it needs.
 
-    With --check nothing needs to have been trained.
+    Nothing is trained or written: with --check nothing needs to have been trained, and with
+    --results claims that were changed are judged anew on runs that are there.
     """
     from ganlore.analysis.claims import describe
-    from ganlore.cli import dry
 
     plan = expand(schema.load(study))
     if plan.study.claims is None:
         raise GanloreError(f"{study}: the study names no file of claims (`claims: claims.yaml`)")
     if not check:
-        refuse({"--results": results}, "only --check reads results")
-        for line in describe.lines(plan):
+        for line in _judged(plan, results) if results else describe.lines(plan):
             say(line)
         return
+    from ganlore.cli import dry
+
     made = list(dry.check(plan, _finished(results) if results else None))
     for test in made:
         say(test.line)
@@ -107,6 +110,14 @@ def show_claims(
     say(f"{len(made)} tests, {refused} that cannot come out both ways")
     if refused:
         raise typer.Exit(1)
+
+
+def _judged(plan: Plan, results: str) -> Iterator[str]:
+    """The plan's claims on the runs of a finished study."""
+    from ganlore.analysis import anew
+
+    assert plan.study.claims is not None
+    return anew.lines(plan.study.claims, *_finished(results))
 
 
 def _finished(place: str) -> tuple[Plan, Tables]:
