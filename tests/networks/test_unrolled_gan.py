@@ -1,4 +1,4 @@
-"""The networks and the study of unrolled GAN's ring."""
+"""The networks and studies of unrolled GAN's ring and of its stacked digits."""
 
 from __future__ import annotations
 
@@ -63,30 +63,66 @@ def test_the_study_looks_ten_steps_ahead_at_one_rate_for_both_networks() -> None
         assert (ring["modes"], ring["radius"], ring["std"]) == (8, 2.0, 0.02)
 
 
+STACKED = Spec((3, 28, 28), latent=256)
+
+
+def convolutional(**settings: object) -> tuple[torch.nn.Module, torch.nn.Module]:
+    family = registry.create("network", "unrolled-dcgan", settings)
+    return family.generator(STACKED), family.discriminator(STACKED)
+
+
 def test_the_convolutional_networks_are_those_of_pacgans_authors() -> None:
-    """Feature maps by stage, channels, and parameters counted by hand (`D=0.25G/model.py`)."""
-    family = registry.create("network", "unrolled-dcgan", {"critic_norm": True})
-    spec = Spec((3, 28, 28), latent=256)
-    generator, critic = family.generator(spec), family.discriminator(spec)
+    """Feature maps by stage, layers in order, and parameters counted by hand (`model.py`)."""
+    generator, critic = convolutional(critic_norm=True)
     assert generator.body.shapes == [
         (64, 4, 4), (32, 7, 7), (16, 14, 14), (8, 28, 28), (3, 28, 28),
     ]  # fmt: skip
     assert critic.trunk.shapes == [(2, 14, 14), (4, 7, 7), (8, 4, 4)]
-    convolutions = [(3, 2), (2, 4), (4, 8)]
-    by_hand = sum(9 * i * o + o + 2 * o for i, o in convolutions) + 8 * 4 * 4 + 1
-    assert sum(p.numel() for p in critic.parameters()) == by_hand
+    kinds = [
+        [type(part).__name__ for part in network.modules() if not list(part.children())]
+        for network in (generator, critic)
+    ]
+    assert kinds == [
+        ["Linear", "Unflatten", "BatchNorm2d", "ReLU"]
+        + ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * 3
+        + ["Conv2d", "Tanh"],
+        ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3 + ["Linear"],
+    ]
     slopes = {p.negative_slope for p in critic.modules() if isinstance(p, torch.nn.LeakyReLU)}
     assert slopes == {0.3}
     for part in (*generator.modules(), *critic.modules()):
         if isinstance(part, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
             assert part.kernel_size == (3, 3)
 
+    def count(network: torch.nn.Module) -> int:
+        return sum(p.numel() for p in network.parameters())
 
-def test_any_size_is_reached_from_its_halves() -> None:
-    """An odd side too: 7 from 4, where an even one has a row more than twice its half less one."""
-    family = registry.create("network", "unrolled-dcgan", {})
-    for shape in ((3, 28, 28), (1, 7, 13), (2, 1, 2), (3, 64, 32)):
-        spec = Spec(shape, latent=5)
-        samples = family.generator(spec)(torch.randn(2, 5))
-        assert samples.shape == (2, *shape)
-        assert family.discriminator(spec)(samples).shape == (2,)
+    def of_critic(widths: tuple[int, ...]) -> int:
+        layers = zip((3, *widths), widths, strict=False)
+        return sum(9 * i * o + 3 * o for i, o in layers) + 16 * widths[-1] + 1
+
+    assert count(critic) == of_critic((2, 4, 8)) == 585
+    assert count(convolutional(critic_norm=True, critic_width=4)[1]) == of_critic((4, 8, 16))
+    # its biases before batch norm, which the authors have, are left out
+    seeded = 256 * 1024 + 2 * 64
+    grown = sum(9 * i * o + 2 * o for i, o in ((64, 32), (32, 16), (16, 8)))
+    assert count(generator) == seeded + grown + 9 * 8 * 3 + 3
+
+
+def test_the_stacked_study_has_the_set_up_of_pacgans_authors() -> None:
+    """`config.py` and `pacgan_task.py`: 500,000 steps of 128 packs; and a fiftieth of it."""
+    folder = REPOSITORY / "configs/replications"
+    for name, steps in (
+        ("unrolled-stacked-mnist", 500_000),
+        ("unrolled-stacked-mnist-short", 10_000),
+    ):
+        for run in expand(load(str(folder / f"{name}.yaml"))).runs:
+            m = 2 if run.trick == "packing" else 1
+            assert (run.training.steps, run.training.batch) == (steps, 128 * m), run.id
+            assert run.network.settings["critic_norm"] and run.training.latent == 256
+            assert run.network.settings["critic_width"] == (4 if "half" in run.variant else 2)
+            assert learning_rates(run.optimizer) == (1e-4, 2e-4)
+            assert run.optimizer.betas == (0.5, 0.99) and run.protocol.n_fake == 25_600
+            assert [trick.settings["m"] for trick in run.applied if trick.name == "packing"] == [
+                2
+            ] * (m - 1)

@@ -17,7 +17,7 @@ from ganlore import formatting
 from ganlore.analysis import matrices, tables
 from ganlore.analysis.claims import comparison, describe
 from ganlore.analysis.claims.results import ClaimResult
-from ganlore.analysis.claims.verdicts import VERDICTS
+from ganlore.analysis.claims.verdicts import VERDICTS, tally
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.rankings import Ranking
 from ganlore.analysis.results import Results
@@ -187,7 +187,7 @@ def test_each_claim_has_a_line_with_its_verdict_and_its_cells(
     verdicts = [line.result.verdict for line in lines]
     assert verdicts == ["holds", "contradicted", "undecided", "does not hold", "not tested",
                         "not converged", "not testable here"]  # fmt: skip
-    assert claims.tally(results_of_claims) == dict.fromkeys(VERDICTS, 1)
+    assert tally(one.verdict for one in results_of_claims) == dict.fromkeys(VERDICTS, 1)
     assert lines[4].figure is None and lines[4].result.deciding.rendered == ""
     slow = dict(lines[2].sides[0]["treatment"])
     assert slow == {"lsgan (digits, dcgan, slow)": "cell-digits-dcgan-slow-lsgan-none"}

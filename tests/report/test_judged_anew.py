@@ -15,8 +15,10 @@ from ganlore.analysis import anew, tables
 from ganlore.analysis.results import Results
 from ganlore.cli import studies  # noqa: F401  (registers the commands)
 from ganlore.cli.app import app
+from ganlore.errors import GanloreError
 from ganlore.study import schema
 from ganlore.study.run import Plan
+from ganlore.study.schema import Study
 
 CLAIMS = copy.deepcopy(claimed.CLAIMS)
 """Those of the made-up study, without their gate: what is made up has not converged."""
@@ -63,10 +65,57 @@ def test_a_changed_definition_is_named_and_judged(plan: Plan, tmp_path: Path) ->
     assert f"\nC01  {turned}: " in text and f"\nC02  {before['C02']}: " in text
 
 
-def test_what_lacks_runs_is_not_tested(plan: Plan) -> None:
+def parsed(plan: Plan, claims: dict[str, Any], **changes: Any) -> Study:
+    """The plan's study with other claims."""
+    return schema.parse(
+        {**plan.study.model_dump(mode="json"), "claims": claims, **changes}, "asked"
+    )
+
+
+def test_what_lacks_runs_is_not_tested_and_controls_are_told_apart(plan: Plan) -> None:
+    """A variant that the runs' study has not, and a control of one that it has."""
     claims = copy.deepcopy(CLAIMS)
-    claims["claims"]["C01"]["tests"][0]["treatment"]["losses"] = ["r3gan"]
-    asked = schema.parse({**plan.study.model_dump(mode="json"), "claims": claims}, "asked").claims
+    claims["claims"]["C01"]["tests"][0]["treatment"]["variants"] = ["slow"]
+    better = claims["claims"]["C02"]["tests"][0]
+    claims["controls"] = {"N01": {"statement": "They are alike.", "tests": [better]}}
+    slow = {"slow": {"training": {"optimizer": {"lr": 1e-5}}}}
+    tidy = tables.read(plan)
+    asked = parsed(plan, claims, variants=slow)
+    control, first, second = anew.judge(asked, plan, tidy)
+    assert first.verdict == "not tested" and "slow" in first.note
+    text = "\n".join(anew.lines(asked, plan, tidy))
+    assert "\nC01  not tested: " in text and f"     {first.note}" in text
+    as_it_must = "as" if control.passed else "not as"
+    assert f"\nN01  {control.verdict} ({as_it_must} it must be): They are alike." in text
+    ends = "1 not tested", f"{int(control.passed)} of 1 controls as they must be"
+    assert text.splitlines()[-2].endswith(ends[0]) and text.endswith(ends[1])
+    assert second.verdict != "not tested"
+
+
+def test_every_difference_of_two_files_of_claims_is_named(plan: Plan) -> None:
+    there = parsed(plan, CLAIMS).claims
+    claims = copy.deepcopy(CLAIMS)
+    claims["alpha"], claims["gates"] = 0.1, {"change": 0.5}
+    claims["claims"]["C03"] = claims["claims"].pop("C02")
+    claims["claims"]["C01"]["tests"][0]["margin"] = 0.2
+    asked = parsed(plan, claims).claims
     assert asked is not None
-    first, _ = anew.judge(asked, plan, tables.read(plan))
-    assert first.verdict == "not tested" and "r3gan" in first.note
+    assert anew.differences(asked, there) == [
+        "alpha", "gates", "C01", "C03 (not there)", "C02 (there alone)",
+    ]  # fmt: skip
+    assert anew.differences(asked, asked) == []
+    assert anew.differences(asked, None) == ["all of it, since that study has no claims"]
+
+
+def test_a_published_study_is_judged_and_a_search_says_why_not() -> None:
+    def asked(place: str) -> Any:
+        return CliRunner().invoke(app, ["claims", "configs/study.yaml", "--results", place])
+
+    lines = asked("results/dirac").output.splitlines()
+    assert lines[0].endswith(
+        "runs of dirac, defined otherwise than there: all of it, since that study has no claims"
+    )
+    assert lines[-2] == "32 not testable here"  # since controls have no runs either
+    refusal = asked("results/searched").exception
+    assert isinstance(refusal, GanloreError)
+    assert "the claims of study cannot be asked of the runs of searched" in str(refusal)

@@ -23,10 +23,7 @@ PLAN = every_combination(steps=3)
 
 @pytest.mark.parametrize("run", PLAN.runs, ids=lambda run: run.id)
 def test_trains_finite_and_both_networks_learn(run, trained, stores) -> None:
-    """Three generator steps of every combination: finite, and weights moved.
-
-    That the same settings give the same bits is seen in test_graphs.py, of two trainings each.
-    """
+    """Three generator steps of every combination: finite, and weights moved."""
     store = stores[run.dataset.name]
     start = build.train_state(run, store.shape, store.classes, torch.device("cpu"))
     status, saved = trained(run)
@@ -44,6 +41,14 @@ def test_trains_finite_and_both_networks_learn(run, trained, stores) -> None:
             if not torch.equal(value, saved["networks"][part][name])
         ]
         assert moved, part
+
+
+@pytest.mark.parametrize("run", PLAN.runs[::7], ids=lambda run: run.id)
+def test_a_whole_training_has_the_same_bits_again(run, trained) -> None:
+    """Of every seventh combination; test_graphs.py has the steps of all of them made twice."""
+    one, other = (trained(run)[1] for _ in range(2))
+    for part in ("networks", "snapshots"):
+        assert equal(one[part], other[part]), part
 
 
 def test_every_combination_runs_or_has_a_reason() -> None:

@@ -122,7 +122,23 @@ def networks() -> list[Any]:
         for dataset in ("digits", "ring")
     ]
     training = {"budget": 16 * STEPS * 5, "snapshots": 1, "history": 3}
-    return expand(tiny(grids=grids, training=training, settings={"networks": settings})).runs
+    plain = expand(tiny(grids=grids, training=training, settings={"networks": settings})).runs
+    return [*plain, *_with_batch_norm(settings, training)]
+
+
+def _with_batch_norm(settings: dict[str, Any], training: dict[str, Any]) -> tuple[Run, ...]:
+    """A run of each network whose discriminator can have batch norm, and packs, as in papers."""
+    normed = {
+        name: {**own, "critic_norm": True}
+        for name, own in settings.items()
+        if "critic_norm" in registry.declaration("network", name).settings({})
+    }
+    axes = {"losses": ["nonsaturating"], "tricks": ["packing"]}
+    grids = [{"datasets": ["digits"], "networks": list(normed), **axes}]
+    variants = {"normed": {"networks": normed}}
+    grids[0]["variants"] = ["normed"]
+    study = tiny(grids=grids, training=training, variants=variants)
+    return expand(study).runs
 
 
 @pytest.mark.parametrize("run", networks(), ids=lambda run: run.id)

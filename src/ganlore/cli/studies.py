@@ -116,8 +116,7 @@ def _judged(plan: Plan, results: str) -> Iterator[str]:
     """The plan's claims on the runs of a finished study."""
     from ganlore.analysis import anew
 
-    assert plan.study.claims is not None
-    return anew.lines(plan.study.claims, *_finished(results))
+    return anew.lines(plan.study, *_finished(results))
 
 
 def _finished(place: str) -> tuple[Plan, Tables]:

@@ -1,7 +1,7 @@
 """The interface of networks: each file is one family with a generator and a discriminator.
 
-No discriminator has batch norm, since penalties, packing and relativistic tricks need outputs that
-do not depend on the rest of the batch.
+By default no discriminator has batch norm, since penalties, packing and relativistic tricks need
+outputs that do not depend on the rest of the batch.
 """
 
 from __future__ import annotations

@@ -29,55 +29,57 @@ class UnrolledDcgan(Convolutional):
 
     The generator has 8, 4, 2 and 1 times `width` channels, batch norm and ReLU, and a convolution
     to the image; images of 28x28 grow from 4x4 by 7x7 and 14x14. The discriminator has 1, 2 and 4
-    times `critic_width` channels and leaky ReLU of 0.3: widths of 2 and 4 are the paper's "1/4" and
-    "1/2 of the generator's size". With `critic_norm` it has batch norm, as in the paper: logits
-    then depend on the rest of the batch, real and generated images are normalised apart, and a
-    penalty's gradient is that of all logits' sum.
+    times `critic_width` channels and leaky ReLU of 0.3. By channels it has a quarter of the
+    generator's size with a `critic_width` of 2, and half of it with 4. With `critic_norm` it has
+    batch norm: logits then depend on the rest of the batch, real and generated images are
+    normalised apart, and a penalty's gradient is that of all logits' sum.
     """
 
     paper = "arXiv:1611.02163"
     deviations = (
         "Layers are those of PacGAN's authors, who trained these networks too (fjxmlzn/PacGAN, "
         "unrolled_GAN_experiment); the paper's text was not at hand to be checked against.",
-        "The discriminator has no batch norm by default, since penalties, packing and relativistic "
-        "tricks need logits that do not depend on the batch (`critic_norm: true`).",
-        "Weights of convolutions are normal; theirs truncated. Where a stride does not fit, torch "
+        "The discriminator has no batch norm by default, since penalties and relativistic tricks "
+        "need logits that do not depend on the batch; theirs has it (`critic_norm: true`).",
+        "Theirs normalises the batches of a pack's members one by one; here all samples of a step "
+        "are one batch.",
+        "Weights of convolutions are normal; theirs truncated. From an even side to its half torch "
         "pads before the image, theirs after it.",
     )
-    requires = {"images": "a convolutional network needs images"}
+    least_batch = 2  # batch norm over single values
     width: PositiveInt = 8
     critic_width: PositiveInt = 2
     critic_norm: bool = False
 
     def generator(self, spec: Spec) -> Generator:
         """Noise -> feature map -> transposed convolutions -> a convolution and tanh."""
-        _, height, width = spec.shape
-        sizes = list(zip(halved(height), halved(width), strict=True))[::-1]
+        sizes = halved(spec.shape[1])[::-1]
         channels, bias = self.width * 2**STRIDED, not spec.batch_norm
-        linear = nn.Linear(spec.inputs, channels * sizes[0][0] * sizes[0][1], bias=bias)
-        reshape = nn.Unflatten(1, (channels, *sizes[0]))
-        seeded = nn.Sequential(linear, reshape, *self.active(channels, spec))
-        parts: Parts = [(seeded, (channels, *sizes[0]))]
+        shape: tuple[int, ...] = (channels, sizes[0], sizes[0])
+        linear = nn.Linear(spec.inputs, channels * sizes[0] ** 2, bias=bias)
+        seeded = nn.Sequential(linear, nn.Unflatten(1, shape), *self.active(channels, spec))
+        parts: Parts = [(seeded, shape)]
         for small, large in pairwise(sizes):
             channels //= 2
-            over = (large[0] - 2 * small[0] + 1, large[1] - 2 * small[1] + 1)
-            layer = nn.ConvTranspose2d(2 * channels, channels, 3, 2, 1, over, bias=bias)
+            # what a transposed convolution makes of a side is 2 small - 1, and one more if asked to
+            layer = nn.ConvTranspose2d(
+                2 * channels, channels, 3, 2, 1, large - 2 * small + 1, bias=bias
+            )
             layers = nn.Sequential(layer, *self.active(channels, spec))
-            parts.append((layers, (channels, *large)))
+            parts.append((layers, (channels, large, large)))
         return self.finished(parts, nn.Conv2d(channels, spec.shape[0], 3, 1, 1), spec)
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions -> a linear head."""
-        inputs, height, width = spec.shape
-        sizes = list(zip(halved(height), halved(width), strict=True))[1:]
+        inputs, sizes = spec.shape[0], halved(spec.shape[1])[1:]
         parts: Parts = []
         for stage, size in enumerate(sizes):
             channels = self.critic_width * 2**stage
             norm = [nn.BatchNorm2d(channels)] if self.critic_norm else []
             layers = nn.Sequential(nn.Conv2d(inputs, channels, 3, 2, 1), *norm, nn.LeakyReLU(0.3))
-            parts.append((layers, (channels, *size)))
+            parts.append((layers, (channels, size, size)))
             inputs = channels
-        return Discriminator(Stages(parts), channels * sizes[-1][0] * sizes[-1][1], spec)
+        return Discriminator(Stages(parts), inputs * sizes[-1] ** 2, spec)
 
 
 NETWORK = UnrolledDcgan

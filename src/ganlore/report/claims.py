@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganlore.analysis.claims.budgets import Point
 from ganlore.analysis.claims.results import ClaimResult
-from ganlore.analysis.claims.verdicts import VERDICTS, Verdict
 from ganlore.analysis.results import Results
 from ganlore.report import bars, bars_svg, latex
 from ganlore.report import cells as report_cells
@@ -88,12 +86,6 @@ def _budget(
     if not points:
         return None
     return render(budget.drawing(result, points), folder, budget.__name__)
-
-
-def tally(results: Sequence[ClaimResult]) -> dict[Verdict, int]:
-    """How many claims have each verdict, controls apart; verdicts that none has are left out."""
-    counts = Counter(result.verdict for result in results if not result.is_control)
-    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
 
 def _figure(result: ClaimResult, folder: Path) -> RenderedFigure | None:

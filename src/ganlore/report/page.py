@@ -102,7 +102,7 @@ def _of_claims(results: Results, lines: list[claims.Line], figures: Path) -> dic
         "forest": claims.draw_forest(results.claims, figures),
         "forest_axis": claims.axis(results.claims),
         "rule": rule.RULE,
-        "tally": claims.tally(results.claims),
+        "tally": verdicts.tally(one.verdict for one in results.claims if not one.is_control),
         "verdicts": verdicts.VERDICTS,
         "counted": verdicts.counted,
         "articles": asked.articles if asked else {},

@@ -17,7 +17,6 @@ from ganlore.analysis.matrices import MARKS, Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.errors import GanloreError
 from ganlore.report import first_screen, leaderboard, values
-from ganlore.report.claims import tally
 from ganlore.report.figures import dots, forest
 from ganlore.report.figures._drawing import describe
 from ganlore.report.figures.forest import short_scope
@@ -197,7 +196,7 @@ def _dataset(results: Results, name: str) -> dict[str, Any]:
 
 def _tally(results: list[ClaimResult]) -> list[str]:
     """How many claims have which verdict, in words; verdicts that none has are left out."""
-    counts = tally(results).items()
+    counts = verdicts.tally(one.verdict for one in results).items()
     return [f"{n} {verdicts.VERDICTS[verdict].sentence[n > 1]}" for verdict, n in counts]
 
 

@@ -7,7 +7,8 @@ tests/analysis/test_verdicts.py measures the errors that it makes.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeVar
 
@@ -79,6 +80,12 @@ VERDICTS: dict[Verdict, Meaning] = {
 def counted(verdict: Verdict, count: int) -> str:
     """A verdict with the number of claims that have it: `1 holds`, `3 do not hold`."""
     return f"{count} {verdict if count == 1 else VERDICTS[verdict].several}"
+
+
+def tally(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
+    """How often each verdict was given; those that were not are left out."""
+    counts = Counter(verdicts)
+    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
 
 GATED: tuple[Verdict, ...] = ("not converged", "not testable here", "not tested")
