@@ -380,7 +380,8 @@ def test_weights_begin_small(name: str) -> None:
             if parameter.dim() > 1:
                 values = parameter.detach()
                 assert abs(float(values.mean())) < 5 * 0.02 / sqrt(values.numel()), key
-                assert float(values.std()) == pytest.approx(0.02, rel=0.1), key
+                chance = 4 / sqrt(2 * values.numel())  # of a spread's estimate, in a small layer
+                assert float(values.std()) == pytest.approx(0.02, rel=max(0.1, chance)), key
             elif key.endswith("bias"):
                 assert not parameter.any(), key
         norms = [

@@ -107,7 +107,7 @@ def test_a_replayed_step_is_the_step(run, stores, fitted, monkeypatch) -> None:
     assert made.graphs.replayed == 4 * n - 2 * kinds  # two steps of each kind are made without
 
 
-def networks() -> list[Any]:
+def networks() -> tuple[Run, ...]:
     """A run of each other network, with a loss of each kind: plain, by labels, twice derived."""
     losses = ["nonsaturating", "cgan", "wgan-gp"]
     names = sorted(set(registry.find("network")) - set(PLACES.values()))
@@ -123,7 +123,7 @@ def networks() -> list[Any]:
     ]
     training = {"budget": 16 * STEPS * 5, "snapshots": 1, "history": 3}
     plain = expand(tiny(grids=grids, training=training, settings={"networks": settings})).runs
-    return [*plain, *_with_batch_norm(settings, training)]
+    return (*plain, *_with_batch_norm(settings, training))
 
 
 def _with_batch_norm(settings: dict[str, Any], training: dict[str, Any]) -> tuple[Run, ...]:

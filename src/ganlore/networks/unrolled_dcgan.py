@@ -8,16 +8,21 @@ from itertools import pairwise
 from torch import nn
 
 from ganlore.networks import Discriminator, Generator, Spec, Stages
-from ganlore.networks._convolutional import Convolutional, Parts
+from ganlore.networks._convolutional import Convolutional, Parts, stages
 from ganlore.settings import PositiveInt
 
 STRIDED = 3
 """Layers that change the size, in each network."""
 
 
-def halved(size: int) -> list[int]:
-    """A side's lengths from the images' own down, each half of the one before, rounded up."""
-    sizes = [size]
+def halved(shape: tuple[int, ...]) -> list[int]:
+    """A side's lengths from the images' own down, each half of the one before, rounded up.
+
+    Raises:
+        GanloreError: for images that are not square, or whose size cannot be halved once.
+    """
+    stages(shape)  # which refuses what the other convolutional networks refuse
+    sizes = [shape[1]]
     for _ in range(STRIDED):
         sizes.append(-(-sizes[-1] // 2))
     return sizes
@@ -53,7 +58,7 @@ class UnrolledDcgan(Convolutional):
 
     def generator(self, spec: Spec) -> Generator:
         """Noise -> feature map -> transposed convolutions -> a convolution and tanh."""
-        sizes = halved(spec.shape[1])[::-1]
+        sizes = halved(spec.shape)[::-1]
         channels, bias = self.width * 2**STRIDED, not spec.batch_norm
         shape: tuple[int, ...] = (channels, sizes[0], sizes[0])
         linear = nn.Linear(spec.inputs, channels * sizes[0] ** 2, bias=bias)
@@ -71,7 +76,7 @@ class UnrolledDcgan(Convolutional):
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions -> a linear head."""
-        inputs, sizes = spec.shape[0], halved(spec.shape[1])[1:]
+        inputs, sizes = spec.shape[0], halved(spec.shape)[1:]
         parts: Parts = []
         for stage, size in enumerate(sizes):
             channels = self.critic_width * 2**stage
