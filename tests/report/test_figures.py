@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ganlore.report import figures
 from ganlore.report.figures import _drawing, _multiples, cost, curves, dots, heat
 from ganlore.report.figures import precision_recall as quality
 from ganlore.report.page import build
+from ganlore.study import declarations
 
 
 def texts(figure: Figure) -> list[str]:
@@ -118,6 +120,20 @@ def test_the_same_figure_has_the_same_bytes(tmp_path: Path, actual: list[Matrix]
     for kind in ("svg", "pdf"):
         first, second = ((tmp_path / n / f"cost.{kind}").read_bytes() for n in ("a", "b"))
         assert first == second
+
+
+def test_a_label_of_a_small_number_is_whole_in_the_page() -> None:
+    """Places are shortened to hundredths of a point, and labels are not."""
+    svg = '<svg width="72pt" height="36pt"><g><path d="M 1.23456 7"/><text x="3.14159">0.00125</text></g></svg>'
+    element, *_ = _drawing.inline(svg, "small", "")
+    assert ">0.00125</text>" in element and "1.23 7" in element and 'x="3.14"' in element
+
+
+def test_the_strokes_of_samples_are_no_strokes_of_figures() -> None:
+    """Figures have the class of their kind, of which one is called `dots` as well."""
+    folder = declarations.PACKAGE / "report/templates"
+    rules = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.css"))
+    assert "svg.dots path" in rules and not re.search(r"(?<![\w])\.dots path", rules)
 
 
 def test_inline_names_are_unique_and_colours_follow_the_page(

@@ -24,6 +24,7 @@ from ganlore.report import bars, bars_svg, first_screen
 from ganlore.report.bars import Bar
 from ganlore.report.figures import forest
 from ganlore.report.page import build
+from ganlore.study.claim_gates import Gates
 
 
 @pytest.fixture(scope="module")
@@ -308,3 +309,18 @@ def test_too_few_seeds_for_any_p_value_are_said(tmp_path: Path, seeds: int) -> N
     plan = synthetic_study.make(synthetic_study.small(tmp_path, seeds=list(range(seeds))))
     (text,) = [" ".join(first_screen.summary(Results(plan, tables.read(plan))).careful)]
     assert ("no single comparison can reach p = 0.05" in text) == (2 / 2**seeds > 0.05)
+
+
+@pytest.mark.parametrize(
+    "passed, words",
+    [
+        ([True], "The one cell has converged: the best FID so far changes by less than 5 %"),
+        ([False], "The one cell has not converged: the best FID so far still changes by more than"),
+        ([True, True], "All 2 cells have converged: the best FID so far changes by less than 5 %"),
+        ([True, False], "1 of 2 cells (50 %) have converged: "),
+    ],
+)
+def test_how_many_cells_have_converged_is_a_sentence(passed: list[bool], words: str) -> None:
+    every = {number: SimpleNamespace(passed=one) for number, one in enumerate(passed)}
+    results = SimpleNamespace(convergence=every, gates=Gates())
+    assert first_screen.of_convergence(results).startswith(words)

@@ -251,9 +251,13 @@ def of_convergence(results: Results) -> str:
         f"the best FID so far changes by less than {100 * results.gates.change:g} % over the last "
         "doubling of the budget."
     )
+    if len(every) == 1:
+        rule = (
+            rule if passed else rule.replace("changes by less than", "still changes by more than")
+        )
+        return f"The one cell has {'' if passed else 'not '}converged: {rule}"
     if passed == len(every):
-        head = "The one cell has" if passed == 1 else f"All {passed:,} cells have"
-        return f"{head} converged: {rule}"
+        return f"All {passed:,} cells have converged: {rule}"
     percent = f"{100 * passed / len(every):.0f} %"
     return (
         f"{passed:,} of {len(every):,} cells ({percent}) have converged: {rule} The others, "

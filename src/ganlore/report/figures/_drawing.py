@@ -164,6 +164,14 @@ def save(figure: Figure, folder: Path, name: str) -> str:
     return texts["svg"].decode()
 
 
+def _short(tag: re.Match[str]) -> str:
+    """An element's opening with places to a hundredth of a point, which is enough of a place.
+
+    Numbers between elements are labels, and stay.
+    """
+    return re.sub(r"(\.\d\d)\d+", r"\1", tag[0])
+
+
 def inline(svg: str, name: str, alt: str) -> tuple[str, int, int]:
     """An SVG file's text as an element of a page.
 
@@ -200,7 +208,7 @@ def inline(svg: str, name: str, alt: str) -> tuple[str, int, int]:
     width, height = (float(re.search(rf'\b{side}="([\d.]+)pt"', opened[0])[1])  # type: ignore[index]
                      for side in ("width", "height"))  # fmt: skip
     head = f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width:g} {height:g}">'
-    body = re.sub(r"(\.\d\d)\d+", r"\1", body[opened.end() :])  # a hundredth of a point is enough
+    body = re.sub(r"<[^>]+>", _short, body[opened.end() :])
     body = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", body)
     body = re.sub(r">\s+<", "><", body)
     return head + body.strip(), round(width * 4 / 3), round(height * 4 / 3)
