@@ -11,9 +11,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganlore.analysis import anew, tables
+from ganlore.analysis import tables
 from ganlore.analysis.results import Results
-from ganlore.cli import studies  # noqa: F401  (registers the commands)
+from ganlore.cli import anew, studies  # noqa: F401  (registers the commands)
 from ganlore.cli.app import app
 from ganlore.errors import GanloreError
 from ganlore.study import schema

@@ -114,7 +114,7 @@ def show_claims(
 
 def _judged(plan: Plan, results: str) -> Iterator[str]:
     """The plan's claims on the runs of a finished study."""
-    from ganlore.analysis import anew
+    from ganlore.cli import anew
 
     return anew.lines(plan.study, *_finished(results))
 
