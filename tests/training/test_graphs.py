@@ -133,12 +133,10 @@ def _with_batch_norm(settings: dict[str, Any], training: dict[str, Any]) -> tupl
         for name, own in settings.items()
         if "critic_norm" in registry.declaration("network", name).settings({})
     }
-    axes = {"losses": ["nonsaturating"], "tricks": ["packing"]}
-    grids = [{"datasets": ["digits"], "networks": list(normed), **axes}]
+    axes = {"networks": list(normed), "losses": ["nonsaturating"], "tricks": ["packing"]}
+    grids = [{"datasets": ["digits"], **axes, "variants": ["normed"]}]
     variants = {"normed": {"networks": normed}}
-    grids[0]["variants"] = ["normed"]
-    study = tiny(grids=grids, training=training, variants=variants)
-    return expand(study).runs
+    return expand(tiny(grids=grids, training=training, variants=variants)).runs
 
 
 @pytest.mark.parametrize("run", networks(), ids=lambda run: run.id)

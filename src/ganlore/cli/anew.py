@@ -79,9 +79,7 @@ def lines(asked: Study, plan: Plan, tidy: Tables) -> Iterator[str]:
             yield from wrap(text)
     counts = tally(one.verdict for one in results if not one.is_control)
     controls = [one for one in results if one.is_control]
-    as_they_must = (
-        f"{sum(one.passed for one in controls)} of {len(controls)} controls as they must be"
-    )
     yield ", ".join(counted(*item) for item in counts.items())
     if controls:
-        yield as_they_must
+        passed = sum(one.passed for one in controls)
+        yield f"{passed} of {len(controls)} controls as they must be"

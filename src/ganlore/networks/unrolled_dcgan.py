@@ -15,7 +15,7 @@ STRIDED = 3
 """Layers that change the size, in each network."""
 
 
-def halved(shape: tuple[int, ...]) -> list[int]:
+def sides(shape: tuple[int, ...]) -> list[int]:
     """A side's lengths from the images' own down, each half of the one before, rounded up.
 
     Raises:
@@ -58,7 +58,7 @@ class UnrolledDcgan(Convolutional):
 
     def generator(self, spec: Spec) -> Generator:
         """Noise -> feature map -> transposed convolutions -> a convolution and tanh."""
-        sizes = halved(spec.shape)[::-1]
+        sizes = sides(spec.shape)[::-1]
         channels, bias = self.width * 2**STRIDED, not spec.batch_norm
         shape: tuple[int, ...] = (channels, sizes[0], sizes[0])
         linear = nn.Linear(spec.inputs, channels * sizes[0] ** 2, bias=bias)
@@ -76,7 +76,7 @@ class UnrolledDcgan(Convolutional):
 
     def discriminator(self, spec: Spec) -> Discriminator:
         """Strided convolutions -> a linear head."""
-        inputs, sizes = spec.shape[0], halved(spec.shape)[1:]
+        inputs, sizes = spec.shape[0], sides(spec.shape)[1:]
         parts: Parts = []
         for stage, size in enumerate(sizes):
             channels = self.critic_width * 2**stage

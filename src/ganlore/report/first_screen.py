@@ -247,14 +247,13 @@ def of_convergence(results: Results) -> str:
     """The share of cells that have converged, with the threshold."""
     every = results.convergence
     passed = sum(one.passed for one in every.values())
+    alone = len(every) == 1
+    does = "changes by less than" if passed or not alone else "still changes by more than"
     rule = (
-        f"the best FID so far changes by less than {100 * results.gates.change:g} % over the last "
-        "doubling of the budget."
+        f"the best FID so far {does} {100 * results.gates.change:g} % over the last doubling of "
+        "the budget."
     )
-    if len(every) == 1:
-        rule = (
-            rule if passed else rule.replace("changes by less than", "still changes by more than")
-        )
+    if alone:
         return f"The one cell has {'' if passed else 'not '}converged: {rule}"
     if passed == len(every):
         return f"All {passed:,} cells have converged: {rule}"
