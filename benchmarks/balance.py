@@ -6,7 +6,7 @@ Trains `gan-mse` and `gan-mae` with the settings of configs/study.yaml, seeds th
 not use, and prints along training: the norms of the gradients of both errors (mean over samples
 and dimensions, weight 1) by the weights of generator and encoder, and the weight of `gan-mae` at
 which its norm is that of `gan-mse` with a weight of 10. The study's variant `matched` has the
-weight that this showed (docs/adr/0038-budgets-that-answer.md).
+weight that this showed (docs/adr/0042-a-study-that-converges.md).
 """
 
 from __future__ import annotations

@@ -138,8 +138,8 @@ def test_the_check_needs_no_run(first_study: Path):
 
 
 def test_the_study_that_ships_refuses_only_what_needs_other_data():
-    """Photographs of 32 pixels and more."""
-    assert refused(str(STUDY)) == (1, ["C19/1", "C20/1", "C23/1"])
+    """Several sets of images, and photographs of 32 pixels and more."""
+    assert refused(str(STUDY)) == (1, ["C08/1", "C19/1", "C20/1", "C23/1"])
 
 
 def test_a_study_whose_tests_are_all_attainable_passes(tmp_path: Path):
