@@ -553,6 +553,16 @@ def test_below_what_real_data_have_nothing_is_on_the_way():
     assert converged(tidy) == {False} and converged(reached) == {True}
 
 
+def test_how_far_from_real_data_a_cell_ends_is_known_where_these_are():
+    plan = study(EMA)
+    tidy = tables(plan, lambda *_: 30.0)
+    row = {**tidy.floor.iloc[0], "metric": "fid", "value": 20.0}
+    known = replace(tidy, floor=pd.DataFrame([*tidy.floor.to_dict("records"), row]))
+    for there, above in ((known, 1.5), (tidy, math.nan)):
+        cells = gates.of_cells(measures.Source(plan, there), plan.cells, "fid", 0.05)
+        assert [one.above for one in cells.values()] == [pytest.approx(above, nan_ok=True)] * 4
+
+
 def test_what_is_taken_of_the_best_must_have_converged_by_the_best_so_far():
     """A curve past its best changes a lot, and its best so far no more."""
 

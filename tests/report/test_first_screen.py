@@ -314,13 +314,38 @@ def test_too_few_seeds_for_any_p_value_are_said(tmp_path: Path, seeds: int) -> N
 @pytest.mark.parametrize(
     "passed, words",
     [
-        ([True], "The one cell has converged: the best FID so far changes by less than 5 %"),
-        ([False], "The one cell has not converged: the best FID so far still changes by more than"),
-        ([True, True], "All 2 cells have converged: the best FID so far changes by less than 5 %"),
+        ([], "No cell is asked to have converged."),
+        ([True], "The one cell has converged: the best FID so far changes by less than "
+         "5 % over the last doubling of the budget."),
+        ([False], "The one cell has not converged: the best FID so far still changes by "
+         "more than"),
+        ([True, True], "All 2 cells have converged: the best FID so far"),
         ([True, False], "1 of 2 cells (50 %) have converged: "),
     ],
-)
+)  # fmt: skip
 def test_how_many_cells_have_converged_is_a_sentence(passed: list[bool], words: str) -> None:
-    every = {number: SimpleNamespace(passed=one) for number, one in enumerate(passed)}
+    every = {number: Convergence(one) for number, one in enumerate(passed)}
+    assert _of_convergence(every).startswith(words)
+
+
+@pytest.mark.parametrize(
+    "ends, words",
+    [
+        ({True: [101.0]}, " It ends at more than 100 times what held-out real data have: what has not "
+         "begun to learn does not change either."),
+        ({True: [101.0, 5.0]}, " 1 of them ends at more than 100 times"),
+        ({True: [1_361.0, 700.0, 1.0], False: [900.0]}, " 2 of them end at more than 100 times"),
+        ({True: [100.0, math.nan, math.inf], False: [900.0]}, ""),
+    ],
+)  # fmt: skip
+def test_what_may_not_have_begun_is_said(ends: dict[bool, list[float]], words: str) -> None:
+    """Before a generator begins to learn FID does not change: that is no convergence."""
+    all_ends = [(passed, end) for passed, values in ends.items() for end in values]
+    every = {n: Convergence(passed, above=end) for n, (passed, end) in enumerate(all_ends)}
+    told = _of_convergence(every)
+    assert words in told if words else "begun" not in told
+
+
+def _of_convergence(every: dict[int, Convergence]) -> str:
     results = SimpleNamespace(convergence=every, gates=Gates())
-    assert first_screen.of_convergence(results).startswith(words)
+    return first_screen.of_convergence(results)  # type: ignore[arg-type]

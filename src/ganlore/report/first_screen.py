@@ -20,10 +20,16 @@ from ganlore.report.bars import Bar
 from ganlore.report.figures._drawing import cell_name
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ganlore.analysis.claims.gates import Convergence
     from ganlore.analysis.results import Results
 
 FEW = 4
 """So many names are listed, and so many tricks."""
+
+FAR = 100
+"""A cell that is at more times than this what held-out real data have may not have begun."""
 
 
 @dataclass(frozen=True)
@@ -245,15 +251,16 @@ def _of_claims(results: Results) -> list[str]:
 
 def of_convergence(results: Results) -> str:
     """The share of cells that have converged, with the threshold."""
-    every = results.convergence
-    passed = sum(one.passed for one in every.values())
-    alone = len(every) == 1
-    does = "changes by less than" if passed or not alone else "still changes by more than"
+    every = list(results.convergence.values())
+    if not every:
+        return "No cell is asked to have converged."
+    passed = sum(one.passed for one in every)
+    does = "changes by less than" if passed or len(every) > 1 else "still changes by more than"
     rule = (
-        f"the best FID so far {does} {100 * results.gates.change:g} % over the last doubling of "
-        "the budget."
+        f"the best FID so far {does} "
+        f"{100 * results.gates.change:g} % over the last doubling of the budget.{_far(every)}"
     )
-    if alone:
+    if len(every) == 1:
         return f"The one cell has {'' if passed else 'not '}converged: {rule}"
     if passed == len(every):
         return f"All {passed:,} cells have converged: {rule}"
@@ -261,6 +268,18 @@ def of_convergence(results: Results) -> str:
     return (
         f"{passed:,} of {len(every):,} cells ({percent}) have converged: {rule} The others, "
         f"marked {UNCONVERGED} wherever they are ranked, may still change places."
+    )
+
+
+def _far(every: Collection[Convergence]) -> str:
+    """How many have converged far from real data: a plateau before a fall is flat as well."""
+    far = sum(one.passed and FAR < one.above < math.inf for one in every)
+    if not far:
+        return ""
+    which = "It ends" if len(every) == 1 else f"{far} of them end{'s' if far == 1 else ''}"
+    return (
+        f" {which} at more than {FAR} times what held-out real data have: what has not begun to "
+        "learn does not change either."
     )
 
 

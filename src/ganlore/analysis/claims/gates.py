@@ -52,11 +52,14 @@ class Convergence(NamedTuple):
         passed: whether it has.
         moved: the difference of logarithms over the last doubling of the budget; NaN for none.
         reason: why it has not, in words.
+        above: how many times what held-out real data have the curve is at its end; NaN where that
+            is not known.
     """
 
     passed: bool
     moved: float = math.nan
     reason: str = ""
+    above: float = math.nan
 
 
 def convergence(
@@ -138,9 +141,11 @@ def of_cells(
         if by == "best":
             curves = curves.cummax(axis=1) if higher else curves.cummin(axis=1)
         middle: pd.Series[float] = curves.median()
+        least = floor.get(cell.dataset, math.nan)
         if not higher and cell.dataset in floor:
-            middle = middle.clip(lower=floor[cell.dataset])
-        made[cell] = convergence(middle.index, middle, change, by == "plateau", higher)
+            middle = middle.clip(lower=least)
+        one = convergence(middle.index, middle, change, by == "plateau", higher)
+        made[cell] = one._replace(above=middle.iloc[-1] / least if least else math.nan)
     return made
 
 
