@@ -952,10 +952,14 @@ def test_a_control_may_stand_before_other_data_sets_than_its_own():
     assert (actual["C01"], actual["C02"]) == ("holds", "not testable here")
 
 
-def test_a_control_without_runs_is_not_seen():
+@pytest.mark.parametrize("name", ["P01", "N01"])
+def test_a_control_without_runs_is_not_seen(name):
+    """Neither a known effect nor that there is none."""
     left_out = [{"loss": "lsgan", "trick": "packing", "reason": "no time"}]
-    plan = controlled({"P01": PACKING}, exclude=left_out)
-    assert words(plan, tables(plan, fids(0.8)))["C01"] == "not testable here"
+    plan = controlled({name: PACKING}, exclude=left_out)
+    control, claim, _ = comparison.claim_results(plan, tables(plan, fids(0.8)))
+    assert (control.verdict, control.passed) == ("not tested", False)
+    assert claim.verdict == "not testable here" and claim.note.endswith(" and is: not tested")
 
 
 @pytest.mark.parametrize(("ratio", "verdict"), [(0.5, "holds"), (2.0, "contradicted")])
@@ -981,7 +985,9 @@ def test_a_loss_against_itself_compares_the_halves_of_the_seeds():
 
 def test_controls_are_trained_and_counted_apart():
     """They come first, positive ones before negative ones, and are in no family of claims."""
-    plan = controlled({"N01": {"tests": [SAME]}, "P01": PACKING}, seeds=list(range(8)))
+    slow = {**EMA, "treatment": {"losses": ["lsgan"], "variants": ["slow"]},
+            "control": {"losses": ["lsgan"]}}  # fmt: skip
+    plan = controlled({"N01": {"tests": [slow]}, "P01": PACKING}, seeds=list(range(8)))
     assert any(run.trick == "packing" for run in plan.runs)
     actual = comparison.claim_results(plan, tables(plan, with_packing(0.7)))
     assert [one.id for one in actual] == ["P01", "N01", "C01", "C02"]

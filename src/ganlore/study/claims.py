@@ -253,7 +253,8 @@ class Control(Claim):
     """What must be seen, or must not, before any claim on its data is given a verdict.
 
     A positive control (P01) is an effect that is known: it must hold. A negative one (N01) has no
-    effect, by its making: it must neither hold nor be contradicted.
+    effect, by its making: it must neither hold nor be contradicted. One that was not seen, for its
+    gate is shut, is not as it must be.
     """
 
     articles: list[str] = []

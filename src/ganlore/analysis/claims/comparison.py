@@ -103,7 +103,11 @@ def shut(controls: Iterable[ClaimResult]) -> dict[str, str]:
 
 
 def _must(control: ClaimResult) -> str:
-    what = "must hold" if control.is_positive else "must neither hold nor be contradicted"
+    what = (
+        "must hold"
+        if control.is_positive
+        else "must be seen neither to hold nor to be contradicted"
+    )
     return f"({control.definition.statement.rstrip('.')}) {what}"
 
 

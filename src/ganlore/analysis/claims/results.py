@@ -202,8 +202,8 @@ class ClaimResult:
         return self.is_control and self.id.startswith("P")
 
     def as_it_must(self, verdict: Verdict) -> bool:
-        """Whether a control with this verdict is as it must be."""
-        return (verdict == "holds") if self.is_positive else verdict not in ESTABLISHED
+        """Whether a control with this verdict is as it must be; one that was not seen is not."""
+        return verdict == "holds" if self.is_positive else verdict not in (*ESTABLISHED, *GATED)
 
     @property
     def passed(self) -> bool:
