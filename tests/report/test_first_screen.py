@@ -266,6 +266,23 @@ def test_what_the_literature_found_stands_beside_the_verdict(tmp_path: Path) -> 
     assert "P02: control is not as it must be" in first
 
 
+@pytest.mark.parametrize(
+    "failed, words",
+    [
+        ([], ""),
+        (["P02"], "P02: control is not as it must be"),
+        (["P01", "N02"], "P01 and N02: controls are not as they must be"),
+    ],
+)
+def test_controls_that_fail_are_named(failed: list[str], words: str) -> None:
+    every = [
+        SimpleNamespace(is_control=name != "C01", passed=name not in failed, id=name)
+        for name in ("P01", "P02", "N02", "C01")
+    ]
+    told = first_screen._of_controls(SimpleNamespace(claims=every))  # type: ignore[arg-type]
+    assert [text.partition(",")[0] for text in told] == [words] * bool(words)
+
+
 def test_findings_are_split_at_their_ids() -> None:
     assert cited("1802.05957: FID 29.3 against 40.2; arXiv:1611.04076: lower") == [
         ("1802.05957", ": FID 29.3 against 40.2; "), ("1611.04076", ": lower")]  # fmt: skip

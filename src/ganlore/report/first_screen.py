@@ -229,10 +229,9 @@ def _of_controls(results: Results) -> list[str]:
     failed = [one.id for one in results.claims if one.is_control and not one.passed]
     if not failed:
         return []
-    are = "control is" if len(failed) == 1 else "controls are"
+    are = "control is not as it" if len(failed) == 1 else "controls are not as they"
     return [
-        f"{formatting.listed(failed)}: {are} not as it must be, so claims on the same data have no "
-        "verdict."
+        f"{formatting.listed(failed)}: {are} must be, so claims on the same data have no verdict."
     ]
 
 
