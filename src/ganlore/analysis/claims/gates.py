@@ -141,8 +141,8 @@ def of_cells(
         if by == "best":
             curves = curves.cummax(axis=1) if higher else curves.cummin(axis=1)
         middle: pd.Series[float] = curves.median()
-        least = floor.get(cell.dataset, math.nan)
-        if not higher and cell.dataset in floor:
+        least = floor.get(cell.dataset, 0.0)
+        if not higher:
             middle = middle.clip(lower=least)
         one = convergence(middle.index, middle, change, by == "plateau", higher)
         made[cell] = one._replace(above=middle.iloc[-1] / least if least else math.nan)
