@@ -69,3 +69,13 @@ def test_a_cell_that_diverges_changes_no_more():
 
 def test_a_value_that_is_not_positive_has_no_relative_change():
     assert "not positive" in convergence(SHARES, SHARES - 0.5).reason
+
+
+def test_what_has_gone_to_zero_has_converged_where_less_is_better():
+    """As the Dirac-GAN with R1: a squared distance of 1e-9 after half of the budget is 0 in single precision."""
+    gone = [1.0, 1e-2, 1e-4, 1e-6, 1e-9, 1e-12, 1e-20, 1e-40, 1e-60, 1e-85]
+    assert convergence(SHARES, gone).passed
+    assert convergence(SHARES, [math.inf, *gone[1:]]).passed  # some runs had diverged
+    assert not convergence(SHARES, gone, higher_is_better=True).passed
+    late = [1.0, 0.5, 0.2, 0.1, 1e-2, 1e-3, 1e-5, 1e-8, 1e-12, 1e-20]
+    assert not convergence(SHARES, late).passed

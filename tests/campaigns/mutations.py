@@ -82,6 +82,7 @@ def study(controls: list[str]) -> None:
     text = yaml.safe_dump({**claims, "controls": kept, "claims": {name: claim}})
     Path("claims.yaml").write_text(text, encoding="utf-8")
     whole = yaml.safe_load((ROOT / "configs/study.yaml").read_text(encoding="utf-8"))
+    whole.pop("ask")  # names claims that are not in this file
     datasets = {
         name
         for control in kept.values()

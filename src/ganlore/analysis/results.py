@@ -8,7 +8,7 @@ from functools import cached_property
 import pandas as pd
 
 from ganlore.analysis import matrices, robustness, tables
-from ganlore.analysis.claims import budgets, comparison, gates
+from ganlore.analysis.claims import budgets, comparison, counted
 from ganlore.analysis.claims.budgets import Point
 from ganlore.analysis.claims.gates import Convergence
 from ganlore.analysis.claims.measures import Source
@@ -60,11 +60,8 @@ class Results:
 
     @cached_property
     def convergence(self) -> dict[Cell, Convergence]:
-        """Whether each cell has converged by the best FID so far: more steps would find no better.
-
-        A cell that only gets worse after its best is no longer on the way.
-        """
-        return gates.of_cells(self.source, self.plan.cells, "fid", self.gates.change, "best")
+        """Whether each cell has converged that is asked to (`counted`)."""
+        return counted.convergence(self.plan, self.source, self.gates)
 
     @cached_property
     def claims(self) -> list[ClaimResult]:

@@ -31,7 +31,11 @@ def judge(asked: Study, plan: Plan, tidy: Tables) -> list[ClaimResult]:
     Raises:
         GanloreError: if they cannot be asked of that study, which may be a search.
     """
-    changes = {"claims": asked.claims, "variants": {**asked.variants, **plan.study.variants}}
+    changes = {
+        "claims": asked.claims,
+        "ask": asked.ask,
+        "variants": {**asked.variants, **plan.study.variants},
+    }
     try:
         judged = expand(plan.study.model_copy(update=changes))
     except GanloreError as error:

@@ -10,6 +10,7 @@ from ganlore.analysis.claims.attainable import attainable, bound
 from ganlore.analysis.claims.describe import describe
 from ganlore.analysis.claims.measures import Source
 from ganlore.analysis.tables import Tables
+from ganlore.study import asking
 from ganlore.study.run import Plan
 
 
@@ -42,7 +43,7 @@ class Checked(NamedTuple):
 
 
 def check(plan: Plan, finished: tuple[Plan, Tables] | None = None) -> Iterator[Checked]:
-    """Check all tests of a study's claims.
+    """Check all tests of the claims that a study asks.
 
     Args:
         plan: the study's, with claims.
@@ -52,7 +53,8 @@ def check(plan: Plan, finished: tuple[Plan, Tables] | None = None) -> Iterator[C
     claims = plan.study.claims
     assert claims is not None
     source = Source(*finished) if finished else None
-    for name, claim in claims.everything.items():
+    everything = {n: c for n, c in claims.everything.items() if n in asking.names(plan.study)}
+    for name, claim in everything.items():
         family = next(len(family) for family in claims.families if name in family)
         split = [part for test in claim.tests for part in settings.split(plan, test, claim.unit)]
         for number, (_, test) in enumerate(split, start=1):

@@ -256,7 +256,7 @@ def of_convergence(results: Results) -> str:
     passed = sum(one.passed for one in every)
     does = "changes by less than" if passed or len(every) > 1 else "still changes by more than"
     rule = (
-        f"the best FID so far {does} "
+        f"the best FID so far, or what is asked in its place, {does} "
         f"{100 * results.gates.change:g} % over the last doubling of the budget.{_far(every)}"
     )
     if len(every) == 1:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import product
 
 from ganlore.errors import unknown
-from ganlore.study import declarations, registry
+from ganlore.study import asking, declarations, registry
 from ganlore.study.claims import Cells, Claim, Claims, Test
 from ganlore.study.run import HISTORY, TIMED, Cell, Plan, Run
 from ganlore.study.schema import Grid, Study
@@ -38,7 +38,7 @@ def grids(study: Study, timed: bool = False) -> list[tuple[str, Grid]]:
         return []
     check(study.claims)
     named = []
-    for where, test in study.claims.tests:
+    for where, test in asking.tests(study):
         if not (test.take == "cost" if timed else test.trains):
             continue
         for side, cells in test.sides:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ganlore.errors import GanloreError, unknown
 from ganlore.settings import LEAST, LONGEST, Optimizer
-from ganlore.study import claim_cells, compatibility, registry, schema, search
+from ganlore.study import asking, claim_cells, compatibility, registry, schema, search
 from ganlore.study.claims import PLURAL
 from ganlore.study.explain import explain
 from ganlore.study.protocol import Protocol
@@ -29,7 +29,7 @@ def expand(study: Study) -> Plan:
         GanloreError: before the first job, for unknown names, settings that do not fit, two grids
             that want different things of one run, or a study without runs.
     """
-    study = search.settled(study)
+    study = asking.in_part(search.settled(study))
     search.check(study)
     _check_settings(study)
     missing: dict[Cell, Missing] = {}

@@ -35,6 +35,7 @@ from ganlore.study.space import Range, Search
 
 Names = Literal["all"] | list[str]
 TrickNames = Literal["all"] | list[str | list[str]]
+Asked = Annotated[str, Field(pattern=r"^C[0-9]{2,3}(/[0-9]+)?$")]
 
 
 class Training(Model):
@@ -234,6 +235,12 @@ class Study(Model):
         None,
         description="A file of claims in the same folder: the cells that they need join the grids, "
         "and the report gives verdicts.",
+    )
+    ask: Literal["all"] | Annotated[list[Asked], Field(min_length=1)] = Field(
+        "all",
+        description="The claims whose cells join the grids, as do those of all controls; C14/1 is "
+        "the first test of C14 alone. Others are judged by the runs that are there, and not tested "
+        "where one is lacking.",
     )
 
     @property

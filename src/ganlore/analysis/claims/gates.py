@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ganlore import formatting
 from ganlore.analysis.claims.measures import Source
@@ -28,6 +28,10 @@ FEWEST_SNAPSHOTS = 4
 
 HALF = (0.4, 0.625)
 """A snapshot in this part of the budget is near its half: five of equal distance have one."""
+
+RESOLUTION = 2.0**-23
+"""Of single precision, in which a run computes: a value below this share of where a curve began is
+zero, and has converged to it."""
 
 WORST = 3
 """So many cells that have not converged are named."""
@@ -77,7 +81,8 @@ def convergence(
     Args:
         shares: of the budget at each snapshot, ascending, (s,).
         values: the metric there, such as its median over seeds, (s,); infinite where most seeds
-            have diverged. A curve that ends so has converged: more training mends nothing.
+            have diverged. A curve that ends so has converged: more training mends nothing. So has
+            one that is zero, to the resolution of its beginning, from half of the budget on.
         change: the smallest relative change that counts.
         plateau: whether a curve that has passed its best has converged too: its best is not after
             half of the budget, or its last two values are both worse than it by `change` or more.
@@ -90,7 +95,7 @@ def convergence(
     half = int(np.argmin(np.abs(at - 0.5)))
     if not HALF[0] <= at[half] <= HALF[1]:
         return Convergence(False, reason="no snapshot near half of the budget")
-    if np.isinf(curve[-1]):
+    if np.isinf(curve[-1]) or (not higher_is_better and _gone(curve, half)):
         return Convergence(True)
     if not (curve > 0).all():
         return Convergence(False, reason="a value that is not positive has no relative change")
@@ -102,6 +107,12 @@ def convergence(
     if math.log1p(-change) < moved < least or (plateau and past):
         return Convergence(True, moved)
     return Convergence(False, moved, f"{formatting.change(moved)} over the last doubling")
+
+
+def _gone(curve: NDArray[np.float64], half: int) -> bool:
+    """Whether a curve that ends is zero from `half` on, to the resolution of its beginning."""
+    began = curve[np.isfinite(curve)][0]
+    return bool((curve[half:] <= RESOLUTION * began).all())
 
 
 def of_cells(

@@ -1,0 +1,94 @@
+"""Which cells of a study count as to have converged, and by what: by what waits for them.
+
+The share of cells that have converged says how far a study's answers will stay. So a cell is
+counted by what its tests ask of it, and one of which nothing can be asked is not counted
+(docs/adr/0042-a-study-that-converges.md).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ganlore.analysis.claims import gates
+from ganlore.analysis.claims.gates import Convergence
+from ganlore.analysis.claims.measures import Source
+from ganlore.study.claim_cells import named
+from ganlore.study.claim_gates import Gated, Gates
+from ganlore.study.claims import Test
+from ganlore.study.run import Cell, Plan
+
+Asked = tuple[str, Gated]
+"""A metric, and what of it must have converged (`gates.of_cells`)."""
+
+QUALITY: Asked = ("fid", "best")
+"""More steps would find no better FID: what a cell is counted by where no test asks otherwise. One
+that only gets worse after its best is no longer on the way."""
+
+
+def convergence(plan: Plan, source: Source, limits: Gates) -> dict[Cell, Convergence]:
+    """The convergence of each cell that is asked to have converged, in the order of their names.
+
+    Args:
+        plan: the study's.
+        source: its tables.
+        limits: how much a cell may change.
+    """
+    by: dict[Asked, list[Cell]] = defaultdict(list)
+    for cell, asked in asked_of(plan).items():
+        by[asked].append(cell)
+    made = {
+        cell: one
+        for (metric, kind), cells in by.items()
+        for cell, one in gates.of_cells(source, cells, metric, limits.change, kind).items()
+    }
+    return {cell: made[cell] for cell in sorted(made)}
+
+
+def asked_of(plan: Plan) -> dict[Cell, Asked]:
+    """What each cell is counted by; without those that are not counted.
+
+    Not counted are cells whose generator is frozen, and those that are nothing but the moment that
+    these are held against (`relative_to`). A cell whose gated tests all ask for one metric other
+    than FID is counted by that.
+    """
+    tests = [test for _, test in plan.study.claims.tests] if plan.study.claims else []
+    tests = [test for test in tests if test.trains]
+    out = _frozen(plan) | _moments(plan, tests)
+    asked: dict[Cell, set[Asked]] = defaultdict(set)
+    for test in tests:
+        for _, cells in test.sides if test.gated else ():
+            for cell in named(cells):
+                asked[cell].add((test.converged_by, test.gated))
+    return {cell: _one(asked[cell]) for cell in sorted(plan.cells - out)}
+
+
+def _one(asked: set[Asked]) -> Asked:
+    other = {metric for metric, _ in asked} - {QUALITY[0]}
+    return next(iter(asked)) if len(asked) == 1 and other else QUALITY
+
+
+def _frozen(plan: Plan) -> set[Cell]:
+    return {cell for cell, run in plan.firsts.items() if run.training.freeze_generator is not None}
+
+
+def _moments(plan: Plan, tests: list[Test]) -> set[Cell]:
+    """Cells that only frozen ones are held against."""
+    frozen = _frozen(plan)
+    held: set[Cell] = set()
+    others: set[Cell] = set()
+    for test in tests:
+        for name, cells in _sides(test):
+            against = name.endswith("relative_to") and _all_frozen(test, frozen)
+            (held if against else others).update(cells)
+    return held - others
+
+
+def _sides(test: Test) -> Iterator[tuple[str, list[Cell]]]:
+    for name, cells in test.sides:
+        yield name, named(cells)
+
+
+def _all_frozen(test: Test, frozen: set[Cell]) -> bool:
+    own = [cell for name, cells in _sides(test) if "," not in name for cell in cells]
+    return all(cell in frozen for cell in own)
