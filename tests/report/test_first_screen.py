@@ -332,9 +332,9 @@ def test_too_few_seeds_for_any_p_value_are_said(tmp_path: Path, seeds: int) -> N
     "passed, words",
     [
         ([], "No cell is asked to have converged."),
-        ([True], "The one cell has converged: the best FID so far changes by less than "
+        ([True], "The one cell has converged: the best FID so far, or what is asked in its place, changes by less than "
          "5 % over the last doubling of the budget."),
-        ([False], "The one cell has not converged: the best FID so far still changes by "
+        ([False], "The one cell has not converged: the best FID so far, or what is asked in its place, still changes by "
          "more than"),
         ([True, True], "All 2 cells have converged: the best FID so far"),
         ([True, False], "1 of 2 cells (50 %) have converged: "),
