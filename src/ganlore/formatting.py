@@ -38,9 +38,14 @@ def decimals(value: float, digits: int = 3) -> int:
 
 
 def number(value: float, places: int | None = None) -> str:
-    """A number with three significant digits, or so many decimal places; a dash for none."""
+    """A number with three significant digits, or so many decimal places; a dash for none.
+
+    One that six decimal places show nothing of has a power of ten: 1.00e−09.
+    """
     if value is None or not math.isfinite(value):
         return "–"
+    if places is None and 0 < abs(value) < 1e-6:
+        return _typeset(f"{value:.2e}")
     text = f"{value:,.{decimals(value) if places is None else places}f}"
     return _typeset(text)
 

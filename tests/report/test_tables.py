@@ -147,6 +147,14 @@ def test_mean_and_half_width_have_the_same_decimals(
     assert formatting.spread(*values) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.3e-85, "1.30e−85"), (-4e-9, "−4.00e−09"), (0.0, "0.00"), (0.000012, "0.000012")],
+)
+def test_what_is_tiny_is_not_shown_as_zero(value: float, text: str) -> None:
+    assert formatting.number(value) == text
+
+
 def test_matrices_have_every_cell_and_every_reason(
     plan: Plan, actual: list[matrices.Matrix]
 ) -> None:

@@ -79,7 +79,7 @@ def measure(extractor: str, store: Store, data: Path, protocol: Protocol) -> lis
       another division each time. FID is near its floor, precision and recall near 1. Near, and not
       at it: FID of m samples against n has a bias of about c (1/n + 1/m), and the floor compares
       other numbers of samples (all of the reference with held-out ones), so that halves are at
-      about 0.8 to 2 times the floor.
+      about 0.8 to 2.3 times the floor.
     - `one class`: the other split's samples of one class, another one each time, the most frequent
       first. Recall is near 0, precision near 1. So many repeats as there are classes of `LEAST`
       samples; none for data with one class or without labels.
