@@ -90,6 +90,16 @@ def test_verify_and_collect_tell_discarded_from_missing(done: Plan) -> None:
         collect.check_run(done, run)
 
 
+def test_a_generator_may_go_that_the_study_keeps_no_longer(done: Plan) -> None:
+    """Parts of a study are small without them, and the rest of the study joins their numbers."""
+    run, folder = discarded(done)
+    (folder / "generator.pt").unlink()
+    none_kept = expand(schema.load("tiny.yaml", {"keep": {"snapshots": "none"}}))
+    actual = verify.verify(none_kept)
+    assert not actual.wrong and folder / "generator.pt" in actual.discarded
+    collect.check_run(none_kept, run)
+
+
 def test_a_file_that_is_still_there_is_checked(done: Plan) -> None:
     (run,) = done.runs
     (done.folder(run) / "checkpoint.pt").write_bytes(b"another")

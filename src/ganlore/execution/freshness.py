@@ -163,7 +163,7 @@ def changed_files(plan: Plan, thorough: bool = False) -> tuple[dict[str, str], l
 
 
 def discarded(keep: Keep, evaluation: Record | None) -> frozenset[str]:
-    """The files that a run may lack, by name; their hashes stay in its `run.json`.
+    """The files that a run may lack, by name; their hashes stay in its records.
 
     Args:
         keep: what the study keeps now.
@@ -172,4 +172,5 @@ def discarded(keep: Keep, evaluation: Record | None) -> frozenset[str]:
     """
     if evaluation is None:
         return frozenset()
-    return frozenset([*keep.discarded, *evaluation.get("discarded", ())])
+    generator = ["generator.pt"] if keep.snapshots == "none" else []
+    return frozenset([*keep.discarded, *generator, *evaluation.get("discarded", ())])

@@ -70,7 +70,7 @@ def _checked(plan: Plan, run: Run, check: Callable[..., None]) -> tuple[Record, 
     record, evaluation = trained(run, folder), evaluated(run, folder)
     optional = freshness.discarded(plan.study.keep, evaluation)
     check(folder, record, remedy(folder), optional)
-    check(folder, evaluation, remedy(folder))
+    check(folder, evaluation, remedy(folder), optional)
     return record, evaluation
 
 

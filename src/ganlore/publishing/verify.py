@@ -139,11 +139,11 @@ def _run(findings: Findings, plan: Plan, run: Run) -> None:
     remedy = records.remedy(folder)
     record = _opened(findings, records.trained, run, folder)
     evaluated = _opened(findings, records.evaluated, run, folder)
-    if evaluated:
-        _files(findings, folder, evaluated, remedy)
+    optional = freshness.discarded(plan.study.keep, evaluated)
+    for one in filter(None, (evaluated, record)):
+        _files(findings, folder, one, remedy, optional)
     if not record:
         return
-    _files(findings, folder, record, remedy, freshness.discarded(plan.study.keep, evaluated))
     findings.checked += 1
     try:
         _check_settings(folder, record)
