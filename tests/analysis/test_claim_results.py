@@ -1009,3 +1009,34 @@ def test_a_control_that_is_none_is_refused(controls, words):
 
     with pytest.raises(GanloreError, match=words):
         controlled(controls)
+
+
+def test_a_claim_that_is_not_asked_is_judged_if_all_of_its_runs_are_there_and_not_by_half():
+    """C01 is asked. C02 needs the same runs; C03 others; C04 both; C05 half, and data not there."""
+    other = {**EMA, "treatment": {"losses": ["wgan"], "tricks": ["ema"]}, "match": []}
+    abroad = {**EMA, "treatment": {**EMA["treatment"], "datasets": ["mnist"]}}
+    tests = {"C01": [EMA], "C02": [EMA], "C03": [other], "C04": [EMA, other], "C05": [EMA, abroad]}
+    tests["C06"] = [abroad]
+    claims = {
+        name: {"statement": "It helps.", "articles": ["000"], "tests": own, "note": "As is."}
+        for name, own in tests.items()
+    }
+    plan = study(claims={"articles": ARTICLES, "claims": claims}, ask=["C01"])
+    assert plan.cells == study(EMA).cells
+    actual = comparison.claim_results(plan, tables(plan, fids(0.8)))
+    assert [one.verdict for one in actual] == [
+        "holds", "holds", "not tested", "not tested", "not tested", "not testable here",
+    ]  # fmt: skip
+    assert {one.note for one in actual[2:5]} == {f"lacks {comparison.NOT_ASKED}"}
+
+
+def test_a_claim_that_is_asked_in_part_is_judged_by_that_and_its_row_says_so():
+    other = {**EMA, "treatment": {"losses": ["wgan"], "tricks": ["ema"]}, "match": []}
+    claim = {"statement": "It helps.", "articles": ["000"], "tests": [other, EMA]}
+    plan = study(claims={"articles": ARTICLES, "claims": {"C01": claim}}, ask=["C01/2"])
+    (actual,) = comparison.claim_results(plan, tables(plan, fids(0.8)))
+    assert actual.verdict == "holds" and len(actual.tests) == 1
+    assert results.rows([actual])["of_tests"].tolist() == [2]
+    whole = study(EMA)
+    row = results.rows([only(whole, tables(whole, fids(0.8)))])
+    assert row["of_tests"].isna().all()

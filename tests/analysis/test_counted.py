@@ -62,6 +62,8 @@ def test_or_by_what_all_of_its_gated_tests_ask_in_its_place():
     error = {"converged_by": "reconstruction_mse", "converged": "plateau"}
     mse = test("end", "reconstruction_mse", "gan-mse", **error)
     assert asked(mse)[cell("gan-mse")] == ("reconstruction_mse", "plateau")
+    strict = test("end", "reconstruction_mse", "gan-mse", converged_by="reconstruction_mse")
+    assert asked(mse, strict)[cell("gan-mse")] == ("reconstruction_mse", True)
     both = asked(mse, test("best", "fid", "gan-mse"))
     assert both[cell("gan-mse")] == FID
     ungated = test("late", "d_loss", "gan-mse")

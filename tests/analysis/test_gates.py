@@ -77,5 +77,8 @@ def test_what_has_gone_to_zero_has_converged_where_less_is_better():
     assert convergence(SHARES, gone).passed
     assert convergence(SHARES, [math.inf, *gone[1:]]).passed  # some runs had diverged
     assert not convergence(SHARES, gone, higher_is_better=True).passed
+    below = [0.5, 0.1, 0.01, 1e-3, 1e-4, -1e-3, -1.0, -2.0, -4.0, -16.0]  # KID has no lower bound
+    assert convergence(SHARES, below).reason.startswith("a value that is not positive")
+    assert not convergence(SHARES, [math.nan] * 10).passed
     late = [1.0, 0.5, 0.2, 0.1, 1e-2, 1e-3, 1e-5, 1e-8, 1e-12, 1e-20]
     assert not convergence(SHARES, late).passed

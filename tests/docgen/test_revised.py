@@ -20,8 +20,10 @@ def test_only_changed_verdicts_are_named_with_what_was_wrong() -> None:
         "C01": {"verdict": "holds", "flaw": "too short"},
         "C02": {"verdict": "contradicted", "flaw": "too few"},
         "C03": {"verdict": "undecided", "flaw": "too wide"},
+        "C04": {"verdict": "holds", "flaw": "too short"},
     }
     now = [
+        {"claim": "C04", "verdict": "not tested", "note": "lacks runs"},
         {"claim": "C01", "verdict": "not converged", "note": "8 of 9 cells"},
         {"claim": "C02", "verdict": "contradicted", "note": ""},
         {"claim": "C33", "verdict": "holds", "note": ""},

@@ -109,3 +109,10 @@ def test_what_there_is_not_cannot_be_asked(ask, words):
 
 def test_the_dry_check_is_of_what_is_asked():
     assert [one.name for one in dry.check(planned(["C02/2"]))] == ["P01/1", "C02/1"]
+
+
+def test_a_study_without_claims_cannot_ask_any():
+    document = {**copy.deepcopy(STUDY), "ask": ["C01"]}
+    del document["claims"]
+    with pytest.raises(GanloreError, match="ask names claims, and the study has none"):
+        expand(schema.parse(document, "made-up.yaml"))

@@ -14,6 +14,7 @@ from ganlore.analysis.claims.verdicts import counted, tally
 from ganlore.analysis.results import Results
 from ganlore.analysis.tables import CELL, Tables
 from ganlore.errors import GanloreError
+from ganlore.study import asking
 from ganlore.study.claims import Claims
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
@@ -32,8 +33,8 @@ def judge(asked: Study, plan: Plan, tidy: Tables) -> list[ClaimResult]:
         GanloreError: if they cannot be asked of that study, which may be a search.
     """
     changes = {
-        "claims": asked.claims,
-        "ask": asked.ask,
+        "claims": asking.in_part(asked).claims,
+        "ask": "all",  # nothing is trained
         "variants": {**asked.variants, **plan.study.variants},
     }
     try:
@@ -44,7 +45,11 @@ def judge(asked: Study, plan: Plan, tidy: Tables) -> list[ClaimResult]:
         ) from None
     there = set(tidy.runs[[*CELL, "train_seed"]].itertuples(index=False, name=None))
     runs = tuple(run for run in judged.runs if (*run.cell, run.seed) in there)
-    return Results(replace(judged, runs=runs), tidy).claims
+    study = judged.study
+    if plan.study.ask != "all" and study.claims:
+        names = [name for name in plan.study.ask if name in study.claims.claims]
+        study = study.model_copy(update={"ask": names})
+    return Results(replace(judged, study=study, runs=runs), tidy).claims
 
 
 def differences(asked: Claims, there: Claims | None) -> list[str]:
@@ -67,6 +72,7 @@ def lines(asked: Study, plan: Plan, tidy: Tables) -> Iterator[str]:
 
     First stands what is defined otherwise than in the runs' own study, last the tally.
     """
+    asked = asking.in_part(asked)
     assert asked.claims is not None
     results = judge(asked, plan, tidy)
     other = differences(asked.claims, plan.study.claims)

@@ -272,6 +272,8 @@ def _in_words(row: Row, tests: list[Row]) -> Row:
     """
     where = ": ".join(filter(None, (row.get("scope"), row.get("settings"))))
     besides = f"The weakest of {len(tests)} tests." if len(tests) > 1 and row["shown"] else ""
+    if row.get("of_tests"):
+        besides += f" Asked by {len(tests)} of its {float(row['of_tests']):g} tests."
     if row["verdict"] in {"does not hold", "contradicted"}:
         others = [test for test in tests if test.get("test_verdict") == "holds"]
         texts = [f"{_effect(test)}; {test['scope']}" for test in others]

@@ -24,11 +24,12 @@ def changes(first: Mapping[str, Mapping[str, str]], now: Iterable[Row]) -> list[
 
     Args:
         first: the verdict and the flaw of the first study's test, by claim. A claim that the first
-            study had not is none that has changed.
+            study had not is none that has changed, nor is one that was not tested now.
         now: a row for each claim.
     """
     return [
         row | {"before": first[row["claim"]]["verdict"], "flaw": first[row["claim"]]["flaw"]}
         for row in now
-        if row["claim"] in first and row["verdict"] != first[row["claim"]]["verdict"]
+        if row["claim"] in first
+        and row["verdict"] not in {first[row["claim"]]["verdict"], "not tested"}
     ]

@@ -168,7 +168,11 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "tally": _tally(claims),
         "states": _states(claims),
         "controls": [_control(one) for one in results.claims if one.is_control],
-        "literature": [_literature(one) for one in claims if one.definition.literature],
+        "literature": [
+            _literature(one)
+            for one in claims
+            if one.definition.literature and one.verdict != "not tested"
+        ],
         "forest": _forest(folder, results.claims),
         "marks": " ".join(f"{s}: {text}." for s, text in MARKS.items() if s in signs),
         "matrices": [{"key": values.prefix(m), "title": m.title} for m in _ordinary(results)],

@@ -16,7 +16,7 @@ from ganlore.analysis.claims.verdicts import ALPHA, VERDICTS
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.formatting import count, percent
-from ganlore.study import registry
+from ganlore.study import asking, registry
 
 if TYPE_CHECKING:
     from ganlore.analysis.results import Results
@@ -72,6 +72,9 @@ def _study(results: Results) -> dict[str, str]:
 def _verdicts(results: Results) -> dict[str, str]:
     claims = [claim for claim in results.claims if not claim.is_control]
     numbers = {"claims": count(len(claims))}
+    if results.plan.study.ask != "all":
+        asked = asking.names(results.plan.study)
+        numbers["claims-asked"] = count(sum(claim.id in asked for claim in claims))
     for verdict in VERDICTS:
         n = sum(claim.verdict == verdict for claim in claims)
         numbers[f"claims-{verdict.replace(' ', '-')}"] = count(n)

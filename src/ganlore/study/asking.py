@@ -18,8 +18,10 @@ def in_part(study: Study) -> Study:
     Raises:
         GanloreError: for an unknown claim or test, with the nearest name.
     """
-    if study.claims is None or study.ask == "all":
+    if study.ask == "all":
         return study
+    if study.claims is None:
+        raise GanloreError(f"study {study.name}: ask names claims, and the study has none")
     wanted: dict[str, set[int]] = {}
     for entry in study.ask:
         name, _, number = entry.partition("/")
@@ -66,5 +68,5 @@ def _some(claim: Claim, numbers: set[int]) -> Claim:
     if len(numbers) == count:
         return claim
     kept = [test for number, test in enumerate(claim.tests, start=1) if number in numbers]
-    left_out = f"Asked here by {len(numbers)} of its {count} tests."
-    return claim.model_copy(update={"tests": kept, "note": f"{claim.note} {left_out}".strip()})
+    note = f"{claim.note} Asked here by {len(kept)} of its {count} tests.".strip()
+    return claim.model_copy(update={"tests": kept, "note": note, "of": count})

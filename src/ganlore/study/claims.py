@@ -231,6 +231,9 @@ class Claim(Model):
         "", description="What the literature found, with the arXiv id of the paper before a colon."
     )
     note: str = Field("", description="What the definition leaves out, and why.")
+    of: int | None = Field(
+        None, description="How many tests it has where a study asks some of them: set by `ask`."
+    )
     elsewhere: str = Field("", description="The study that can test it better, and why.")
 
     @model_validator(mode="after")

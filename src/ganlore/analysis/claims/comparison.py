@@ -26,6 +26,7 @@ from ganlore.analysis.claims.measures import Source, Values
 from ganlore.analysis.claims.results import ClaimResult, TestResult
 from ganlore.analysis.claims.verdicts import Outcome
 from ganlore.analysis.tables import Tables
+from ganlore.study import asking
 from ganlore.study.claim_cells import firsts, named
 from ganlore.study.claims import Cells, Claim, Claims, Control, Test, Unit
 from ganlore.study.run import Cell, Plan
@@ -71,7 +72,27 @@ def _decided(
                 one = Asked(test, key, claim.unit, len(asked))
                 made = replace(test_result(plan, claims, source, one), setting=setting)
                 tests[name].append(_behind(made, closed))
+        if name not in asking.names(plan.study):
+            tests[name] = _unasked(plan, tests[name])
     return parts.decided(asked, tests, claims.alpha)
+
+
+NOT_ASKED = "runs, since this study does not ask it"
+"""What a claim lacks whose cells are not trained for it."""
+
+
+def _unasked(plan: Plan, results: list[TestResult]) -> list[TestResult]:
+    """The tests of a claim that is not asked, as they are or, if runs are lacking, without any.
+
+    Its part whose runs are there for others' sake is no answer to it, and no setting of its own.
+    """
+    away = [circumstances.elsewhere(plan, one.definition) is not None for one in results]
+    if all(away) or not (any(away) or any(one.missing for one in results)):
+        return results
+    return [
+        TestResult(one.definition, one.label, missing=(NOT_ASKED,), unit=one.unit)
+        for one in results
+    ]
 
 
 def _behind(result: TestResult, closed: dict[str, str]) -> TestResult:

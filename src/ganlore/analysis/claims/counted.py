@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from ganlore.analysis.claims import gates
 from ganlore.analysis.claims.gates import Convergence
 from ganlore.analysis.claims.measures import Source
+from ganlore.study import asking
 from ganlore.study.claim_cells import named
 from ganlore.study.claim_gates import Gated, Gates
 from ganlore.study.claims import Test
@@ -24,6 +25,9 @@ Asked = tuple[str, Gated]
 QUALITY: Asked = ("fid", "best")
 """More steps would find no better FID: what a cell is counted by where no test asks otherwise. One
 that only gets worse after its best is no longer on the way."""
+
+STRICTEST: tuple[Gated, ...] = (False, "plateau", "best", True)
+"""What must have converged, the strictest last."""
 
 
 def convergence(plan: Plan, source: Source, limits: Gates) -> dict[Cell, Convergence]:
@@ -52,8 +56,7 @@ def asked_of(plan: Plan) -> dict[Cell, Asked]:
     these are held against (`relative_to`). A cell whose gated tests all ask for one metric other
     than FID is counted by that.
     """
-    tests = [test for _, test in plan.study.claims.tests] if plan.study.claims else []
-    tests = [test for test in tests if test.trains]
+    tests = [test for _, test in asking.tests(plan.study) if test.trains]
     out = _frozen(plan) | _moments(plan, tests)
     asked: dict[Cell, set[Asked]] = defaultdict(set)
     for test in tests:
@@ -64,8 +67,10 @@ def asked_of(plan: Plan) -> dict[Cell, Asked]:
 
 
 def _one(asked: set[Asked]) -> Asked:
-    other = {metric for metric, _ in asked} - {QUALITY[0]}
-    return next(iter(asked)) if len(asked) == 1 and other else QUALITY
+    metrics = {metric for metric, _ in asked}
+    if len(metrics) != 1 or QUALITY[0] in metrics:
+        return QUALITY
+    return max(asked, key=lambda one: STRICTEST.index(one[1]))
 
 
 def _frozen(plan: Plan) -> set[Cell]:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from ganlore import formatting
-from ganlore.study import claim_cells
+from ganlore.study import asking, claim_cells
 from ganlore.study.claims import Cells, Test
 from ganlore.study.run import Plan
 
@@ -198,10 +198,14 @@ def lines(plan: Plan) -> Iterator[str]:
     needed = {name: claim_cells.needed(plan, claim) for name, claim in claims.everything.items()}
     seeds = len(plan.study.seeds)
     wrap = functools.partial(textwrap.wrap, width=WIDTH, subsequent_indent="       ")
-    everything = set().union(*needed.values())
+    asked = asking.names(plan.study)
+    everything = {cell for name, cells in needed.items() if name in asked for cell in cells}
+    several = f"{len(claims.claims)} claims"
+    if not_asked := claims.claims.keys() - asked:
+        several = f"{len(claims.claims) - len(not_asked)} of {several}"
     yield (
-        f"study {plan.study.name}: {len(claims.claims)} claims, {len(claims.controls)} controls, "
-        f"{sum(len(c.tests) for c in claims.everything.values())} tests; "
+        f"study {plan.study.name}: {several}, {len(claims.controls)} controls, "
+        f"{sum(len(c.tests) for name, c in claims.everything.items() if name in asked)} tests; "
         f"they need {len(everything)} cells x {seeds} seeds"
     )
     for name, claim in claims.everything.items():
@@ -218,6 +222,9 @@ def lines(plan: Plan) -> Iterator[str]:
         for title, words in (("why", claim.why), ("literature", claim.literature)):
             if words:
                 yield from wrap(f"{title}: {words}", initial_indent="     ")
-        yield f"     needs {len(needed[name])} cells, {own} of them for itself alone"
+        if name in asked:
+            yield f"     needs {len(needed[name])} cells, {own} of them for itself alone"
+        else:
+            yield "     not asked by this study: its cells are not trained for it"
         if claim.elsewhere:
             yield from wrap(f"better tested by {claim.elsewhere}", initial_indent="     ")

@@ -111,8 +111,8 @@ def convergence(
 
 def _gone(curve: NDArray[np.float64], half: int) -> bool:
     """Whether a curve that ends is zero from `half` on, to the resolution of its beginning."""
-    began = curve[np.isfinite(curve)][0]
-    return bool((curve[half:] <= RESOLUTION * began).all())
+    finite = curve[np.isfinite(curve)]
+    return bool(len(finite) and (np.abs(curve[half:]) <= RESOLUTION * abs(finite[0])).all())
 
 
 def of_cells(

@@ -281,6 +281,7 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "control": ("positive" if result.is_positive else "negative") if result.is_control else "",
         "statement": result.definition.statement,
         "articles": " ".join(result.definition.articles),
+        "of_tests": result.definition.of,
         "verdict": result.verdict,
         "passed": result.passed if result.is_control else None,
         "test": number,
