@@ -74,6 +74,7 @@ def test_what_has_a_frozen_generator_is_not_counted_nor_what_it_alone_is_held_ag
     held = {"relative_to": {"variant": "moment"}}
     frozen = test("late", "g_gradient_norm", "hinge", "frozen", **held)
     assert asked(frozen).keys() == {cell("lsgan")}
+    assert asked(test("end", "fid", "hinge", converged="never")).keys() == {cell("lsgan")}
     used = asked(frozen, test("end", "fid", "hinge", "moment"))
     assert used.keys() == {cell("lsgan"), cell("hinge", "moment")}
     free = test("end", "fid", "hinge", **held)

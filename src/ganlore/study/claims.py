@@ -134,13 +134,14 @@ class Test(Model):
         description="Compare the first half of the seeds, as the treatment's, with the second, as "
         "the control's, one by one: a cell against itself under other seeds.",
     )
-    converged: Gated | None = Field(
+    converged: Gated | Literal["never"] | None = Field(
         None,
         description="Whether its cells must have converged, before it has a verdict: `gates` says "
         "what that is. best: by the best value so far, for what is taken of the best. plateau: a "
         "cell that has passed its best counts too, for what happens afterwards. Left out: true of "
         "the end and the average of a metric, best of best, far-from-best and at-best, plateau of "
-        "decline and stopping, false of all else.",
+        "decline and stopping, false of all else. never: its cells do not converge, by their "
+        "making, and are not counted among those that have or have not.",
     )
     converged_by: str = Field("fid", description="The metric that must have converged.")
     settled: str = Field(
@@ -201,6 +202,8 @@ class Test(Model):
     @property
     def gated(self) -> Gated:
         """`converged`, with what it is where it is left out."""
+        if self.converged == "never":
+            return False
         return GATED.get(self.take, False) if self.converged is None else self.converged
 
     @property

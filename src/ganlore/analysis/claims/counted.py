@@ -52,12 +52,19 @@ def convergence(plan: Plan, source: Source, limits: Gates) -> dict[Cell, Converg
 def asked_of(plan: Plan) -> dict[Cell, Asked]:
     """What each cell is counted by; without those that are not counted.
 
-    Not counted are cells whose generator is frozen, and those that are nothing but the moment that
-    these are held against (`relative_to`). A cell whose gated tests all ask for one metric other
-    than FID is counted by that.
+    Not counted are cells whose generator is frozen, those that are nothing but the moment that
+    these are held against (`relative_to`), and those that never converge, by their making. A cell
+    whose gated tests all ask for one metric other than FID is counted by that.
     """
     tests = [test for _, test in asking.tests(plan.study) if test.trains]
-    out = _frozen(plan) | _moments(plan, tests)
+    never = {
+        cell
+        for test in tests
+        if test.converged == "never"
+        for _, cells in test.sides
+        for cell in named(cells)
+    }
+    out = _frozen(plan) | _moments(plan, tests) | never
     asked: dict[Cell, set[Asked]] = defaultdict(set)
     for test in tests:
         for _, cells in test.sides if test.gated else ():
