@@ -33,8 +33,8 @@ CAPTIONS = {
     "best-of-draws": "The lowest FID that so many draws of a search are expected to find on "
     "{data}, in the features by which it chooses, with {level} % intervals by resampling the "
     "search",
-    "forest": "Every control and claim, with the effect of the test that its verdict depends on "
-    "and its {level} % interval over its seeds, losses or rounds; to the right is in the claim's "
+    "forest": "Every control and claim that was tested, with the effect of the test that its "
+    "verdict depends on and its {level} % interval over its seeds, losses or rounds; to the right is in the claim's "
     "favour. Grey band: effects smaller than the margin. A hollow mark has no verdict: a gate "
     "before it is shut",
     "cost": "Time of a step against FID on {data}, and what each trick adds to it; means over "
@@ -274,7 +274,7 @@ def _in_words(row: Row, tests: list[Row]) -> Row:
     besides = f"The weakest of {len(tests)} tests." if len(tests) > 1 and row["shown"] else ""
     if row.get("of_tests"):
         besides += f" Asked by {len(tests)} of its {float(row['of_tests']):g} tests."
-    if row["verdict"] in {"does not hold", "contradicted"}:
+    if row["verdict"] in {"does not hold", "contradicted", "undecided"}:
         others = [test for test in tests if test.get("test_verdict") == "holds"]
         texts = [f"{_effect(test)}; {test['scope']}" for test in others]
         besides += f" What holds of it: {'. '.join(texts)}." if texts else ""

@@ -87,6 +87,9 @@ FIGURES = {
 FOREST_HEIGHT = 22.3
 """In cm: with its caption it leaves room for nothing else on a page."""
 
+PER_INCH = 2.0
+"""Centimetres in the paper of an inch of the forest plot, where it is no higher than that."""
+
 
 def write(folder: Path, results: Results) -> Path:
     """Write `paper.pdf` into the report's folder, where its figures are.
@@ -250,8 +253,10 @@ def _forest(folder: Path, results: list[ClaimResult]) -> list[dict[str, Any]]:
     """The forest plot, where the report has it."""
     if not (folder / "figures" / "forest.pdf").exists():
         return []
-    alt = f"Forest plot of {len(results)} claims and controls"
-    return [{"file": "forest.pdf", "height": FOREST_HEIGHT, "alt": alt, "caption": forest.CAPTION}]
+    count = len(forest.rows(results))
+    height = min(FOREST_HEIGHT, PER_INCH * forest.inches(count))
+    alt = f"Forest plot of {count} claims and controls"
+    return [{"file": "forest.pdf", "height": height, "alt": alt, "caption": forest.CAPTION}]
 
 
 def _references(results: Results) -> list[str]:

@@ -38,15 +38,16 @@ AXES: dict[Panel, str] = {
     "margins": "multiples of the margin",
 }
 CAPTION = (
-    "One row for each claim: the effect of the test that its verdict depends on, with its 95 % "
-    "interval, to the right in the claim's favour. Grey band: effects smaller than the margin. "
+    "One row for each claim that was tested: the effect of the test that its verdict depends on, "
+    "with its 95 % interval, to the right in the claim's favour. Grey band: effects smaller than the margin. "
     "Left axis: ratios; right axis: other effects as multiples of their margin. A hollow mark has "
     "no verdict, since a gate before it is shut; an arrow reaches beyond the axis."
 )
 
 
 def drawing(results: Sequence[ClaimResult]) -> Drawing | None:
-    """The forest plot of a study's claims, None where it has none."""
+    """The forest plot of a study's claims that were tested, None where there are none."""
+    results = rows(results)
     if not results:
         return None
     words = "; ".join(f"{one.id} {one.verdict}" for one in results)
@@ -54,11 +55,21 @@ def drawing(results: Sequence[ClaimResult]) -> Drawing | None:
         figure=forest(results),
         kind="forest",
         name="forest",
-        title="All claims",
+        title="All claims that were tested",
         caption=CAPTION,
         alt=f"Forest plot of {len(results)} claims and controls with their verdicts: {words}.",
         data="verdicts.csv",
     )
+
+
+def rows(results: Sequence[ClaimResult]) -> list[ClaimResult]:
+    """The claims and controls that have a row: those that were tested."""
+    return [one for one in results if one.verdict != "not tested"]
+
+
+def inches(count: int) -> float:
+    """The height of a forest of so many rows."""
+    return HEAD + FOOT + ROW * count
 
 
 def forest(results: Sequence[ClaimResult]) -> Figure:
@@ -68,7 +79,7 @@ def forest(results: Sequence[ClaimResult]) -> Figure:
 
     bars = [of_claim(one) for one in results]
     ends = limits(bars)
-    height = HEAD + FOOT + ROW * len(results)
+    height = inches(len(results))
     with style():
         figure = Figure(figsize=(WIDTH, height))
         figure.set_layout_engine("none")  # columns of text have places of their own
