@@ -39,7 +39,8 @@ AXES: dict[Panel, str] = {
 }
 CAPTION = (
     "One row for each claim that was tested: the effect of the test that its verdict depends on, "
-    "with its 95 % interval, to the right in the claim's favour. Grey band: effects smaller than the margin. "
+    "with its 95 % interval, to the right in the claim's favour. Grey band: effects smaller than "
+    "the margin. "
     "Left axis: ratios; right axis: other effects as multiples of their margin. A hollow mark has "
     "no verdict, since a gate before it is shut; an arrow reaches beyond the axis."
 )
