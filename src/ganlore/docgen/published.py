@@ -34,9 +34,9 @@ CAPTIONS = {
     "{data}, in the features by which it chooses, with {level} % intervals by resampling the "
     "search",
     "forest": "Every control and claim that was tested, with the effect of the test that its "
-    "verdict depends on and its {level} % interval over its seeds, losses or rounds; to the right is "
-    "in the claim's favour. Grey band: effects smaller than the margin. A hollow mark has no verdict: a gate "
-    "before it is shut",
+    "verdict depends on and its {level} % interval over its seeds, losses or rounds; to the "
+    "right is in the claim's favour. Grey band: effects smaller than the margin. A hollow mark "
+    "has no verdict: a gate before it is shut",
     "cost": "Time of a step against FID on {data}, and what each trick adds to it; means over "
     "{seeds} seeds",
     "precision-recall": "Precision against recall on {data}, means over {seeds} seeds",
