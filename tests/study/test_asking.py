@@ -9,6 +9,7 @@ import pytest
 
 from ganlore.cli import dry
 from ganlore.errors import GanloreError
+from ganlore.forecast import summary
 from ganlore.study import asking, schema
 from ganlore.study.expand import expand
 from ganlore.study.run import Plan
@@ -109,6 +110,10 @@ def test_what_there_is_not_cannot_be_asked(ask, words):
 
 def test_the_dry_check_is_of_what_is_asked():
     assert [one.name for one in dry.check(planned(["C02/2"]))] == ["P01/1", "C02/1"]
+
+
+def test_the_plan_knows_the_cells_of_what_is_asked():
+    assert {cell.trick for cell in summary.claims_own(planned(["C01"]))} == {"r1", "ema"}
 
 
 def test_a_study_without_claims_cannot_ask_any():

@@ -185,7 +185,7 @@ def claims_own(plan: Plan) -> set[Cell]:
     """The cells that only the claims ask for."""
     if plan.study.claims is None:
         return set()
-    without = expand(plan.study.model_copy(update={"claims": None}))
+    without = expand(plan.study.model_copy(update={"claims": None, "ask": "all"}))
     return {run.cell for run in plan.runs} - {run.cell for run in without.runs}
 
 
