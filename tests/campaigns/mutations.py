@@ -2,6 +2,7 @@
 
 python tests/campaigns/mutations.py             each mistake of MISTAKES
 python tests/campaigns/mutations.py -n 2        the first two
+python tests/campaigns/mutations.py --runs .    with the finished runs of study.yaml there, not trained again
 """
 
 from __future__ import annotations
@@ -130,11 +131,16 @@ def verdicts(package: Path) -> dict[str, str]:
 
 def main() -> None:
     """Run the campaign."""
-    options, tally = campaign.arguments(__doc__ or "", len(MISTAKES)).parse_args(), Tally()
-    mistakes = MISTAKES[: options.n]
+    parser, tally = campaign.arguments(__doc__ or "", len(MISTAKES)), Tally()
+    parser.add_argument("--runs", type=Path, help="where configs/study.yaml was run")
+    options = parser.parse_args()
+    mistakes, there = MISTAKES[: options.n], options.runs and options.runs.resolve()
     with campaign.folder() as folder:
         right = folder / "right"
         right.mkdir()
+        if there:
+            shutil.copytree(there / "data", right / "data")
+            shutil.copytree(there / "study/results/runs", right / "results/runs")
         with contextlib.chdir(right):
             study([mistake.control for mistake in mistakes])
             found = verdicts(source(folder / "package"))
