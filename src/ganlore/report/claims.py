@@ -26,7 +26,8 @@ class Line:
         figure: every seed of all tests, None where none was made.
         budget: the effect against the budget, None where it has none.
         bar: the effect in the forest plot, as an SVG element.
-        sides: by side of each test the cells that were compared: name and anchor.
+        sides: by side of each test the cells that were compared: name and anchor, which is empty
+            where the page has no place for them.
     """
 
     result: ClaimResult
@@ -46,9 +47,11 @@ def lines(results: Results, folder: Path) -> list[Line]:
     by_name = {(m.dataset, m.network, m.variant): m for m in results.matrices}
 
     def link(cell: Cell) -> tuple[str, str]:
-        matrix = by_name[cell.dataset, cell.network, cell.variant]
-        title = f"{cell_name(cell.loss, cell.trick)} ({matrix.title})"
-        return title, report_cells.anchor(matrix.slug, cell.loss, cell.trick)
+        name = cell_name(cell.loss, cell.trick)
+        matrix = by_name.get((cell.dataset, cell.network, cell.variant))
+        if matrix is None:  # steps of the cell were timed, and none of its network was trained
+            return f"{name} ({cell.dataset}, {cell.network})", ""
+        return f"{name} ({matrix.title})", report_cells.anchor(matrix.slug, cell.loss, cell.trick)
 
     every = {result.id: bars.of_claim(result) for result in results.claims}
     ends = bars.limits(every.values())
