@@ -79,3 +79,15 @@ def test_what_has_a_frozen_generator_is_not_counted_nor_what_it_alone_is_held_ag
     assert used.keys() == {cell("lsgan"), cell("hinge", "moment")}
     free = test("end", "fid", "hinge", **held)
     assert asked(free).keys() == {cell("lsgan"), cell("hinge"), cell("hinge", "moment")}
+
+
+def test_without_claims_every_cell_is_counted_by_fid():
+    document = {
+        "name": "made-up",
+        "seeds": [0],
+        "training": {"budget": 640, "freeze_generator": 0.0},
+        "grids": [
+            {"datasets": ["digits"], "networks": ["mlp"], "losses": ["lsgan"], "tricks": ["none"]}
+        ],
+    }
+    assert counted.asked_of(expand(schema.parse(document, "made-up.yaml"))) == {cell("lsgan"): FID}

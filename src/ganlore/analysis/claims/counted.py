@@ -54,8 +54,11 @@ def asked_of(plan: Plan) -> dict[Cell, Asked]:
 
     Not counted are cells whose generator is frozen, those that are nothing but the moment that
     these are held against (`relative_to`), and those that never converge, by their making. A cell
-    whose gated tests all ask for one metric other than FID is counted by that.
+    whose gated tests all ask for one metric other than FID is counted by that. In a study without
+    claims every cell is counted, by FID.
     """
+    if plan.study.claims is None:
+        return dict.fromkeys(sorted(plan.cells), QUALITY)
     tests = [test for _, test in asking.tests(plan.study) if test.trains]
     never = {
         cell
