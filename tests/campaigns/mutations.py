@@ -115,6 +115,14 @@ def source(folder: Path, mistake: Mistake | None = None) -> Path:
     return folder
 
 
+def forget(folder: Path, mistake: Mistake) -> None:
+    """Delete the runs of a plug-in with a mistake: Snakemake knows no code of runs from elsewhere."""
+    name = Path(mistake.plugin).stem.replace("_", "-")
+    for trick in (folder / "results/runs").glob("*/*/*/*"):
+        if name in trick.name.split("+"):
+            shutil.rmtree(trick)
+
+
 def verdicts(package: Path) -> dict[str, str]:
     """Run the study with a copy of the package; the verdict of each control."""
     words = campaign.snakemake()
@@ -152,6 +160,7 @@ def main() -> None:
                 tally.fail("controls not found", where, "")
             # what the mistake does not touch is not trained again
             wrong = Path(shutil.copytree(right, folder / f"wrong-{number}"))
+            forget(wrong, mistake)
             with contextlib.chdir(wrong):
                 now = verdicts(source(folder / f"package-{number}", mistake))[name]
             campaign.progress(tally, number + 1, len(mistakes))
