@@ -119,7 +119,7 @@ def test_what_ran_with_ema_is_held_against_ema(monkeypatch) -> None:
 def test_the_sentences_are_those_of_the_tables(results: Results) -> None:
     first = first_screen.summary(results)
     (best,) = first.best
-    assert best.startswith("Digits, dcgan, 100 steps: lsgan† has the lowest FID, ")
+    assert best.startswith("Digits, dcgan, 100 steps: lsgan† has the lowest FID of plain losses, ")
     assert "clearly ahead of all 2 others" in best and "(real data: 2.40)" in best
     assert any("3 of 7 claims have no verdict" in text for text in first.careful)
     still = sum(not one.passed for one in results.convergence.values())

@@ -138,17 +138,25 @@ def _best(results: Results, matrix: Matrix) -> str:
         return f"{scope(results, matrix)}: every run diverged."
     floor = matrix.floor.get("fid")
     real = "" if floor is None else f" (real data: {formatting.number(floor)})"
-    fid = formatting.estimate({str(k): v for k, v in leader.row.items()}, "fid")
-    said = f"{_name(matrix, leader.key)} has the lowest FID, {fid}{real}"
+    fid = _fid(leader.row)
+    plain = " of plain losses" if leader.key[1] == PLAIN and len(matrix.tricks) > 1 else ""
+    said = f"{_name(matrix, leader.key)} has the lowest FID{plain}, {fid}{real}"
     text = f"{_capital(scope(results, matrix))}: {said}{_sure(matrix, leader)}."
+    first = matrix.counted.index[0]
+    if plain and first[1] != PLAIN:
+        text += f" With tricks {_name(matrix, first)} has {_fid(matrix.counted.iloc[0])}."
     if LABELLED not in matrix.marks(*leader.key):
         return text
     second = leaders.of_losses(matrix, labels=False)
     if second is None:
         return f"{text} It uses class labels."
-    fid = formatting.estimate({str(k): v for k, v in second.row.items()}, "fid")
+    fid = _fid(second.row)
     rest = f"{_name(matrix, second.key)} is first without them, {fid}{_sure(matrix, second)}"
     return f"{text} It uses class labels; {rest}."
+
+
+def _fid(row: dict[str, float] | pd.Series[float]) -> str:
+    return formatting.estimate({str(key): value for key, value in row.items()}, "fid")
 
 
 def _sure(matrix: Matrix, leader: leaders.Leader) -> str:
