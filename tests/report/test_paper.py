@@ -129,10 +129,10 @@ def test_thirty_two_claims_take_four_pages_and_none_is_half_empty(tmp_path: Path
         drawn = f"#set page(width: {size})\n#text([a {name}])"
         (tmp_path / "figures" / f"{name}.pdf").write_bytes(typst.compile(drawn.encode()))
     heat = {"file": "heat.pdf", "height": 5.0, "alt": "A heat map", "caption": "FID"}
-    reported["figures"] = [heat] * 5
+    reported["figures"] = [heat] * 12
     reported["forest"] = [heat | {"file": "forest.pdf", "height": paper.FOREST_HEIGHT}]
     filled = paper.filled(tmp_path, reported)
-    assert 1 <= len(filled["figures"]) < 5  # as many as the pages have room for
+    assert 1 <= len(filled["figures"]) < 12  # as many as the pages have room for
     made = pypdf.PdfReader(io.BytesIO(paper.typeset(tmp_path, filled)))
     assert len(made.pages) == paper.count_pages(tmp_path, reported | {"figures": [heat]}) <= 4
     displayed = [page.extract_text() for page in made.pages]
