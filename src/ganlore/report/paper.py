@@ -172,9 +172,7 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "states": _states(claims),
         "controls": [_control(one) for one in results.claims if one.is_control],
         "literature": [
-            _literature(one)
-            for one in claims
-            if one.definition.literature and one.verdict != "not tested"
+            _literature(one) for one in forest.rows(claims) if one.definition.literature
         ],
         "forest": _forest(folder, results.claims),
         "marks": " ".join(f"{s}: {text}." for s, text in MARKS.items() if s in signs),

@@ -62,6 +62,7 @@ def _decided(
     """
     claims = plan.study.claims
     assert claims is not None
+    trained = asking.names(plan.study)
     tests: dict[str, list[TestResult]] = {}
     for name, claim in asked.items():
         tests[name] = []
@@ -72,7 +73,7 @@ def _decided(
                 one = Asked(test, key, claim.unit, len(asked))
                 made = replace(test_result(plan, claims, source, one), setting=setting)
                 tests[name].append(_behind(made, closed))
-        if name not in asking.names(plan.study):
+        if name not in trained:
             tests[name] = _unasked(plan, tests[name])
     return parts.decided(asked, tests, claims.alpha)
 

@@ -60,19 +60,15 @@ def asked_of(plan: Plan) -> dict[Cell, Asked]:
     if plan.study.claims is None:
         return dict.fromkeys(sorted(plan.cells), QUALITY)
     tests = [test for _, test in asking.tests(plan.study) if test.trains]
-    never = {
-        cell
-        for test in tests
-        if test.converged == "never"
-        for _, cells in test.sides
-        for cell in named(cells)
+    frozen = {
+        cell for cell, run in plan.firsts.items() if run.training.freeze_generator is not None
     }
-    out = _frozen(plan) | _moments(plan, tests) | never
+    never = {c for test in tests if test.converged == "never" for _, c in _cells(test)}
+    out = frozen | _moments(tests, frozen) | never
     asked: dict[Cell, set[Asked]] = defaultdict(set)
     for test in tests:
-        for _, cells in test.sides if test.gated else ():
-            for cell in named(cells):
-                asked[cell].add((test.converged_by, test.gated))
+        for _, cell in _cells(test) if test.gated else ():
+            asked[cell].add((test.converged_by, test.gated))
     return {cell: _one(asked[cell]) for cell in sorted(plan.cells - out)}
 
 
@@ -83,27 +79,20 @@ def _one(asked: set[Asked]) -> Asked:
     return max(asked, key=lambda one: STRICTEST.index(one[1]))
 
 
-def _frozen(plan: Plan) -> set[Cell]:
-    return {cell for cell, run in plan.firsts.items() if run.training.freeze_generator is not None}
-
-
-def _moments(plan: Plan, tests: list[Test]) -> set[Cell]:
+def _moments(tests: list[Test], frozen: set[Cell]) -> set[Cell]:
     """Cells that only frozen ones are held against."""
-    frozen = _frozen(plan)
     held: set[Cell] = set()
     others: set[Cell] = set()
     for test in tests:
-        for name, cells in _sides(test):
-            against = name.endswith("relative_to") and _all_frozen(test, frozen)
-            (held if against else others).update(cells)
+        own = {cell for side, cell in _cells(test) if "," not in side}
+        for side, cell in _cells(test):
+            against = side.endswith("relative_to") and own <= frozen
+            (held if against else others).add(cell)
     return held - others
 
 
-def _sides(test: Test) -> Iterator[tuple[str, list[Cell]]]:
-    for name, cells in test.sides:
-        yield name, named(cells)
-
-
-def _all_frozen(test: Test, frozen: set[Cell]) -> bool:
-    own = [cell for name, cells in _sides(test) if "," not in name for cell in cells]
-    return all(cell in frozen for cell in own)
+def _cells(test: Test) -> Iterator[tuple[str, Cell]]:
+    """The cells of a test, each with the name of its side."""
+    for side, cells in test.sides:
+        for cell in named(cells):
+            yield side, cell
