@@ -21,6 +21,7 @@ from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.results import Results
 from ganlore.formatting import cited
 from ganlore.report import bars, bars_svg, first_screen
+from ganlore.report import claims as page_claims
 from ganlore.report.bars import Bar
 from ganlore.report.figures import forest
 from ganlore.report.page import build
@@ -120,6 +121,8 @@ def test_the_sentences_are_those_of_the_tables(results: Results) -> None:
     first = first_screen.summary(results)
     (best,) = first.best
     assert best.startswith("Digits, dcgan, 100 steps: lsgan† has the lowest FID of plain losses, ")
+    with_tricks = " With tricks " in best
+    assert with_tricks is (results.matrices[0].counted.index[0][1] != "none")
     assert "clearly ahead of all 2 others" in best and "(real data: 2.40)" in best
     assert any("3 of 7 claims have no verdict" in text for text in first.careful)
     still = sum(not one.passed for one in results.convergence.values())
@@ -366,3 +369,13 @@ def test_what_may_not_have_begun_is_said(ends: dict[bool, list[float]], words: s
 def _of_convergence(every: dict[int, Convergence]) -> str:
     results = SimpleNamespace(convergence=every, gates=Gates())
     return first_screen.of_convergence(results)  # type: ignore[arg-type]
+
+
+def test_cells_that_the_page_has_no_place_for_are_named_without_a_link(
+    results: Results, tmp_path: Path
+) -> None:
+    """As those whose steps are timed, of a network that no run has."""
+    elsewhere = SimpleNamespace(matrices=[], claims=results.claims[:1], along={})
+    (line,) = page_claims.lines(elsewhere, tmp_path)  # type: ignore[arg-type]
+    named = [pair for sides in line.sides for cells in sides.values() for pair in cells]
+    assert named and all(name and anchor == "" for name, anchor in named)
