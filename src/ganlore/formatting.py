@@ -99,11 +99,19 @@ def _typeset(text: str) -> str:
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else signed(text)
 
 
+def less(percent: float, most: int = 2) -> str:
+    """A decrease in per cent with as many places, of up to two, as tell it from all: 98, 99.8."""
+    texts = (f"{percent:.{places}f}" for places in range(most + 1))
+    return next((text for text in texts if float(text) < 100), "100")
+
+
 def change(log_ratio: float) -> str:
     """A difference of logarithms as a signed change in per cent: +1.5 %, −23 %."""
     if math.isnan(log_ratio):
         return "?"
     percent = 100 * math.expm1(log_ratio)
+    if percent <= -10:
+        return f"−{less(-percent)} %"
     return signed(f"{percent:+.{0 if abs(percent) >= 10 else 1}f} %")
 
 
@@ -114,8 +122,9 @@ def short_change(log_ratio: float) -> str:
     ratio = math.exp(log_ratio)
     if ratio >= 2:
         return f"×{ratio:.{1 if ratio < 10 else 0}f}"
-    percent = f"{100 * (ratio - 1):+.0f} %"
-    return "0 %" if percent in ("+0 %", "-0 %") else signed(percent)
+    change, sign = 100 * (ratio - 1), "+" if ratio > 1 else "−"
+    size = less(-change, most=1) if ratio < 1 else f"{change:.0f}"
+    return f"{sign}{size} %" if size != "0" else "0 %"
 
 
 def difference(value: float, sign: bool = True) -> str:

@@ -848,6 +848,7 @@ def test_a_question_that_joins_settings_stays_whole():
         ((math.log(1.5), math.log(1.25), math.log(2.0)), True, "50 % higher, 25 to 100 %"),
         ((math.log(0.98), math.log(0.95), math.log(1.01)), True,
          "2 % lower, from 5 % lower to 1 % higher"),
+        ((math.log(0.002), math.log(0.0004), math.log(0.012)), True, "99.8 % lower, 99 to 99.96 %"),
         ((0.12, 0.05, 0.2), False, "0.12 higher, 0.05 to 0.20"),
         ((0.02, 0.0, 0.1), False, "0.02 higher, 0.00 to 0.10"),
         ((-0.1, math.nan, math.nan), False, "0.10 lower"),

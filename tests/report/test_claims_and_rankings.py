@@ -72,7 +72,8 @@ def test_pairs_of_which_a_run_diverged_are_counted_and_in_no_mean(actual: list[M
 
 
 @pytest.mark.parametrize(("ratio", "text"), [(0.77, "−23 %"), (1.4, "+40 %"), (1.001, "0 %"), (0.999, "0 %"),
-                                             (2.34, "×2.3"), (14.2, "×14")])  # fmt: skip
+                                             (2.34, "×2.3"), (14.2, "×14"), (0.02, "−98 %"), (0.002, "−99.8 %"),
+                                             (1e-5, "−100 %")])  # fmt: skip
 def test_changes_are_told_as_percent_and_as_multiples(ratio: float, text: str) -> None:
     assert short_change(math.log(ratio)) == text
 

@@ -146,7 +146,8 @@ def _toward(value: float, log: bool) -> str:
     """A difference as an amount and its direction."""
     if log:
         percent = 100 * abs(math.expm1(value))
-        amount = f"{percent:,.0f} %" if percent >= 10 else f"{percent:.2g} %"
+        whole = formatting.less(percent) if value < 0 else f"{percent:,.0f}"
+        amount = f"{whole if percent >= 10 else format(percent, '.2g')} %"
     else:
         amount = formatting.difference(abs(value), sign=False)
     return f"{amount} {'lower' if value < 0 else 'higher'}"
