@@ -114,10 +114,10 @@ def directed(effect: tuple[float, float, float], log: bool) -> str:
         return _toward(value, log)
     if low * high < 0:
         return f"{_toward(value, log)}, from {_toward(low, log)} to {_toward(high, log)}"
-    ends = sorted((low, high), key=abs)
-    sizes = [_toward(end, log).rsplit(" ", 1)[0] for end in ends]
-    first = sizes[0].removesuffix(" %")
-    return f"{_toward(value, log)}, {first} to {sizes[1]}"
+    times = _in_times(value, log)
+    first, second = (_amount(end, log, times) for end in sorted((low, high), key=abs))
+    unit = first.rsplit(" ", 1)[-1] if log else ""
+    return f"{_toward(value, log)}, {first.removesuffix(f' {unit}')} to {second}"
 
 
 def timed(
@@ -143,14 +143,26 @@ def timed(
 
 
 def _toward(value: float, log: bool) -> str:
-    """A difference as an amount and its direction."""
-    if log:
-        percent = 100 * abs(math.expm1(value))
-        whole = formatting.less(percent) if value < 0 else f"{percent:,.0f}"
-        amount = f"{whole if percent >= 10 else format(percent, '.2g')} %"
-    else:
-        amount = formatting.difference(abs(value), sign=False)
-    return f"{amount} {'lower' if value < 0 else 'higher'}"
+    """A difference as an amount and its direction: 12 % lower; 23 times as high."""
+    times = _in_times(value, log)
+    direction = "as high" if times else "lower" if value < 0 else "higher"
+    return f"{_amount(value, log, times)} {direction}"
+
+
+def _in_times(value: float, log: bool) -> bool:
+    """Whether a difference is told as a multiple: 900 % higher says less than ten times."""
+    return log and value > math.log(10)
+
+
+def _amount(value: float, log: bool, times: bool) -> str:
+    """A difference's size: in its unit, as a multiple, or in per cent."""
+    if times:
+        return f"{formatting.factor(math.exp(value))} times"
+    if not log:
+        return formatting.difference(abs(value), sign=False)
+    percent = 100 * abs(math.expm1(value))
+    whole = formatting.less(percent) if value < 0 else f"{percent:,.0f}"
+    return f"{whole if percent >= 10 else format(percent, '.2g')} %"
 
 
 def _phrases(cells: Cells, sets: Mapping[str, list[str]]) -> dict[str, str]:
