@@ -84,7 +84,7 @@ class TestResult:
         if constant is not None:
             margin = self.definition.margin * (-1 if self.definition.not_worse else 1)
             bar = constant + margin * (1 if self.definition.claimed == "higher" else -1)
-            return f"{what} {self.rendered}, held against {bar:g}"
+            return f"{what} {self.rendered}, held against {formatting.signed(f'{bar:g}')}"
         return f"{what} {timed(self.effect, self.definition.scale == 'log', self.arrived)}"
 
     @property
