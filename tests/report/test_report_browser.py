@@ -222,7 +222,10 @@ def test_the_first_screen_has_the_question_and_the_verdicts(claims: playwright.P
              "↓ not converged", "⊘ not testable here"]  # fmt: skip
     assert column(claims.locator("table.verdicts"), 3) == words
     reported = effects_in_the_table(claims)
-    effects = [text.split("\n")[0].replace("\xa0", " ") for text in column(claims.locator("table.verdicts"), 5)]
+    effects = [
+        text.split("\n")[0].replace("\xa0", " ")
+        for text in column(claims.locator("table.verdicts"), 5)
+    ]
     assert effects == [*reported[:4], "–", *reported[4:]]
 
 
