@@ -105,6 +105,11 @@ def less(percent: float, most: int = 2) -> str:
     return next((text for text in texts if float(text) < 100), "100")
 
 
+def unbroken(text: str) -> str:
+    """A text whose per cent signs stay on the line of their numbers."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def change(log_ratio: float) -> str:
     """A difference of logarithms as a signed change in per cent: +1.5 %, −23 %."""
     if math.isnan(log_ratio):

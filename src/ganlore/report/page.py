@@ -134,7 +134,7 @@ def _render(context: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    plain = ("number", "papers", "listed", "optimizer", "plain", "cited")
+    plain = ("number", "papers", "listed", "optimizer", "plain", "cited", "unbroken")
     environment.filters |= {name: getattr(formatting, name) for name in plain}
     environment.filters["probability"] = formatting.p_value
     environment.filters["marks_of"] = leaderboard.marks

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textwrap import shorten, wrap
 from typing import TYPE_CHECKING
 
+from ganlore import formatting
 from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.claims.settings import POLICIES
 from ganlore.analysis.claims.verdicts import VERDICTS
@@ -100,7 +101,7 @@ def forest(results: Sequence[ClaimResult]) -> Figure:
 
 def _two_lines(effect: str) -> list[str]:
     """An effect as two lines at most: what is measured is cut short before its number is."""
-    effect = effect.replace(" %", "\N{NO-BREAK SPACE}%")
+    effect = formatting.unbroken(effect)
     if len(lines := wrap(effect, LETTERS)) <= 2:
         return lines
     return [shorten(part, LETTERS, placeholder=" …") for part in effect.split(": ", 1)]
