@@ -16,6 +16,7 @@ import pytest
 from ganlore.analysis.claims import comparison, describe, gates, measures, results, settings
 from ganlore.analysis.tables import CELL, Tables
 from ganlore.study import schema
+from ganlore.study.claim_gates import Gated
 from ganlore.study.expand import expand
 from ganlore.study.run import COSTS, HISTORY, Plan
 
@@ -551,6 +552,24 @@ def test_below_what_real_data_have_nothing_is_on_the_way():
         return {one.passed for one in cells.values()}
 
     assert converged(tidy) == {False} and converged(reached) == {True}
+
+
+def test_a_best_that_has_come_to_real_data_has_converged_whenever_it_came_there():
+    """It falls by 29 % for each doubling, and comes to the floor with the last snapshot."""
+    plan = study(EMA)
+    tidy = tables(plan, falling(0.5))
+    ends = tidy.metrics.query("metric == 'fid' and step == 60 and loss == 'hinge'")["value"]
+    hinge = [cell for cell in plan.cells if cell.loss == "hinge"]
+
+    def converged(floor: float, by: Gated = "best") -> set[tuple[bool, bool]]:
+        row = {**tidy.floor.iloc[0], "metric": "fid", "value": floor}
+        known = replace(tidy, floor=pd.DataFrame([*tidy.floor.to_dict("records"), row]))
+        cells = gates.of_cells(measures.Source(plan, known), hinge, "fid", 0.05, by)
+        return {(one.passed, one.arrived) for one in cells.values()}
+
+    assert converged(ends.max()) == {(True, True)}
+    assert converged(0.99 * ends.min()) == {(False, False)}  # it may still fall, if by little
+    assert converged(ends.max(), by=True) == {(False, False)}  # the metric itself may rise again
 
 
 def test_how_far_from_real_data_a_cell_ends_is_known_where_these_are():

@@ -366,6 +366,19 @@ def test_what_may_not_have_begun_is_said(ends: dict[bool, list[float]], words: s
     assert words in told if words else "begun" not in told
 
 
+@pytest.mark.parametrize(
+    "arrived, words",
+    [
+        ([True], "doubling of the budget. It changed more and counts as well, since it has come to what"),
+        ([True, True, False], "doubling of the budget. 2 of them changed more and count as well, since they have come to"),
+    ],
+)  # fmt: skip
+def test_what_counts_for_having_come_to_real_data_is_said(arrived: list[bool], words: str) -> None:
+    every = {n: Convergence(True, arrived=one) for n, one in enumerate(arrived)}
+    assert words in _of_convergence(every)
+    assert "changed more" not in _of_convergence({0: Convergence(True), 1: Convergence(False)})
+
+
 def _of_convergence(every: dict[int, Convergence]) -> str:
     results = SimpleNamespace(convergence=every, gates=Gates())
     return first_screen.of_convergence(results)  # type: ignore[arg-type]

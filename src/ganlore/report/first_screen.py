@@ -265,7 +265,8 @@ def of_convergence(results: Results) -> str:
     does = "changes by less than" if passed or len(every) > 1 else "still changes by more than"
     rule = (
         f"the best FID so far, or what is asked in its place, {does} "
-        f"{100 * results.gates.change:g} % over the last doubling of the budget.{_far(every)}"
+        f"{100 * results.gates.change:g} % over the last doubling of the budget."
+        f"{_arrived(every)}{_far(every)}"
     )
     if len(every) == 1:
         return f"The one cell has {'' if passed else 'not '}converged: {rule}"
@@ -275,6 +276,19 @@ def of_convergence(results: Results) -> str:
     return (
         f"{passed:,} of {len(every):,} cells ({percent}) have converged: {rule} The others, "
         f"marked {UNCONVERGED} wherever they are ranked, may still change places."
+    )
+
+
+def _arrived(every: Collection[Convergence]) -> str:
+    """How many count for another reason than that they changed little."""
+    arrived = sum(one.arrived for one in every)
+    if not arrived:
+        return ""
+    one = "It changed more and counts as well, since it has"
+    more = f"{arrived} of them changed more and count as well, since they have"
+    return (
+        f" {one if len(every) == 1 else more} come to what held-out real data have: nothing "
+        "better is counted, and more steps cannot change it."
     )
 
 

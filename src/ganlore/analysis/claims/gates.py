@@ -58,12 +58,14 @@ class Convergence(NamedTuple):
         reason: why it has not, in words.
         above: how many times what held-out real data have the curve is at its end; NaN where that
             is not known.
+        arrived: whether it passed for that alone, that nothing better than its best is counted.
     """
 
     passed: bool
     moved: float = math.nan
     reason: str = ""
     above: float = math.nan
+    arrived: bool = False
 
 
 def convergence(
@@ -122,7 +124,8 @@ def of_cells(
 
     A run counts as infinitely bad from where it diverged on, and nothing is better than what
     held-out real data have: below that a generator is nearer to the very images that it learns
-    from, which no claim is about.
+    from, which no claim is about. So a best so far that is there has converged, whenever it came
+    there: no more steps can change it (docs/adr/0043-a-study-in-parts.md).
 
     Args:
         source: the tables.
@@ -156,6 +159,8 @@ def of_cells(
         if not higher:
             middle = middle.clip(lower=least)
         one = convergence(middle.index, middle, change, by == "plateau", higher)
+        if by == "best" and not (one.passed or higher) and 0 < least == middle.iloc[-1]:
+            one = one._replace(passed=True, reason="", arrived=True)
         made[cell] = one._replace(above=middle.iloc[-1] / least if least else math.nan)
     return made
 
