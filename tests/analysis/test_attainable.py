@@ -17,7 +17,7 @@ from ganlore.cli.app import app
 from ganlore.study.claims import Test as Definition
 
 ENOUGH = Circumstances(observations=10, snapshots=30, modes=8)
-STUDY = Path("configs/all-claims.yaml")
+STUDY = Path("configs/study.yaml")
 FIRST = Path(__file__).parent / "first_study"
 """Of the first published study: the tests of four claims, with FID and precision of their cells."""
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from ganlore.analysis.claims import comparison, describe, gates, measures, results, settings
+from ganlore.analysis.claims.verdicts import Decision, Outcome
 from ganlore.analysis.tables import CELL, Tables
 from ganlore.study import schema
 from ganlore.study.claim_gates import Gated
@@ -869,6 +870,7 @@ def test_a_question_that_joins_settings_stays_whole():
          "2 % lower, from 5 % lower to 1 % higher"),
         ((math.log(0.002), math.log(0.0004), math.log(0.012)), True, "99.8 % lower, 99 to 99.96 %"),
         ((math.log(359.4), math.log(9.2), math.log(729.5)), True, "359 times as high, 9.2 to 730 times"),
+        ((math.log(2.69), math.log(1.2), math.log(3.2)), True, "2.7 times as high, 1.20 to 3.2 times"),
         ((math.log(12.3), math.log(0.9), math.log(40)), True,
          "12 times as high, from 10 % lower to 40 times as high"),
         ((0.12, 0.05, 0.2), False, "0.12 higher, 0.05 to 0.20"),
@@ -878,6 +880,39 @@ def test_a_question_that_joins_settings_stays_whole():
 )  # fmt: skip
 def test_effects_in_words_say_their_direction(effect, log, words):
     assert describe.directed(effect, log) == words
+
+
+def test_a_value_is_told_beside_what_it_is_held_against():
+    assert describe.held_against((0.05, -0.06, 0.18), -0.5, False) == (
+        "0.05 (−0.06 to 0.18), held against −0.5"
+    )
+    logs = tuple(math.log(x) for x in (1.72, 1.48, 2.01))
+    assert describe.held_against(logs, math.log(1.1), True) == (
+        "1.72 times (1.48 to 2.0), held against 1.10"
+    )
+
+
+def test_a_loss_of_fid_is_told_as_a_ratio():
+    """`turning` ends at three times its best."""
+    plan = study(one("decline", of="fid"))
+    (test,) = only(plan, tables(plan, turning)).tests
+    assert test.definition.ratios and test.definition.scale == "value"
+    assert test.in_words.startswith("FID at its end over its best:")
+
+
+def test_of_equal_p_the_test_nearest_to_its_margin_decides():
+    def test(effect: float, low: float, high: float, margin: float) -> results.TestResult:
+        outcome = Outcome(12, effect, low, high, 2.0**-12, 1.0, margin=margin)
+        definition = study(EMA).study.claims.claims["C01"].tests[0]
+        return results.TestResult(definition, f"of {effect}", outcome=outcome)
+
+    far, near = test(5.9, 5.3, 6.6, 0.7), test(1.5, 1.4, 1.8, 0.7)
+    claim = study(EMA).study.claims.claims["C01"]
+    made = results.ClaimResult("C01", claim, Decision("holds"), (far, near))
+    assert made.deciding is near
+    exact = test(0.4, 0.4, 0.4, 0.05)  # counted products have no spread, and are beyond all doubt
+    made = results.ClaimResult("C01", claim, Decision("holds"), (exact, near))
+    assert made.deciding is near
 
 
 def test_an_effect_on_a_time_is_a_bound_where_the_slower_side_never_arrives():

@@ -16,7 +16,7 @@ from ganlore.study.expand import expand
 from ganlore.study.run import HISTORY
 from ganlore.training.history import History
 
-SHIPPED = Path("configs/all-claims.yaml")
+SHIPPED = Path("configs/study.yaml")
 
 TEST = {
     "take": "end",

@@ -164,7 +164,7 @@ def test_what_a_loss_and_a_trick_did_is_read_from_the_tables(project: Path) -> N
         "`digits-mlp`: `packing+ema` against `ema`, FID 10 % lower, 5 to 20 %, over 2 losses",
     ]
     assert shown.of_trick("ema") == [
-        "`digits-mlp`: `ema` against `none`, FID 100 % higher, over 1 loss"
+        "`digits-mlp`: `ema` against `none`, FID 2.0 times as high, over 1 loss"
     ]
     assert shown.of_loss("lsgan") == shown.of_trick("none") == []
 

@@ -20,7 +20,7 @@ from ganlore.analysis.claims.gates import Convergence
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.results import Results
 from ganlore.formatting import cited
-from ganlore.report import bars, bars_svg, first_screen
+from ganlore.report import bars, bars_svg, convergence, first_screen
 from ganlore.report import claims as page_claims
 from ganlore.report.bars import Bar
 from ganlore.report.figures import forest
@@ -120,16 +120,41 @@ def test_what_ran_with_ema_is_held_against_ema(monkeypatch) -> None:
 def test_the_sentences_are_those_of_the_tables(results: Results) -> None:
     first = first_screen.summary(results)
     (best,) = first.best
-    assert best.startswith("Digits, dcgan, 100 steps: lsgan† has the lowest FID of plain losses, ")
+    assert best.startswith(
+        "Digits, dcgan, 100 steps: lsgan† has the lowest FID of plain losses at the end "
+    )
     with_tricks = " With tricks " in best
     assert with_tricks is (results.matrices[0].counted.index[0][1] != "none")
     assert "clearly ahead of all 2 others" in best and "(real data: 2.40)" in best
+    plain = results.matrices[0].counted.xs("none", level="trick")["fid_best"]
+    assert f"At its best snapshot {plain.idxmin()}† has the lowest, {plain.min():.1f} " in best
     assert any("3 of 7 claims have no verdict" in text for text in first.careful)
     still = sum(not one.passed for one in results.convergence.values())
     n = len(results.convergence)
     assert any(
         f"{n - still} of {n} cells" in text and "less than 5 %" in text for text in first.careful
     )
+
+
+def test_what_is_lost_after_the_best_is_counted(results: Results) -> None:
+    """Tables are of the end: a reader is told where that is not what a cell once had."""
+    (matrix, *_) = results.matrices
+    assert "twice" not in first_screen._of_lost(results, matrix)
+    for n, words in (
+        (1, "1 of {} cells ends at twice its"),
+        (2, "2 of {} cells end at twice their"),
+    ):
+        best = matrix.cells["fid"].where(np.arange(len(matrix.cells)) >= n, matrix.cells["fid"] / 2)
+        lost = dataclasses.replace(matrix, cells=matrix.cells.assign(fid_best=best))
+        finite = int(np.isfinite(lost.counted["fid"]).sum())
+        assert words.format(finite) in first_screen._of_lost(results, lost)
+
+
+def test_points_are_not_ranked_beside_images(results: Results) -> None:
+    (matrix, *_) = results.matrices
+    points = dataclasses.replace(matrix, extractor="coordinates")
+    assert first_screen.of_images([points, matrix]) == [matrix]
+    assert first_screen.of_images([points]) == [points]
 
 
 def test_a_leader_that_uses_labels_is_said_to(tmp_path: Path) -> None:
@@ -351,10 +376,10 @@ def test_how_many_cells_have_converged_is_a_sentence(passed: list[bool], words: 
 @pytest.mark.parametrize(
     "ends, words",
     [
-        ({True: [101.0]}, " It ends at more than 100 times what held-out real data have: what has not "
+        ({True: [101.0]}, " It never came within 100 times what held-out real data have: what has not "
          "begun to learn does not change either."),
-        ({True: [101.0, 5.0]}, " 1 of them ends at more than 100 times"),
-        ({True: [1_361.0, 700.0, 1.0], False: [900.0]}, " 2 of them end at more than 100 times"),
+        ({True: [101.0, 5.0]}, " 1 of them never came within 100 times"),
+        ({True: [1_361.0, 700.0, 1.0], False: [900.0]}, " 2 of them never came within 100 times"),
         ({True: [100.0, math.nan, math.inf], False: [900.0]}, ""),
     ],
 )  # fmt: skip
@@ -381,7 +406,7 @@ def test_what_counts_for_having_come_to_real_data_is_said(arrived: list[bool], w
 
 def _of_convergence(every: dict[int, Convergence]) -> str:
     results = SimpleNamespace(convergence=every, gates=Gates())
-    return first_screen.of_convergence(results)  # type: ignore[arg-type]
+    return convergence.sentence(results)  # type: ignore[arg-type]
 
 
 def test_cells_that_the_page_has_no_place_for_are_named_without_a_link(

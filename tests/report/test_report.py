@@ -202,6 +202,20 @@ def test_critic_steps_and_the_tricks_that_change_them_are_told() -> None:
     assert reported == {"plain": {1: ["lsgan"], 5: ["hinge"]}, "changed": {"ttur": ["hinge"]}}
 
 
+def test_optimisers_of_variants_are_told_and_settings_are_of_the_base(tmp_path: Path) -> None:
+    from ganlore.report import study
+
+    slow = {"losses": {"wgan": {"clip": 0.5, "optimizer": {"lr": 1e-3}}}}
+    grids = [{"datasets": ["digits"], "networks": ["mlp"], "losses": ["wgan", "lsgan"],
+              "tricks": ["none"], "variants": ["slow", "base"]}]  # fmt: skip
+    plan = synthetic_study.small(tmp_path, seeds=[0], variants={"slow": slow}, grids=grids)
+    assert study._optimizers(plan.runs).endswith(
+        "; wgan in slow: adam, lr 1e-3, betas (0.5, 0.999)"
+    )
+    assert study._optimizers(plan.runs).count("; ") == 1
+    assert "0.01" in study.settings(plan)["wgan"] and "slow" not in study.settings(plan)["wgan"]
+
+
 def test_a_combination_is_shown_with_its_parts(tmp_path: Path) -> None:
     grids = [{"datasets": ["digits"], "networks": ["dcgan"], "losses": ["hinge", "wgan"],
               "tricks": ["none", "sagan"]}]  # fmt: skip

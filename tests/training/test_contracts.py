@@ -189,7 +189,7 @@ def test_the_study_of_the_recurrent_network_holds_every_loss() -> None:
     assert plan.study.results != load("configs/default.yaml").results
 
 
-@pytest.mark.parametrize("name, seeds", [("default", 3), ("smoke", 1), ("all-claims", 12)])
+@pytest.mark.parametrize("name, seeds", [("default", 3), ("smoke", 1), ("matrix", 6)])
 def test_the_studies_that_ship_hold_all_losses(name: str, seeds: int) -> None:
     """And the smoke test all tricks; the default study has those of the articles."""
     plan = expand(load(f"configs/{name}.yaml"))

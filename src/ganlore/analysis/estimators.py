@@ -13,7 +13,8 @@ from scipy import special
 from ganlore.study.claims import FEW_MODES, NO_PRECISION
 
 POWER = 0.8
-MOST_SEEDS = 10_000
+MOST_SEEDS = 500
+"""More nobody makes to decide a claim."""
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:

@@ -271,7 +271,8 @@ def _in_words(row: Row, tests: list[Row]) -> Row:
             said too.
     """
     where = ": ".join(filter(None, (row.get("scope"), row.get("settings"))))
-    besides = f"The weakest of {len(tests)} tests." if len(tests) > 1 and row["shown"] else ""
+    which = "strongest against it" if row["verdict"] == "contradicted" else "weakest"
+    besides = f"The {which} of {len(tests)} tests." if len(tests) > 1 and row["shown"] else ""
     if row.get("of_tests"):
         besides += f" Asked by {len(tests)} of its {float(row['of_tests']):g} tests."
     if row["verdict"] in {"does not hold", "contradicted", "undecided"}:

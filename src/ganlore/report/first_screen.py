@@ -7,29 +7,30 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ganlore import formatting
 from ganlore.analysis import estimators, leaders
 from ganlore.analysis.claims.settings import POLICIES
 from ganlore.analysis.claims.verdicts import GATED
-from ganlore.analysis.matrices import LABELLED, UNCONVERGED, Matrix
+from ganlore.analysis.matrices import LABELLED, Matrix
 from ganlore.analysis.tables import PLAIN
-from ganlore.report import bars, bars_svg
+from ganlore.report import bars, bars_svg, convergence
 from ganlore.report.bars import Bar
 from ganlore.report.figures._drawing import cell_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from ganlore.analysis.claims.gates import Convergence
     from ganlore.analysis.results import Results
 
 FEW = 4
 """So many names are listed, and so many tricks."""
 
-FAR = 100
-"""A cell that is at more times than this what held-out real data have may not have begun."""
+LOST = 2
+"""A cell that ends at so many times its best FID has lost what it had."""
+
+POINTS = "coordinates"
+"""The features of points, whose FID sees their mean and covariance and no more."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,17 @@ class Tricks:
 def summary(results: Results) -> Summary:
     """The three sentences."""
     mains = of_datasets(results)
+    ranked = of_images(mains)
     return Summary(
-        [text for matrix in mains if (text := _best(results, matrix))],
+        [_best(results, matrix) for matrix in ranked],
         [text for made in tricks(results) if (text := _helps(made))],
-        _careful(results),
+        [*_careful(results), *(text for matrix in ranked if (text := _of_lost(results, matrix)))],
     )
+
+
+def of_images(matrices: list[Matrix]) -> list[Matrix]:
+    """Those of images, or all where there are none: who is first on points is for the claims."""
+    return [matrix for matrix in matrices if matrix.extractor != POINTS] or matrices
 
 
 def of_datasets(results: Results) -> list[Matrix]:
@@ -140,11 +147,11 @@ def _best(results: Results, matrix: Matrix) -> str:
     real = "" if floor is None else f" (real data: {formatting.number(floor)})"
     fid = _fid(leader.row)
     plain = " of plain losses" if leader.key[1] == PLAIN and len(matrix.tricks) > 1 else ""
-    said = f"{_name(matrix, leader.key)} has the lowest FID{plain}, {fid}{real}"
-    text = f"{_capital(scope(results, matrix))}: {said}{_sure(matrix, leader)}."
-    first = matrix.counted.index[0]
-    if plain and first[1] != PLAIN:
-        text += f" With tricks {_name(matrix, first)} has {_fid(matrix.counted.iloc[0])}."
+    said = f"{_name(matrix, leader.key)} has the lowest FID{plain} at the end of training, {fid}"
+    text = f"{_capital(scope(results, matrix))}: {said}{real}{_sure(matrix, leader)}."
+    if plain and matrix.counted.index[0][1] != PLAIN:
+        text += _with_tricks(matrix)
+    text += _at_best(matrix, PLAIN if plain else "")
     if LABELLED not in matrix.marks(*leader.key):
         return text
     second = leaders.of_losses(matrix, labels=False)
@@ -155,8 +162,27 @@ def _best(results: Results, matrix: Matrix) -> str:
     return f"{text} It uses class labels; {rest}."
 
 
-def _fid(row: dict[str, float] | pd.Series[float]) -> str:
-    return formatting.estimate({str(key): value for key, value in row.items()}, "fid")
+def _with_tricks(matrix: Matrix) -> str:
+    """The first of all cells, and how many others' intervals reach its own."""
+    row = matrix.counted.iloc[0]
+    near = int((matrix.counted["fid_low"].iloc[1:] <= row["fid_high"]).sum())
+    others = f"; the intervals of {near} others reach its own" if near > 1 else ""
+    return f" With tricks {_name(matrix, matrix.counted.index[0])} has {_fid(row)}{others}."
+
+
+def _at_best(matrix: Matrix, trick: str) -> str:
+    """The lowest FID of the best snapshots, of cells with a trick, or of all."""
+    cells = matrix.counted
+    cells = cells.loc[[key for key in cells.index if trick in ("", key[1])]]
+    if "fid_best" not in cells or cells["fid_best"].isna().all():
+        return ""
+    key = cells["fid_best"].idxmin()
+    fid = _fid(cells.loc[key], "fid_best")
+    return f" At its best snapshot {_name(matrix, key)} has the lowest, {fid}."
+
+
+def _fid(row: dict[str, float] | pd.Series[float], metric: str = "fid") -> str:
+    return formatting.estimate({str(key): value for key, value in row.items()}, metric)
 
 
 def _sure(matrix: Matrix, leader: leaders.Leader) -> str:
@@ -197,7 +223,7 @@ def _helps(made: Tricks) -> str:
         for word, group in (("lower FID:", helping), ("raise FID:", harming))
         if group
     ]
-    return f"{where}: clearly {'; clearly '.join(parts)}."
+    return f"{where}, at the end of training: clearly {'; clearly '.join(parts)}."
 
 
 def _some(group: list[dict[str, object]]) -> str:
@@ -215,7 +241,7 @@ def change(row: pd.Series[object] | dict[str, object]) -> str:
 
 
 def _careful(results: Results) -> list[str]:
-    texts = [*_of_controls(results), *_of_claims(results), of_convergence(results)]
+    texts = [*_of_controls(results), *_of_claims(results), convergence.sentence(results)]
     lost = int((results.ends.drop_duplicates(_run(results))["status"] == "diverged").sum())
     if lost:
         n = len(results.plan.runs)
@@ -227,6 +253,21 @@ def _careful(results: Results) -> list[str]:
             "comparison can reach p = 0.05 in an exact test."
         )
     return texts
+
+
+def _of_lost(results: Results, matrix: Matrix) -> str:
+    """How many cells have lost by the end what they had at their best."""
+    cells = matrix.counted[np.isfinite(matrix.counted["fid"])]
+    if "fid_best" not in cells:
+        return ""
+    lost = int((cells["fid"] >= LOST * cells["fid_best"]).sum())
+    if not lost:
+        return ""
+    ends = "ends at twice its" if lost == 1 else "end at twice their"
+    return (
+        f"{_capital(scope(results, matrix))}: {lost} of {len(cells)} cells {ends} best FID or "
+        "more. Tables and ranks are of the end, most claims of the best snapshot."
+    )
 
 
 def _run(results: Results) -> list[str]:
@@ -254,54 +295,6 @@ def _of_claims(results: Results) -> list[str]:
         f"{n} of {len(claims)} claims {'has' if n == 1 else 'have'} no verdict: "
         f"{formatting.listed(shut)}."
     ]
-
-
-def of_convergence(results: Results) -> str:
-    """The share of cells that have converged, with the threshold."""
-    every = list(results.convergence.values())
-    if not every:
-        return "No cell is asked to have converged."
-    passed = sum(one.passed for one in every)
-    does = "changes by less than" if passed or len(every) > 1 else "still changes by more than"
-    rule = (
-        f"the best FID so far, or what is asked in its place, {does} "
-        f"{100 * results.gates.change:g} % over the last doubling of the budget."
-        f"{_arrived(every)}{_far(every)}"
-    )
-    if len(every) == 1:
-        return f"The one cell has {'' if passed else 'not '}converged: {rule}"
-    if passed == len(every):
-        return f"All {passed:,} cells have converged: {rule}"
-    percent = f"{100 * passed / len(every):.0f} %"
-    return (
-        f"{passed:,} of {len(every):,} cells ({percent}) have converged: {rule} The others, "
-        f"marked {UNCONVERGED} wherever they are ranked, may still change places."
-    )
-
-
-def _arrived(every: Collection[Convergence]) -> str:
-    """How many count for another reason than that they changed little."""
-    arrived = sum(one.arrived for one in every)
-    if not arrived:
-        return ""
-    one = "It changed more and counts as well, since it has"
-    more = f"{arrived} of them changed more and count as well, since they have"
-    return (
-        f" {one if len(every) == 1 else more} come to what held-out real data have: nothing "
-        "better is counted, and more steps cannot change it."
-    )
-
-
-def _far(every: Collection[Convergence]) -> str:
-    """How many have converged far from real data: a plateau before a fall is flat as well."""
-    far = sum(one.passed and FAR < one.above < math.inf for one in every)
-    if not far:
-        return ""
-    which = "It ends" if len(every) == 1 else f"{far} of them end{'s' if far == 1 else ''}"
-    return (
-        f" {which} at more than {FAR} times what held-out real data have: what has not begun to "
-        "learn does not change either."
-    )
 
 
 def _name(matrix: Matrix, key: leaders.Key) -> str:

@@ -16,7 +16,7 @@ from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.matrices import MARKS, Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.errors import GanloreError
-from ganlore.report import first_screen, leaderboard, values
+from ganlore.report import convergence, first_screen, leaderboard, values
 from ganlore.report.figures import dots, forest
 from ganlore.report.figures._drawing import describe
 from ganlore.report.figures.forest import short_scope
@@ -156,6 +156,7 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
     board = leaderboard.groups(leaderboard.of(results), RANKS)
     signs = {sign for group in board for row in group["rows"] for sign in leaderboard.marks(row)}
     claims = [one for one in results.claims if not one.is_control]
+    ranked = first_screen.of_images(_ordinary(results))
     return {
         "title": plan.study.title or plan.study.name,
         "study": plan.study.name,
@@ -167,7 +168,7 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         "rule": list(rule.RULE) if results.claims else [],
         "kinds": list(verdicts.VERDICTS),
         "first": vars(first),
-        "convergence": first_screen.of_convergence(results),
+        "convergence": convergence.sentence(results),
         "tally": _tally(claims),
         "states": _states(claims),
         "controls": [_control(one) for one in results.claims if one.is_control],
@@ -176,7 +177,7 @@ def data(folder: Path, results: Results) -> dict[str, Any]:
         ],
         "forest": _forest(folder, results.claims),
         "marks": " ".join(f"{s}: {text}." for s, text in MARKS.items() if s in signs),
-        "matrices": [{"key": values.prefix(m), "title": m.title} for m in _ordinary(results)],
+        "matrices": [{"key": values.prefix(m), "title": m.title} for m in ranked],
         "board": [_ranks(group) for group in board],
         "figures": _figures(folder, _ordinary(results)[0]),
         "machines": sorted(set(results.tidy.runs["processor"])),
@@ -281,8 +282,8 @@ def _policy(results: Results) -> str:
         kinds[formatting.optimizer(run.training.optimizer)] = None
     used_by = "; ".join(f"{name}: {' or '.join(kinds)}" for name, kinds in used.items())
     return (
-        f"Optimiser and learning rate are the same for all losses ({used_by}); what belongs to a "
-        "loss's definition, such as its critic steps, is its own."
+        f"Losses share an optimiser and its learning rate ({used_by}), but where a variant says "
+        "otherwise; what belongs to a loss's definition, such as its critic steps, is its own."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from ganlore.analysis.tables import PLAIN, Tables
 from ganlore.execution import records
 from ganlore.study import registry
 from ganlore.study.run import Plan, PlugIn, Run
+
+FEW = 4
+"""A variant with more optimisers than these draws them."""
 
 
 def data(plan: Plan, tidy: Tables, dataset: str, matrices: list[Matrix]) -> dict[str, Any]:
@@ -50,10 +53,31 @@ def data(plan: Plan, tidy: Tables, dataset: str, matrices: list[Matrix]) -> dict
         "tricks": list(dict.fromkeys(run.trick for run in runs)),
         "runs": len(runs),
         "training": runs[0].training,
+        "optimizers": _optimizers(runs),
         "weak": {name: weak[name] for name in measuring if name in weak},
         "measured_in": {name: accuracies[name] for name in measuring},
         "trained_in": {n: share for n, share in accuracies.items() if n not in measuring},
     }
+
+
+def _optimizers(runs: list[Run]) -> str:
+    """The optimisers of some runs, the commonest first, with who has the others."""
+    common = Counter(formatting.optimizer(run.optimizer) for run in runs).most_common(1)[0][0]
+    others: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for run in runs:
+        if (own := formatting.optimizer(run.optimizer)) != common:
+            place = run.network.name if run.variant == "base" else run.variant
+            others[place][own].add(run.loss.name)
+    shared: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for place, owned in others.items():
+        for own, losses in owned.items() if len(owned) <= FEW else [("drawn for each seed", set())]:
+            names = formatting.listed(sorted(losses)) if losses else ""
+            shared[names, own].append(place)
+    said = [
+        f"{losses} {'in ' if losses else ''}{formatting.listed(places)}: {own}".strip()
+        for (losses, own), places in shared.items()
+    ]
+    return "; ".join([common, *said])
 
 
 def totals(plan: Plan, tidy: Tables, table: pd.DataFrame) -> dict[str, Any]:
@@ -112,19 +136,27 @@ def critic_steps(runs: pd.DataFrame) -> dict[str, Any]:
 def settings(plan: Plan) -> dict[str, str]:
     """The settings that losses and tricks had in the study's base variant, as words.
 
-    Where each loss has an optimiser of its own, it is listed with them.
+    Of what has no run there, those of another variant, which is named; of the data set with most
+    runs first. Where each loss has an optimiser of its own, it is listed with them.
     """
     words: dict[str, str] = {}
-    for run in plan.runs:
-        of_loss = [formatting.settings(run.loss.settings)]
+    most = Counter(run.dataset.name for run in plan.runs)
+    for run in sorted(plan.runs, key=lambda r: (r.variant != "base", -most[r.dataset.name])):
+        of_loss = [_of_variant(run, run.loss.settings)]
         if run.training.policy != "shared":
             of_loss.append(formatting.optimizer(run.optimizer))
         words.setdefault(run.loss.name, "; ".join(of_loss))
         for trick in _named(run):
             parts = [part.name for part in trick.parts]
             own = f"those of {formatting.listed(parts)}" if parts else ""
-            words.setdefault(trick.name, own or formatting.settings(trick.settings))
+            words.setdefault(trick.name, own or _of_variant(run, trick.settings))
     return words
+
+
+def _of_variant(run: Run, settings: dict[str, Any]) -> str:
+    """Settings as words, with the run's variant where that is not the base."""
+    words = formatting.settings(settings)
+    return f"{words} ({run.variant})" if words and run.variant != "base" else words
 
 
 def _named(run: Run) -> list[PlugIn]:

@@ -207,6 +207,11 @@ class Test(Model):
         return GATED.get(self.take, False) if self.converged is None else self.converged
 
     @property
+    def ratios(self) -> bool:
+        """Whether its effects are differences of logarithms, which a reader takes as ratios."""
+        return self.scale == "log" or self.take in ("decline", "stopping")
+
+    @property
     def sides(self) -> Iterator[tuple[str, Cells]]:
         """The named selections of cells, those that `relative_to` asks for included."""
         for name, cells in (("treatment", self.treatment), ("control", self.control)):

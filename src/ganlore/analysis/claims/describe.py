@@ -16,15 +16,15 @@ _WORDS = {
     "step_ms": "time of a step",
     "step_gflop": "arithmetic of a step",
     "step_memory_mb": "memory of a step",
-    "d_loss": "discriminator's loss",
-    "g_loss": "generator's loss",
-    "real_logit": "logit of real samples",
-    "fake_logit": "logit of generated samples",
-    "real_probability": "probability given to real samples",
-    "fake_probability": "probability given to generated samples",
-    "d_gradient_norm": "norm of the discriminator's gradient",
-    "g_gradient_norm": "norm of the generator's gradient",
-    "d_gradient_slope": "slope of the discriminator's gradient over its layers",
+    "d_loss": "the discriminator's loss",
+    "g_loss": "the generator's loss",
+    "real_logit": "the logit of real samples",
+    "fake_logit": "the logit of generated samples",
+    "real_probability": "the probability given to real samples",
+    "fake_probability": "the probability given to generated samples",
+    "d_gradient_norm": "the norm of the discriminator's gradient",
+    "g_gradient_norm": "the norm of the generator's gradient",
+    "d_gradient_slope": "the slope of the discriminator's gradient over layers, in powers of ten",
 }
 """What a step costs, and what a run's history has of each step, in words."""
 
@@ -38,11 +38,11 @@ _TAKEN = {
     "best": "{of} at the best snapshot",
     "average": "{of}, mean over the second half",
     "unsteadiness": "movement of {of} over the last third",
-    "decline": "loss of {of} from its best to its end",
+    "decline": "{of} at its end over its best",
     "far-from-best": "share of runs whose {of} is {factor:g} times the best {among} or worse",
     "failed": "share of runs that diverged or collapsed",
     "tracking": "rank correlation of {of} and {along}",
-    "stopping": "loss of {along} by stopping where {of} is lowest",
+    "stopping": "{along} where {of} is lowest, over its best",
     "time-to": "share of the {axis}'s steps until {of} is {target}",
     "late": "{of} over the last third",
     "at-best": "{of} at the best snapshot",
@@ -73,7 +73,7 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
     if test.distance_from is not None:
         what = f"distance from {test.distance_from:g} of {what}"
     if test.absolute:
-        what = f"absolute {what}"
+        what = f"size of {what}"
     if test.combine == "spread":
         what = f"spread of {what}"
     if test.combine == "agreement":
@@ -90,12 +90,16 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
         _joined({axis: text for axis, text in side.items() if axis not in both}) or "plain"
         for side in (ours, theirs)
     )
+    word = left.split(" ", 1)[0]
+    if word in {"with", "as", "in", "on"}:
+        right = right.removeprefix(f"{word} ")
     common = f" ({_joined(both)})" if both else ""
     return f"{what}: {left} against {right}{common}"
 
 
 def subject(measure: str) -> str:
     """What is measured as the beginning of a line; a colon follows where that is several words."""
+    measure = measure.removeprefix("the ")
     measure = measure[0].upper() + measure[1:]
     return f"{measure}:" if " " in measure else measure
 
@@ -118,6 +122,21 @@ def directed(effect: tuple[float, float, float], log: bool) -> str:
     first, second = (_amount(end, log, times) for end in sorted((low, high), key=abs))
     unit = first.rsplit(" ", 1)[-1] if log else ""
     return f"{_toward(value, log)}, {first.removesuffix(f' {unit}')} to {second}"
+
+
+def held_against(effect: tuple[float, float, float], bar: float, log: bool) -> str:
+    """A value with its interval beside what it is held against: 0.04 (0.03 to 0.05), ... 0.25.
+
+    Args:
+        effect: the value and the ends of its interval, the lower one first.
+        bar: what it had to pass.
+        log: whether they are logarithms, which are told as factors.
+    """
+    if log:
+        value, low, high, least = (formatting.factor(math.exp(x)) for x in (*effect, bar))
+        return f"{value} times ({low} to {high}), held against {least}"
+    value, low, high = (formatting.difference(end, sign=False) for end in effect)
+    return f"{value} ({low} to {high}), held against {formatting.signed(f'{bar:g}')}"
 
 
 def timed(
@@ -150,8 +169,8 @@ def _toward(value: float, log: bool) -> str:
 
 
 def _in_times(value: float, log: bool) -> bool:
-    """Whether a difference is told as a multiple: 900 % higher says less than ten times."""
-    return log and value > math.log(10)
+    """Whether a difference is told as a multiple, from a doubling on."""
+    return log and value >= math.log(2)
 
 
 def _amount(value: float, log: bool, times: bool) -> str:

@@ -149,7 +149,7 @@ def _over(measure: str, made: Sequence[TestResult]) -> Overall:
         [one.effect[0] for one in made], [error * error for error in errors]
     )
     effect = (mean.effect, *mean.interval())
-    log = made[0].definition.scale == "log"
+    log = made[0].definition.ratios
     holds = sum(one.verdict == "holds" for one in made)
     words = f"{subject(measure)} {directed(effect, log)} over {len(made)} settings"
     return Overall(measure, len(made), holds, effect, words)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from ganlore import formatting
-from ganlore.analysis.claims.describe import subject, timed
+from ganlore.analysis.claims.describe import held_against, subject, timed
 from ganlore.analysis.claims.gates import Gate
 from ganlore.analysis.claims.settings import Setting
 from ganlore.analysis.claims.verdicts import GATED, Decision, Outcome, Verdict, gated
@@ -82,10 +82,10 @@ class TestResult:
         what = subject(self.measure)
         constant = self.definition.constant
         if constant is not None:
-            margin = self.definition.margin * (-1 if self.definition.not_worse else 1)
-            bar = constant + margin * (1 if self.definition.claimed == "higher" else -1)
-            return f"{what} {self.rendered}, held against {formatting.signed(f'{bar:g}')}"
-        return f"{what} {timed(self.effect, self.definition.scale == 'log', self.arrived)}"
+            sign = 1 if self.definition.claimed == "higher" else -1
+            bar = constant + sign * self.outcome.least
+            return f"{what} {held_against(self.effect, bar, self.definition.ratios)}"
+        return f"{what} {timed(self.effect, self.definition.ratios, self.arrived)}"
 
     @property
     def effect(self) -> tuple[float, float, float]:
@@ -105,7 +105,7 @@ class TestResult:
         if not self.outcome.n:
             return ""
         alone = self.definition.constant is not None
-        if self.definition.scale == "log" and not alone:
+        if self.definition.ratios and not alone:
             effect, low, high = map(formatting.change, self.effect)
         else:
             effect, low, high = (formatting.difference(end, not alone) for end in self.effect)
@@ -249,8 +249,8 @@ class ClaimResult:
         if self.verdict in GATED:
             return next(test for test in self.judged if gated([test.outcome]) == self.verdict)
         if self.verdict == "contradicted":
-            return min(self.judged, key=lambda test: test.outcome.p_contradicted)
-        return max(self.judged, key=lambda test: test.outcome.p_holds)
+            return min(self.judged, key=lambda t: (t.outcome.p_contradicted, t.outcome.beyond))
+        return max(self.judged, key=lambda t: (t.outcome.p_holds, -t.outcome.beyond))
 
     @property
     def note(self) -> str:
@@ -261,12 +261,12 @@ class ClaimResult:
             return f"lacks {'; '.join(lacking[:3])}{more}"
         if self.deciding.gate is not None:
             return self.deciding.gate.reason
-        if self.verdict != "undecided":
+        if self.verdict != "undecided" or self.is_control:
             return ""
-        units = self.deciding.nouns[1]
-        if self.decision.seeds_needed is None:
-            return f"the effect is too close to the margin for any number of {units} to decide"
-        return f"about {self.decision.seeds_needed:,} {units} would decide"
+        units, needed = self.deciding.nouns[1], self.decision.seeds_needed
+        if needed is None:
+            return f"too close to the margin for a feasible number of {units} to decide"
+        return f"about {needed:,} {units} would decide"
 
 
 def rows(results: Iterable[ClaimResult]) -> pd.DataFrame:
@@ -290,7 +290,7 @@ def _row(result: ClaimResult, number: int, test: TestResult) -> dict[str, Any]:
         "effect": effect,
         "low": low,
         "high": high,
-        "scale": test.definition.scale,
+        "scale": "log" if test.definition.ratios else "value",
         "shown": test.rendered,
         "margin": test.definition.margin,
         "n": test.outcome.n,

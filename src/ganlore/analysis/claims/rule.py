@@ -34,11 +34,13 @@ RULE: tuple[str, ...] = (
     f"its margin, where a sign-flip test agrees ({_SHARE}, divided by the number of the claim's "
     "tests): no effect as claimed is of interest.",
     "A test of non-inferiority (not worse) holds if its effect is above minus its margin.",
-    "undecided: none of these; the interval reaches across the margin, or the seeds are too few.",
+    "undecided: none of these; the interval reaches across the margin, or the seeds or losses are "
+    "too few for the correction.",
     "not converged: more than the stated share of the cells of one of its tests still changes by "
     "more than the stated share over the last doubling of the budget.",
-    "not testable here: one of its tests could not come out both ways, most runs of a side have no "
-    "value, or losses are too good to be ranked; or a control of its data set failed.",
+    "not testable here: one of its tests could not come out both ways or is of data that the study "
+    "has not, most runs of a side have no value, or losses are too good to be ranked; or a control "
+    "of its data set failed.",
     "not tested: runs that one of its tests needs are missing.",
     "A run that diverged counts as the worst value among all runs of the same data set and "
     "network; it is never dropped.",

@@ -66,7 +66,7 @@ VERDICTS: dict[Verdict, Meaning] = {
         ("compares runs that have not converged", "compare runs that have not converged"),
     ),
     "not testable here": Meaning(
-        "⊘", "it could not come out both ways here, or a control failed", "muted",
+        "⊘", "it could not come out both ways here, needs other data, or a control failed", "muted",
         "not testable here", ("is not testable here", "are not testable here"),
     ),
     "not tested": Meaning(
@@ -104,10 +104,9 @@ class Outcome:
     exact one-sided sign-flip tests: `p_holds` of the null "effect <= margin", `p_contradicted` of
     "effect >= -margin", `p_smaller` of "effect >= margin". `floor` is the smallest two-sided p
     that n seeds can give (a one-sided one: half of it). `seeds_needed`: how many seeds would
-    decide (`estimators.seeds_needed`); None where n do, or no number would. `gated`: the state
-    that it has in place of a verdict, where a gate before it is shut. `error`:
-    the effect's standard error. `not_worse`: whether it holds already above minus the margin
-    (non-inferiority), so that `p_holds` and `p_smaller` are against that.
+    decide (`estimators.seeds_needed`), or None. `gated`: the state that it has in place of a
+    verdict, where a gate before it is shut. `error`: the effect's standard error. `not_worse`:
+    whether it holds already above minus the margin; `p_holds` and `p_smaller` are against that.
     """
 
     n: int = 0
@@ -128,6 +127,11 @@ class Outcome:
     def least(self) -> float:
         """The effect above which it holds."""
         return -self.margin if self.not_worse else self.margin
+
+    @property
+    def beyond(self) -> float:
+        """How far the effect is above that, in widths of its interval: what equal p leave open."""
+        return (self.effect - self.least) / max(self.high - self.low, math.ulp(1.0))
 
 
 @dataclass(frozen=True)
