@@ -137,9 +137,12 @@ def test_the_check_needs_no_run(first_study: Path):
     assert status == 1 and "C01/2" in names and not {"C01/1", "C06/1"} & set(names)
 
 
-def test_the_study_that_ships_refuses_only_what_needs_other_data():
-    """Several sets of images, and photographs of 32 pixels and more."""
-    assert refused(str(STUDY)) == (1, ["C08/1", "C19/1", "C20/1", "C23/1"])
+def test_the_study_that_ships_refuses_only_what_needs_other_data(tmp_path: Path):
+    """Several sets of images, and photographs of 32 pixels and more, which it does not ask."""
+    assert refused(str(STUDY)) == (0, [])
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(f"extends: {STUDY.resolve()}\nask: all\n", encoding="utf-8")
+    assert refused(str(whole)) == (1, ["C08/1", "C19/1", "C20/1", "C23/1"])
 
 
 def test_a_study_whose_tests_are_all_attainable_passes(tmp_path: Path):

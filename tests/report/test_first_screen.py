@@ -395,6 +395,7 @@ def test_what_may_not_have_begun_is_said(ends: dict[bool, list[float]], words: s
     "arrived, words",
     [
         ([True], "doubling of the budget. It changed more and counts as well, since it has come to what"),
+        ([True, False, False], "doubling of the budget. 1 of them changed more and counts as well, since it has"),
         ([True, True, False], "doubling of the budget. 2 of them changed more and count as well, since they have come to"),
     ],
 )  # fmt: skip

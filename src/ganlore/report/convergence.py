@@ -45,10 +45,10 @@ def _arrived(every: Collection[Convergence]) -> str:
     arrived = sum(one.arrived for one in every)
     if not arrived:
         return ""
-    one = "It changed more and counts as well, since it has"
-    more = f"{arrived} of them changed more and count as well, since they have"
+    which = "It" if len(every) == 1 else f"{arrived} of them"
+    counts = "counts as well, since it has" if arrived == 1 else "count as well, since they have"
     return (
-        f" {one if len(every) == 1 else more} come to what held-out real data have: nothing "
+        f" {which} changed more and {counts} come to what held-out real data have: nothing "
         "better is counted, and more steps cannot change it."
     )
 
