@@ -898,6 +898,8 @@ def test_a_loss_of_fid_is_told_as_a_ratio():
     (test,) = only(plan, tables(plan, turning)).tests
     assert test.definition.ratios and test.definition.scale == "value"
     assert test.in_words.startswith("FID at its end over its best:")
+    recall = study(one("decline", of="recall")).study.claims.claims["C01"].tests[0]
+    assert describe.describe(recall).startswith("Recall at its best over its end:")
 
 
 def test_of_equal_p_the_test_nearest_to_its_margin_decides():

@@ -166,7 +166,9 @@ def _with_tricks(matrix: Matrix) -> str:
     """The first of all cells, and how many others' intervals reach its own."""
     row = matrix.counted.iloc[0]
     near = int((matrix.counted["fid_low"].iloc[1:] <= row["fid_high"]).sum())
-    others = f"; the intervals of {near} others reach its own" if near > 1 else ""
+    several = f"the intervals of {near} others reach"
+    reach = "the interval of one other reaches" if near == 1 else several
+    others = f"; {reach} its own" if near else ""
     return f" With tricks {_name(matrix, matrix.counted.index[0])} has {_fid(row)}{others}."
 
 

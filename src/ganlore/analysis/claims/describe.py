@@ -38,7 +38,7 @@ _TAKEN = {
     "best": "{of} at the best snapshot",
     "average": "{of}, mean over the second half",
     "unsteadiness": "movement of {of} over the last third",
-    "decline": "{of} at its end over its best",
+    "decline": "{of} at its {worse} over its {better}",
     "far-from-best": "share of runs whose {of} is {factor:g} times the best {among} or worse",
     "failed": "share of runs that diverged or collapsed",
     "tracking": "rank correlation of {of} and {along}",
@@ -66,6 +66,8 @@ def describe(test: Test, sets: Mapping[str, list[str]] | None = None) -> str:
         among="of its loss" if test.among == "loss" else "of all",
         axis=test.axis,
         input=test.input,
+        worse="best" if _higher(test.of) else "end",
+        better="end" if _higher(test.of) else "best",
         target="as good as the control's median end" if test.target is None else f"{test.target:g}",
     )
     if test.relative_to_floor:
@@ -212,6 +214,12 @@ def _losses(cells: Cells, sets: Mapping[str, list[str]]) -> str:
 
 def _joined(phrases: Mapping[str, str]) -> str:
     return " ".join(text for text in phrases.values() if text)
+
+
+def _higher(name: str) -> bool:
+    from ganlore.metrics import metrics
+
+    return name in metrics() and metrics()[name].higher_is_better
 
 
 def _label(name: str) -> str:
