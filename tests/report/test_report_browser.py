@@ -295,6 +295,17 @@ def test_tables_sort_by_key_and_say_so(desk: Watched) -> None:
     assert desk.page.locator("table.sortable tr.na td").first.is_visible()
 
 
+def test_heads_are_plain_while_printed(claims: playwright.Page) -> None:
+    """Chromium repeats a table's head on each page, unless a control is in it."""
+    heads = claims.locator("table.sortable thead")
+    texts, buttons = heads.all_inner_texts(), heads.locator("button").count()
+    assert buttons > 4
+    claims.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert (heads.all_inner_texts(), heads.locator("button").count()) == (texts, 0)
+    claims.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert (heads.all_inner_texts(), heads.locator("button").count()) == (texts, buttons)
+
+
 def test_what_has_no_value_is_last_either_way(browser: playwright.Browser, plain: Path) -> None:
     """A cell of which every run diverged."""
     actual = Watched(browser, plain)
