@@ -209,10 +209,8 @@ def test_optimisers_of_variants_are_told_and_settings_are_of_the_base(tmp_path: 
     grids = [{"datasets": ["digits"], "networks": ["mlp"], "losses": ["wgan", "lsgan"],
               "tricks": ["none"], "variants": ["slow", "base"]}]  # fmt: skip
     plan = synthetic_study.small(tmp_path, seeds=[0], variants={"slow": slow}, grids=grids)
-    assert study._optimizers(plan.runs).endswith(
-        "; wgan in slow: adam, lr 1e-3, betas (0.5, 0.999)"
-    )
-    assert study._optimizers(plan.runs).count("; ") == 1
+    assert study.optimizers(plan.runs).endswith("; wgan in slow: adam, lr 1e-3, betas (0.5, 0.999)")
+    assert study.optimizers(plan.runs).count("; ") == 1
     assert "0.01" in study.settings(plan)["wgan"] and "slow" not in study.settings(plan)["wgan"]
 
 

@@ -65,6 +65,12 @@ def of_losses(matrix: Matrix, alpha: float = ALPHA, labels: bool = True) -> Lead
     return Leader(keys[0], row, tied, len(keys) - 1 - len(tied))
 
 
+def near(matrix: Matrix) -> int:
+    """How many cells' intervals of FID reach that of the first."""
+    cells = matrix.counted
+    return int((cells["fid_low"].iloc[1:] <= cells["fid_high"].iloc[0]).sum())
+
+
 def of_tricks(matrix: Matrix, alpha: float = ALPHA) -> pd.DataFrame:
     """What each trick does to the FID of the losses that it ran with.
 

@@ -24,6 +24,9 @@ MARKS = {
 }
 """The signs of cells that are ranked, and what they say."""
 
+POINTS = "coordinates"
+"""The features of points, whose FID sees their mean and covariance and no more."""
+
 SPARSE = 0.6
 """Where at most this share of the losses go with tricks, the plain losses are shown apart."""
 

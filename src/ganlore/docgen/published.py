@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ganlore import formatting, storage
-from ganlore.analysis import tables
-from ganlore.analysis.claims.describe import directed
+from ganlore.analysis import matrices, tables
+from ganlore.analysis.claims.describe import directed, which
 from ganlore.analysis.claims.results import NOUNS
 from ganlore.analysis.claims.verdicts import VERDICTS, counted
 from ganlore.errors import GanloreError, unknown
@@ -254,7 +254,7 @@ def published(root: Path, study: str) -> Published:
 
 
 def _is_points(cell: Row) -> bool:
-    return bool(cell["extractor"] == "coordinates")
+    return bool(cell["extractor"] == matrices.POINTS)
 
 
 def _fid(cell: Row | None) -> str:
@@ -271,8 +271,8 @@ def _in_words(row: Row, tests: list[Row]) -> Row:
             said too.
     """
     where = ": ".join(filter(None, (row.get("scope"), row.get("settings"))))
-    which = "strongest against it" if row["verdict"] == "contradicted" else "weakest"
-    besides = f"The {which} of {len(tests)} tests." if len(tests) > 1 and row["shown"] else ""
+    deciding = which(row["verdict"], len(tests))
+    besides = f"The {deciding}." if deciding and row["shown"] else ""
     if row.get("of_tests"):
         besides += f" Asked by {len(tests)} of its {float(row['of_tests']):g} tests."
     if row["verdict"] in {"does not hold", "contradicted", "undecided"}:

@@ -14,7 +14,7 @@ from ganlore import formatting
 from ganlore.analysis import estimators, leaders
 from ganlore.analysis.claims.settings import POLICIES
 from ganlore.analysis.claims.verdicts import GATED
-from ganlore.analysis.matrices import LABELLED, Matrix
+from ganlore.analysis.matrices import LABELLED, POINTS, Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.report import bars, bars_svg, convergence
 from ganlore.report.bars import Bar
@@ -28,9 +28,6 @@ FEW = 4
 
 LOST = 2
 """A cell that ends at so many times its best FID has lost what it had."""
-
-POINTS = "coordinates"
-"""The features of points, whose FID sees their mean and covariance and no more."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +161,7 @@ def _best(results: Results, matrix: Matrix) -> str:
 
 def _with_tricks(matrix: Matrix) -> str:
     """The first of all cells, and how many others' intervals reach its own."""
-    row = matrix.counted.iloc[0]
-    near = int((matrix.counted["fid_low"].iloc[1:] <= row["fid_high"]).sum())
+    row, near = matrix.counted.iloc[0], leaders.near(matrix)
     several = f"the intervals of {near} others reach"
     reach = "the interval of one other reaches" if near == 1 else several
     others = f"; {reach} its own" if near else ""

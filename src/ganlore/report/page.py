@@ -11,7 +11,7 @@ from typing import Any
 
 from ganlore import formatting, storage
 from ganlore.analysis import matrices, replication, tables
-from ganlore.analysis.claims import rule, verdicts
+from ganlore.analysis.claims import describe, rule, verdicts
 from ganlore.analysis.results import Results
 from ganlore.analysis.tables import PLAIN
 from ganlore.execution import records
@@ -142,6 +142,7 @@ def _render(context: dict[str, Any]) -> str:
         estimate=formatting.estimate,
         interval=formatting.interval,
         PLAIN=PLAIN,
+        which=describe.which,
         marks_of=leaderboard.marks,
     )
     return environment.get_template("report.html").render(context)

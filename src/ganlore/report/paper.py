@@ -16,11 +16,12 @@ from ganlore.analysis.claims.results import ClaimResult
 from ganlore.analysis.matrices import MARKS, Matrix
 from ganlore.analysis.tables import PLAIN
 from ganlore.errors import GanloreError
-from ganlore.report import convergence, first_screen, leaderboard, values
+from ganlore.report import convergence, first_screen, leaderboard, study, values
 from ganlore.report.figures import dots, forest
 from ganlore.report.figures._drawing import describe
 from ganlore.report.figures.forest import short_scope
 from ganlore.study import declarations, registry
+from ganlore.study.run import Run
 
 if TYPE_CHECKING:
     from ganlore.analysis.results import Results
@@ -276,11 +277,10 @@ def _policy(results: Results) -> str:
     if training.policy == "published":
         return "Every loss has its own published optimiser settings."
     runs = [run for run in results.plan.runs if run.variant == "base"] or results.plan.runs
-    used: dict[str, dict[str, None]] = {}
+    used: dict[str, list[Run]] = {}
     for run in runs:
-        kinds = used.setdefault(run.dataset.name, {})
-        kinds[formatting.optimizer(run.training.optimizer)] = None
-    used_by = "; ".join(f"{name}: {' or '.join(kinds)}" for name, kinds in used.items())
+        used.setdefault(run.dataset.name, []).append(run)
+    used_by = "; ".join(f"{name}: {study.optimizers(some)}" for name, some in used.items())
     return (
         f"Losses share an optimiser and its learning rate ({used_by}), but where a variant says "
         "otherwise; what belongs to a loss's definition, such as its critic steps, is its own."

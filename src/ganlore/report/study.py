@@ -53,14 +53,14 @@ def data(plan: Plan, tidy: Tables, dataset: str, matrices: list[Matrix]) -> dict
         "tricks": list(dict.fromkeys(run.trick for run in runs)),
         "runs": len(runs),
         "training": runs[0].training,
-        "optimizers": _optimizers(runs),
+        "optimizers": optimizers(runs),
         "weak": {name: weak[name] for name in measuring if name in weak},
         "measured_in": {name: accuracies[name] for name in measuring},
         "trained_in": {n: share for n, share in accuracies.items() if n not in measuring},
     }
 
 
-def _optimizers(runs: list[Run]) -> str:
+def optimizers(runs: list[Run]) -> str:
     """The optimisers of some runs, the commonest first, with who has the others."""
     common = Counter(formatting.optimizer(run.optimizer) for run in runs).most_common(1)[0][0]
     others: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ganlore import formatting
-from ganlore.analysis import estimators, matrices, tables
+from ganlore.analysis import estimators, leaders, matrices, tables
 from ganlore.analysis.claims.verdicts import ALPHA, VERDICTS
 from ganlore.analysis.matrices import Matrix
 from ganlore.analysis.tables import PLAIN
@@ -109,14 +109,13 @@ def _matrix(matrix: Matrix) -> dict[str, str]:
     """The best cell of a matrix, and how far it is from the others."""
     ranked = [_named(row) for row in matrix.counted.reset_index().to_dict("records")]
     best, finite = ranked[0], [row for row in ranked if math.isfinite(row["fid"])]
-    tied = [row for row in finite[1:] if row["fid_low"] <= best["fid_high"]]
     numbers = {
         "cells": count(len(ranked)),
         "losses": count(len(set(matrix.losses) - matrix.checks)),
         "tricks": count(len(set(matrix.tricks) - {PLAIN})),
         "best": best["name"],
         "best-fid": formatting.estimate(best, "fid"),
-        "tied": count(len(tied)),
+        "tied": count(leaders.near(matrix)),
     }
     if finite:
         worst = max(finite, key=lambda row: row["fid"])

@@ -126,6 +126,12 @@ def directed(effect: tuple[float, float, float], log: bool) -> str:
     return f"{_toward(value, log)}, {first.removesuffix(f' {unit}')} to {second}"
 
 
+def which(verdict: str, tests: int) -> str:
+    """Which of a claim's tests its verdict depends on; empty where it has one."""
+    word = "strongest against it" if verdict == "contradicted" else "weakest"
+    return f"{word} of {tests} tests" if tests > 1 else ""
+
+
 def held_against(effect: tuple[float, float, float], bar: float, log: bool) -> str:
     """A value with its interval beside what it is held against: 0.04 (0.03 to 0.05), ... 0.25.
 
